@@ -1,0 +1,70 @@
+"""The genesis: what every node of one chain agrees on before the first block.
+
+Its hash is the parent of block 1 and leaf 0 of the history tree, so every block, vote and proof depends on it. It
+pins the protocol version, the founding organisations and validators, and the contracts by the hash of their whole
+closure. As a file it is canonical JSON (`nodes.config`), so that people can read what they trust.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger.codec import ChainId, Hash, Milliseconds, Name, PublicKey, Struct, encode
+from ledger.crypto.hashes import hash_tagged
+from ledger.membership import Role, ValidatorSet
+
+
+class Organisation(Struct):
+    """A founding member: its role, its signing key, and the key its data is sealed to."""
+
+    name: Name
+    role: Role
+    public_key: PublicKey
+    """Ed25519, version 1 of its submission key."""
+    seal_key: Annotated[bytes, Meta(min_length=1216, max_length=1216)]
+    """ML-KEM-768 (1184 bytes) followed by X25519 (32 bytes), for HPKE."""
+    certificate_hash: Hash
+    """SHA-256 of its CA certificate's DER: who may open a connection in its name."""
+
+
+class ContractPin(Struct):
+    """A contract and the hash of everything its meaning depends on."""
+
+    name: Name
+    code_hash: Hash
+
+
+class Genesis(Struct, dict=True):
+    """The first agreement."""
+
+    protocol_version: Annotated[int, Meta(ge=1)]
+    chain_id: ChainId
+    time_ms: Milliseconds
+    validators: ValidatorSet
+    organisations: Annotated[tuple[Organisation, ...], Meta(min_length=1)]
+    """Sorted by name."""
+    contracts: tuple[ContractPin, ...]
+    """Sorted by name."""
+
+    def __post_init__(self) -> None:
+        """Refuse unsorted or repeated names.
+
+        Raises:
+            ValueError: msgspec turns it into a decode error.
+        """
+        for field, names in (
+            ("organisations", [organisation.name for organisation in self.organisations]),
+            ("contracts", [pin.name for pin in self.contracts]),
+        ):
+            if names != sorted(set(names)):
+                msg = f"genesis {field}: names must be sorted, each once"
+                raise ValueError(msg)
+
+    @property
+    def hash(self) -> bytes:
+        """The genesis hash: the parent of block 1."""
+        return hash_tagged("xinpei/genesis/v1", encode(self))
+
+    def organisation(self, name: str) -> Organisation | None:
+        """Return the founding member of this name, or None."""
+        return next((item for item in self.organisations if item.name == name), None)

@@ -1,0 +1,103 @@
+"""Every bound of the protocol, in one place, each with the reason for its value.
+
+A bound that is not here does not exist: what a peer, a client or a contract can make grow is held by one of
+these. Changing one changes which blocks are valid, so they are part of the protocol version.
+"""
+
+PROTOCOL_VERSION = 1
+"""Raised whenever bytes, hashes or votes change. It stands in every header and every signed vote."""
+
+HASH_BYTES = 32
+"""SHA-256."""
+
+CHAIN_ID_CHARACTERS_MAX = 48
+NAME_CHARACTERS_MAX = 64
+"""Contract, method and actor names: long enough for `c-` and 52 characters of base32."""
+
+ARGUMENTS_BYTES_MAX = 16 * 1024
+"""One transaction's arguments. The largest honest message is a closing of 64 parts, about 6 KB."""
+
+SUBMISSION_TRANSACTIONS_MAX = 256
+"""Transactions under one signature: at 100 the signature's cost per transaction is already below the rest."""
+
+SUBMISSION_BYTES_MAX = 512 * 1024
+"""One submission on the wire. Small enough that eight fit into one block."""
+
+BLOCK_BYTES_MAX = 4 * 1024 * 1024
+"""All submissions of one block: a proposal must reach everybody well within one propose timeout."""
+
+BLOCK_TRANSACTIONS_MAX = 4096
+"""At a worst case of METER_UNITS_MAX each, execution stays under a quarter of the propose timeout because the
+block's own meter (BLOCK_METER_UNITS_MAX) ends first."""
+
+BLOCK_EVIDENCE_MAX = 16
+"""Evidence items in one block: at most a few validators misbehave, the rest waits for the next block."""
+
+FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 256 * 1024
+"""One frame between peers: a full proposal with its header and signatures."""
+
+METER_UNITS_MAX = 200_000
+"""Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us); the largest honest
+transaction uses under 20,000."""
+
+BLOCK_METER_UNITS_MAX = 4_000_000
+"""Charges of one block: about 0.5 s of contract code, a quarter of the propose timeout."""
+
+EVENT_BYTES_MAX = 4 * 1024
+EVENTS_PER_TRANSACTION_MAX = 32
+REASON_CHARACTERS_MAX = 300
+STATE_VALUE_BYTES_MAX = 64 * 1024
+"""One state entry. A table row that grows beyond this wants to be a table of its own."""
+
+INTEGER_BITS_MAX = 512
+"""Intermediate integers in contract code; products of two exact fractions of amounts stay below it."""
+
+SEQUENCE_ITEMS_MAX = 1024 * 1024
+"""Bytes, characters or items that one operation in contract code may produce."""
+
+EXPIRY_HEIGHTS_MAX = 1_000
+"""How far ahead a transaction may set its expiry height: the replay window, kept in the state."""
+
+EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
+"""How far ahead of block time a transaction may set its expiry time. Both expiries bound the replay window."""
+
+CLOCK_SKEW_MS_MAX = 10_000
+"""How far a first proposal's time may lie from a validator's own logged clock; beyond it, prevote nil."""
+
+MEMPOOL_SUBMISSIONS_MAX = 4_096
+MEMPOOL_BYTES_MAX = 64 * 1024 * 1024
+"""What waits for a block, in memory only: sixteen full blocks."""
+
+MEMPOOL_SIGNER_SUBMISSIONS_MAX = 512
+"""Waiting submissions of one signer: one loud member cannot crowd out the others."""
+
+BLOCK_SIGNER_TRANSACTIONS_MAX = 2_048
+"""Transactions of one signer in one block; failures cost nothing, so a quota must."""
+
+EVIDENCE_AGE_HEIGHTS_MAX = 10_000
+"""Older evidence is refused: the keys of that height may have been destroyed."""
+
+VALIDATORS_MAX = 64
+"""Every validator verifies every vote; the certificate of 43 precommits is about 6 KB."""
+
+VOTING_POWER_TOTAL_MAX = 2**40
+"""Keeps 3 * power within 64-bit integers in any implementation."""
+
+VALIDATOR_SET_DELAY_HEIGHTS = 2
+"""Validator changes of height H act at H + 2, as CometBFT does, so that both engines agree."""
+
+ROUND_MAX = 10_000
+"""Rounds of one height that votes are kept for; capped timeouts make this days of failed rounds."""
+
+TIMEOUT_PROPOSE_MS = 2_000
+TIMEOUT_PREVOTE_MS = 500
+TIMEOUT_PRECOMMIT_MS = 500
+TIMEOUT_DELTA_MS = 250
+"""Added per round, so that an unknown but finite delay is met eventually."""
+
+TIMEOUT_MAX_MS = 20_000
+"""Timeouts stop growing here: others ended at more than an hour after a partition."""
+
+AMOUNT_MINOR_UNITS_MAX = 10**13
+"""10^13 分 is 100 billion yuan: above any claim and any yearly total, far below the group order, so that sums of
+commitments never wrap."""
