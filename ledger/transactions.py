@@ -189,5 +189,3 @@ class Receipt(Struct):
     def ok(self) -> bool:
         """Whether the transaction was applied."""
         return self.code == OK
-
-
