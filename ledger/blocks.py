@@ -87,7 +87,7 @@ class Vote(Struct):
 class _VoteSigned(Struct, tag="vote"):
     protocol_version: int
     chain_id: str
-    type: int
+    vote_type: int
     height: int
     round: int
     block_hash: bytes | None

@@ -9,7 +9,7 @@ This is not a schema language: the Python annotations are the schema, and `docs/
 generated from them.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import msgspec
 
@@ -41,6 +41,7 @@ Amount = Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MINOR_UNITS_MAX)]
 """Integer minor units (分)."""
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Struct(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The base of every encoded object: immutable, positional, closed."""
 
