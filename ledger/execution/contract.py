@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from ledger import codec
 from ledger.codec import (
@@ -102,6 +103,7 @@ __all__ = [
     "hash_tagged",
     "query",
     "reject",
+    "replace",
     "subtract_commitments",
     "transaction",
     "verify",
