@@ -138,10 +138,6 @@ class ChainView(Protocol):
         """Return a member or pseudonym with its key history."""
         ...
 
-    def submission_pending(self, call: Call) -> bool:
-        """Whether an equal call of this agent is waiting for a block."""
-        ...
-
 
 class Agent(Protocol):
     """What a host steps."""
