@@ -1,0 +1,110 @@
+"""Files that hold secrets: mode 0600, written whole or not at all, and destroyed before they are unlinked.
+
+A write goes to a temporary file beside the target, is synced, renamed, and the directory is synced, so that a crash
+leaves the old file or the new one. The temporary file is the later file (a rename moves no bytes), so a secret lies
+in one place only; one that a crash left behind is overwritten by the next write or by `erase_leftovers`.
+
+What erasing promises is file-system level: the blocks of the file are overwritten and synced before the name goes.
+A copy-on-write file system, a snapshot, a backup or the spare blocks of a flash disk may keep older ones.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from ledger.errors import LedgerError
+
+_TEMPORARY_SUFFIX = ".partial"
+_OVERWRITE_BYTES = 1024 * 1024
+
+
+class FileError(LedgerError):
+    """A private file that is missing, readable by others, too large, or not what it should be."""
+
+
+def create_private_directory(path: Path) -> None:
+    """Create a directory that only its owner enters, and its parents; one that exists stays as it is."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, atomically and durably, with mode 0600.
+
+    Args:
+        path: The file; one writer at a time.
+        data: All of its bytes.
+
+    Raises:
+        OSError: If the machine refuses; the old file is then still there.
+    """
+    temporary = path.with_name(f".{path.name}{_TEMPORARY_SUFFIX}")
+    if temporary.exists():
+        erase_private(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+    temporary.replace(path)
+    sync_directory(path.parent)
+
+
+def read_private(path: Path, what: str, bytes_max: int) -> bytes:
+    """Return the content of a private file.
+
+    Args:
+        path: The file.
+        what: What it holds, for the error: `consensus key`.
+        bytes_max: Refused unread above this size.
+
+    Raises:
+        FileError: If it is missing, not a regular file, open to others, or too large.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        msg = f"{what}: expected a file at {path}, found none"
+        raise FileError(msg) from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            msg = f"{what}: expected a regular file at {path}"
+            raise FileError(msg)
+        mode = stat.S_IMODE(status.st_mode)
+        if mode & 0o077:
+            msg = f"{what}: expected mode 0600, got {mode:04o}; others could read it: chmod 600 {path}"
+            raise FileError(msg)
+        if status.st_size > bytes_max:
+            msg = f"{what}: expected at most {bytes_max} bytes in {path}, got {status.st_size}"
+            raise FileError(msg)
+        return file.read(bytes_max)
+
+
+def erase_private(path: Path) -> None:
+    """Overwrite a file with zeros, sync it, unlink it, sync its directory; a file that is not there is fine."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        left = os.fstat(descriptor).st_size
+        while left > 0:
+            left -= file.write(bytes(min(left, _OVERWRITE_BYTES)))
+        os.fsync(descriptor)
+    path.unlink()
+    sync_directory(path.parent)
+
+
+def erase_leftovers(directory: Path) -> None:
+    """Erase the temporary files that a crash left in `directory`."""
+    for path in directory.glob(f".*{_TEMPORARY_SUFFIX}"):
+        erase_private(path)
+
+
+def sync_directory(path: Path) -> None:
+    """Make names that were created, renamed or removed in a directory survive a crash."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
