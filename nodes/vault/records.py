@@ -1,0 +1,259 @@
+"""The vault: sealed records on disk, and for each the one file whose destruction erases it.
+
+    DIRECTORY/
+      payloads/ID    the sealed payload; says nothing without its keys
+      keys/ID        data key, salt and openings of one record, and a checksum
+      erased/ID      the tombstone: this id was erased and is never stored again
+
+It holds an organisation's own records (`add`), those it received (`put`), and whatever else must be erasable, such as
+the openings of a claim: those are the plaintext of a record of the vault's own, `claim.<id>`.
+
+The key file is written after the payload, so a record exists exactly if its key file does; a crash in between leaves
+a payload that nobody can open and that the next attempt replaces. Erasing writes the tombstone first, then overwrites,
+syncs and unlinks the key file, then removes the payload; a crash in between is finished when the vault is opened next.
+
+Keys, salts and openings are in no other file: no database, outbox or log. What was read lies in this process's memory
+until Python reuses it, which no code here can prevent. What erasing promises on disk is said in `nodes.files`.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger.codec import Hash, Struct, decode, encode
+from ledger.crypto.hashes import commit_salted, hash_bytes
+from ledger.errors import DecodeError, LedgerError, VerificationError
+from nodes.entropy import Entropy
+from nodes.files import (
+    FileError,
+    create_private_directory,
+    erase_leftovers,
+    erase_private,
+    read_private,
+    write_private,
+)
+from nodes.vault.payloads import CIPHERTEXT_BYTES_MAX, decrypt_payload, encrypt_payload
+from nodes.vault.sealing import AmountOpening, RecordId, RecordKeys
+
+SALT_BYTES = 32
+_KEY_FILE_BYTES_MAX = 64 * 1024
+_RECORD_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
+
+
+class VaultError(LedgerError):
+    """A record that is missing, already there, erased or damaged."""
+
+
+class RecordDigest(Struct):
+    """What the chain has of a record."""
+
+    record_id: RecordId
+    ciphertext_hash: Hash
+    """SHA-256 of the sealed payload."""
+    commitment: Hash
+    """Salted commitment to the plaintext."""
+
+
+class _KeyFile(Struct):
+    format: Annotated[str, Meta(pattern=r"^xinpei-record-keys/1\Z")]
+    record_id: RecordId
+    keys: RecordKeys
+    checksum: Hash
+    """Over the other fields: a damaged file is told from a damaged payload."""
+
+
+class Vault:
+    """One organisation's records on one chain. One process at a time; synchronous and durable."""
+
+    def __init__(self, directory: Path, chain_id: str, entropy: Entropy) -> None:
+        """Open the vault, making its folders if they are missing and finishing what a crash interrupted.
+
+        Args:
+            directory: Its folder, of this organisation only.
+            chain_id: The chain that its records are on.
+            entropy: Where data keys and salts come from.
+        """
+        self._chain_id = chain_id
+        self._entropy = entropy
+        self._payloads = directory / "payloads"
+        self._keys = directory / "keys"
+        self._erased = directory / "erased"
+        for folder in (directory, self._payloads, self._keys, self._erased):
+            create_private_directory(folder)
+        for folder in (self._payloads, self._keys, self._erased):
+            erase_leftovers(folder)
+        for tombstone in self._erased.iterdir():
+            self._destroy(tombstone.name)
+
+    def add(self, record_id: str, plaintext: bytes, openings: tuple[AmountOpening, ...] = ()) -> RecordDigest:
+        """Seal and keep a record of one's own, under a fresh data key and salt.
+
+        Args:
+            record_id: Its id; new to this vault.
+            plaintext: The canonical encoding of the record.
+            openings: What opens the commitments to its amounts.
+
+        Returns:
+            What goes onto the chain.
+
+        Raises:
+            VaultError: If the vault has this id already, or erased it.
+            VerificationError: If the plaintext is too long.
+        """
+        self._check_free(record_id)
+        salt = self._entropy.draw(SALT_BYTES)
+        data_key, ciphertext = encrypt_payload(self._entropy, self._chain_id, record_id, plaintext)
+        self._store(record_id, RecordKeys(data_key, salt, openings), ciphertext)
+        return RecordDigest(record_id, hash_bytes(ciphertext), commit_salted(salt, plaintext))
+
+    def put(self, digest: RecordDigest, keys: RecordKeys, ciphertext: bytes) -> bytes:
+        """Keep a record that another organisation handed over, after checking it against the chain.
+
+        Args:
+            digest: What the chain has of it.
+            keys: Out of its envelope.
+            ciphertext: The sealed payload.
+
+        Returns:
+            The plaintext.
+
+        Raises:
+            VaultError: If the vault has this id already, or erased it.
+            VerificationError: If payload or plaintext are not those the chain committed to.
+        """
+        self._check_free(digest.record_id)
+        plaintext = self._verify(digest, keys, ciphertext)
+        self._store(digest.record_id, keys, ciphertext)
+        return plaintext
+
+    def get(self, record_id: str) -> tuple[RecordKeys, bytes]:
+        """Return a record's keys and its sealed payload: what a hand-over needs.
+
+        Raises:
+            VaultError: If it is missing, erased or damaged.
+        """
+        return self.keys(record_id), self._read(self._payloads, record_id, "payload", CIPHERTEXT_BYTES_MAX)
+
+    def keys(self, record_id: str) -> RecordKeys:
+        """Return a record's keys.
+
+        Raises:
+            VaultError: If it is missing, erased or damaged.
+        """
+        data = self._read(self._keys, record_id, "keys", _KEY_FILE_BYTES_MAX)
+        try:
+            file = decode(data, _KeyFile)
+        except DecodeError:
+            raise _damaged("keys", record_id, "they are not a key file") from None
+        if file.checksum != _checksum(file.record_id, file.keys):
+            raise _damaged("keys", record_id, "their checksum differs")
+        if file.record_id != record_id:
+            raise _damaged("keys", record_id, f"they belong to {file.record_id}")
+        return file.keys
+
+    def open(self, record_id: str) -> bytes:
+        """Return a record's plaintext.
+
+        Raises:
+            VaultError: If it is missing, erased or damaged.
+        """
+        return self._open(record_id)[0]
+
+    def digest(self, record_id: str) -> RecordDigest:
+        """Return what the chain should have of a record, computed again from what is stored.
+
+        Raises:
+            VaultError: If it is missing, erased or damaged.
+        """
+        plaintext, keys, ciphertext = self._open(record_id)
+        return RecordDigest(record_id, hash_bytes(ciphertext), commit_salted(keys.salt, plaintext))
+
+    def erase(self, record_id: str) -> None:
+        """Destroy a record for good: its keys are overwritten, its payload is removed, its id is retired.
+
+        Erasing twice, or an id that was never stored, is no error: afterwards the id is retired either way.
+
+        Raises:
+            VaultError: If the id is malformed.
+        """
+        _check_id(record_id)
+        if not self.is_erased(record_id):
+            write_private(self._erased / record_id, b"xinpei-erased/1\n")
+        self._destroy(record_id)
+
+    def is_erased(self, record_id: str) -> bool:
+        """Whether this id was erased here."""
+        _check_id(record_id)
+        return (self._erased / record_id).exists()
+
+    def __contains__(self, record_id: str) -> bool:
+        """Whether the vault holds this record."""
+        _check_id(record_id)
+        return (self._keys / record_id).exists() and not self.is_erased(record_id)
+
+    def list_records(self) -> tuple[str, ...]:
+        """Return the ids of all records held, sorted."""
+        return tuple(sorted(path.name for path in self._keys.iterdir() if _RECORD_ID.fullmatch(path.name)))
+
+    def _open(self, record_id: str) -> tuple[bytes, RecordKeys, bytes]:
+        keys, ciphertext = self.get(record_id)
+        try:
+            return decrypt_payload(keys.data_key, self._chain_id, record_id, ciphertext), keys, ciphertext
+        except VerificationError as error:
+            raise _damaged("payload", record_id, str(error)) from None
+
+    def _verify(self, digest: RecordDigest, keys: RecordKeys, ciphertext: bytes) -> bytes:
+        if hash_bytes(ciphertext) != digest.ciphertext_hash:
+            msg = f"payload of {digest.record_id}: not the one whose hash is on the chain"
+            raise VerificationError(msg)
+        plaintext = decrypt_payload(keys.data_key, self._chain_id, digest.record_id, ciphertext)
+        if commit_salted(keys.salt, plaintext) != digest.commitment:
+            msg = f"record {digest.record_id}: its plaintext is not the one that was committed to on the chain"
+            raise VerificationError(msg)
+        return plaintext
+
+    def _check_free(self, record_id: str) -> None:
+        if self.is_erased(record_id):
+            msg = f"record {record_id}: was erased here and is not stored again; use a new id"
+            raise VaultError(msg)
+        if record_id in self:
+            msg = f"record {record_id}: this vault holds it already; a correction is a record of its own"
+            raise VaultError(msg)
+
+    def _store(self, record_id: str, keys: RecordKeys, ciphertext: bytes) -> None:
+        file = _KeyFile("xinpei-record-keys/1", record_id, keys, _checksum(record_id, keys))
+        write_private(self._payloads / record_id, ciphertext)
+        write_private(self._keys / record_id, encode(file))
+
+    def _read(self, folder: Path, record_id: str, what: str, bytes_max: int) -> bytes:
+        if self.is_erased(record_id):
+            msg = f"record {record_id}: was erased"
+            raise VaultError(msg)
+        if record_id not in self:
+            msg = f"record {record_id}: this vault does not hold it"
+            raise VaultError(msg)
+        try:
+            return read_private(folder / record_id, f"{what} of {record_id}", bytes_max)
+        except FileError as error:
+            raise VaultError(str(error)) from None
+
+    def _destroy(self, record_id: str) -> None:
+        erase_private(self._keys / record_id)
+        erase_private(self._payloads / record_id)
+
+
+def _checksum(record_id: str, keys: RecordKeys) -> bytes:
+    return hashlib.sha256(encode((record_id, keys))).digest()
+
+
+def _check_id(record_id: str) -> None:
+    if not _RECORD_ID.fullmatch(record_id):
+        msg = f"record id: expected 1 to 128 of a-z, 0-9, dot, underscore, hyphen, got {record_id[:140]!r}"
+        raise VaultError(msg)
+
+
+def _damaged(what: str, record_id: str, how: str) -> VaultError:
+    return VaultError(f"{what} of {record_id}: damaged on disk: {how}; ask its custodian for another copy")
