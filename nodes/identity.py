@@ -1,0 +1,111 @@
+"""Who a customer is, off the chain: what her document says, and the commitment to it that the chain has.
+
+A wallet seals a `Disclosure` (identity and salt) to a hospital and an insurer; each compares it with its own master
+data. The chain has the salted commitment only, so nobody can try the billion resident identity numbers against it.
+
+For development there are synthetic people. Their numbers have a valid check digit but begin with 990000: no province
+of the administrative division code begins with 99, so a number made here is nobody's.
+"""
+
+from datetime import date, timedelta
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from ledger.codec import Hash, Struct, encode
+from ledger.crypto.hashes import commit_salted
+from ledger.errors import VerificationError
+from nodes.entropy import Entropy
+
+DocumentType = Literal["resident-id", "passport", "residence-permit", "birth-certificate"]
+
+_SYNTHETIC_REGION = "990000"
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECK_DIGITS = "10X98765432"
+_BIRTH_FIRST = date(1940, 1, 1)
+_BIRTH_DAYS = 23_000
+"""Synthetic people are born from 1940 to 2002: all of them may act for themselves."""
+
+
+class Identity(Struct):
+    """What identifies a customer to those she deals with. Never on the chain, never in a log."""
+
+    document_type: DocumentType
+    document_number: Annotated[str, Meta(min_length=1, max_length=32)]
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    birth_date: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
+    """ISO 8601; text, because people were born before 1970."""
+    phone: Annotated[str, Meta(min_length=3, max_length=20)] | None = None
+
+    def __repr__(self) -> str:
+        """Show the kind of document only: this ends up in tracebacks."""
+        return f"Identity(document_type={self.document_type!r}, ...)"
+
+
+class Disclosure(Struct):
+    """An identity with the salt that opens its commitment: what is sealed to a hospital or insurer."""
+
+    identity: Identity
+    salt: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "Disclosure(...)"
+
+    @property
+    def commitment(self) -> Hash:
+        """What the grant on the chain carries."""
+        return commit_identity(self.identity, self.salt)
+
+
+def commit_identity(identity: Identity, salt: bytes) -> bytes:
+    """Return the salted commitment to an identity, 32 bytes."""
+    return commit_salted(salt, encode(identity))
+
+
+def check_identity(identity: Identity) -> None:
+    """Refuse an identity that contradicts itself.
+
+    Raises:
+        VerificationError: If the birth date is no date, or a resident identity number has the wrong form, check
+            digit or birth date. The number itself is not in the error.
+    """
+    try:
+        birth = date.fromisoformat(identity.birth_date)
+    except ValueError:
+        msg = "birth_date: expected a calendar date as YYYY-MM-DD"
+        raise VerificationError(msg) from None
+    if identity.document_type != "resident-id":
+        return
+    number = identity.document_number
+    if len(number) != 18 or not (number[:17].isascii() and number[:17].isdigit()):
+        msg = "document_number: a resident id has 17 digits and a check digit"
+        raise VerificationError(msg)
+    if check_digit(number[:17]) != number[17]:
+        msg = "document_number: the check digit of this resident id is wrong"
+        raise VerificationError(msg)
+    if number[6:14] != birth.strftime("%Y%m%d"):
+        msg = "birth_date: differs from the one inside the resident id"
+        raise VerificationError(msg)
+
+
+def check_digit(digits: str) -> str:
+    """Return the 18th character of a resident identity number (GB 11643, ISO 7064 MOD 11-2).
+
+    Args:
+        digits: The first 17 digits.
+    """
+    return _CHECK_DIGITS[sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True)) % 11]
+
+
+def synthetic_identity(name: str, entropy: Entropy) -> Identity:
+    """Make up a person for development: valid in form, and nobody.
+
+    Args:
+        name: What she is called.
+        entropy: Decides her birth date and number.
+    """
+    birth = _BIRTH_FIRST + timedelta(days=int.from_bytes(entropy.draw(4), "big") % _BIRTH_DAYS)
+    sequence = int.from_bytes(entropy.draw(4), "big") % 1000
+    digits = f"{_SYNTHETIC_REGION}{birth:%Y%m%d}{sequence:03d}"
+    return Identity("resident-id", digits + check_digit(digits), name, birth.isoformat())

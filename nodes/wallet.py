@@ -1,0 +1,286 @@
+"""A customer's wallet: one seed, and from it another key for every pair of hospital and insurer.
+
+A pseudonym belongs to one customer, one hospital and one insurer. Its signing key and its seal key are derived from
+the wallet's seed with that pair in the label, so two members who compare what they see cannot tell that two
+pseudonyms are one person: neither name, nor signing key, nor seal key is shared.
+
+    pseudonym   c- and the lower-case base32 of the first 20 bytes of SHA-256 of its public key
+
+On disk a wallet is protected by a passphrase: Argon2id (RFC 9106) and AES-256-GCM. The passphrase comes from a
+prompt, the environment (XINPEI_PASSPHRASE) or a file, never from the command line, where every process could read it.
+For a development network a wallet may be saved without; the first line of its file then says so.
+
+This is not the customer's app: it holds keys and answers with them. What she agrees to is shown to her elsewhere,
+before it is called.
+"""
+
+import base64
+import hashlib
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import Meta
+
+from ledger.codec import ChainId, Name, Struct, decode, encode
+from ledger.crypto.signatures import PrivateKey, sign_challenge, sign_enrolment, verify
+from ledger.errors import DecodeError, LedgerError, VerificationError
+from nodes.entropy import Entropy
+from nodes.files import FileError, create_private_directory, read_private, write_private
+from nodes.identity import Disclosure, Identity, check_identity
+from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, seal
+
+PASSPHRASE_VARIABLE = "XINPEI_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
+_SEED_BYTES = 32
+_FILE_BYTES_MAX = 64 * 1024
+_HEADER_PROTECTED = b"xinpei-wallet/1 protected by a passphrase (argon2id, aes-256-gcm)\n"
+_HEADER_OPEN = b"xinpei-wallet/1 NOT PROTECTED, for development only: whoever reads this file is the customer\n"
+_MEMORY_KIB = 64 * 1024
+_ITERATIONS = 3
+_LANES = 4
+"""RFC 9106's second recommended set: 64 MiB, 3 passes, 4 lanes."""
+
+
+class WalletError(LedgerError):
+    """A wallet file or passphrase that does not do."""
+
+
+class Challenge(Struct):
+    """What a hospital or insurer has a pseudonym's key answer before it links the pseudonym to a person."""
+
+    chain_id: ChainId
+    organisation: Name
+    """Who asks: an answer is worth nothing to anybody else."""
+    pseudonym: Name
+    nonce: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    """Fresh: an answer is worth nothing the next time."""
+
+
+class _WalletSecrets(Struct):
+    seed: Annotated[bytes, Meta(min_length=_SEED_BYTES, max_length=_SEED_BYTES)]
+    identity: Identity
+
+
+class _ProtectedBody(Struct):
+    salt: Annotated[bytes, Meta(min_length=16, max_length=16)]
+    memory_kib: Annotated[int, Meta(ge=8 * 1024, le=1024 * 1024)]
+    iterations: Annotated[int, Meta(ge=1, le=16)]
+    lanes: Annotated[int, Meta(ge=1, le=16)]
+    nonce: Annotated[bytes, Meta(min_length=12, max_length=12)]
+    ciphertext: Annotated[bytes, Meta(max_length=_FILE_BYTES_MAX)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonym:
+    """One customer towards one hospital and one insurer."""
+
+    chain_id: str
+    hospital: str
+    insurer: str
+    name: str
+    """`c-...`: how the chain calls her."""
+    key: PrivateKey
+    seal_key: SealKeyPair
+    """What decisions and openings for her are sealed to."""
+
+    def prove_enrolment(self, sponsor: str) -> bytes:
+        """Return the proof of possession that the sponsoring organisation enrols this pseudonym with."""
+        return sign_enrolment(self.key, enrolment_sign_bytes(self.chain_id, self.key.public_key, sponsor))
+
+    def answer(self, challenge: Challenge) -> bytes:
+        """Answer a challenge with this pseudonym's key.
+
+        Raises:
+            VerificationError: If it is for another chain or pseudonym, or asked by a third party.
+        """
+        parties = (self.hospital, self.insurer)
+        if challenge.organisation not in parties:
+            msg = f"challenge organisation: expected {' or '.join(parties)}, got {challenge.organisation}"
+            raise VerificationError(msg)
+        for field, expected, actual in (
+            ("chain_id", self.chain_id, challenge.chain_id),
+            ("pseudonym", self.name, challenge.pseudonym),
+        ):
+            if expected != actual:
+                msg = f"challenge {field}: expected {expected}, got {actual}"
+                raise VerificationError(msg)
+        return sign_challenge(self.key, encode(challenge))
+
+    def disclose(self, disclosure: Disclosure, recipient: str, public_key: bytes, record_id: str) -> Sealed:
+        """Seal an identity and its salt to the hospital or the insurer of this pseudonym.
+
+        Args:
+            disclosure: From `Wallet.make_disclosure`.
+            recipient: The organisation; one of this pseudonym's two.
+            public_key: Its seal key, from the genesis or the chain.
+            record_id: What the disclosure is for, such as `identity.<grant>`.
+
+        Raises:
+            VerificationError: If the recipient is a third party, or its key malformed.
+        """
+        if recipient not in (self.hospital, self.insurer):
+            msg = f"recipient: expected {self.hospital} or {self.insurer}, got {recipient}"
+            raise VerificationError(msg)
+        context = SealContext(self.chain_id, record_id, self.name, recipient)
+        return seal(public_key, context, encode(disclosure))
+
+
+class Wallet:
+    """A customer's seed and identity; never prints itself."""
+
+    __slots__ = ("_seed", "identity", "protected")
+
+    def __init__(self, seed: bytes, identity: Identity, *, protected: bool) -> None:
+        """Hold a wallet's content; `create` makes a new one, `load` reads one.
+
+        Args:
+            seed: 32 secret bytes.
+            identity: Who the customer is.
+            protected: Whether the file it came from has a passphrase.
+        """
+        assert len(seed) == _SEED_BYTES, f"a wallet's seed has {_SEED_BYTES} bytes, not {len(seed)}"
+        self._seed = seed
+        self.identity = identity
+        self.protected = protected
+
+    def __repr__(self) -> str:
+        """Show whether it is protected, nothing else."""
+        return f"Wallet(protected={self.protected})"
+
+    @classmethod
+    def create(cls, identity: Identity, entropy: Entropy) -> "Wallet":
+        """Make a wallet with a fresh seed; it is not protected before it is saved with a passphrase.
+
+        Raises:
+            VerificationError: If the identity contradicts itself.
+        """
+        check_identity(identity)
+        return cls(entropy.draw(_SEED_BYTES), identity, protected=False)
+
+    @classmethod
+    def load(cls, path: Path, passphrase: str | None) -> "Wallet":
+        """Read a wallet file.
+
+        Args:
+            path: The file, mode 0600.
+            passphrase: What it was saved with; None for a wallet without protection.
+
+        Raises:
+            WalletError: If the file is missing, open to others, damaged, or does not open with this passphrase.
+        """
+        try:
+            data = read_private(path, "wallet", _FILE_BYTES_MAX)
+        except FileError as error:
+            raise WalletError(str(error)) from None
+        protected = data.startswith(_HEADER_PROTECTED)
+        if not protected and not data.startswith(_HEADER_OPEN):
+            msg = f"wallet {path}: expected a file that begins with xinpei-wallet/1"
+            raise WalletError(msg)
+        if protected and passphrase is None:
+            msg = f"wallet {path}: is protected; give its passphrase at the prompt or in {PASSPHRASE_VARIABLE}"
+            raise WalletError(msg)
+        if not protected and passphrase is not None:
+            msg = f"wallet {path}: a passphrase was given, but this file has no protection; was it exchanged?"
+            raise WalletError(msg)
+        try:
+            if passphrase is None:
+                secrets = decode(data[len(_HEADER_OPEN) :], _WalletSecrets)
+            else:
+                secrets = _unlock(decode(data[len(_HEADER_PROTECTED) :], _ProtectedBody), passphrase)
+        except (DecodeError, InvalidTag):
+            cause = "wrong passphrase, or the file was changed" if protected else "the file was changed or cut off"
+            msg = f"wallet {path}: does not open: {cause}"
+            raise WalletError(msg) from None
+        return cls(secrets.seed, secrets.identity, protected=protected)
+
+    def save(self, path: Path, passphrase: str | None, entropy: Entropy) -> None:
+        """Write the wallet, replacing the file.
+
+        Args:
+            path: The file; it gets mode 0600.
+            passphrase: Protects it; None leaves it open, which is for development networks only.
+            entropy: Where salt and nonce come from.
+
+        Raises:
+            WalletError: If the passphrase is empty.
+        """
+        body = encode(_WalletSecrets(self._seed, self.identity))
+        data = (
+            _HEADER_OPEN + body if passphrase is None else _HEADER_PROTECTED + encode(_lock(body, passphrase, entropy))
+        )
+        create_private_directory(path.parent)
+        write_private(path, data)
+        self.protected = passphrase is not None
+
+    def pseudonym(self, chain_id: str, hospital: str, insurer: str) -> Pseudonym:
+        """Return the customer's pseudonym towards a hospital and an insurer; the same one every time."""
+        key = PrivateKey(self._derive("pseudonym", chain_id, hospital, insurer))
+        seal_key = SealKeyPair(self._derive("seal", chain_id, hospital, insurer))
+        return Pseudonym(chain_id, hospital, insurer, pseudonym_name(key.public_key), key, seal_key)
+
+    def make_disclosure(self, entropy: Entropy) -> Disclosure:
+        """Return the customer's identity with a fresh salt: one for each grant, or grants could be linked."""
+        return Disclosure(self.identity, entropy.draw(32))
+
+    def _derive(self, purpose: str, chain_id: str, hospital: str, insurer: str) -> bytes:
+        info = encode((f"xinpei/wallet/{purpose}/v1", chain_id, hospital, insurer))
+        return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._seed)
+
+
+def pseudonym_name(public_key: bytes) -> str:
+    """Return the name of the pseudonym that has this Ed25519 public key."""
+    digest = hashlib.sha256(public_key).digest()[:20]
+    return "c-" + base64.b32encode(digest).decode("ascii").lower()
+
+
+def enrolment_sign_bytes(chain_id: str, public_key: bytes, sponsor: str) -> bytes:
+    """Return what a proof of possession is over: chain, public key and sponsoring organisation."""
+    return encode((chain_id, public_key, sponsor))
+
+
+def make_challenge(chain_id: str, organisation: str, pseudonym: str, entropy: Entropy) -> Challenge:
+    """Return a fresh challenge of an organisation to a pseudonym."""
+    return Challenge(chain_id, organisation, pseudonym, entropy.draw(32))
+
+
+def check_answer(challenge: Challenge, public_key: bytes, answer: bytes) -> None:
+    """Check the answer to one's own challenge.
+
+    Args:
+        challenge: The one that was issued; never a copy that came back with the answer.
+        public_key: The pseudonym's, from the chain.
+        answer: What `Pseudonym.answer` returned.
+
+    Raises:
+        VerificationError: If the key is not the pseudonym's, or the answer is not by it to this challenge.
+    """
+    if pseudonym_name(public_key) != challenge.pseudonym:
+        msg = f"public key: expected that of {challenge.pseudonym}, got that of {pseudonym_name(public_key)}"
+        raise VerificationError(msg)
+    verify("challenge", public_key, encode(challenge), answer)
+
+
+def _lock(body: bytes, passphrase: str, entropy: Entropy) -> _ProtectedBody:
+    if not passphrase:
+        msg = "passphrase: expected at least one character; save without one only for development"
+        raise WalletError(msg)
+    salt, nonce = entropy.draw(16), entropy.draw(12)
+    empty = _ProtectedBody(salt, _MEMORY_KIB, _ITERATIONS, _LANES, nonce, b"")
+    ciphertext = AESGCM(_stretch(passphrase, empty)).encrypt(nonce, body, _HEADER_PROTECTED)
+    return _ProtectedBody(salt, _MEMORY_KIB, _ITERATIONS, _LANES, nonce, ciphertext)
+
+
+def _unlock(body: _ProtectedBody, passphrase: str) -> _WalletSecrets:
+    plaintext = AESGCM(_stretch(passphrase, body)).decrypt(body.nonce, body.ciphertext, _HEADER_PROTECTED)
+    return decode(plaintext, _WalletSecrets)
+
+
+def _stretch(passphrase: str, body: _ProtectedBody) -> bytes:
+    kdf = Argon2id(salt=body.salt, length=32, iterations=body.iterations, lanes=body.lanes, memory_cost=body.memory_kib)
+    return kdf.derive(unicodedata.normalize("NFC", passphrase).encode("utf-8"))
