@@ -14,6 +14,9 @@ CHAIN_ID_CHARACTERS_MAX = 48
 NAME_CHARACTERS_MAX = 64
 """Contract, method and actor names: long enough for `c-` and 52 characters of base32."""
 
+CONTRACTS_MAX = 64
+"""Contracts with state: every state proof lists their roots, about 45 bytes each."""
+
 ARGUMENTS_BYTES_MAX = 16 * 1024
 """One transaction's arguments. The largest honest message is a closing of 64 parts, about 6 KB."""
 
@@ -42,6 +45,25 @@ transaction uses under 20,000."""
 
 BLOCK_METER_UNITS_MAX = 4_000_000
 """Charges of one block: about 0.5 s of contract code, a quarter of the propose timeout."""
+
+CALL_DEPTH_MAX = 48
+"""Contract functions inside one another. Far below what any Python's own stack allows, so that every node stops at
+the same call; the deepest honest one is about 12."""
+
+BLOCK_CLOCK_CALLS_MAX = 64
+"""Due clock calls that one block runs; the rest waits for the next block, which is due at once."""
+
+BLOCK_CLOCK_METER_UNITS_MAX = 2_000_000
+"""Charges that clock calls may use of one block's: the other half belongs to transactions."""
+
+QUERY_METER_UNITS_MAX = 5_000_000
+"""Charges of one query: about a second of one node, agreed on by nobody."""
+
+CANDIDATES_MAX = 8
+"""Executed candidates of one height kept in memory: one per round that is still talked about."""
+
+VERIFIED_SUBMISSIONS_MAX = 16_384
+"""Submissions whose signature was verified and need not be again: four times what the mempool holds."""
 
 EVENT_BYTES_MAX = 4 * 1024
 EVENTS_PER_TRANSACTION_MAX = 32
@@ -88,6 +110,27 @@ VALIDATOR_SET_DELAY_HEIGHTS = 2
 
 ROUND_MAX = 10_000
 """Rounds of one height that votes are kept for; capped timeouts make this days of failed rounds."""
+
+FUTURE_ROUNDS_MAX = 2
+"""Rounds beyond ours in which one validator's votes are kept, its newest ones: enough to learn where it is."""
+
+FUTURE_MESSAGES_MAX = 64
+"""Votes of the next height that are kept per peer until we are there; what is lost is sent again on request."""
+
+PEERS_MAX = 128
+"""Peers whose heights are remembered: every validator twice."""
+
+CATCH_UP_BLOCKS_MAX = 16
+"""Blocks sent to a peer that is behind, per request of it."""
+
+CANDIDATE_BLOCKS_MAX = 8
+"""Executed candidates of one height kept in memory beside the locked and the valid one."""
+
+RESEND_SUBMISSIONS_MAX = 64
+"""Old local submissions sent again per tick."""
+
+RESEND_AFTER_MS = 2_000
+"""How long a local submission waits for a block before it is sent again."""
 
 TIMEOUT_PROPOSE_MS = 2_000
 TIMEOUT_PREVOTE_MS = 500

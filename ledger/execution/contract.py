@@ -49,7 +49,7 @@ from ledger.crypto import commitments, hashes, signatures
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY
 from ledger.crypto.signatures import Purpose
 from ledger.errors import ContractError, DecodeError, VerificationError
-from ledger.execution.metering import charge
+from ledger.execution.meter import charge
 from ledger.execution.state import Key, Overlay, decode_key, encode_key, encode_prefix
 from ledger.genesis import Genesis, Organisation
 from ledger.limits import (

@@ -1,0 +1,373 @@
+"""What metered contract code runs instead of operators and builtins: bounded before, charged by size.
+
+A guard does what Python does, on the types a contract may hold: integers, fractions, text, bytes, tuples, lists,
+dicts, enums and structs. It refuses what could grow without bound (INTEGER_BITS_MAX, SEQUENCE_ITEMS_MAX) and what
+two nodes could answer differently: floats, sets, the text of objects, and letters outside ASCII where the answer
+depends on a Python's own Unicode tables. A refusal is an ordinary exception, so it becomes `CONTRACT_FAULT`.
+
+`NAMESPACE` is what the loader puts beside a contract's own names; `BUILTINS` is all that is left of Python's.
+"""
+
+import ast
+import builtins
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import Any, Final
+
+from ledger.execution.meter import charge, charge_turn, enter_call, leave_call
+from ledger.limits import INTEGER_BITS_MAX, SEQUENCE_ITEMS_MAX
+
+ITEMS_PER_UNIT: Final = 16
+"""Items or characters that one unit pays for, where C code does the loop."""
+
+_SEQUENCES = (str, bytes, tuple, list)
+
+
+def check_value(value: Any) -> Any:  # noqa: ANN401 - guards take and give whatever a contract holds
+    """Return `value` if it is within the bounds and of a type that every node treats alike.
+
+    Raises:
+        OverflowError: If it is too large.
+        TypeError: If it is a float or a set.
+    """
+    if isinstance(value, int):
+        _check_bits(value.bit_length())
+    elif isinstance(value, Fraction):
+        _check_bits(max(value.numerator.bit_length(), value.denominator.bit_length()))
+    elif isinstance(value, _SEQUENCES):
+        _pay(len(value))
+    elif isinstance(value, float | complex | set | frozenset):
+        msg = f"contracts have no {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def _check_bits(bits: int) -> None:
+    if bits > INTEGER_BITS_MAX:
+        msg = f"expected integers of at most {INTEGER_BITS_MAX} bits, got {bits}"
+        raise OverflowError(msg)
+
+
+def _pay(items: int) -> None:
+    if items > SEQUENCE_ITEMS_MAX:
+        msg = f"expected at most {SEQUENCE_ITEMS_MAX} items, got {items}"
+        raise OverflowError(msg)
+    charge(1 + items // ITEMS_PER_UNIT)
+
+
+def _bits(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, int):
+        return value.bit_length()
+    if isinstance(value, Fraction):
+        return max(value.numerator.bit_length(), value.denominator.bit_length())
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------- operations
+
+
+def add(left: Any, right: Any) -> Any:  # noqa: ANN401
+    """Return left + right."""
+    if isinstance(left, _SEQUENCES) and isinstance(right, _SEQUENCES):
+        _pay(len(left) + len(right))
+        return left + right  # type: ignore[operator]
+    return check_value(left + right)
+
+
+def subtract(left: Any, right: Any) -> Any:  # noqa: ANN401
+    """Return left - right."""
+    return check_value(left - right)
+
+
+def multiply(left: Any, right: Any) -> Any:  # noqa: ANN401
+    """Return left * right; sizes are bounded before anything is built."""
+    if isinstance(left, _SEQUENCES) and isinstance(right, int):
+        _pay(len(left) * max(right, 0))
+    elif isinstance(right, _SEQUENCES) and isinstance(left, int):
+        _pay(len(right) * max(left, 0))
+    else:
+        _check_bits((_bits(left) + _bits(right)) // 2)
+    return check_value(left * right)
+
+
+def divide(left: Any, right: Any) -> Any:  # noqa: ANN401
+    """Return left / right, one of which is a `Fraction`."""
+    if not isinstance(left, Fraction) and not isinstance(right, Fraction):
+        msg = "expected a Fraction on one side of /; use // for integers"
+        raise TypeError(msg)
+    return check_value(left / right)
+
+
+def divide_floor(left: Any, right: Any) -> Any:  # noqa: ANN401
+    """Return left // right."""
+    return check_value(check_value(left) // check_value(right))
+
+
+def remainder(left: Any, right: Any) -> Any:  # noqa: ANN401
+    """Return left % right of numbers; text is formatted by f-strings."""
+    if isinstance(left, str | bytes):
+        msg = "expected a number on the left of %; format text with an f-string"
+        raise TypeError(msg)
+    return check_value(check_value(left) % check_value(right))
+
+
+def _guarded(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    return lambda left, right: check_value(operation(left, right))
+
+
+OPERATIONS: Final[Mapping[type[ast.operator], str]] = {
+    ast.Add: "__add__",
+    ast.Sub: "__sub__",
+    ast.Mult: "__mul__",
+    ast.Div: "__truediv__",
+    ast.FloorDiv: "__floordiv__",
+    ast.Mod: "__mod__",
+    ast.BitAnd: "__and__",
+    ast.BitOr: "__or__",
+    ast.BitXor: "__xor__",
+}
+"""Operator to the inserted name of its guard."""
+
+_OPERATION_GUARDS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "__add__": add,
+    "__sub__": subtract,
+    "__mul__": multiply,
+    "__truediv__": divide,
+    "__floordiv__": divide_floor,
+    "__mod__": remainder,
+    "__and__": _guarded(operator.and_),
+    "__or__": _guarded(operator.or_),
+    "__xor__": _guarded(operator.xor),
+}
+
+
+def change(guard: str, target: Any, value: Any) -> Any:  # noqa: ANN401
+    """Return what a name is bound to after `target op= value`; a list is extended in place."""
+    if isinstance(target, list) and guard == "__add__":
+        items = list_items(value)
+        _pay(len(target) + len(items))
+        target.extend(items)
+        return target
+    if isinstance(target, list | dict):
+        msg = "expected += on a list; say what else is meant in full"
+        raise TypeError(msg)
+    return _OPERATION_GUARDS[guard](target, value)
+
+
+def change_item(guard: str, container: Any, key: Any, value: Any) -> None:  # noqa: ANN401
+    """Do `container[key] op= value`."""
+    container[key] = change(guard, container[key], value)
+
+
+# --------------------------------------------------------------------------------------------------- calls
+
+
+def list_items(items: Iterable[Any] = ()) -> list[Any]:
+    """Return `list(items)`, charged by its length."""
+    result: list[Any] = []
+    for item in items:
+        result.append(item)  # noqa: PERF402 - each item is charged
+        if len(result) % ITEMS_PER_UNIT == 0:
+            _pay(ITEMS_PER_UNIT)
+    _pay(len(result))
+    return result
+
+
+def tuple_items(items: Iterable[Any] = ()) -> tuple[Any, ...]:
+    """Return `tuple(items)`, charged by its length."""
+    return tuple(list_items(items))
+
+
+def dict_items(items: Any = (), /, **named: Any) -> dict[Any, Any]:  # noqa: ANN401
+    """Return `dict(items)`, charged by its length."""
+    pairs = items if isinstance(items, dict) else list_items(items)
+    _pay(len(pairs))
+    return dict(pairs, **named)
+
+
+def make_bytes(value: Any = b"") -> bytes:  # noqa: ANN401
+    """Return `bytes(value)` of a length, of integers, or of bytes."""
+    if isinstance(value, int):
+        _pay(value)
+        return bytes(value)
+    return bytes(value) if isinstance(value, bytes) else bytes(list_items(value))
+
+
+def make_int(value: Any = 0, base: int = 10) -> int:  # noqa: ANN401
+    """Return `int(value)` of a number, or of ASCII text."""
+    if isinstance(value, str):
+        _check_ascii(value)
+        _check_bits(3 * len(value))
+        return int(value, base)
+    return int(check_value(value))
+
+
+def make_text(value: Any = "") -> str:  # noqa: ANN401
+    """Return `str(value)` of a plain value."""
+    return str(check_plain(value))
+
+
+def check_plain(value: Any) -> Any:  # noqa: ANN401
+    """Return `value` if every Python writes it alike; raises `TypeError` for other objects, enums included."""
+    if type(value) not in (str, int, bool, Fraction, type(None)):
+        msg = f"expected text or a number to write, got {type(value).__name__}"
+        raise TypeError(msg)
+    return check_value(value)
+
+
+def make_range(*bounds: int) -> range:
+    """Return `range(...)` of a bounded length; its turns are charged where they are made."""
+    result = range(*bounds)
+    if not -SEQUENCE_ITEMS_MAX <= result.start <= SEQUENCE_ITEMS_MAX or not (
+        -SEQUENCE_ITEMS_MAX <= result.stop <= SEQUENCE_ITEMS_MAX
+    ):
+        _check_bits(max(result.start.bit_length(), result.stop.bit_length(), result.step.bit_length()))
+        distance = abs(result.stop - result.start) // abs(result.step)
+        if distance > SEQUENCE_ITEMS_MAX:
+            msg = f"expected a range of at most {SEQUENCE_ITEMS_MAX} items, got {distance}"
+            raise OverflowError(msg)
+    return result
+
+
+def deeper(body: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Run the body of a lambda as a call."""
+    enter_call()
+    try:
+        return body()
+    finally:
+        leave_call()
+
+
+CALLS: Final[Mapping[str, str]] = {
+    "list": "__list__",
+    "tuple": "__tuple__",
+    "dict": "__dict__",
+    "bytes": "__bytes__",
+    "int": "__int__",
+    "str": "__str__",
+    "range": "__range__",
+    "Fraction": "__fraction__",
+}
+"""Types that stay types in annotations and `isinstance`, and are guarded where they are called."""
+
+
+def make_fraction(numerator: Any = 0, denominator: Any = None) -> Fraction:  # noqa: ANN401
+    """Return `Fraction(...)` of integers, fractions or ASCII text."""
+    if isinstance(numerator, str):
+        _check_ascii(numerator)
+        if "e" in numerator.lower():
+            msg = "expected a fraction without an exponent"
+            raise ValueError(msg)
+        _check_bits(3 * len(numerator))
+    made: Fraction = check_value(Fraction(check_value(numerator), check_value(denominator)))
+    return made
+
+
+# ------------------------------------------------------------------------------------------------- methods
+
+
+def _check_ascii(text: Any) -> None:  # noqa: ANN401
+    if isinstance(text, str | bytes) and not text.isascii():
+        msg = "expected ASCII: what other characters are depends on a Python's Unicode tables"
+        raise ValueError(msg)
+
+
+METHODS: Final = frozenset(
+    {"join", "replace", "ljust", "rjust", "center", "zfill", "to_bytes", "from_bytes", "extend"}
+    | {"upper", "lower", "isalpha", "isalnum", "isdigit", "isdecimal", "isnumeric", "isupper", "islower", "isspace"}
+)
+"""Methods that can grow their result or depend on Unicode tables: called through `call_method` only."""
+
+
+def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+    """Return `subject.name(*arguments, **named)`, bounded before it runs."""
+    if name == "join" and isinstance(subject, str | bytes):
+        parts = list_items(*arguments)
+        _pay(sum(len(part) for part in parts) + len(subject) * len(parts))
+        return subject.join(parts)  # type: ignore[arg-type]
+    if name == "replace" and isinstance(subject, str | bytes):
+        _pay(len(subject) + subject.count(arguments[0]) * len(arguments[1]))
+    elif name in {"ljust", "rjust", "center", "zfill", "to_bytes"} and isinstance(subject, str | bytes | int):
+        _pay(named.get("length", arguments[0] if arguments else 1))
+    elif name == "extend" and isinstance(subject, list):
+        return change("__add__", subject, *arguments) and None
+    elif isinstance(subject, str):
+        _check_ascii(subject)
+    return check_value(getattr(subject, name)(*arguments, **named))
+
+
+# ------------------------------------------------------------------------------------------------ builtins
+
+
+def _over(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Charge a builtin that consumes an iterable by the iterable's length."""
+
+    def consume(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+        if len(arguments) == 1 and not isinstance(arguments[0], int | str | Fraction):
+            return check_value(function(list_items(arguments[0]), **named))
+        return check_value(function(*arguments, **named))
+
+    return consume
+
+
+def _eager(function: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
+    """Make a lazy builtin charge its items and end at once."""
+
+    def consume(*arguments: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401
+        return iter(list_items(function(*arguments, **named)))
+
+    return consume
+
+
+def total(items: Iterable[Any], start: Any = 0) -> Any:  # noqa: ANN401
+    """Return `sum(items, start)` of numbers, each partial sum bounded."""
+    result = start
+    for item in list_items(items):
+        result = add(result, item)
+    return result
+
+
+_PLAIN_BUILTINS = (
+    "abs bool bytes classmethod dict divmod int isinstance iter len list next object property range staticmethod str "
+    "tuple AssertionError ValueError True False None __build_class__"
+).split()
+
+BUILTINS: Final[Mapping[str, Any]] = {
+    **{name: getattr(builtins, name) for name in _PLAIN_BUILTINS if hasattr(builtins, name)},
+    "all": _over(all),
+    "any": _over(any),
+    "enumerate": _eager(enumerate),
+    "filter": _eager(filter),
+    "map": _eager(map),
+    "max": _over(max),
+    "min": _over(min),
+    "reversed": _eager(reversed),
+    "round": _guarded(lambda number, digits: round(number, digits)),
+    "sorted": _over(sorted),
+    "sum": total,
+    "zip": _eager(zip),
+}
+"""All that is left of Python's builtins; the loader adds `__import__`."""
+
+NAMESPACE: Final[Mapping[str, Any]] = {
+    **_OPERATION_GUARDS,
+    "__turn__": charge_turn,
+    "__enter__": enter_call,
+    "__leave__": leave_call,
+    "__deeper__": deeper,
+    "__iterate__": iter,
+    "__change__": change,
+    "__change_item__": change_item,
+    "__plain__": check_plain,
+    "__method__": call_method,
+    "__list__": list_items,
+    "__tuple__": tuple_items,
+    "__dict__": dict_items,
+    "__bytes__": make_bytes,
+    "__int__": make_int,
+    "__str__": make_text,
+    "__range__": make_range,
+    "__fraction__": make_fraction,
+}
+"""The names that metering inserts."""
