@@ -144,9 +144,7 @@ def stop_nodes(home: Home, organisations: Sequence[str]) -> list[str]:
     return list(running)
 
 
-def _await_ready(
-    home: Home, waiting: dict[str, subprocess.Popen[bytes]], on_ready: Callable[[str], None]
-) -> None:
+def _await_ready(home: Home, waiting: dict[str, subprocess.Popen[bytes]], on_ready: Callable[[str], None]) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
     while waiting:
         for organisation, process in list(waiting.items()):

@@ -125,7 +125,9 @@ def _typed_tuple(plain: object, kinds: tuple[Any, ...], path: str) -> tuple[obje
         return tuple(_typed(item, kinds[0], f"{path}[{place}]") for place, item in enumerate(plain))
     if len(plain) != len(kinds):
         raise _mismatch(path, f"a list of {len(kinds)}", plain)
-    return tuple(_typed(item, kind, f"{path}[{place}]") for place, (item, kind) in enumerate(zip(plain, kinds, strict=True)))
+    return tuple(
+        _typed(item, kind, f"{path}[{place}]") for place, (item, kind) in enumerate(zip(plain, kinds, strict=True))
+    )
 
 
 def _typed_bytes(plain: object, path: str) -> bytes:

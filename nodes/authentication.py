@@ -1,0 +1,225 @@
+"""Signed API requests: who calls a node, without passwords, sessions or tokens.
+
+Every request carries its caller's name, key version, time, nonce and an Ed25519 signature for the purpose
+`request` over all of that, the addressed organisation, the method, the target and the hash of the body. So a request
+cannot be changed, sent to another node, or sent twice:
+
+    Xinpei-Actor       insurer-a, or a pseudonym c-...
+    Xinpei-Key         version of the actor's key, a decimal
+    Xinpei-Time        milliseconds since 1970, within WINDOW_MS of the node's clock
+    Xinpei-Nonce       32 hex digits, once per window
+    Xinpei-Signature   128 hex digits
+    Xinpei-Public-Key  only from a pseudonym that is not enrolled yet: its name is the hash of this key
+
+Used by both sides: clients sign, nodes verify. It says who calls, never what the caller may do.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ledger.codec import Struct, encode
+from ledger.crypto.hashes import hash_bytes
+from ledger.crypto.signatures import PrivateKey, sign_request, verify
+from ledger.errors import LedgerError, VerificationError
+from ledger.membership import Actor
+
+WINDOW_MS = 60_000
+"""How far a request's time may lie from the node's clock; nonces are remembered this long either way."""
+
+NONCES_MAX = 100_000
+"""Remembered nonces; a node that sees more within the window refuses further requests until some lapse."""
+
+ACTOR = "xinpei-actor"
+KEY = "xinpei-key"
+TIME = "xinpei-time"
+NONCE = "xinpei-nonce"
+SIGNATURE = "xinpei-signature"
+PUBLIC_KEY = "xinpei-public-key"
+
+
+class AuthenticationError(LedgerError):
+    """A request whose caller is not established; says which part does not hold."""
+
+
+class _RequestSigned(Struct):
+    chain_id: str
+    audience: str
+    actor: str
+    key_version: int
+    method: str
+    target: str
+    body_hash: bytes
+    time_ms: int
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a verified request comes from."""
+
+    name: str
+    role: str
+    """The member's role, `customer` for pseudonyms."""
+    public_key: bytes
+    enrolled: bool
+    """False for a pseudonym that the chain does not know yet."""
+
+
+def pseudonym_name(public_key: bytes) -> str:
+    """Return the name that certifies its own key: `c-` and base32 of 20 bytes of the key's SHA-256."""
+    return "c-" + base64.b32encode(hashlib.sha256(public_key).digest()[:20]).decode().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSigner:
+    """A client's side: one actor on one chain, signing what it sends."""
+
+    key: PrivateKey
+    chain_id: str
+    actor: str
+    key_version: int = 1
+    carry_key: bool = False
+    """Whether to send the public key along: pseudonyms do."""
+
+    def headers(
+        self, audience: str, method: str, target: str, body: bytes, *, time_ms: int, nonce: bytes
+    ) -> dict[str, str]:
+        """Return the headers that authenticate one request.
+
+        Args:
+            audience: The organisation whose node is called.
+            method: `GET`, `POST`, ...
+            target: Path and query as sent.
+            body: The body as sent, possibly empty.
+            time_ms: The caller's clock.
+            nonce: 16 fresh random bytes.
+        """
+        signed = _RequestSigned(
+            self.chain_id, audience, self.actor, self.key_version, method, target, hash_bytes(body), time_ms, nonce
+        )
+        headers = {
+            ACTOR: self.actor,
+            KEY: str(self.key_version),
+            TIME: str(time_ms),
+            NONCE: nonce.hex(),
+            SIGNATURE: sign_request(self.key, encode(signed)).hex(),
+        }
+        return headers | ({PUBLIC_KEY: self.key.public_key.hex()} if self.carry_key else {})
+
+
+class RequestVerifier:
+    """A node's side: verifies requests and remembers their nonces."""
+
+    def __init__(self, chain_id: str, audience: str) -> None:
+        """Verify for one node.
+
+        Args:
+            chain_id: The network's chain.
+            audience: The organisation this node belongs to.
+        """
+        self._chain_id = chain_id
+        self._audience = audience
+        self._nonces: dict[tuple[str, bytes], int] = {}
+
+    def verify(
+        self,
+        headers: Mapping[str, str],
+        *,
+        method: str,
+        target: str,
+        body: bytes,
+        now_ms: int,
+        height: int,
+        find_actor: Callable[[str], Actor | None],
+    ) -> Caller:
+        """Return who sent a request.
+
+        Args:
+            headers: The request's headers, names in lower case.
+            method: As received.
+            target: Path and query as received.
+            body: As received.
+            now_ms: The node's clock.
+            height: The height whose keys are in force.
+            find_actor: Looks up members and pseudonyms on the chain.
+
+        Raises:
+            AuthenticationError: If anything is missing, malformed, stale, repeated or wrongly signed.
+        """
+        name = _header(headers, ACTOR)
+        version = _number(headers, KEY)
+        time_ms = _number(headers, TIME)
+        nonce = _hex(headers, NONCE, 16)
+        signature = _hex(headers, SIGNATURE, 64)
+        if abs(time_ms - now_ms) > WINDOW_MS:
+            msg = f"{TIME}: expected within {WINDOW_MS} ms of this node's clock {now_ms}, got {time_ms}"
+            raise AuthenticationError(msg)
+        actor = find_actor(name)
+        public_key = self._public_key(actor, name, version, height, headers)
+        signed = _RequestSigned(
+            self._chain_id, self._audience, name, version, method, target, hash_bytes(body), time_ms, nonce
+        )
+        try:
+            verify("request", public_key, encode(signed), signature)
+        except VerificationError as error:
+            raise AuthenticationError(str(error)) from None
+        self._remember(name, nonce, time_ms, now_ms)
+        return Caller(name, actor.role if actor else "customer", public_key, enrolled=actor is not None)
+
+    def _public_key(
+        self, actor: Actor | None, name: str, version: int, height: int, headers: Mapping[str, str]
+    ) -> bytes:
+        if actor is not None:
+            try:
+                return actor.public_key(version, height)
+            except VerificationError as error:
+                raise AuthenticationError(str(error)) from None
+        if PUBLIC_KEY not in headers:
+            msg = f"{ACTOR}: {name} is no member of {self._chain_id}"
+            raise AuthenticationError(msg)
+        public_key = _hex(headers, PUBLIC_KEY, 32)
+        if pseudonym_name(public_key) != name:
+            msg = f"{ACTOR}: {name} is not the pseudonym of the key sent with it"
+            raise AuthenticationError(msg)
+        return public_key
+
+    def _remember(self, name: str, nonce: bytes, time_ms: int, now_ms: int) -> None:
+        if (name, nonce) in self._nonces:
+            msg = f"{NONCE}: this request was received before"
+            raise AuthenticationError(msg)
+        if len(self._nonces) >= NONCES_MAX:
+            self._nonces = {key: at for key, at in self._nonces.items() if at >= now_ms - WINDOW_MS}
+            if len(self._nonces) >= NONCES_MAX:
+                msg = f"{NONCE}: too many requests within {WINDOW_MS} ms; try again later"
+                raise AuthenticationError(msg)
+        self._nonces[name, nonce] = time_ms
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        msg = f"{name}: this header is missing; every request is signed by its caller"
+        raise AuthenticationError(msg)
+    return value
+
+
+def _number(headers: Mapping[str, str], name: str) -> int:
+    text = _header(headers, name)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 16):
+        msg = f"{name}: expected a decimal number, got {text[:32]!r}"
+        raise AuthenticationError(msg)
+    return int(text)
+
+
+def _hex(headers: Mapping[str, str], name: str, length: int) -> bytes:
+    text = _header(headers, name)
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != length or text != value.hex():
+        msg = f"{name}: expected {2 * length} lower-case hex digits"
+        raise AuthenticationError(msg)
+    return value
