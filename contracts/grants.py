@@ -1,0 +1,270 @@
+"""What a grant says, and what the chain keeps of it.
+
+The artefact is a superset of ABDM's consent artefact, of IHE PCF's cases and of PIPL's demands. Three clocks are
+kept apart: the dates of the records (`Scope.dates`), the retention (`Permission.erase_at_ms`) and the end of the
+grant itself (`Permission.expires_at_ms`).
+
+It is public like everything on the chain, so it holds nobody's name and no medical fact: the subject is a pseudonym,
+her identity is sealed to each party and committed here, and the record dates are a commitment that the parties can
+open.
+"""
+
+from typing import Annotated, Literal
+
+from contracts.identifiers import ClaimId, GrantId, Place, StayId, Version
+from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
+
+Purpose = Literal["CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT", "HLEGAL"]
+"""ABDM's purposes, and HLEGAL for a regulator's statutory access, which is never granted and never silent."""
+RecordType = Literal["admission", "item-list", "invoice", "interim-bill", "discharge-summary"]
+Status = Literal["REQUESTED", "EDITED", "GRANTED", "DENIED", "EXPIRED", "REVOKED"]
+"""The chain writes GRANTED and REVOKED; EXPIRED follows from block time. Requests, edits and denials pass between
+the customer and whoever asks, off the chain: a request on it would tell of a patient who never agreed."""
+LinkResult = Literal["matched", "mismatch"]
+PartyRole = Literal["hospital", "insurer", "regulator"]
+
+SOURCES_MAX = 16
+LINK_ENTRIES_MAX = 16
+"""Judgements of one party about one grant; each correction of master data may need one."""
+
+
+class Grantor(Struct):
+    """Who gives the grant."""
+
+    kind: Literal["customer", "guardian", "delegate"]
+    name: Name
+    """The pseudonym whose key signs; for a customer, the subject herself."""
+    proof: Hash | None
+    """Commitment to the proof of authority of a guardian or delegate; None for the customer."""
+
+
+class Grantee(Struct):
+    """The one recipient."""
+
+    organisation: Name
+    role: PartyRole
+
+
+class Scope(Struct):
+    """What may be shared."""
+
+    case: Literal["one-case", "standing"]
+    """`one-case`: the first claim reported under the grant is the only one."""
+    encounters: Annotated[tuple[StayId, ...], Meta(max_length=16)]
+    """The only stays meant, sorted; empty for any."""
+    record_types: Annotated[tuple[RecordType, ...], Meta(min_length=1, max_length=8)]
+    """Sorted."""
+    dates: Hash
+    """Salted commitment to the first and last civil day of the records meant, sealed to each party."""
+
+
+class Frequency(Struct):
+    """At most so many releases within so many days, counted in fixed windows from the first version on."""
+
+    uses: Annotated[int, Meta(ge=1, le=10_000)]
+    days: Annotated[int, Meta(ge=1, le=3_660)]
+
+
+class Permission(Struct):
+    """What the recipient may do, how often, and until when."""
+
+    mode: Literal["VIEW", "STORE", "EXECUTE"]
+    """Data is handed over under STORE only; EXECUTE lets rules visit it."""
+    uses_max: Annotated[int, Meta(ge=1, le=1_000_000)] | None
+    """Releases of one record to the recipient; None for no bound but the others."""
+    frequency: Frequency | None
+    erase_at_ms: Milliseconds
+    """When the recipient must have erased what it got, if no law demands to keep it."""
+    expires_at_ms: Milliseconds
+    """From this block time on the grant is EXPIRED."""
+
+
+class Notice(Struct):
+    """The text that was shown before the signature."""
+
+    language: Literal["zh", "en"]
+    hash: Hash
+
+
+class IdentityCommitment(Struct):
+    """Salted commitment to what identifies the subject, as sealed to one party."""
+
+    organisation: Name
+    commitment: Hash
+
+
+class Grant(Struct):
+    """Transaction `grant`: the subject's own words, one recipient and one purpose."""
+
+    grant_id: GrantId
+    version: Version
+    """1, or one more than the latest: an amendment."""
+    previous_version: Version | None
+    subject: Name
+    grantor: Grantor
+    grantee: Grantee
+    sources: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=SOURCES_MAX)]
+    """The providing hospitals, sorted."""
+    purpose: Purpose
+    scope: Scope
+    permission: Permission
+    execution: Literal["data-to-insurer", "rules-visit-data"]
+    notice: Notice
+    identities: Annotated[tuple[IdentityCommitment, ...], Meta(min_length=2, max_length=SOURCES_MAX + 1)]
+    """One for every source and the grantee, sorted by organisation."""
+
+
+class Revoke(Struct):
+    """Transaction `revoke`: the subject ends her grant; final."""
+
+    grant_id: GrantId
+
+
+class Link(Struct):
+    """Transaction `link`: a party's judgement whether the subject is the person in its master data."""
+
+    grant_id: GrantId
+    version: Version
+    result: LinkResult
+    evidence: Hash
+    """Commitment to the challenge, the key's answer and what was compared."""
+
+
+class GrantVersion(Struct):
+    """Table `grants`: one version, never overwritten."""
+
+    version: Version
+    grant: Grant
+    """The words; those of the version before if this one is a revocation."""
+    status: Status
+    place: Place
+
+
+class GrantHead(Struct):
+    """Table `heads`: the latest version and what was used of the grant."""
+
+    version: Version
+    begun_ms: Milliseconds
+    """Block time of version 1."""
+    uses: Annotated[int, Meta(ge=0)]
+    window: Annotated[int, Meta(ge=0)]
+    """The frequency's current window."""
+    window_uses: Annotated[int, Meta(ge=0)]
+    claim_id: ClaimId | None
+    """The claim of a `one-case` grant."""
+
+
+class LinkEntry(Struct):
+    """One judgement of one party."""
+
+    result: LinkResult
+    version: Version
+    identity: Hash
+    """The identity commitment that was judged: another one needs another judgement."""
+    evidence: Hash
+    place: Place
+
+
+class LinkHistory(Struct):
+    """Table `links`: all judgements of one party about one grant, appended."""
+
+    entries: Annotated[tuple[LinkEntry, ...], Meta(min_length=1, max_length=LINK_ENTRIES_MAX)]
+
+
+class Need(Struct):
+    """What somebody wants to do under a grant; the contracts fill it from their own state."""
+
+    grant_id: GrantId
+    hospital: Name
+    recipient: Name
+    subject: Name | None
+    """The pseudonym it is about, where already known."""
+    record_type: RecordType | None
+    stay_id: StayId | None
+    claim_id: ClaimId | None
+    releasing: bool
+    """Whether a record would be handed over: then mode, execution and uses count too."""
+
+
+class Finding(Struct):
+    """Why a need is not covered."""
+
+    code: Literal["AUTH-013", "ELIG-001"]
+    condition: str
+    """The first condition that fails, in the order of `contracts.conditions`."""
+    text: str
+
+
+class IndexEntry(Struct):
+    """Tables `by_subject` and `by_party`: a grant to look up."""
+
+    place: Place
+    """Of version 1."""
+
+
+class ShowGrant(Struct):
+    """Query `show`."""
+
+    grant_id: GrantId
+
+
+class ListGrants(Struct):
+    """Queries `list_of_subject` and `list_of_party`: at most LIST_ROWS_MAX grants, in the order of their ids."""
+
+    name: Name
+    """A pseudonym, or an organisation."""
+    after: str
+    """The last id already seen; empty for the first page."""
+
+
+class FindUsable(Struct):
+    """Query `usable`: the subject's grants under which this could be done now."""
+
+    subject: Name
+    hospital: Name
+    recipient: Name
+    record_type: RecordType
+    stay_id: StayId | None
+
+
+class GrantView(Struct):
+    """A grant as it stands."""
+
+    grant_id: GrantId
+    status: Status
+    """With EXPIRED derived from block time."""
+    head: GrantHead
+    versions: tuple[GrantVersion, ...]
+    links: tuple[tuple[str, LinkHistory], ...]
+    """(organisation, its judgements) for the parties that judged."""
+
+
+class Explanation(Struct):
+    """Whether a need is covered, and if not, why not."""
+
+    usable: bool
+    version: Version | None
+    """The version that covers it."""
+    finding: Finding | None
+
+
+class GrantEvent(Struct):
+    """Events `consent-granted` and `consent-revoked`."""
+
+    grant_id: GrantId
+    version: Version
+    subject: Name
+    grantee: Name
+    sources: tuple[Name, ...]
+    status: Status
+
+
+class LinkEvent(Struct):
+    """Event `consent-linked`."""
+
+    grant_id: GrantId
+    version: Version
+    organisation: Name
+    result: LinkResult
+    usable: bool
+    """Whether the grantee and at least one source now match."""
