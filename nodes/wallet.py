@@ -91,7 +91,7 @@ class Pseudonym:
 
     def prove_enrolment(self, sponsor: str) -> bytes:
         """Return the proof of possession that the sponsoring organisation enrols this pseudonym with."""
-        return sign_enrolment(self.key, enrolment_sign_bytes(self.chain_id, self.key.public_key, sponsor))
+        return sign_enrolment(self.key, enrolment_sign_bytes(self.chain_id, self.name, self.key.public_key, sponsor))
 
     def answer(self, challenge: Challenge) -> bytes:
         """Answer a challenge with this pseudonym's key.
@@ -239,9 +239,9 @@ def pseudonym_name(public_key: bytes) -> str:
     return "c-" + base64.b32encode(digest).decode("ascii").lower()
 
 
-def enrolment_sign_bytes(chain_id: str, public_key: bytes, sponsor: str) -> bytes:
-    """Return what a proof of possession is over: chain, public key and sponsoring organisation."""
-    return encode((chain_id, public_key, sponsor))
+def enrolment_sign_bytes(chain_id: str, name: str, public_key: bytes, sponsor: str) -> bytes:
+    """Return what a proof of possession is over; the bytes that the contract `membership` checks."""
+    return encode((chain_id, name, public_key, sponsor))
 
 
 def make_challenge(chain_id: str, organisation: str, pseudonym: str, entropy: Entropy) -> Challenge:

@@ -1,0 +1,157 @@
+"""An organisation's secret keys on disk: one small file for each, mode 0600, in the node's own folder.
+
+    consensus.key      signs votes and proposals
+    submission-N.key   signs submissions, requests, envelopes and decisions; N is the key version on the chain
+    seal.key           opens what is sealed to the organisation
+    invoice-tag.key    a hospital's secret for the tags of its invoices: equal invoices are recognised, not guessed
+    tls/               the organisation's CA and its node's certificate (`nodes.pki`)
+
+A key file is one line: `xinpei-key/1`, what the key is for, 32 bytes in hex, and the start of a checksum, so that a
+file that was cut, mixed up or edited is refused by name. It holds the seed; keys are derived when they are loaded and
+leave this module only as objects that sign or open.
+
+The files are as safe as the account that runs the node. There is no passphrase: a node must restart alone at night.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ledger.crypto.signatures import PrivateKey
+from ledger.errors import LedgerError
+from nodes.entropy import Entropy
+from nodes.files import FileError, create_private_directory, erase_leftovers, read_private, write_private
+from nodes.vault.sealing import SealKeyPair
+
+KeyUse = Literal["consensus", "submission", "seal", "invoice-tag"]
+
+_KEY_LINE = re.compile(r"xinpei-key/1 ([a-z-]+) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
+_KEY_FILE_BYTES_MAX = 256
+_SUBMISSION_NAME = re.compile(r"submission-([1-9][0-9]{0,9})\.key")
+TLS_FOLDER = "tls"
+
+
+class KeystoreError(LedgerError):
+    """A key that is missing, readable by others, malformed, or there already; says which file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keystore:
+    """All signing and sealing keys of one organisation."""
+
+    consensus: PrivateKey
+    submissions: Mapping[int, PrivateKey]
+    """Version -> key; the older ones are kept because what they sealed and signed must still be explained."""
+    seal: SealKeyPair
+    tag_secret: bytes = field(repr=False)
+    """32 bytes, for `ledger.crypto.hashes.tag_keyed`."""
+
+    @property
+    def submission_version(self) -> int:
+        """The newest version on disk; it signs once the chain has it in force."""
+        return max(self.submissions)
+
+    @property
+    def submission(self) -> PrivateKey:
+        """The newest submission key."""
+        return self.submissions[self.submission_version]
+
+
+def create_keystore(folder: Path, entropy: Entropy) -> Keystore:
+    """Make an organisation's keys.
+
+    Args:
+        folder: Its keys' folder, which must hold no keys yet.
+        entropy: Where the seeds come from.
+
+    Raises:
+        KeystoreError: If there is a key already; none is ever replaced.
+    """
+    create_private_directory(folder)
+    _write_key(folder / "consensus.key", "consensus", entropy)
+    _write_key(folder / "submission-1.key", "submission", entropy)
+    _write_key(folder / "seal.key", "seal", entropy)
+    _write_key(folder / "invoice-tag.key", "invoice-tag", entropy)
+    return load_keystore(folder)
+
+
+def load_keystore(folder: Path) -> Keystore:
+    """Read an organisation's keys.
+
+    Raises:
+        KeystoreError: If one is missing, readable by others, malformed, or for something else.
+    """
+    if not folder.is_dir():
+        msg = f"keys: expected a folder at {folder}, found none"
+        raise KeystoreError(msg)
+    erase_leftovers(folder)
+    submissions = {
+        version: PrivateKey(_read_key(folder / f"submission-{version}.key", "submission"))
+        for version in _list_versions(folder)
+    }
+    if not submissions:
+        msg = f"submission key: expected a file at {folder / 'submission-1.key'}, found none"
+        raise KeystoreError(msg)
+    return Keystore(
+        consensus=PrivateKey(_read_key(folder / "consensus.key", "consensus")),
+        submissions=submissions,
+        seal=SealKeyPair(_read_key(folder / "seal.key", "seal")),
+        tag_secret=_read_key(folder / "invoice-tag.key", "invoice-tag"),
+    )
+
+
+def add_submission_key(folder: Path, entropy: Entropy) -> int:
+    """Make the next version of the submission key, beside the older ones.
+
+    Returns:
+        Its version: what the rotation on the chain must name before it signs anything.
+
+    Raises:
+        KeystoreError: If the folder holds no submission key yet.
+    """
+    versions = _list_versions(folder)
+    if not versions:
+        msg = f"submission key: expected a file at {folder / 'submission-1.key'}, found none"
+        raise KeystoreError(msg)
+    version = versions[-1] + 1
+    _write_key(folder / f"submission-{version}.key", "submission", entropy)
+    return version
+
+
+def _list_versions(folder: Path) -> list[int]:
+    matches = (_SUBMISSION_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return sorted(int(match.group(1)) for match in matches if match)
+
+
+def _write_key(path: Path, use: KeyUse, entropy: Entropy) -> None:
+    if path.exists():
+        msg = f"{use} key: {path} exists already and is not replaced; keys that are lost cannot be made again"
+        raise KeystoreError(msg)
+    seed = entropy.draw(32)
+    write_private(path, f"xinpei-key/1 {use} {seed.hex()} {_checksum(use, seed)}\n".encode("ascii"))
+
+
+def _read_key(path: Path, use: KeyUse) -> bytes:
+    try:
+        data = read_private(path, f"{use} key", _KEY_FILE_BYTES_MAX)
+    except FileError as error:
+        raise KeystoreError(str(error)) from None
+    match = _KEY_LINE.fullmatch(data.decode("ascii", "replace"))
+    if match is None:
+        msg = f"{use} key: {path} is malformed; expected one line: xinpei-key/1, use, 64 hex digits, checksum"
+        raise KeystoreError(msg)
+    if match.group(1) != use:
+        msg = f"{use} key: {path} holds a {match.group(1)} key"
+        raise KeystoreError(msg)
+    seed = bytes.fromhex(match.group(2))
+    if match.group(3) != _checksum(use, seed):
+        msg = f"{use} key: the checksum in {path} differs; the file was changed"
+        raise KeystoreError(msg)
+    return seed
+
+
+def _checksum(use: str, seed: bytes) -> str:
+    return hashlib.sha256(b"xinpei/key-file/v1" + use.encode("ascii") + seed).hexdigest()[:8]
