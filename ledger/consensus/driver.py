@@ -73,7 +73,7 @@ class Offer(Struct):
     """Whether its clock and author let us prevote it as a first proposal; says nothing about the block."""
 
 
-class EvidenceFound(Struct, tag=True):
+class EvidenceFound(Struct):
     """A validator signed twice."""
 
     evidence: Evidence

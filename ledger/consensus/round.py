@@ -68,34 +68,34 @@ class State(Struct):
     decision: RoundValue | None = None
 
 
-class NewRound(Struct, tag=True):
+class NewRound(Struct):
     """Begin `round`, whose proposer we are or are not."""
 
     round: int
     is_proposer: bool
 
 
-class ProposeValue(Struct, tag=True):
+class ProposeValue(Struct):
     """The value we asked for is here."""
 
     round: int
     value: bytes
 
 
-class Proposal(Struct, tag=True):
+class Proposal(Struct):
     """A valid proposal of this round without a `pol_round`."""
 
     round: int
     value: bytes
 
 
-class InvalidProposal(Struct, tag=True):
+class InvalidProposal(Struct):
     """A proposal of this round that must not be voted for."""
 
     round: int
 
 
-class ProposalAndPolkaPrevious(Struct, tag=True):
+class ProposalAndPolkaPrevious(Struct):
     """A valid proposal of this round, and the polka of the earlier round that it names."""
 
     round: int
@@ -103,64 +103,64 @@ class ProposalAndPolkaPrevious(Struct, tag=True):
     pol_round: int
 
 
-class InvalidProposalAndPolkaPrevious(Struct, tag=True):
+class InvalidProposalAndPolkaPrevious(Struct):
     """An invalid proposal of this round, with a polka of the earlier round that it names."""
 
     round: int
     pol_round: int
 
 
-class PolkaAny(Struct, tag=True):
+class PolkaAny(Struct):
     """More than 2/3 prevoted in this round, for whatever."""
 
     round: int
 
 
-class PolkaNil(Struct, tag=True):
+class PolkaNil(Struct):
     """More than 2/3 prevoted nil in this round."""
 
     round: int
 
 
-class ProposalAndPolkaCurrent(Struct, tag=True):
+class ProposalAndPolkaCurrent(Struct):
     """A valid value with more than 2/3 of this round's prevotes."""
 
     round: int
     value: bytes
 
 
-class PrecommitAny(Struct, tag=True):
+class PrecommitAny(Struct):
     """More than 2/3 precommitted in this round, for whatever."""
 
     round: int
 
 
-class ProposalAndPrecommitValue(Struct, tag=True):
+class ProposalAndPrecommitValue(Struct):
     """A valid value with more than 2/3 of the precommits of `round`, which may be any round."""
 
     round: int
     value: bytes
 
 
-class SkipRound(Struct, tag=True):
+class SkipRound(Struct):
     """More than 1/3 voted in a later round: at least one honest validator is there."""
 
     round: int
 
 
-class TimeoutPropose(Struct, tag=True):
+class TimeoutPropose(Struct):
     """The propose timeout of `round` elapsed."""
 
     round: int
 
 
-class TimeoutPrevote(Struct, tag=True):
+class TimeoutPrevote(Struct):
     """The prevote timeout of `round` elapsed."""
 
     round: int
 
 
-class TimeoutPrecommit(Struct, tag=True):
+class TimeoutPrecommit(Struct):
     """The precommit timeout of `round` elapsed."""
 
     round: int
@@ -185,13 +185,13 @@ Input = (
 )
 
 
-class GetValue(Struct, tag=True):
+class GetValue(Struct):
     """Make a value for this round (and let the propose timeout run meanwhile)."""
 
     round: int
 
 
-class Propose(Struct, tag=True):
+class Propose(Struct):
     """Sign and send a proposal."""
 
     round: int
@@ -199,7 +199,7 @@ class Propose(Struct, tag=True):
     pol_round: int
 
 
-class CastVote(Struct, tag=True):
+class CastVote(Struct):
     """Sign and send a vote."""
 
     type: int
@@ -208,20 +208,20 @@ class CastVote(Struct, tag=True):
     value: bytes | None
 
 
-class StartTimeout(Struct, tag=True):
+class StartTimeout(Struct):
     """Tell us when the timeout of this step has elapsed."""
 
     round: int
     step: Step
 
 
-class EnterRound(Struct, tag=True):
+class EnterRound(Struct):
     """This round is over; the driver answers with `NewRound`."""
 
     round: int
 
 
-class Decide(Struct, tag=True):
+class Decide(Struct):
     """The height is decided."""
 
     round: int

@@ -26,39 +26,39 @@ from ledger.limits import FUTURE_ROUNDS_MAX
 from ledger.membership import ValidatorSet
 
 
-class PrecommitValue(Struct, tag=True):
+class PrecommitValue(Struct):
     """More than 2/3 precommitted this value in this round."""
 
     round: int
     value: bytes
 
 
-class SkipRound(Struct, tag=True):
+class SkipRound(Struct):
     """More than 1/3 voted in this later round."""
 
     round: int
 
 
-class PolkaValue(Struct, tag=True):
+class PolkaValue(Struct):
     """More than 2/3 prevoted this value in this round."""
 
     round: int
     value: bytes
 
 
-class PolkaNil(Struct, tag=True):
+class PolkaNil(Struct):
     """More than 2/3 prevoted nil in this round."""
 
     round: int
 
 
-class PolkaAny(Struct, tag=True):
+class PolkaAny(Struct):
     """More than 2/3 prevoted in this round."""
 
     round: int
 
 
-class PrecommitAny(Struct, tag=True):
+class PrecommitAny(Struct):
     """More than 2/3 precommitted in this round."""
 
     round: int
