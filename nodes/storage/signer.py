@@ -131,7 +131,11 @@ class SignerFile:
             problem = f"its slots hold states {slots[0][0]} and {slots[1][0]}, which never lie there together"
             raise StorageError(path, problem, _REMEDY)
         file = cls(path, state, sequence)
-        file._heal(data, slots)
+        try:
+            file._heal(data, slots)
+        except StorageError:
+            file.close()
+            raise
         return file
 
     def save(self, state: SignerState) -> None:

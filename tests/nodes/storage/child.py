@@ -78,5 +78,12 @@ def fill_signer(path: str) -> None:
 
 
 if __name__ == "__main__":
-    tasks = {"blocks": append_blocks, "full-store": fill_store, "full-log": fill_log, "full-signer": fill_signer}
-    tasks[sys.argv[1]](*sys.argv[2:])
+    task, *arguments = sys.argv[1:]
+    if task == "blocks":
+        append_blocks(*arguments)
+    elif task == "full-store":
+        fill_store(*arguments)
+    elif task == "full-log":
+        fill_log(*arguments)
+    else:
+        fill_signer(*arguments)
