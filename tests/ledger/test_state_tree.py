@@ -1,7 +1,11 @@
 """The authenticated state: one root for one map, proofs of what is there and of what is not, and forgeries."""
 
+import base64
 import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +27,8 @@ from ledger.state_tree import (
 )
 
 State = dict[bytes, bytes]
+
+VECTORS = json.loads((Path(__file__).parents[1] / "conformance" / "state_proofs.json").read_text())
 
 
 class Nodes(dict[bytes, bytes]):
@@ -286,3 +292,14 @@ def test_the_root_of_a_contract_is_listed_in_name_order() -> None:
         ContractRoot("claims", roots.get("claims")),
         ContractRoot("records", roots.get("records")),
     )
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case["desc"]) for case in VECTORS])
+def test_state_proof_vectors(case: dict[str, Any]) -> None:
+    root, key, proof = (base64.b64decode(case[field]) for field in ("root", "key", "proof"))
+    value = None if case["value"] is None else base64.b64decode(case["value"])
+    if case["wantErr"]:
+        with pytest.raises((DecodeError, VerificationError)):
+            verify_state(root, key, value, decode(proof, StateProof))
+    else:
+        verify_state(root, key, value, decode(proof, StateProof))
