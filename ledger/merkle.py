@@ -8,6 +8,8 @@ An inclusion proof shows that a leaf stands at an index; a consistency proof sho
 shorter one. The verifiers return None or raise `VerificationError`; they also refuse what the RFC leaves open:
 `size1 == 0`, sizes out of order, nodes left over, and nodes that are not 32 bytes long.
 
+A root does not say how many leaves it has: a verifier takes size and root from one certified header.
+
 A tree here has no keys and cannot show absence; that is `ledger.state_tree`. Functions take leaf hashes, not
 leaves, so that a caller who has hashed once does not hash again.
 """
