@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("ledger", "contracts", "nodes")
-MODULE_LINES_MAX = 400
+MODULE_LINES_MAX = 500
+"""The aim is 100 to 300; here it ends."""
 FUNCTION_LINES_MAX = 75
 BANNED_NAMES = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
@@ -56,8 +57,8 @@ TEXTS = sorted(
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b|NotImplementedError|mark\.(skip|xfail)")
 PRIVATE_PATH = re.compile(r"/root/|/home/\w|/Users/\w|/work/|\.pyenv")
 
-LONGER_MODULES = {"ledger/execution/contract.py": 500}
-"""The contract API is one module by design: what a contract may see is what stands in it."""
+RUNS_CONTRACTS = {"ledger/execution/executor.py", "ledger/execution/loader.py"}
+"""Where the members' code is run: it may raise anything, and must stop no node."""
 
 
 def name(path: Path) -> str:
@@ -120,7 +121,7 @@ def test_every_module_says_what_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=name)
 def test_a_module_can_be_read_at_once(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGER_MODULES.get(name(path), MODULE_LINES_MAX)
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MODULE_LINES_MAX
     for node in ast.walk(parse(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -139,7 +140,9 @@ def test_only_named_errors_are_caught(path: Path) -> None:
         if isinstance(node, ast.ExceptHandler):
             assert node.type is not None, f"line {node.lineno} catches everything"
             caught = {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)}
-            assert not caught & {"Exception", "BaseException"}, f"line {node.lineno} catches everything"
+            passes_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+            if caught & {"Exception", "BaseException"} and not passes_on:
+                assert name(path) in RUNS_CONTRACTS, f"line {node.lineno} catches everything"
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=name)
@@ -147,6 +150,11 @@ def test_nothing_is_unfinished_and_no_private_path_is_told(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert not UNFINISHED.search(text)
     assert not PRIVATE_PATH.search(text)
+
+
+def test_only_the_real_bundles_may_be_absent() -> None:
+    skipping = [name(path) for path in TESTS if re.search(r"\b(importor)?skip\(", path.read_text(encoding="utf-8"))]
+    assert skipping == ["tests/nodes/fhir/conftest.py"]
 
 
 def test_every_dependency_has_a_reason() -> None:
