@@ -1,0 +1,434 @@
+"""Records: what a hospital enters about a stay, and the only door through which it hands anything over.
+
+Rules:
+
+    1. Nothing is entered for a patient without a usable grant that names this hospital and a recipient: `append`,
+       `close` and `share` all run the consent's check at their place.
+    2. A stay begins with its admission; a discharge before an admission is refused.
+    3. A reversal names a live record of the same stay and type, and the two totals add up to nothing. A record is
+       reversed at most once, a reversal never. A replacement names a reversed record, which has no other replacement.
+    4. Only bills carry a total: invoices count, interim bills never settle and are in no closing.
+    5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
+       tags. After a correction the next version is needed; the same parts cannot be closed twice.
+    6. A share names the grant that covers it and counts as one use. The hospital's node hands over after the share is
+       committed and after looking again. The recipient answers within SHARE_HEIGHTS heights, else it has lapsed and
+       may be shared anew. What was ordered before a revocation stands, so an answer needs no grant.
+    7. An invoice's tag is consumed by one claim, for ever, whoever the insurer: DUPL-001 within one insurer,
+       DUPL-002 between two. A tag is bound to its hospital, so that nobody can burn another hospital's.
+
+    share status   by                                    next
+    (none)         share                                 SHARED
+    SHARED         deliver, by the recipient, in time    DELIVERED, final
+    SHARED         dispute, by the recipient, in time    DISPUTED; may be shared anew
+    SHARED         height > expires_height               LAPSED (derived); may be shared anew
+
+    table          key                              value
+    records        record id                        Record
+    stays          stay id                          Stay
+    parts          stay id, record id               Part: the live ones
+    reversals      record id                        Successor
+    replacements   record id                        Successor
+    closings       stay id, version                 Closing
+    invoices       hospital, tag                    InvoiceLock
+    shares         record id, recipient, sequence   ShareReceipt
+    handovers      record id, recipient, sequence   Handover
+    share_heads    record id, recipient             ShareHead
+    inbox          recipient, record id             IndexEntry: what is not answered
+    by_subject     subject, record id               IndexEntry
+"""
+
+from contracts.bills import check_bill, check_closing, check_former, check_order, list_closable
+from contracts.consent import Consent
+from contracts.grants import GrantVersion, Need, RecordType
+from contracts.identifiers import locate
+from contracts.membership import Membership
+from contracts.stays import (
+    PARTS_MAX,
+    Append,
+    Close,
+    CloseEvent,
+    Closing,
+    Deliver,
+    Dispute,
+    Handover,
+    HandoverResult,
+    IndexEntry,
+    InvoiceLock,
+    ListInbox,
+    ListSeen,
+    Part,
+    Record,
+    RecordEvent,
+    RecordView,
+    Share,
+    ShareEvent,
+    ShareHead,
+    ShareReceipt,
+    ShareStatus,
+    ShareView,
+    ShowRecord,
+    ShowStay,
+    Stay,
+    StayView,
+    Successor,
+)
+from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
+
+SHARE_HEIGHTS = 600
+"""How long a share may wait for its answer: ten minutes on a busy chain, longer on an idle one."""
+LIST_ROWS_MAX = 200
+"""Rows of one listing."""
+
+
+class Records(Contract):
+    """The register of records, closings and hand-overs."""
+
+    name = "records"
+    records = Table("records", Record)
+    stays = Table("stays", Stay)
+    parts = Table("parts", Part)
+    reversals = Table("reversals", Successor)
+    replacements = Table("replacements", Successor)
+    closings = Table("closings", Closing)
+    invoices = Table("invoices", InvoiceLock)
+    shares = Table("shares", ShareReceipt)
+    handovers = Table("handovers", Handover)
+    share_heads = Table("share_heads", ShareHead)
+    inbox_rows = Table("inbox", IndexEntry)
+    by_subject = Table("by_subject", IndexEntry)
+
+    @transaction
+    def append(self, message: Append) -> None:
+        """Enter a record of a stay."""
+        self.call(Membership).require(("hospital",))
+        if self.records.get(message.record_id) is not None:
+            reject("RECORD_TAKEN", f"{message.record_id} is entered already")
+        stay = self._begin_or_find(message)
+        version = self._covered(stay, message.grant_id, message.record_type, releasing=False)
+        check_bill(message)
+        self._succeed(message)
+        record = Record(
+            message.record_id,
+            message.stay_id,
+            stay.hospital,
+            stay.subject,
+            message.record_type,
+            message.kind,
+            message.replaces,
+            message.ciphertext_hash,
+            message.commitment,
+            message.total,
+            message.invoice_tag,
+            message.grant_id,
+            version.version,
+            locate(self.context),
+        )
+        self.records.put(message.record_id, record)
+        self.by_subject.put((stay.subject, message.record_id), IndexEntry(message.stay_id))
+        if message.kind != "reversal":
+            if len(self._live(message.stay_id)) >= PARTS_MAX:
+                reject("TOO_MANY", f"{message.stay_id}: expected at most {PARTS_MAX} live parts")
+            part = Part(message.record_type, message.total, message.invoice_tag)
+            self.parts.put((message.stay_id, message.record_id), part)
+        self.emit(
+            "record-appended",
+            RecordEvent(
+                message.record_id,
+                message.stay_id,
+                stay.hospital,
+                stay.recipient,
+                message.record_type,
+                message.kind,
+                stay.claim_id,
+            ),
+        )
+
+    @transaction
+    def close(self, message: Close) -> None:
+        """State that the listed parts are all there is."""
+        stay = self._owned(message.stay_id)
+        if message.version != stay.closing_version + 1:
+            reject("STALE_VERSION", f"version: expected {stay.closing_version + 1}, got {message.version}")
+        closing = Closing(
+            message.stay_id, message.version, message.parts, message.total, message.invoice_tags, locate(self.context)
+        )
+        self._covered(stay, message.grant_id, None, releasing=False)
+        check_closing(message, self._live(message.stay_id))
+        if message.version > 1 and self._closing(message.stay_id, stay.closing_version).parts == message.parts:
+            reject("ALREADY_CLOSED", f"{message.stay_id}: version {stay.closing_version} lists the same parts")
+        self.closings.put((message.stay_id, message.version), closing)
+        self.stays.put(message.stay_id, replace(stay, closing_version=message.version))
+        self.emit(
+            "stay-closed", CloseEvent(message.stay_id, message.version, stay.hospital, stay.recipient, stay.claim_id)
+        )
+
+    @transaction
+    def share(self, message: Share) -> None:
+        """Hand a record to a recipient: the only door."""
+        record = self._record(message.record_id)
+        stay = self._owned(record.stay_id)
+        if message.recipient != stay.recipient:
+            reject("AUTH-013", f"recipient: {message.record_id} was entered for {stay.recipient} alone")
+        version = self._covered(stay, message.grant_id, record.record_type, releasing=True)
+        if self.reversals.get(message.record_id) is not None:
+            reject("REVERSED", f"{message.record_id} is reversed and needs no sharing")
+        key = (message.record_id, message.recipient)
+        head = self.share_heads.get(key)
+        status = "LAPSED" if head is None else self._status(message.record_id, message.recipient, head.sequence)
+        if status in ("SHARED", "DELIVERED"):
+            reject("ALREADY_SHARED", f"{message.record_id} is {status} with {message.recipient}")
+        sequence = 1 if head is None else head.sequence + 1
+        receipt = ShareReceipt(
+            message.record_id,
+            message.recipient,
+            sequence,
+            record.hospital,
+            record.subject,
+            record.record_type,
+            message.grant_id,
+            version.version,
+            self.context.height + SHARE_HEIGHTS,
+            locate(self.context),
+        )
+        self.shares.put((*key, sequence), receipt)
+        self.share_heads.put(key, ShareHead(sequence))
+        self.inbox_rows.put((message.recipient, message.record_id), IndexEntry(record.stay_id))
+        self._emit_share("record-shared", receipt, stay)
+
+    @transaction
+    def deliver(self, message: Deliver) -> None:
+        """Confirm that the record was opened and is what was committed to."""
+        self._answer(message.record_id, "DELIVERED", None)
+
+    @transaction
+    def dispute(self, message: Dispute) -> None:
+        """Say that the record did not come, or is not what was committed to."""
+        self._answer(message.record_id, "DISPUTED", message.reason)
+
+    @query
+    def record(self, message: ShowRecord) -> RecordView | None:
+        """Return a record with its shares, or None."""
+        record = self.records.get(message.record_id)
+        if record is None:
+            return None
+        reversal = self.reversals.get(message.record_id)
+        replacement = self.replacements.get(message.record_id)
+        return RecordView(
+            record,
+            None if reversal is None else reversal.record_id,
+            None if replacement is None else replacement.record_id,
+            tuple(self._view(share) for _, share in self.shares.scan(message.record_id)),
+        )
+
+    @query
+    def stay(self, message: ShowStay) -> StayView | None:
+        """Return a stay with its live parts and closings, or None."""
+        stay = self.stays.get(message.stay_id)
+        if stay is None:
+            return None
+        live = tuple(record_id for record_id, _ in self._live(message.stay_id))
+        closings = tuple(closing for _, closing in self.closings.scan(message.stay_id))
+        return StayView(stay, live, closings, self.is_closed(message.stay_id))
+
+    @query
+    def inbox(self, message: ListInbox) -> tuple[ShareView, ...]:
+        """Return the shares that wait for the recipient's answer and have not lapsed."""
+        found: list[ShareView] = []
+        for key, _ in self.inbox_rows.scan(message.recipient):
+            view = self._view(self._share(key[-1], message.recipient))
+            if view.status == "SHARED":
+                found.append(view)
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
+
+    @query
+    def seen(self, message: ListSeen) -> tuple[ShareView, ...]:
+        """Return every share of a customer's records, with its grant."""
+        ids = [key[-1] for key, _ in self.by_subject.scan(message.subject)]
+        following = [record_id for record_id in ids if record_id > message.after]
+        found: list[ShareView] = []
+        for record_id in following[:LIST_ROWS_MAX]:
+            found.extend([self._view(share) for _, share in self.shares.scan(record_id)])
+        return tuple(found)
+
+    def attach(self, stay_id: str, claim_id: str, hospital: str, subject: str) -> None:
+        """Tie an admitted stay to the claim that reports it; else reject."""
+        stay = self._stay(stay_id)
+        if (stay.hospital, stay.subject) != (hospital, subject):
+            reject("FOREIGN_STAY", f"{stay_id}: is not a stay of this customer at {hospital}")
+        if stay.claim_id is not None:
+            reject("STAY_TAKEN", f"{stay_id}: belongs to {stay.claim_id}")
+        if "admission" not in self._live_types(stay_id):
+            reject("OUT_OF_ORDER", f"{stay_id}: expected an admission before a report")
+        self.stays.put(stay_id, replace(stay, claim_id=claim_id))
+
+    def is_closed(self, stay_id: str) -> bool:
+        """Whether the latest closing lists exactly the live parts."""
+        version = self._stay(stay_id).closing_version
+        return version > 0 and self._closing(stay_id, version).parts == list_closable(self._live(stay_id))
+
+    def has_parts(self, stay_id: str) -> bool:
+        """Whether anything but the admission was entered."""
+        return self._live_types(stay_id) != ["admission"]
+
+    def closed(self, stay_id: str, version: int) -> Closing:
+        """Return a closing if it is the latest one and still lists all live parts; else reject."""
+        stay = self._stay(stay_id)
+        if version != stay.closing_version:
+            reject("STALE_CLOSING", f"{stay_id}: expected closing {stay.closing_version}, got {version}")
+        if not self.is_closed(stay_id):
+            reject("ASSEMBLING", f"{stay_id}: parts were entered or reversed after closing {version}")
+        return self._closing(stay_id, version)
+
+    def require_delivered(self, closing: Closing, recipient: str) -> None:
+        """Reject unless the recipient opened every part of the closing."""
+        for record_id in closing.parts:
+            head = self.share_heads.get((record_id, recipient))
+            if head is None or self._status(record_id, recipient, head.sequence) != "DELIVERED":
+                reject("NOT_DELIVERED", f"{record_id}: {recipient} has not confirmed it")
+
+    def consume(self, closing: Closing, claim_id: str, insurer: str) -> None:
+        """Lock the closing's invoices for a claim; reject what another claim consumed."""
+        hospital = self._stay(closing.stay_id).hospital
+        for tag in closing.invoice_tags:
+            lock = self.invoices.get((hospital, tag))
+            if lock is None:
+                self.invoices.put((hospital, tag), InvoiceLock(claim_id, insurer, locate(self.context)))
+            elif lock.claim_id != claim_id:
+                code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
+                reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
+
+    def _begin_or_find(self, message: Append) -> Stay:
+        stay = self.stays.get(message.stay_id)
+        if stay is not None:
+            if stay.hospital != self.context.signer:
+                reject("FORBIDDEN", f"{message.stay_id}: expected {stay.hospital}, got {self.context.signer}")
+            check_order(message, self._live_types(message.stay_id))
+            return stay
+        if message.record_type != "admission" or message.kind != "original":
+            reject(
+                "OUT_OF_ORDER", f"{message.stay_id}: expected an original admission first, got {message.record_type}"
+            )
+        grant = self.call(Consent).terms(message.grant_id)
+        stay = Stay(
+            message.stay_id,
+            self.context.signer,
+            grant.subject,
+            grant.grantee.organisation,
+            None,
+            0,
+            locate(self.context),
+        )
+        self.stays.put(message.stay_id, stay)
+        return stay
+
+    def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None, *, releasing: bool) -> GrantVersion:
+        need = Need(
+            grant_id,
+            stay.hospital,
+            stay.recipient,
+            stay.subject,
+            record_type,
+            stay.stay_id,
+            stay.claim_id,
+            releasing=releasing,
+        )
+        consent = self.call(Consent)
+        return consent.use(need) if releasing else consent.check(need)
+
+    def _succeed(self, message: Append) -> None:
+        if message.kind == "original":
+            if message.replaces is not None:
+                reject("SUCCESSION", f"{message.record_id}: an original replaces nothing")
+            return
+        if message.replaces is None:
+            reject("SUCCESSION", f"{message.record_id}: a {message.kind} names what it stands against")
+        former = self._record(message.replaces)
+        check_former(message, former)
+        is_reversed = self.reversals.get(former.record_id) is not None
+        if message.kind == "reversal":
+            if is_reversed:
+                reject("SUCCESSION", f"{former.record_id}: is reversed already")
+            self.reversals.put(former.record_id, Successor(message.record_id))
+            self.parts.delete((former.stay_id, former.record_id))
+            return
+        if not is_reversed:
+            reject("SUCCESSION", f"{former.record_id}: reverse it before it is replaced")
+        if self.replacements.get(former.record_id) is not None:
+            reject("SUCCESSION", f"{former.record_id}: is replaced already")
+        self.replacements.put(former.record_id, Successor(message.record_id))
+
+    def _answer(self, record_id: str, result: HandoverResult, reason: bytes | None) -> None:
+        recipient = self.context.signer
+        share = self._share(record_id, recipient)
+        status = self._status(record_id, recipient, share.sequence)
+        if status != "SHARED":
+            reject("WRONG_STATE", f"{record_id}: expected SHARED, got {status}")
+        self.handovers.put((record_id, recipient, share.sequence), Handover(result, reason, locate(self.context)))
+        self.inbox_rows.delete((recipient, record_id))
+        stay = self._stay(self._record(record_id).stay_id)
+        self._emit_share("record-delivered" if result == "DELIVERED" else "record-disputed", share, stay)
+
+    def _status(self, record_id: str, recipient: str, sequence: int) -> ShareStatus:
+        handover = self.handovers.get((record_id, recipient, sequence))
+        if handover is not None:
+            return handover.result
+        share = self.shares.get((record_id, recipient, sequence))
+        assert share is not None, "a head names a share that exists"
+        return "SHARED" if self.context.height <= share.expires_height else "LAPSED"
+
+    def _share(self, record_id: str, recipient: str) -> ShareReceipt:
+        head = self.share_heads.get((record_id, recipient))
+        share = None if head is None else self.shares.get((record_id, recipient, head.sequence))
+        if share is None:
+            reject("NOT_SHARED", f"{record_id}: was never shared with {recipient}")
+        return share
+
+    def _view(self, share: ShareReceipt) -> ShareView:
+        handover = self.handovers.get((share.record_id, share.recipient, share.sequence))
+        return ShareView(share, self._status(share.record_id, share.recipient, share.sequence), handover)
+
+    def _record(self, record_id: str) -> Record:
+        record = self.records.get(record_id)
+        if record is None:
+            reject("UNKNOWN_RECORD", f"there is no record {record_id}")
+        return record
+
+    def _stay(self, stay_id: str) -> Stay:
+        stay = self.stays.get(stay_id)
+        if stay is None:
+            reject("UNKNOWN_STAY", f"there is no stay {stay_id}")
+        return stay
+
+    def _owned(self, stay_id: str) -> Stay:
+        stay = self._stay(stay_id)
+        if stay.hospital != self.context.signer:
+            reject("FORBIDDEN", f"{stay_id}: expected {stay.hospital}, got {self.context.signer}")
+        return stay
+
+    def _closing(self, stay_id: str, version: int) -> Closing:
+        closing = self.closings.get((stay_id, version))
+        assert closing is not None, "a stay names a closing that exists"
+        return closing
+
+    def _live(self, stay_id: str) -> list[tuple[str, Part]]:
+        return [(key[-1], part) for key, part in self.parts.scan(stay_id)]
+
+    def _live_types(self, stay_id: str) -> list[str]:
+        return [part.record_type for _, part in self._live(stay_id)]
+
+    def _emit_share(self, event: str, share: ShareReceipt, stay: Stay) -> None:
+        self.emit(
+            event,
+            ShareEvent(
+                share.record_id,
+                stay.stay_id,
+                share.hospital,
+                share.recipient,
+                share.sequence,
+                share.grant_id,
+                share.expires_height,
+                stay.claim_id,
+            ),
+        )
