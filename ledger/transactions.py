@@ -13,9 +13,13 @@ System codes of a receipt (everything else comes from a contract):
     OK                   applied
     REPLAYED             this id was seen within the replay window
     EXPIRED              its expiry height or time has passed, or lies too far ahead
+    KEY_NOT_IN_FORCE     the signer's key was retired before this place in the chain
+    QUOTA_EXCEEDED       the signer has had its share of this block; not counted as seen, so try again
+    BLOCK_FULL           the block's own meter has ended; not counted as seen, so try again
     UNKNOWN_METHOD       no such contract or method
     MALFORMED_ARGUMENTS  the arguments are not the canonical encoding of the method's message
     METER_EXHAUSTED      the transaction used more than its charges
+    INVALID_PROOF        a signature, opening or proof in the arguments does not hold
     CONTRACT_FAULT       the contract raised something it did not declare; its text is not recorded
 """
 
@@ -39,10 +43,20 @@ from ledger.limits import (
 OK = "OK"
 REPLAYED = "REPLAYED"
 EXPIRED = "EXPIRED"
+KEY_NOT_IN_FORCE = "KEY_NOT_IN_FORCE"
+QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+BLOCK_FULL = "BLOCK_FULL"
 UNKNOWN_METHOD = "UNKNOWN_METHOD"
 MALFORMED_ARGUMENTS = "MALFORMED_ARGUMENTS"
 METER_EXHAUSTED = "METER_EXHAUSTED"
+INVALID_PROOF = "INVALID_PROOF"
 CONTRACT_FAULT = "CONTRACT_FAULT"
+
+SYSTEM_CODES = frozenset(
+    {OK, REPLAYED, EXPIRED, KEY_NOT_IN_FORCE, QUOTA_EXCEEDED, BLOCK_FULL}
+    | {UNKNOWN_METHOD, MALFORMED_ARGUMENTS, METER_EXHAUSTED, INVALID_PROOF, CONTRACT_FAULT}
+)
+"""What no contract may give as its own reason code."""
 
 KeyVersion = Annotated[int, Meta(ge=1, le=2**31)]
 

@@ -184,7 +184,7 @@ class Context:
         return read_actor(self.__overlay, name)
 
 
-def read_actor(state: Any, name: str) -> Actor | None:  # noqa: ANN401 - any object with `get`, reader or overlay
+def read_actor(state: Any, name: str) -> Actor | None:
     """Return the actor of this name from the state of the membership contract, or None."""
     value = state.get(encode_key(MEMBERSHIP, ACTORS, name))
     return None if value is None else codec.decode(value, Actor)

@@ -13,6 +13,7 @@ import builtins
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, Final
 
 from ledger.execution.meter import charge, charge_turn, enter_call, leave_call
@@ -24,7 +25,7 @@ ITEMS_PER_UNIT: Final = 16
 _SEQUENCES = (str, bytes, tuple, list)
 
 
-def check_value(value: Any) -> Any:  # noqa: ANN401 - guards take and give whatever a contract holds
+def check_value(value: Any) -> Any:
     """Return `value` if it is within the bounds and of a type that every node treats alike.
 
     Raises:
@@ -56,7 +57,7 @@ def _pay(items: int) -> None:
     charge(1 + items // ITEMS_PER_UNIT)
 
 
-def _bits(value: Any) -> int:  # noqa: ANN401
+def _bits(value: Any) -> int:
     if isinstance(value, int):
         return value.bit_length()
     if isinstance(value, Fraction):
@@ -67,7 +68,7 @@ def _bits(value: Any) -> int:  # noqa: ANN401
 # ---------------------------------------------------------------------------------------------- operations
 
 
-def add(left: Any, right: Any) -> Any:  # noqa: ANN401
+def add(left: Any, right: Any) -> Any:
     """Return left + right."""
     if isinstance(left, _SEQUENCES) and isinstance(right, _SEQUENCES):
         _pay(len(left) + len(right))
@@ -75,12 +76,12 @@ def add(left: Any, right: Any) -> Any:  # noqa: ANN401
     return check_value(left + right)
 
 
-def subtract(left: Any, right: Any) -> Any:  # noqa: ANN401
+def subtract(left: Any, right: Any) -> Any:
     """Return left - right."""
     return check_value(left - right)
 
 
-def multiply(left: Any, right: Any) -> Any:  # noqa: ANN401
+def multiply(left: Any, right: Any) -> Any:
     """Return left * right; sizes are bounded before anything is built."""
     if isinstance(left, _SEQUENCES) and isinstance(right, int):
         _pay(len(left) * max(right, 0))
@@ -91,7 +92,7 @@ def multiply(left: Any, right: Any) -> Any:  # noqa: ANN401
     return check_value(left * right)
 
 
-def divide(left: Any, right: Any) -> Any:  # noqa: ANN401
+def divide(left: Any, right: Any) -> Any:
     """Return left / right, one of which is a `Fraction`."""
     if not isinstance(left, Fraction) and not isinstance(right, Fraction):
         msg = "expected a Fraction on one side of /; use // for integers"
@@ -99,12 +100,12 @@ def divide(left: Any, right: Any) -> Any:  # noqa: ANN401
     return check_value(left / right)
 
 
-def divide_floor(left: Any, right: Any) -> Any:  # noqa: ANN401
+def divide_floor(left: Any, right: Any) -> Any:
     """Return left // right."""
     return check_value(check_value(left) // check_value(right))
 
 
-def remainder(left: Any, right: Any) -> Any:  # noqa: ANN401
+def remainder(left: Any, right: Any) -> Any:
     """Return left % right of numbers; text is formatted by f-strings."""
     if isinstance(left, str | bytes):
         msg = "expected a number on the left of %; format text with an f-string"
@@ -142,7 +143,7 @@ _OPERATION_GUARDS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def change(guard: str, target: Any, value: Any) -> Any:  # noqa: ANN401
+def change(guard: str, target: Any, value: Any) -> Any:
     """Return what a name is bound to after `target op= value`; a list is extended in place."""
     if isinstance(target, list) and guard == "__add__":
         items = list_items(value)
@@ -155,7 +156,7 @@ def change(guard: str, target: Any, value: Any) -> Any:  # noqa: ANN401
     return _OPERATION_GUARDS[guard](target, value)
 
 
-def change_item(guard: str, container: Any, key: Any, value: Any) -> None:  # noqa: ANN401
+def change_item(guard: str, container: Any, key: Any, value: Any) -> None:
     """Do `container[key] op= value`."""
     container[key] = change(guard, container[key], value)
 
@@ -167,7 +168,7 @@ def list_items(items: Iterable[Any] = ()) -> list[Any]:
     """Return `list(items)`, charged by its length."""
     result: list[Any] = []
     for item in items:
-        result.append(item)  # noqa: PERF402 - each item is charged
+        result.append(item)
         if len(result) % ITEMS_PER_UNIT == 0:
             _pay(ITEMS_PER_UNIT)
     _pay(len(result))
@@ -179,14 +180,14 @@ def tuple_items(items: Iterable[Any] = ()) -> tuple[Any, ...]:
     return tuple(list_items(items))
 
 
-def dict_items(items: Any = (), /, **named: Any) -> dict[Any, Any]:  # noqa: ANN401
+def dict_items(items: Any = (), /, **named: Any) -> dict[Any, Any]:
     """Return `dict(items)`, charged by its length."""
-    pairs = items if isinstance(items, dict) else list_items(items)
+    pairs = items if isinstance(items, Mapping) else list_items(items)
     _pay(len(pairs))
     return dict(pairs, **named)
 
 
-def make_bytes(value: Any = b"") -> bytes:  # noqa: ANN401
+def make_bytes(value: Any = b"") -> bytes:
     """Return `bytes(value)` of a length, of integers, or of bytes."""
     if isinstance(value, int):
         _pay(value)
@@ -194,7 +195,7 @@ def make_bytes(value: Any = b"") -> bytes:  # noqa: ANN401
     return bytes(value) if isinstance(value, bytes) else bytes(list_items(value))
 
 
-def make_int(value: Any = 0, base: int = 10) -> int:  # noqa: ANN401
+def make_int(value: Any = 0, base: int = 10) -> int:
     """Return `int(value)` of a number, or of ASCII text."""
     if isinstance(value, str):
         _check_ascii(value)
@@ -203,12 +204,12 @@ def make_int(value: Any = 0, base: int = 10) -> int:  # noqa: ANN401
     return int(check_value(value))
 
 
-def make_text(value: Any = "") -> str:  # noqa: ANN401
+def make_text(value: Any = "") -> str:
     """Return `str(value)` of a plain value."""
     return str(check_plain(value))
 
 
-def check_plain(value: Any) -> Any:  # noqa: ANN401
+def check_plain(value: Any) -> Any:
     """Return `value` if every Python writes it alike; raises `TypeError` for other objects, enums included."""
     if type(value) not in (str, int, bool, Fraction, type(None)):
         msg = f"expected text or a number to write, got {type(value).__name__}"
@@ -230,7 +231,7 @@ def make_range(*bounds: int) -> range:
     return result
 
 
-def deeper(body: Callable[[], Any]) -> Any:  # noqa: ANN401
+def deeper(body: Callable[[], Any]) -> Any:
     """Run the body of a lambda as a call."""
     enter_call()
     try:
@@ -252,7 +253,7 @@ CALLS: Final[Mapping[str, str]] = {
 """Types that stay types in annotations and `isinstance`, and are guarded where they are called."""
 
 
-def make_fraction(numerator: Any = 0, denominator: Any = None) -> Fraction:  # noqa: ANN401
+def make_fraction(numerator: Any = 0, denominator: Any = None) -> Fraction:
     """Return `Fraction(...)` of integers, fractions or ASCII text."""
     if isinstance(numerator, str):
         _check_ascii(numerator)
@@ -267,7 +268,7 @@ def make_fraction(numerator: Any = 0, denominator: Any = None) -> Fraction:  # n
 # ------------------------------------------------------------------------------------------------- methods
 
 
-def _check_ascii(text: Any) -> None:  # noqa: ANN401
+def _check_ascii(text: Any) -> None:
     if isinstance(text, str | bytes) and not text.isascii():
         msg = "expected ASCII: what other characters are depends on a Python's Unicode tables"
         raise ValueError(msg)
@@ -280,12 +281,12 @@ METHODS: Final = frozenset(
 """Methods that can grow their result or depend on Unicode tables: called through `call_method` only."""
 
 
-def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:
     """Return `subject.name(*arguments, **named)`, bounded before it runs."""
     if name == "join" and isinstance(subject, str | bytes):
         parts = list_items(*arguments)
         _pay(sum(len(part) for part in parts) + len(subject) * len(parts))
-        return subject.join(parts)  # type: ignore[arg-type]
+        return subject.join(parts)
     if name == "replace" and isinstance(subject, str | bytes):
         _pay(len(subject) + subject.count(arguments[0]) * len(arguments[1]))
     elif name in {"ljust", "rjust", "center", "zfill", "to_bytes"} and isinstance(subject, str | bytes | int):
@@ -303,7 +304,7 @@ def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any: 
 def _over(function: Callable[..., Any]) -> Callable[..., Any]:
     """Charge a builtin that consumes an iterable by the iterable's length."""
 
-    def consume(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+    def consume(*arguments: Any, **named: Any) -> Any:
         if len(arguments) == 1 and not isinstance(arguments[0], int | str | Fraction):
             return check_value(function(list_items(arguments[0]), **named))
         return check_value(function(*arguments, **named))
@@ -314,13 +315,13 @@ def _over(function: Callable[..., Any]) -> Callable[..., Any]:
 def _eager(function: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any]]:
     """Make a lazy builtin charge its items and end at once."""
 
-    def consume(*arguments: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401
+    def consume(*arguments: Any, **named: Any) -> Iterator[Any]:
         return iter(list_items(function(*arguments, **named)))
 
     return consume
 
 
-def total(items: Iterable[Any], start: Any = 0) -> Any:  # noqa: ANN401
+def total(items: Iterable[Any], start: Any = 0) -> Any:
     """Return `sum(items, start)` of numbers, each partial sum bounded."""
     result = start
     for item in list_items(items):
@@ -328,13 +329,18 @@ def total(items: Iterable[Any], start: Any = 0) -> Any:  # noqa: ANN401
     return result
 
 
+def round_number(number: Any, digits: int | None = None) -> Any:
+    """Return `round(number, digits)` of an integer or a fraction: halves go to the even neighbour."""
+    return check_value(round(check_value(number), digits))
+
+
 _PLAIN_BUILTINS = (
-    "abs bool bytes classmethod dict divmod int isinstance iter len list next object property range staticmethod str "
-    "tuple AssertionError ValueError True False None __build_class__"
-).split()
+    *("abs", "bool", "bytes", "classmethod", "dict", "divmod", "int", "isinstance", "iter", "len", "list", "next"),
+    *("property", "range", "staticmethod", "str", "tuple", "AssertionError", "ValueError", "__build_class__"),
+)
 
 BUILTINS: Final[Mapping[str, Any]] = {
-    **{name: getattr(builtins, name) for name in _PLAIN_BUILTINS if hasattr(builtins, name)},
+    **{name: getattr(builtins, name) for name in _PLAIN_BUILTINS},
     "all": _over(all),
     "any": _over(any),
     "enumerate": _eager(enumerate),
@@ -343,7 +349,7 @@ BUILTINS: Final[Mapping[str, Any]] = {
     "max": _over(max),
     "min": _over(min),
     "reversed": _eager(reversed),
-    "round": _guarded(lambda number, digits: round(number, digits)),
+    "round": round_number,
     "sorted": _over(sorted),
     "sum": total,
     "zip": _eager(zip),
@@ -356,6 +362,7 @@ NAMESPACE: Final[Mapping[str, Any]] = {
     "__enter__": enter_call,
     "__leave__": leave_call,
     "__deeper__": deeper,
+    "__freeze__": MappingProxyType,
     "__iterate__": iter,
     "__change__": change,
     "__change_item__": change_item,

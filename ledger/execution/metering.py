@@ -7,6 +7,7 @@
     x += y                         the same, in place
     list(...), str(...), ...       a guarded call that is charged by size
     x.join(...), x.replace(...)    a guarded call that is bounded before it runs
+    NAME = {...} at module level   becomes a read-only mapping
     a generator expression         becomes a list first: laziness would hide whose charge a turn is
 
 Tracing counts differ between Python versions and so does bytecode; the nodes used here (`FunctionDef`, `For`,
@@ -30,6 +31,11 @@ def insert_charges(tree: ast.Module) -> ast.Module:
     return metered
 
 
+def is_constant_dict(value: ast.expr | None) -> bool:
+    """Whether a module-level value is a dict that `insert_charges` makes read-only."""
+    return isinstance(value, ast.Dict | ast.DictComp)
+
+
 def _name(identifier: str) -> ast.Name:
     return ast.Name(identifier, ast.Load())
 
@@ -45,7 +51,16 @@ def _statement(identifier: str) -> ast.stmt:
 class _Inserter(ast.NodeTransformer):
     """Rewrites every construct of the table above; everything else stays."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802 - ast's name
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        """Freeze the module's constant dicts."""
+        self.generic_visit(node)
+        for statement in node.body:
+            if isinstance(statement, ast.Assign | ast.AnnAssign) and is_constant_dict(statement.value):
+                assert statement.value is not None, "a dict is a value"
+                statement.value = _call("__freeze__", statement.value)
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Enter at the first statement after the docstring, leave on every way out."""
         node.args.defaults = [self.visit(default) for default in node.args.defaults]
         node.args.kw_defaults = [self.visit(default) if default else None for default in node.args.kw_defaults]
@@ -56,26 +71,26 @@ class _Inserter(ast.NodeTransformer):
         node.body = [*head, _statement("__enter__"), guarded]
         return node
 
-    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:  # noqa: N802
+    def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
         """Run the body one level deeper."""
         node.args.defaults = [self.visit(default) for default in node.args.defaults]
         nothing = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
         node.body = _call("__deeper__", ast.Lambda(nothing, self.visit(node.body)))
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AnnAssign:
         """Leave the annotation alone."""
         if node.value is not None:
             node.value = self.visit(node.value)
         return node
 
-    def visit_For(self, node: ast.For) -> ast.For:  # noqa: N802
+    def visit_For(self, node: ast.For) -> ast.For:
         """Charge each turn."""
         self.generic_visit(node)
         node.body.insert(0, _statement("__turn__"))
         return node
 
-    def visit_While(self, node: ast.While) -> ast.While:  # noqa: N802
+    def visit_While(self, node: ast.While) -> ast.While:
         """Charge each turn."""
         self.generic_visit(node)
         node.body.insert(0, _statement("__turn__"))
@@ -87,18 +102,18 @@ class _Inserter(ast.NodeTransformer):
         node.ifs.insert(0, _call("__turn__"))
         return node
 
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.Call:  # noqa: N802
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.Call:
         """Evaluate at once, iterate over the result."""
         self.generic_visit(node)
         return _call("__iterate__", ast.ListComp(node.elt, node.generators))
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         """Guard the operation."""
         self.generic_visit(node)
         guard = guards.OPERATIONS.get(type(node.op))
         return node if guard is None else _call(guard, node.left, node.right)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         """Guard the operation on a name or an item."""
         self.generic_visit(node)
         guard = guards.OPERATIONS.get(type(node.op))
@@ -114,12 +129,12 @@ class _Inserter(ast.NodeTransformer):
         current = _name(node.target.id)
         return ast.copy_location(ast.Assign([node.target], _call("__change__", in_place, current, node.value)), node)
 
-    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:  # noqa: N802
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
         """Format plain values only: the text of any other object may hold its address."""
         node.value = _call("__plain__", self.visit(node.value))
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.Call:
         """Guard calls of types by their name, and of methods that can grow."""
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in guards.CALLS:

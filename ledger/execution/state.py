@@ -26,9 +26,11 @@ class StateReader(Protocol):
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value at `key`, or None."""
+        ...
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Return all entries whose key starts with `prefix`, sorted by key."""
+        ...
 
 
 def encode_key(contract: str, table: str, key: Key) -> bytes:
@@ -60,7 +62,7 @@ def encode_part(part: KeyPart) -> bytes:
         return encoded
     if isinstance(part, bytes):
         return part.hex().encode()
-    if isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= INTEGER_PART_MAX:
+    if type(part) is int and 0 <= part <= INTEGER_PART_MAX:
         return b"%016x" % part
     msg = f"key part: expected text, bytes or an integer of 0 to 2^64 - 1, got {type(part).__name__}"
     raise ValueError(msg)
@@ -87,6 +89,8 @@ class Overlay:
         self._writes: dict[bytes, bytes | None] = {}
         self._keys: list[bytes] = []
         self._journal: list[tuple[bytes, bool, bytes | None]] = []
+        self.failure: BaseException | None = None
+        """What the reader raised: the machine's fault, whatever a contract made of it."""
 
     @property
     def writes(self) -> Mapping[bytes, bytes | None]:
@@ -97,7 +101,11 @@ class Overlay:
         """Return the value at `key`, or None."""
         if key in self._writes:
             return self._writes[key]
-        return self._reader.get(key)
+        try:
+            return self._reader.get(key)
+        except BaseException as error:
+            self.failure = error
+            raise
 
     def put(self, key: bytes, value: bytes | None) -> None:
         """Write `value` at `key`; None deletes."""
@@ -117,7 +125,16 @@ class Overlay:
         while end < len(self._keys) and self._keys[end].startswith(prefix):
             end += 1
         pending = [(key, self._writes[key]) for key in self._keys[start:end]]
-        return _merge(self._reader.scan(prefix), pending)
+        return _merge(self._scan_reader(prefix), pending)
+
+    def _scan_reader(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from self._reader.scan(prefix)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.failure = error
+            raise
 
     def mark(self) -> int:
         """Return a point to revert to."""

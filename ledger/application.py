@@ -1,0 +1,487 @@
+"""The application: blocks in, results and state out, without side effects until `commit`.
+
+`execute` runs a block's inputs on the latest committed state and returns everything that follows from them: the
+finished block, its receipts, and the writes that a store puts down in one batch. Nothing else changes, so several
+candidates for one height can exist; `commit` makes one of them the state.
+
+    s/   state entries                        as contracts see them
+    n/   nodes of the state tree
+    m/   this module's own: the latest header, the history's frontier, the roots, validator sets by height
+
+All three key spaces are read through one injected `StateReader`; what it raises propagates and stops the node. A
+driver may store a committed block's writes a little after `commit`: until the reader has them they are read from
+memory.
+
+Time enters as `now_ms` of a check and as the block's time. Whether a block's time is near the clock, who proposes in
+which round, and whether evidence holds is consensus; the application takes these as given.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ledger import state_tree
+from ledger.blocks import Block, BlockHeader, Evidence, evidence_root, receipts_root, submissions_root
+from ledger.codec import Struct, decode, encode
+from ledger.errors import DecodeError, InvalidBlockError, InvalidTransactionError, LedgerError, VerificationError
+from ledger.execution.contract import MEMBERSHIP, read_actor
+from ledger.execution.executor import (
+    BlockContext,
+    BlockExecution,
+    ReplayWindow,
+    check_expiry,
+    next_due_ms,
+    run_genesis,
+    run_query,
+)
+from ledger.execution.loader import ContractSet
+from ledger.execution.state import Overlay, StateReader, encode_key
+from ledger.genesis import Genesis
+from ledger.limits import (
+    BLOCK_BYTES_MAX,
+    BLOCK_EVIDENCE_MAX,
+    BLOCK_TRANSACTIONS_MAX,
+    CANDIDATES_MAX,
+    PROTOCOL_VERSION,
+    SUBMISSION_BYTES_MAX,
+    VALIDATOR_SET_DELAY_HEIGHTS,
+    VERIFIED_SUBMISSIONS_MAX,
+)
+from ledger.membership import ValidatorSet
+from ledger.merkle import Frontier, leaf_hash
+from ledger.state_tree import StateProof, StateRoots, differing_contracts
+from ledger.transactions import KEY_NOT_IN_FORCE, REPLAYED, Receipt, Submission, verify_submission
+
+STATE: Final = b"s/"
+NODES: Final = b"n/"
+META: Final = b"m/"
+_HEADER: Final = META + b"header"
+_GENESIS: Final = META + b"genesis"
+_FRONTIER: Final = META + b"frontier"
+_ROOTS: Final = META + b"roots"
+_VALIDATORS: Final = META + b"validators/"
+_VALIDATORS_KEY: Final = encode_key(MEMBERSHIP, "validators", "current")
+"""Where the membership contract says who should vote; read after every block."""
+
+
+class BlockInputs(Struct):
+    """What a proposer chooses; everything else in a block follows from it."""
+
+    height: int
+    time_ms: int
+    proposer: str
+    submissions: tuple[Submission, ...]
+    evidence: tuple[Evidence, ...]
+    """Verified by the replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutedBlock:
+    """A block with all that follows from it; nothing of it is state before `commit`."""
+
+    block: Block
+    receipts: tuple[Receipt, ...]
+    """One per transaction in order, then one per clock call."""
+    writes: dict[bytes, bytes | None]
+    """Store keys under `s/`, `n/` and `m/`; None deletes. One batch."""
+    roots: StateRoots
+    """Per contract, so that two nodes that differ can say where."""
+    next_validators: ValidatorSet
+    """Who votes on the next height."""
+    new_validators: ValidatorSet | None
+    """Who votes from VALIDATOR_SET_DELAY_HEIGHTS on, if this block changed it."""
+    included: frozenset[bytes]
+    """Transaction ids that entered the replay window."""
+    faults: tuple[str, ...]
+    """What contracts raised undeclared: for the operator's log, not part of the block."""
+
+
+class Application:
+    """The latest committed state of one chain, and what can be asked of it."""
+
+    def __init__(self, genesis: Genesis, contracts: ContractSet, reader: StateReader) -> None:
+        """Open a chain's state; an empty reader means before `genesis_writes` were stored.
+
+        Args:
+            genesis: What the chain was founded on.
+            contracts: The contracts its genesis pins.
+            reader: The store, over all three key spaces.
+
+        Raises:
+            LedgerError: If the contracts are not those that the genesis pins, or the store is another chain's.
+        """
+        _check_pins(genesis, contracts)
+        self.genesis = genesis
+        self._contracts = contracts
+        self._reader = reader
+        self._recent = Overlay(reader)
+        self._candidates: OrderedDict[bytes, ExecutedBlock] = OrderedDict()
+        self._verified: OrderedDict[bytes, bytes] = OrderedDict()
+        self._header: BlockHeader | None = None
+        self._genesis_writes: dict[bytes, bytes | None] = {}
+        stored = reader.get(_GENESIS)
+        if stored is None:
+            self._genesis_writes = self._found()
+            for key, value in self._genesis_writes.items():
+                self._recent.put(key, value)
+        elif stored != genesis.hash:
+            msg = f"store: expected the chain of genesis {genesis.hash.hex()}, got {stored.hex()}"
+            raise LedgerError(msg)
+        header = reader.get(_HEADER)
+        self._header = None if header is None else decode(header, BlockHeader)
+        self._frontier = decode(self._stored(_FRONTIER), Frontier)
+        self._roots = decode(self._stored(_ROOTS), StateRoots)
+        self._window = ReplayWindow(self._state())
+        self._sets = [
+            (int(key[len(_VALIDATORS) :], 16), decode(value, ValidatorSet))
+            for key, value in self._recent.scan(_VALIDATORS)
+        ]
+
+    # ------------------------------------------------------------------------------------ the committed state
+
+    @property
+    def height(self) -> int:
+        """The latest committed height; 0 before block 1."""
+        return 0 if self._header is None else self._header.height
+
+    @property
+    def header(self) -> BlockHeader | None:
+        """The latest committed header; None before block 1."""
+        return self._header
+
+    @property
+    def head_hash(self) -> bytes:
+        """What the next block names as its parent: the latest block's hash, or the genesis hash."""
+        return self.genesis.hash if self._header is None else self._header.hash
+
+    @property
+    def time_ms(self) -> int:
+        """The latest block's time, or the genesis time; the next block's is later."""
+        return self.genesis.time_ms if self._header is None else self._header.time_ms
+
+    @property
+    def roots(self) -> StateRoots:
+        """The latest state's roots, per contract."""
+        return self._roots
+
+    @property
+    def contracts(self) -> ContractSet:
+        """The contracts that this chain runs."""
+        return self._contracts
+
+    def validators(self, height: int) -> ValidatorSet:
+        """Return who votes at `height`, 0 <= height <= the latest committed height + 2."""
+        assert 0 <= height <= self.height + VALIDATOR_SET_DELAY_HEIGHTS, f"validators of {height} are not known yet"
+        return next(voters for since, voters in reversed(self._sets) if since <= height)
+
+    def next_due_ms(self) -> int | None:
+        """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
+        return next_due_ms(self._state())
+
+    def query(self, contract: str, method: str, arguments: bytes) -> bytes:
+        """Return the encoded answer of a contract's query on the latest state.
+
+        Raises:
+            InvalidTransactionError: If there is no such query, or its arguments or its work do not fit.
+            ContractError: If the contract rejects.
+            VerificationError: If a proof in the arguments does not hold.
+        """
+        overlay = Overlay(self._state())
+        block = BlockContext(self.genesis.chain_id, self.height, self.time_ms)
+        return run_query(self._contracts, overlay, block, contract, method, arguments)
+
+    def read(self, state_key: bytes) -> bytes | None:
+        """Return one state entry's value, as `prove` proves it."""
+        return self._state().get(state_key)
+
+    def prove(self, state_key: bytes) -> StateProof:
+        """Return the proof of one entry, or of its absence, under the latest header's state root."""
+        return state_tree.prove(_Nodes(self._recent), self._roots, state_key)
+
+    def genesis_writes(self) -> dict[bytes, bytes | None]:
+        """Return what a store holds before block 1; empty if it already does."""
+        return self._genesis_writes
+
+    # -------------------------------------------------------------------------------------------- submissions
+
+    def check_submission(self, submission: Submission, now_ms: int) -> None:
+        """Refuse what may not wait for a block: to be asked before the mempool takes it.
+
+        Args:
+            submission: What a client sent.
+            now_ms: This node's clock.
+
+        Raises:
+            InvalidTransactionError: With the code a receipt would carry, or of `ledger.transactions`.
+        """
+        size = len(encode(submission))
+        if size > SUBMISSION_BYTES_MAX:
+            raise InvalidTransactionError(
+                "SUBMISSION_SIZE", f"expected at most {SUBMISSION_BYTES_MAX} bytes, got {size}"
+            )
+        for tx in submission.transactions:
+            expired = check_expiry(tx, self.height + 1, max(now_ms, self.time_ms + 1))
+            if expired is not None:
+                raise InvalidTransactionError("EXPIRED", expired)
+            if tx.id in self._window:
+                raise InvalidTransactionError(REPLAYED, f"transaction {tx.id.hex()} was included before")
+        self._verify(submission)
+
+    def _verify(self, submission: Submission) -> None:
+        """Verify a signature with the key the latest state knows; a second time only looks up the key."""
+        actor = read_actor(self._state(), submission.signer)
+        if actor is None:
+            raise InvalidTransactionError("UNKNOWN_SIGNER", f"{submission.signer} is no actor of this chain")
+        try:
+            public_key = actor.public_key(submission.key_version, self.height + 1)
+        except VerificationError as error:
+            raise InvalidTransactionError(KEY_NOT_IN_FORCE, str(error)) from None
+        submission_id = submission.id
+        if self._verified.get(submission_id) == public_key:
+            return
+        try:
+            verify_submission(submission, self.genesis.chain_id, public_key)
+        except VerificationError as error:
+            raise InvalidTransactionError("INVALID_SIGNATURE", str(error)) from None
+        self._verified[submission_id] = public_key
+        if len(self._verified) > VERIFIED_SUBMISSIONS_MAX:
+            self._verified.popitem(last=False)
+
+    # ------------------------------------------------------------------------------------------------- blocks
+
+    def execute(self, inputs: BlockInputs) -> ExecutedBlock:
+        """Return the block that these inputs make on the latest state, with its results.
+
+        Args:
+            inputs: Height and time above the latest block's; submissions that passed `check_submission`.
+        """
+        assert inputs.height == self.height + 1, f"expected height {self.height + 1}, got {inputs.height}"
+        assert inputs.time_ms > self.time_ms, f"expected a time after {self.time_ms}, got {inputs.time_ms}"
+        overlay = Overlay(self._state())
+        context = BlockContext(self.genesis.chain_id, inputs.height, inputs.time_ms)
+        result = BlockExecution(self._contracts, overlay, context, self._window).run(inputs.submissions)
+        update = state_tree.update(_Nodes(self._recent), self._roots, overlay.writes)
+        next_validators = self.validators(inputs.height + 1)
+        header = BlockHeader(
+            protocol_version=PROTOCOL_VERSION,
+            chain_id=self.genesis.chain_id,
+            height=inputs.height,
+            time_ms=inputs.time_ms,
+            proposer=inputs.proposer,
+            parent_hash=self.head_hash,
+            transaction_count=sum(len(submission.transactions) for submission in inputs.submissions),
+            history_root=self._frontier.root(),
+            transactions_root=submissions_root(inputs.submissions),
+            receipts_root=receipts_root(result.receipts),
+            evidence_root=evidence_root(inputs.evidence),
+            state_root=update.roots.root,
+            validators_hash=self.validators(inputs.height).hash,
+            next_validators_hash=next_validators.hash,
+        )
+        new_validators = self._changed_validators(overlay, next_validators)
+        writes = _store_writes(overlay, update)
+        writes[_HEADER] = encode(header)
+        writes[_FRONTIER] = encode(self._frontier.append(leaf_hash(header.hash)))
+        if new_validators is not None:
+            writes[_validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS)] = encode(new_validators)
+        executed = ExecutedBlock(
+            block=Block(header, inputs.submissions, inputs.evidence),
+            receipts=result.receipts,
+            writes=writes,
+            roots=update.roots,
+            next_validators=next_validators,
+            new_validators=new_validators,
+            included=result.included,
+            faults=result.faults,
+        )
+        self._candidates[header.hash] = executed
+        if len(self._candidates) > CANDIDATES_MAX:
+            self._candidates.popitem(last=False)
+        return executed
+
+    def check_block(self, block: Block, proposer_roots: StateRoots | None = None) -> ExecutedBlock:
+        """Execute a proposed block and compare every field of its header with what follows from its contents.
+
+        Args:
+            block: The proposal.
+            proposer_roots: The proposer's state roots where they are known: to name the contract that differs.
+
+        Raises:
+            InvalidBlockError: Naming the first field that differs.
+        """
+        known = self._candidates.get(block.header.hash)
+        if known is not None and known.block == block:
+            return known
+        self._check_header(block.header)
+        self._check_contents(block)
+        header = block.header
+        executed = self.execute(
+            BlockInputs(header.height, header.time_ms, header.proposer, block.submissions, block.evidence)
+        )
+        for field in BlockHeader.__struct_fields__:
+            expected, actual = getattr(executed.block.header, field), getattr(header, field)
+            if expected != actual:
+                where = ""
+                if field == "state_root" and proposer_roots is not None:
+                    where = f" of {', '.join(differing_contracts(executed.roots, proposer_roots))}"
+                raise InvalidBlockError(field + where, _show(expected), _show(actual))
+        return executed
+
+    def _check_header(self, header: BlockHeader) -> None:
+        """Refuse, before anything is executed, a header that cannot follow the latest block."""
+        for field, expected in (
+            ("protocol_version", PROTOCOL_VERSION),
+            ("chain_id", self.genesis.chain_id),
+            ("height", self.height + 1),
+            ("parent_hash", self.head_hash),
+        ):
+            actual = getattr(header, field)
+            if actual != expected:
+                raise InvalidBlockError(field, _show(expected), _show(actual))
+        if header.time_ms <= self.time_ms:
+            raise InvalidBlockError("time_ms", f"more than {self.time_ms}", header.time_ms)
+        if self.validators(header.height).get(header.proposer) is None:
+            raise InvalidBlockError("proposer", "a validator of this height", header.proposer)
+
+    def _check_contents(self, block: Block) -> None:
+        """Refuse a body above its limits, with a submission twice, or with one that its signer did not sign."""
+        count = sum(len(submission.transactions) for submission in block.submissions)
+        size = sum(len(encode(submission)) for submission in block.submissions)
+        distinct = len({submission.id for submission in block.submissions})
+        for rule, limit, actual in (
+            ("transactions", BLOCK_TRANSACTIONS_MAX, count),
+            ("bytes", BLOCK_BYTES_MAX, size),
+            ("evidence", BLOCK_EVIDENCE_MAX, len(block.evidence)),
+        ):
+            if actual > limit:
+                raise InvalidBlockError(rule, f"at most {limit}", actual)
+        if distinct != len(block.submissions):
+            raise InvalidBlockError("submissions", f"{len(block.submissions)} different ones", distinct)
+        for place, submission in enumerate(block.submissions):
+            try:
+                self._verify(submission)
+            except InvalidTransactionError as error:
+                field = f"submissions[{place}]"
+                raise InvalidBlockError(field, "a signed submission", error) from None
+
+    def candidate(self, block_hash: bytes) -> ExecutedBlock | None:
+        """Return what was executed for this block hash at the next height, if it is still known."""
+        return self._candidates.get(block_hash)
+
+    def commit(self, executed: ExecutedBlock) -> None:
+        """Make an executed block the latest state; the driver stores its writes.
+
+        Args:
+            executed: What `execute` or `check_block` gave for the next height.
+        """
+        header = executed.block.header
+        assert header.height == self.height + 1, f"expected height {self.height + 1}, got {header.height}"
+        assert header.parent_hash == self.head_hash, "the block does not follow the latest one"
+        if self._is_stored():
+            self._recent = Overlay(self._reader)
+            self._genesis_writes = {}
+        for key, value in executed.writes.items():
+            self._recent.put(key, value)
+        self._header = header
+        self._frontier = self._frontier.append(leaf_hash(header.hash))
+        self._roots = executed.roots
+        self._window.advance(header.height, executed.included)
+        if executed.new_validators is not None:
+            self._sets.append((header.height + VALIDATOR_SET_DELAY_HEIGHTS, executed.new_validators))
+        self._candidates.clear()
+
+    # ------------------------------------------------------------------------------------------------ private
+
+    def _state(self) -> "_View":
+        return _View(self._recent, STATE)
+
+    def _stored(self, key: bytes) -> bytes:
+        value = self._recent.get(key)
+        assert value is not None, f"the store has no {key!r}"
+        return value
+
+    def _is_stored(self) -> bool:
+        """Whether the reader has everything up to the latest committed block."""
+        if self._header is None:
+            return self._reader.get(_GENESIS) is not None
+        return self._reader.get(_HEADER) == encode(self._header)
+
+    def _found(self) -> dict[bytes, bytes | None]:
+        """Run the genesis hooks on nothing and return what the store then holds."""
+        overlay = Overlay(_View(self._recent, STATE))
+        run_genesis(self._contracts, self.genesis, overlay)
+        update = state_tree.update(_Nodes(self._recent), StateRoots(), overlay.writes)
+        writes = _store_writes(overlay, update)
+        writes[_GENESIS] = self.genesis.hash
+        writes[_FRONTIER] = encode(Frontier().append(leaf_hash(self.genesis.hash)))
+        writes[_validators_key(0)] = encode(self.genesis.validators)
+        return writes
+
+    def _changed_validators(self, overlay: Overlay, current: ValidatorSet) -> ValidatorSet | None:
+        """Return the set that the membership contract asks for, if it differs from the next height's.
+
+        A set that is none (too large, two keys alike) changes nothing: the contract should have refused it, and a
+        chain without voters could not repair it.
+        """
+        if _VALIDATORS_KEY not in overlay.writes:
+            return None
+        wanted = overlay.get(_VALIDATORS_KEY)
+        try:
+            validators = None if wanted is None else decode(wanted, ValidatorSet)
+        except DecodeError:
+            return None
+        return validators if validators != current else None
+
+
+class _View:
+    """One key space of the store, without its prefix."""
+
+    def __init__(self, store: Overlay, prefix: bytes) -> None:
+        self._store = store
+        self._prefix = prefix
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._store.get(self._prefix + key)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for key, value in self._store.scan(self._prefix + prefix):
+            yield key[len(self._prefix) :], value
+
+
+class _Nodes:
+    """The state tree's nodes in the store."""
+
+    def __init__(self, store: Overlay) -> None:
+        self._store = store
+
+    def get_node(self, key: bytes) -> bytes | None:
+        return self._store.get(NODES + key)
+
+
+def _store_writes(overlay: Overlay, update: state_tree.TreeUpdate) -> dict[bytes, bytes | None]:
+    writes = {STATE + key: value for key, value in overlay.writes.items()}
+    writes.update((NODES + key, value) for key, value in update.node_writes.items())
+    writes[_ROOTS] = encode(update.roots)
+    return writes
+
+
+def _validators_key(height: int) -> bytes:
+    return _VALIDATORS + b"%016x" % height
+
+
+def _check_pins(genesis: Genesis, contracts: ContractSet) -> None:
+    pinned = {pin.name: pin.code_hash for pin in genesis.contracts}
+    loaded = {pin.name: pin.code_hash for pin in contracts.pins()}
+    for name in sorted(pinned.keys() | loaded.keys()):
+        expected, actual = pinned.get(name), loaded.get(name)
+        if expected != actual:
+            msg = (
+                f"contract {name}: the genesis pins {_show(expected)}, this node has {_show(actual)}; "
+                "run the version that the genesis names"
+            )
+            raise LedgerError(msg)
+
+
+def _show(value: object) -> object:
+    return value.hex() if isinstance(value, bytes) else value
