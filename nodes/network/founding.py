@@ -24,6 +24,7 @@ from nodes.pki import certificate_hash, create_authority, issue_node_certificate
 from nodes.storage.signer import SignerFile
 
 LOCAL_HOST = "127.0.0.1"
+PORTS = range(21_000, 32_000)
 CONSENSUS_FOLDER = "consensus"
 SIGNER_FILE = "signer-state"
 
@@ -93,7 +94,7 @@ def found_network(
         contracts=tuple(sorted(contracts, key=lambda pin: pin.name)),
     )
     names = [validator.name for validator in validators]
-    ports = _free_ports(2 * len(names))
+    ports = _free_ports(2 * len(names), entropy)
     nodes = tuple(
         NodeAddress(organisation=name, host=LOCAL_HOST, peer_port=ports[2 * place], api_port=ports[2 * place + 1])
         for place, name in enumerate(names)
@@ -132,13 +133,24 @@ def _clear_unfinished(home: Home) -> None:
     home.network_path.unlink(missing_ok=True)
 
 
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now; a node whose port was taken meanwhile says so when it starts."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for item in sockets:
-            item.bind((LOCAL_HOST, 0))
-        return [item.getsockname()[1] for item in sockets]
-    finally:
-        for item in sockets:
-            item.close()
+def _free_ports(count: int, entropy: Entropy) -> list[int]:
+    """Return ports that nobody listens on now; a node whose port was taken meanwhile says so when it starts.
+
+    They lie below the range from which systems take the ports of outgoing connections, so that a stopped node finds
+    its port free again.
+    """
+    span = PORTS.stop - PORTS.start
+    first = int.from_bytes(entropy.draw(4), "big") % span
+    free: list[int] = []
+    for offset in range(span):
+        port = PORTS.start + (first + offset) % span
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOCAL_HOST, port))
+            except OSError:
+                continue
+        free.append(port)
+        if len(free) == count:
+            return free
+    msg = f"ports: expected {count} free ones from {PORTS.start} to {PORTS.stop - 1}, found {len(free)}"
+    raise ConfigurationError(msg)
