@@ -21,6 +21,7 @@ import hashlib
 import ipaddress
 import ssl
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -232,25 +233,35 @@ class Authorities:
         return name
 
 
-def make_contexts(folder: Path, authorities: Authorities) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the TLS contexts of a node, for accepting and for dialling.
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What a node needs to open and accept connections in its organisation's name."""
+
+    organisation: str
+    """Whom the node's own certificate speaks for."""
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+    authorities: Authorities
+
+
+def load_tls(folder: Path, authorities: Authorities) -> Tls:
+    """Read a node's certificate and key, and make its TLS contexts: mutual TLS 1.3, the members and nobody else.
 
     Args:
         folder: Holds `node.key` and `node.pem`.
-        authorities: Whom to trust; no other authority of this machine is.
-
-    Returns:
-        Server context and client context, both for mutual TLS 1.3.
+        authorities: Whom to trust; what this machine trusts otherwise is not asked.
 
     Raises:
-        CertificateError: If the node's key or certificate is missing, malformed or readable by others.
+        CertificateError: If key or certificate is missing, malformed, readable by others, or they do not fit.
+        VerificationError: If the certificate is not by a member's authority.
     """
-    _load_certificate(folder / _NODE_CERTIFICATE, "node certificate")
+    certificate = _load_certificate(folder / _NODE_CERTIFICATE, "node certificate")
+    organisation = authorities.identify(certificate.public_bytes(Encoding.DER))
     _load_key(folder / _NODE_KEY, "node key")
-    contexts = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    for context in contexts:
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False  # Authorities.identify checks the organisation instead, at both ends
+    for context in (server, client):
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.check_hostname = False  # Authorities.identify checks the organisation instead, at both ends
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=authorities.pem)
         try:
@@ -258,8 +269,8 @@ def make_contexts(folder: Path, authorities: Authorities) -> tuple[ssl.SSLContex
         except ssl.SSLError:
             msg = f"node certificate: {folder / _NODE_CERTIFICATE} and {_NODE_KEY} beside it do not belong together"
             raise CertificateError(msg) from None
-    contexts[0].num_tickets = 0
-    return contexts
+    server.num_tickets = 0
+    return Tls(organisation, server, client, authorities)
 
 
 def _builder(

@@ -1,0 +1,5 @@
+"""The real network: one process per organisation, connected by mutual TLS 1.3.
+
+`transport` moves frames between members and knows nothing of what is in them; `frames` is its format and `backlog`
+its patience. What the frames mean is the business of the driver above.
+"""
