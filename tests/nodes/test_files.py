@@ -1,0 +1,68 @@
+"""Private files: whole or not at all, for their owner only, destroyed before they go."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from nodes.files import FileError, erase_leftovers, erase_private, read_private, write_private
+
+
+def test_a_written_file_is_its_owners_only(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write_private(path, b"x")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_private(path, "secret", 10) == b"x"
+    assert [item.name for item in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_file_others_can_read_is_refused_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write_private(path, b"x")
+    path.chmod(0o640)
+    with pytest.raises(FileError, match=r"expected mode 0600, got 0640.*chmod 600"):
+        read_private(path, "secret", 10)
+
+
+def test_missing_too_large_and_irregular_files_are_refused(tmp_path: Path) -> None:
+    write_private(tmp_path / "large", b"12345")
+    (tmp_path / "folder").mkdir(mode=0o700)
+    for name, sentence in (("none", "found none"), ("large", "at most 4 bytes"), ("folder", "directory|regular")):
+        with pytest.raises((FileError, OSError), match=sentence):
+            read_private(tmp_path / name, "secret", 4)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "secret"
+    write_private(path, b"old")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_private(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_what_a_crash_left_behind_is_overwritten_before_it_goes(tmp_path: Path) -> None:
+    left = tmp_path / ".secret.partial"
+    left.write_bytes(b"key material")
+    with left.open("rb") as still_open:
+        erase_leftovers(tmp_path)
+        assert still_open.read() == bytes(12)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_erasing_overwrites_the_blocks_and_does_not_follow_links(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    write_private(path, b"key material")
+    with path.open("rb") as still_open:
+        erase_private(path)
+        assert still_open.read() == bytes(12)
+    erase_private(path)
+    (tmp_path / "target").write_bytes(b"keep")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="link"):
+        erase_private(tmp_path / "link")
+    assert (tmp_path / "target").read_bytes() == b"keep"
