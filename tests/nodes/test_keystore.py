@@ -1,0 +1,103 @@
+"""Keys on disk: made once, read back, refused by name when something is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from nodes.entropy import SeededEntropy
+from nodes.keystore import KeystoreError, add_submission_key, create_keystore, load_keystore
+
+NAMES = ("consensus.key", "submission-1.key", "seal.key", "invoice-tag.key")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    create_keystore(tmp_path / "keys", SeededEntropy(b"organisation"))
+    return tmp_path / "keys"
+
+
+def test_keys_come_back_as_they_were_made(tmp_path: Path) -> None:
+    made = create_keystore(tmp_path / "keys", SeededEntropy(b"organisation"))
+    read = load_keystore(tmp_path / "keys")
+    assert read.consensus.public_key == made.consensus.public_key
+    assert read.submission.public_key == made.submission.public_key
+    assert read.seal.public_key == made.seal.public_key
+    assert read.tag_secret == made.tag_secret
+    assert len({read.consensus.public_key, read.submission.public_key, read.tag_secret}) == 3
+
+
+def test_every_file_is_private(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_existing_keys_are_never_replaced(folder: Path) -> None:
+    before = {name: (folder / name).read_bytes() for name in NAMES}
+    with pytest.raises(KeystoreError, match="exists already and is not replaced"):
+        create_keystore(folder, SeededEntropy(b"another"))
+    assert {name: (folder / name).read_bytes() for name in NAMES} == before
+
+
+def test_a_new_submission_key_stands_beside_the_old_one(folder: Path) -> None:
+    old = load_keystore(folder).submission.public_key
+    assert add_submission_key(folder, SeededEntropy(b"rotation")) == 2
+    keystore = load_keystore(folder)
+    assert keystore.submission_version == 2
+    assert keystore.submissions[1].public_key == old
+    assert keystore.submission.public_key != old
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_that_is_missing_readable_or_malformed_is_named(folder: Path, name: str) -> None:
+    path = folder / name
+    good = path.read_bytes()
+    use = name.removesuffix(".key").removesuffix("-1")
+    path.chmod(0o644)
+    with pytest.raises(KeystoreError, match=f"{use} key: expected mode 0600, got 0644"):
+        load_keystore(folder)
+    path.chmod(0o600)
+    for changed in (
+        b"",
+        good[:-1],
+        good[:40],
+        good + b"x",
+        b"\xff" * 100,
+        good.replace(b"xinpei-key/1", b"xinpei-key/2"),
+    ):
+        path.write_bytes(changed)
+        with pytest.raises(KeystoreError, match=f"{use} key: .* is malformed"):
+            load_keystore(folder)
+    path.unlink()
+    with pytest.raises(KeystoreError, match=f"{use} key: expected a file at .*{name}, found none"):
+        load_keystore(folder)
+
+
+def test_a_changed_digit_is_told_and_the_key_is_not(folder: Path) -> None:
+    path = folder / "seal.key"
+    line = path.read_bytes()
+    digit = b"0" if line[30:31] != b"0" else b"1"
+    path.write_bytes(line[:30] + digit + line[31:])
+    with pytest.raises(KeystoreError, match=r"checksum in .* differs") as caught:
+        load_keystore(folder)
+    assert line.split()[2].decode() not in str(caught.value)
+
+
+def test_a_key_for_something_else_is_told(folder: Path) -> None:
+    (folder / "consensus.key").write_bytes((folder / "submission-1.key").read_bytes())
+    with pytest.raises(KeystoreError, match="holds a submission key"):
+        load_keystore(folder)
+
+
+def test_a_folder_without_keys_is_told(tmp_path: Path) -> None:
+    with pytest.raises(KeystoreError, match="expected a folder"):
+        load_keystore(tmp_path / "none")
+    with pytest.raises(KeystoreError, match="submission key: expected a file"):
+        load_keystore(tmp_path)
+    with pytest.raises(KeystoreError, match="submission key: expected a file"):
+        add_submission_key(tmp_path, SeededEntropy(b"x"))
+
+
+def test_a_keystore_does_not_print_its_secrets(folder: Path) -> None:
+    keystore = load_keystore(folder)
+    assert keystore.tag_secret.hex() not in repr(keystore)
+    assert repr(keystore.tag_secret) not in repr(keystore)
