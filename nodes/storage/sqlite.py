@@ -21,6 +21,10 @@ from nodes.storage.store import prefix_end
 ENGINE = "sqlite"
 
 CACHE_KIBIBYTES = 64 * 1024
+PAGE_BYTES = 8192
+"""Twice the default: fewer pages for a block to touch, and fewer for one that overflows."""
+CHECKPOINT_PAGES = 4000
+"""32 MB of journal before its pages are copied into the table: a page that ten blocks touch is copied once."""
 SCAN_ROWS = 256
 """Rows fetched at a time, as in the two statements below; none stays open in between, so writes may happen there."""
 
@@ -59,9 +63,11 @@ class SQLiteStore:
             uri = f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}"
             connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute(_TABLE)
             connection.execute(_SCAN_ALL, (b"",)).fetchone()
             sync_folder(path.parent)
