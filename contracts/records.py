@@ -268,6 +268,10 @@ class Records(Contract):
         version = self._stay(stay_id).closing_version
         return version > 0 and self._closing(stay_id, version).parts == list_closable(self._live(stay_id))
 
+    def closing_version(self, stay_id: str) -> int:
+        """Return the latest closing's version; 0 before the first."""
+        return self._stay(stay_id).closing_version
+
     def has_parts(self, stay_id: str) -> bool:
         """Whether anything but the admission was entered."""
         return self._live_types(stay_id) != ["admission"]

@@ -1,0 +1,611 @@
+"""Claims: from the report at admission to what the payment rail says.
+
+Rules:
+
+    1. A hospital reports a claim for admitted stays under a usable grant; the grant says who the customer and the
+       insurer are. Every insurer's claims are numbered from 0 without a gap.
+    2. Only the claim's insurer settles, and only while the claim's grant covers it at that place: it names the grant's
+       version, the latest closing of every stay, the policy, its current payee, and the balance that it starts from.
+       It has confirmed every part, and every invoice is consumed by this claim and no other.
+    3. A settlement states the claim's whole payable and deductible. What it adds to the former settlement's is what
+       the balance grows by and what moves: a payout, a recovery, or provably nothing.
+    4. The same closings settle once (ALREADY_SETTLED); a person's decision on a pended part is a review of them, a
+       new version and never an edit.
+    5. The insurer's decision is signed over the chain, the insurer and the whole outcome.
+    6. Only the rail's receipt makes a claim PAID. An attempt in doubt is queried under its own key and never sent
+       again; a return reopens the payment.
+    7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, or withdraw.
+
+    status            by                                           next
+    (none)            report                                       REPORTED
+    REPORTED          parts after the admission (derived)          ASSEMBLING
+    any but the last  await_consent, if the grant covers nothing   AWAITING_CONSENT
+    AWAITING_CONSENT  resume                                       what it was
+    REPORTED, or any  settle                                       SETTLED, RECOVERING if a recovery is due,
+    settled one                                                    PENDED if nothing is due but a part waits
+    SETTLED           pay, when every payment is paid              PAID, or PENDED
+    RECOVERING        pay, when every payment is paid              PAID, or PENDED
+    PAID, PENDED      pay, on a return                             SETTLED or RECOVERING
+    unsettled         withdraw                                     WITHDRAWN, final
+
+    table            key                       value
+    claims           claim id                  Claim: the entry, its steps with their places and grant versions
+    settlements      claim id, version         Settlement
+    payments         payment id                Payment
+    idempotency      key                       KeyUse
+    totals           insurer, year             Total
+    register         insurer, number           RegisterRow
+    register_heads   insurer                   RegisterHead
+    by_customer      customer, claim id        RegisterRow
+    by_hospital      hospital, claim id        RegisterRow
+    by_status        written status, claim id  RegisterRow
+"""
+
+from contracts.consent import Consent
+from contracts.coverage import Coverage
+from contracts.grants import Finding, GrantVersion, Need, RecordType
+from contracts.identifiers import locate
+from contracts.membership import Membership
+from contracts.payments import civil_year, count_payment, derive_status, discount_payment, move_payment
+from contracts.policies import Balance
+from contracts.records import Records
+from contracts.settlements import (
+    STAYS_MAX,
+    STEPS_MAX,
+    Acknowledge,
+    AwaitConsent,
+    Claim,
+    ClaimEvent,
+    ClaimStatus,
+    ClaimSummary,
+    ClaimView,
+    CountClaims,
+    DisputeSettlement,
+    Extend,
+    FindTotal,
+    KeyUse,
+    ListClaims,
+    Outcome,
+    OutcomeSigned,
+    Pay,
+    Payment,
+    PaymentEvent,
+    PaymentStep,
+    Redirect,
+    RegisterHead,
+    RegisterRow,
+    Report,
+    Resume,
+    Settle,
+    Settlement,
+    ShowClaim,
+    ShowPayment,
+    Step,
+    StepName,
+    Total,
+    Withdraw,
+)
+from ledger.execution.contract import (
+    IDENTITY,
+    Contract,
+    Table,
+    add_commitments,
+    check_commitment,
+    encode,
+    query,
+    reject,
+    replace,
+    subtract_commitments,
+    transaction,
+    verify,
+    verify_difference,
+)
+
+WAITS_MAX = 20
+"""Waits for consent of one claim: keeps room for its other steps."""
+LIST_ROWS_MAX = 100
+"""Rows of one page of a listing."""
+
+
+def decision_message(chain_id: str, insurer: str, outcome: Outcome) -> bytes:
+    """Return what an insurer signs with purpose `decision`."""
+    return encode(OutcomeSigned(chain_id, insurer, outcome))
+
+
+class Claims(Contract):
+    """The register of claims, settlements and payments."""
+
+    name = "claims"
+    claims = Table("claims", Claim)
+    settlements = Table("settlements", Settlement)
+    payments = Table("payments", Payment)
+    idempotency = Table("idempotency", KeyUse)
+    totals = Table("totals", Total)
+    register = Table("register", RegisterRow)
+    register_heads = Table("register_heads", RegisterHead)
+    by_customer = Table("by_customer", RegisterRow)
+    by_hospital = Table("by_hospital", RegisterRow)
+    by_status = Table("by_status", RegisterRow)
+
+    @transaction
+    def report(self, message: Report) -> None:
+        """Report a claim at admission."""
+        hospital = self.call(Membership).require(("hospital",)).name
+        claim_id = message.claim_id
+        if self.claims.get(claim_id) is not None:
+            reject("CLAIM_TAKEN", f"{claim_id} is reported already")
+        if message.stay_ids != tuple(sorted(message.stay_ids)):
+            reject("UNSORTED", "stay_ids: expected sorted ids")
+        grant = self.call(Consent).terms(message.grant_id)
+        insurer = grant.grantee.organisation
+        self.call(Membership).find(insurer, "insurer")
+        number = self._register(insurer, claim_id)
+        claim = Claim(
+            claim_id,
+            number,
+            hospital,
+            insurer,
+            grant.subject,
+            message.stay_ids,
+            message.grant_id,
+            "REPORTED",
+            "REPORTED",
+            0,
+            (),
+            None,
+            (),
+        )
+        version = self._covered(claim)
+        for stay_id in message.stay_ids:
+            self.call(Records).attach(stay_id, claim_id, hospital, grant.subject)
+        self.call(Consent).bind(message.grant_id, claim_id)
+        row = RegisterRow(claim_id)
+        self.by_customer.put((grant.subject, claim_id), row)
+        self.by_hospital.put((hospital, claim_id), row)
+        self._step(claim, "reported", "REPORTED", version.version, "")
+
+    @transaction
+    def extend(self, message: Extend) -> None:
+        """Add an admitted stay to a claim that goes on: a transfer or readmission."""
+        claim = self._claim(message.claim_id)
+        self._require(claim, claim.hospital)
+        if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
+            reject("WRONG_STATE", f"{claim.claim_id}: expected a claim that goes on, got {claim.status}")
+        if len(claim.stay_ids) >= STAYS_MAX:
+            reject("TOO_MANY", f"{claim.claim_id}: expected at most {STAYS_MAX} stays")
+        self.call(Records).attach(message.stay_id, claim.claim_id, claim.hospital, claim.customer)
+        claim = replace(claim, stay_ids=tuple(sorted((*claim.stay_ids, message.stay_id))))
+        version = self._covered(claim)
+        self._step(claim, "extended", claim.status, version.version, message.stay_id)
+
+    @transaction
+    def await_consent(self, message: AwaitConsent) -> None:
+        """Record that the grant does not cover the claim, and which condition fails."""
+        claim = self._claim(message.claim_id)
+        self._require(claim, claim.hospital, claim.insurer)
+        if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
+            reject("WRONG_STATE", f"{claim.claim_id}: is {claim.status}")
+        waits = [step for step in claim.steps if step.name == "awaiting"]
+        if len(waits) >= WAITS_MAX:
+            reject("TOO_MANY", f"{claim.claim_id}: expected at most {WAITS_MAX} waits")
+        finding = self._find_uncovered(claim, message.record_type)
+        if finding is None:
+            reject("GRANT_USABLE", f"{claim.grant_id}: covers {claim.claim_id}, there is nothing to wait for")
+        claim = replace(claim, resumes_as=claim.status)
+        self._step(claim, "awaiting", "AWAITING_CONSENT", None, f"{finding.code} {finding.condition}")
+
+    @transaction
+    def resume(self, message: Resume) -> None:
+        """Go on under a grant that covers the claim."""
+        claim = self._claim(message.claim_id)
+        self._require(claim, claim.hospital, claim.insurer, claim.customer)
+        if claim.status != "AWAITING_CONSENT":
+            reject("WRONG_STATE", f"{claim.claim_id}: expected AWAITING_CONSENT, got {claim.status}")
+        claim = replace(claim, grant_id=message.grant_id)
+        version = self._covered(claim)
+        self.call(Consent).bind(message.grant_id, claim.claim_id)
+        self._step(claim, "resumed", claim.resumes_as, version.version, "")
+
+    @transaction
+    def settle(self, message: Settle) -> None:
+        """Settle a claim on its closings, as the insurer adjudicated them."""
+        outcome = message.outcome
+        claim = self._claim(outcome.claim_id)
+        self._require(claim, claim.insurer)
+        former = self._former(claim)
+        self._check_turn(claim, former, outcome)
+        version = self._covered(claim)
+        if (outcome.grant_id, outcome.grant_version) != (claim.grant_id, version.version):
+            reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
+        self._check_parts(claim, outcome)
+        signed = decision_message(self.context.chain_id, claim.insurer, outcome)
+        verify("decision", self.call(Membership).signer_key(), signed, message.signature)
+        policy = self.call(Coverage).settleable(
+            outcome.policy_id, claim.insurer, outcome.payee_version, outcome.currency
+        )
+        difference = self._advance_balance(former, outcome)
+        claim = self._open_payment(claim, message, difference)
+        settlement = Settlement(
+            outcome,
+            message.signature,
+            self.context.key_version,
+            policy.version,
+            outcome.accumulator_sequence + 1,
+            difference,
+            message.payment_id,
+            locate(self.context),
+        )
+        self.settlements.put((claim.claim_id, outcome.version), settlement)
+        claim = replace(claim, settlement_version=outcome.version)
+        status = derive_status(self._payments(claim), is_pended=outcome.is_pended)
+        self._step(claim, "settled", status, version.version, f"settlement {outcome.version}", detail=outcome.decision)
+
+    @transaction
+    def pay(self, message: Pay) -> None:
+        """Record the rail's receipt about a payment."""
+        self.call(Membership).require(("rail",))
+        payment = self._payment(message.payment_id)
+        use = self.idempotency.get(message.idempotency_key)
+        moved = move_payment(payment, message, locate(self.context), is_key_fresh=use is None)
+        self.idempotency.put(message.idempotency_key, KeyUse(message.payment_id))
+        claim = self._claim(payment.claim_id)
+        if moved.status == "paid":
+            claim, moved = self._count(claim, moved)
+        elif payment.status == "paid":
+            claim, moved = self._discount(claim, moved)
+        self.payments.put(message.payment_id, moved)
+        claim = self._follow(claim, moved)
+        self._emit_payment(claim, moved)
+
+    @transaction
+    def redirect(self, message: Redirect) -> None:
+        """Send a returned or rejected payment to the policy's current payee."""
+        payment = self._payment(message.payment_id)
+        claim = self._claim(payment.claim_id)
+        self._require(claim, claim.insurer)
+        if payment.status not in ("returned", "rejected"):
+            reject("WRONG_STATE", f"{payment.payment_id}: expected returned or rejected, got {payment.status}")
+        if len(payment.steps) >= STEPS_MAX:
+            reject("TOO_MANY", f"{payment.payment_id}: expected at most {STEPS_MAX} steps")
+        currency = self._settlement(claim.claim_id, payment.settlement_version).outcome.currency
+        self.call(Coverage).settleable(payment.policy_id, claim.insurer, message.payee_version, currency)
+        step = PaymentStep("due", None, message.payee_version, locate(self.context))
+        moved = replace(
+            payment,
+            status="due",
+            idempotency_key=None,
+            payee_version=message.payee_version,
+            steps=(*payment.steps, step),
+        )
+        self.payments.put(payment.payment_id, moved)
+        self._emit_payment(claim, moved)
+
+    @transaction
+    def withdraw(self, message: Withdraw) -> None:
+        """End a claim that is not settled."""
+        claim = self._claim(message.claim_id)
+        self._require(claim, claim.customer)
+        if claim.settlement_version > 0 or claim.status == "WITHDRAWN":
+            reject("WRONG_STATE", f"{claim.claim_id}: expected an unsettled claim, got {claim.status}")
+        self._step(claim, "withdrawn", "WITHDRAWN", None, "")
+
+    @transaction
+    def acknowledge(self, message: Acknowledge) -> None:
+        """Accept the latest settlement as its customer."""
+        self._respond(message.claim_id, message.version, "acknowledged", None)
+
+    @transaction
+    def dispute(self, message: DisputeSettlement) -> None:
+        """Ask for a person's review of the latest settlement as its customer."""
+        self._respond(message.claim_id, message.version, "disputed", message.reason)
+
+    @query
+    def show(self, message: ShowClaim) -> ClaimView | None:
+        """Return a claim with its whole timeline, or None."""
+        claim = self.claims.get(message.claim_id)
+        if claim is None:
+            return None
+        settlements = tuple(settlement for _, settlement in self.settlements.scan(message.claim_id))
+        return ClaimView(claim, self._derived(claim), settlements, tuple(self._payments(claim)))
+
+    @query
+    def payment(self, message: ShowPayment) -> Payment | None:
+        """Return a payment with its receipts, or None."""
+        return self.payments.get(message.payment_id)
+
+    @query
+    def list_claims(self, message: ListClaims) -> tuple[ClaimSummary, ...]:
+        """Return one page of a customer's, insurer's or hospital's claims, or of those in one written status."""
+        if message.by == "customer":
+            rows = self.by_customer.scan(message.value)
+        elif message.by == "insurer":
+            rows = self.register.scan(message.value)
+        elif message.by == "hospital":
+            rows = self.by_hospital.scan(message.value)
+        else:
+            rows = self.by_status.scan(message.value)
+        found: list[ClaimSummary] = []
+        for key, row in rows:
+            if key[-1] > message.after:
+                found.append(self._summary(self._claim(row.claim_id)))
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
+
+    @query
+    def total(self, message: FindTotal) -> Total:
+        """Return what an insurer paid in a calendar year."""
+        return self._total(message.insurer, message.year)
+
+    @query
+    def count(self, message: CountClaims) -> RegisterHead:
+        """Return how many claims an insurer's register has."""
+        return self.register_heads.get(message.insurer) or RegisterHead(0)
+
+    def _check_turn(self, claim: Claim, former: Settlement | None, outcome: Outcome) -> None:
+        if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
+            reject("WRONG_STATE", f"{claim.claim_id}: is {claim.status}")
+        if tuple(reference.stay_id for reference in outcome.closings) != claim.stay_ids:
+            reject("CLOSINGS", f"{claim.claim_id}: expected one closing for each of its {len(claim.stay_ids)} stays")
+        is_same = former is not None and former.outcome.closings == outcome.closings
+        may_review = former is not None and former.outcome.is_pended
+        if is_same and not (outcome.is_review and may_review):
+            reject("ALREADY_SETTLED", f"{claim.claim_id}: settlement {claim.settlement_version} is on these closings")
+        if outcome.is_review and not is_same:
+            reject("CLOSINGS", f"{claim.claim_id}: expected a review to be on the closings it reviews")
+        if outcome.version != claim.settlement_version + 1:
+            reject("STALE_VERSION", f"version: expected {claim.settlement_version + 1}, got {outcome.version}")
+
+    def _check_parts(self, claim: Claim, outcome: Outcome) -> None:
+        records = self.call(Records)
+        for reference in outcome.closings:
+            closing = records.closed(reference.stay_id, reference.version)
+            records.require_delivered(closing, claim.insurer)
+            records.consume(closing, claim.claim_id, claim.insurer)
+
+    def _advance_balance(self, former: Settlement | None, outcome: Outcome) -> bytes:
+        """Check the commitments' arithmetic, append the new balance, and return what moves."""
+        coverage = self.call(Coverage)
+        key = (outcome.policy_id, outcome.year_tag, outcome.currency)
+        if former is not None and key != (former.outcome.policy_id, former.outcome.year_tag, former.outcome.currency):
+            reject("BALANCE", f"{outcome.claim_id}: expected the policy, year and currency of its first settlement")
+        balance = coverage.current(outcome.policy_id, outcome.year_tag, outcome.currency)
+        if balance.sequence != outcome.accumulator_sequence:
+            reject(
+                "STALE_ACCUMULATOR",
+                f"{outcome.policy_id}: started from {outcome.accumulator_sequence}, {balance.sequence} is current",
+            )
+        check_commitment(outcome.payable)
+        check_commitment(outcome.deductible)
+        difference = outcome.payable
+        deductible_added = outcome.deductible
+        if former is not None:
+            difference = subtract_commitments(outcome.payable, former.outcome.payable)
+            deductible_added = subtract_commitments(outcome.deductible, former.outcome.deductible)
+        if add_commitments(balance.paid, difference) != outcome.paid_after:
+            reject("BALANCE", f"{outcome.claim_id}: paid_after is not the balance and what this settlement adds")
+        if add_commitments(balance.deductible_used, deductible_added) != outcome.deductible_used_after:
+            reject("BALANCE", f"{outcome.claim_id}: deductible_used_after is not the balance and what this adds")
+        advanced = Balance(
+            balance.sequence + 1,
+            outcome.deductible_used_after,
+            outcome.paid_after,
+            outcome.claim_id,
+            outcome.version,
+            locate(self.context),
+        )
+        coverage.advance(*key, advanced)
+        return difference
+
+    def _open_payment(self, claim: Claim, message: Settle, difference: bytes) -> Claim:
+        outcome = message.outcome
+        if outcome.disposition == "none":
+            if message.payment_id is not None or message.zero_blinding is None:
+                reject("PAYMENT", f"{claim.claim_id}: expected no payment and a proof that nothing moves")
+            verify_difference(difference, 0, int.from_bytes(message.zero_blinding, "little"))
+            return claim
+        if message.payment_id is None or message.zero_blinding is not None:
+            reject("PAYMENT", f"{claim.claim_id}: expected a payment for a {outcome.disposition}")
+        if outcome.disposition == "recovery" and outcome.version == 1:
+            reject("PAYMENT", f"{claim.claim_id}: a first settlement has nothing to recover")
+        if self.payments.get(message.payment_id) is not None:
+            reject("PAYMENT_TAKEN", f"{message.payment_id} is another payment's")
+        payment = Payment(
+            message.payment_id,
+            claim.claim_id,
+            outcome.version,
+            claim.insurer,
+            outcome.policy_id,
+            outcome.payee_version,
+            outcome.disposition,
+            difference,
+            "due",
+            None,
+            None,
+            (PaymentStep("due", None, outcome.payee_version, locate(self.context)),),
+        )
+        claim = replace(claim, payments=(*claim.payments, message.payment_id))
+        self.payments.put(message.payment_id, payment)
+        self._emit_payment(claim, payment)
+        return claim
+
+    def _count(self, claim: Claim, payment: Payment) -> tuple[Claim, Payment]:
+        year = civil_year(self.context.time_ms)
+        is_first = claim.counted_year is None and payment.direction == "payout"
+        total = count_payment(self._total(claim.insurer, year), payment, 1 if is_first else 0)
+        self.totals.put((claim.insurer, year), total)
+        return (replace(claim, counted_year=year) if is_first else claim), replace(payment, counted_year=year)
+
+    def _discount(self, claim: Claim, payment: Payment) -> tuple[Claim, Payment]:
+        assert payment.counted_year is not None, "what was paid was counted"
+        paid = [other for other in self._payments(claim) if (other.direction, other.status) == ("payout", "paid")]
+        is_last = payment.direction == "payout" and len(paid) == 1 and claim.counted_year is not None
+        in_same_year = is_last and claim.counted_year == payment.counted_year
+        year_total = self._total(claim.insurer, payment.counted_year)
+        total = discount_payment(year_total, payment, 1 if in_same_year else 0)
+        self.totals.put((claim.insurer, payment.counted_year), total)
+        if is_last and claim.counted_year is not None and not in_same_year:
+            former = self._total(claim.insurer, claim.counted_year)
+            self.totals.put((claim.insurer, claim.counted_year), replace(former, claims=former.claims - 1))
+        return (replace(claim, counted_year=None) if is_last else claim), replace(payment, counted_year=None)
+
+    def _follow(self, claim: Claim, payment: Payment) -> Claim:
+        """Let the claim's status follow its payments, without ending a wait for consent."""
+        latest = self._settlement(claim.claim_id, claim.settlement_version)
+        status = derive_status(self._payments(claim), is_pended=latest.outcome.is_pended)
+        if claim.status == "AWAITING_CONSENT":
+            claim = replace(claim, resumes_as=status)
+            status = claim.status
+        if payment.status in ("paid", "returned", "rejected"):
+            return self._step(claim, "payment", status, None, f"{payment.payment_id}: {payment.status}")
+        self.claims.put(claim.claim_id, claim)
+        return claim
+
+    def _respond(self, claim_id: str, version: int, name: StepName, reason: bytes | None) -> None:
+        claim = self._claim(claim_id)
+        self._require(claim, claim.customer)
+        if version < 1 or version != claim.settlement_version:
+            reject("STALE_VERSION", f"{claim_id}: expected settlement {claim.settlement_version}, got {version}")
+        reference = f"settlement {version}"
+        if [step for step in claim.steps if (step.name, step.reference) == (name, reference)]:
+            reject("ALREADY_ANSWERED", f"{claim_id}: {reference} is {name} already")
+        self._step(claim, name, claim.status, None, reference, detail=reason)
+
+    def _covered(self, claim: Claim) -> GrantVersion:
+        """Return the grant version that covers all the claim's stays at this place; else reject."""
+        version = self.call(Consent).check(self._need(claim, claim.stay_ids[0], None, releasing=False))
+        for stay_id in claim.stay_ids[1:]:
+            self.call(Consent).check(self._need(claim, stay_id, None, releasing=False))
+        return version
+
+    def _find_uncovered(self, claim: Claim, record_type: RecordType) -> Finding | None:
+        for stay_id in claim.stay_ids:
+            finding = self.call(Consent).failing(self._need(claim, stay_id, record_type, releasing=True))
+            if finding is not None:
+                return finding
+        return None
+
+    def _need(self, claim: Claim, stay_id: str, record_type: RecordType | None, *, releasing: bool) -> Need:
+        return Need(
+            claim.grant_id,
+            claim.hospital,
+            claim.insurer,
+            claim.customer,
+            record_type,
+            stay_id,
+            claim.claim_id,
+            releasing=releasing,
+        )
+
+    def _register(self, insurer: str, claim_id: str) -> int:
+        head = self.register_heads.get(insurer) or RegisterHead(0)
+        self.register.put((insurer, head.count), RegisterRow(claim_id))
+        self.register_heads.put(insurer, RegisterHead(head.count + 1))
+        return head.count
+
+    def _require(self, claim: Claim, *names: str) -> None:
+        if self.context.signer not in names:
+            reject("FORBIDDEN", f"{claim.claim_id}: expected {' or '.join(names)}, got {self.context.signer}")
+
+    def _claim(self, claim_id: str) -> Claim:
+        claim = self.claims.get(claim_id)
+        if claim is None:
+            reject("UNKNOWN_CLAIM", f"there is no claim {claim_id}")
+        return claim
+
+    def _payment(self, payment_id: str) -> Payment:
+        payment = self.payments.get(payment_id)
+        if payment is None:
+            reject("UNKNOWN_PAYMENT", f"there is no payment {payment_id}")
+        return payment
+
+    def _payments(self, claim: Claim) -> list[Payment]:
+        return [self._payment(payment_id) for payment_id in claim.payments]
+
+    def _settlement(self, claim_id: str, version: int) -> Settlement:
+        settlement = self.settlements.get((claim_id, version))
+        assert settlement is not None, "a claim names a settlement that exists"
+        return settlement
+
+    def _former(self, claim: Claim) -> Settlement | None:
+        return None if claim.settlement_version == 0 else self._settlement(claim.claim_id, claim.settlement_version)
+
+    def _total(self, insurer: str, year: int) -> Total:
+        return self.totals.get((insurer, year)) or Total(0, 0, IDENTITY)
+
+    def _derived(self, claim: Claim) -> ClaimStatus:
+        if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
+            return claim.status
+        records = self.call(Records)
+        former = self._former(claim)
+        if former is None:
+            is_begun = len([stay_id for stay_id in claim.stay_ids if records.has_parts(stay_id)]) > 0
+            return "ASSEMBLING" if is_begun else claim.status
+        settled = [(reference.stay_id, reference.version) for reference in former.outcome.closings]
+        is_current = settled == [(stay_id, records.closing_version(stay_id)) for stay_id in claim.stay_ids]
+        is_closed = len([stay_id for stay_id in claim.stay_ids if not records.is_closed(stay_id)]) == 0
+        return claim.status if is_current and is_closed else "ASSEMBLING"
+
+    def _summary(self, claim: Claim) -> ClaimSummary:
+        return ClaimSummary(
+            claim.claim_id,
+            claim.number,
+            claim.hospital,
+            claim.insurer,
+            claim.customer,
+            self._derived(claim),
+            claim.settlement_version,
+            claim.steps[0].place,
+            claim.steps[-1].place,
+        )
+
+    def _step(
+        self,
+        claim: Claim,
+        name: StepName,
+        status: ClaimStatus,
+        grant_version: int | None,
+        reference: str,
+        *,
+        detail: bytes | None = None,
+    ) -> Claim:
+        """Append a step to the claim's entry, move it to `status`, and tell followers."""
+        if len(claim.steps) >= STEPS_MAX:
+            reject("TOO_MANY", f"{claim.claim_id}: expected at most {STEPS_MAX} steps")
+        row = RegisterRow(claim.claim_id)
+        if claim.status != status:
+            self.by_status.delete((claim.status, claim.claim_id))
+        self.by_status.put((status, claim.claim_id), row)
+        step = Step(name, status, claim.grant_id, grant_version, reference, detail, locate(self.context))
+        claim = replace(claim, status=status, steps=(*claim.steps, step))
+        self.claims.put(claim.claim_id, claim)
+        if name != "payment":
+            self.emit(
+                f"claim-{name}",
+                ClaimEvent(
+                    claim.claim_id,
+                    claim.hospital,
+                    claim.insurer,
+                    claim.customer,
+                    claim.grant_id,
+                    status,
+                    claim.settlement_version,
+                    reference,
+                ),
+            )
+        return claim
+
+    def _emit_payment(self, claim: Claim, payment: Payment) -> None:
+        self.emit(
+            "payment-changed",
+            PaymentEvent(
+                payment.payment_id,
+                claim.claim_id,
+                claim.insurer,
+                claim.customer,
+                claim.hospital,
+                payment.direction,
+                payment.status,
+                claim.status,
+            ),
+        )

@@ -1,0 +1,372 @@
+"""What the chain keeps of a claim: its steps, its settlements, its payments, and the totals of a year.
+
+No amount stands here. A settlement's figures are commitments to amounts that add up on the chain; the case, the
+decision and the customer's openings are hashes of what the parties hold.
+"""
+
+from typing import Annotated, Literal
+
+from contracts.grants import RecordType
+from contracts.identifiers import (
+    ClaimId,
+    Currency,
+    GrantId,
+    PaymentId,
+    Place,
+    PolicyId,
+    StayId,
+    Version,
+    YearTag,
+)
+from ledger.execution.contract import ChainId, Hash, Meta, Name, Point, Signature, Struct
+
+ClaimStatus = Literal[
+    "REPORTED", "ASSEMBLING", "AWAITING_CONSENT", "SETTLED", "PAID", "PENDED", "RECOVERING", "WITHDRAWN"
+]
+"""ASSEMBLING follows from the stays' parts and is never written."""
+StepName = Literal[
+    "reported", "extended", "awaiting", "resumed", "settled", "payment", "withdrawn", "acknowledged", "disputed"
+]
+Disposition = Literal["payout", "recovery", "none"]
+"""What a settlement moves: open, like statuses."""
+PaymentStatus = Literal["due", "accepted", "unknown", "paid", "returned", "rejected"]
+Sequence = Annotated[int, Meta(ge=0, le=2**31)]
+Year = Annotated[int, Meta(ge=1970, le=9999)]
+
+STAYS_MAX = 8
+"""Encounters of one claim: transfers and readmissions."""
+STEPS_MAX = 200
+"""Steps of one claim; a row of that many stays below half of STATE_VALUE_BYTES_MAX."""
+
+
+class Report(Struct):
+    """Transaction `report`: a hospital reports a claim at admission."""
+
+    claim_id: ClaimId
+    stay_ids: Annotated[tuple[StayId, ...], Meta(min_length=1, max_length=STAYS_MAX)]
+    """Admitted stays, sorted."""
+    grant_id: GrantId
+
+
+class Extend(Struct):
+    """Transaction `extend`: the hospital adds an admitted stay to a claim."""
+
+    claim_id: ClaimId
+    stay_id: StayId
+
+
+class AwaitConsent(Struct):
+    """Transaction `await_consent`: hospital or insurer records that the claim's grant does not cover it."""
+
+    claim_id: ClaimId
+    record_type: RecordType
+    """What could not be shared."""
+
+
+class Resume(Struct):
+    """Transaction `resume`: hospital, insurer or customer names a grant that covers the claim."""
+
+    claim_id: ClaimId
+    grant_id: GrantId
+
+
+class ClosingReference(Struct):
+    """A stay and the closing that is settled."""
+
+    stay_id: StayId
+    version: Version
+
+
+class Outcome(Struct):
+    """What an insurer decided about a claim, and from which state: the part of `Settle` that it signs."""
+
+    claim_id: ClaimId
+    version: Version
+    """1, or one more than the claim's latest settlement."""
+    closings: Annotated[tuple[ClosingReference, ...], Meta(min_length=1, max_length=STAYS_MAX)]
+    """One for each of the claim's stays, in their order."""
+    grant_id: GrantId
+    grant_version: Version
+    policy_id: PolicyId
+    payee_version: Version
+    year_tag: YearTag
+    currency: Currency
+    accumulator_sequence: Sequence
+    """The balance that it starts from; 0 before the first settlement of the policy year."""
+    case: Hash
+    """Salted commitment to the adjudication's case."""
+    decision: Hash
+    """Salted commitment to the adjudication's decision."""
+    payable: Point
+    """Commitment to all that the claim pays, advances and earlier settlements included."""
+    deductible: Point
+    """Commitment to all that the claim consumes of the deductible."""
+    deductible_used_after: Point
+    """The new balance: the old one plus what this settlement adds to `deductible`."""
+    paid_after: Point
+    """The new balance: the old one plus what this settlement adds to `payable`."""
+    opening_hash: Hash
+    """SHA-256 of the openings as sealed to the customer."""
+    disposition: Disposition
+    """The sign of what moves; the rail opens the amount before it moves any."""
+    is_pended: bool
+    """Whether a part waits for a person's decision."""
+    is_review: bool
+    """Whether this is a person's decision on what the version before left pended: the closings are the same."""
+
+
+class OutcomeSigned(Struct):
+    """What the purpose `decision` is signed over."""
+
+    chain_id: ChainId
+    insurer: Name
+    outcome: Outcome
+
+
+class Settle(Struct):
+    """Transaction `settle`: the insurer settles a claim."""
+
+    outcome: Outcome
+    signature: Signature
+    """By the insurer's key of this transaction, purpose `decision`, over `decision_message`."""
+    payment_id: PaymentId | None
+    """For a payout or recovery; None if nothing moves."""
+    zero_blinding: Hash | None
+    """If nothing moves: payable's blinding minus the former one's, modulo the group order, 32 bytes little-endian,
+    which proves that the difference is 0. None if something moves."""
+
+
+class Pay(Struct):
+    """Transaction `pay`: the rail's receipt about a payment."""
+
+    payment_id: PaymentId
+    idempotency_key: Hash
+    """Of the attempt: the same until it is returned or rejected."""
+    status: Literal["accepted", "unknown", "paid", "returned", "rejected"]
+
+
+class Redirect(Struct):
+    """Transaction `redirect`: after a return or rejection the insurer names the policy's current payee."""
+
+    payment_id: PaymentId
+    payee_version: Version
+
+
+class Withdraw(Struct):
+    """Transaction `withdraw`: the customer ends a claim that is not settled."""
+
+    claim_id: ClaimId
+
+
+class Acknowledge(Struct):
+    """Transaction `acknowledge`: the customer accepts a settlement."""
+
+    claim_id: ClaimId
+    version: Version
+
+
+class DisputeSettlement(Struct):
+    """Transaction `dispute`: the customer asks for a person's review."""
+
+    claim_id: ClaimId
+    version: Version
+    reason: Hash
+    """Salted commitment to her reasons."""
+
+
+class Step(Struct):
+    """One transaction in a claim's life; appended to the claim's entry."""
+
+    name: StepName
+    status: ClaimStatus
+    """After it."""
+    grant_id: GrantId
+    grant_version: Version | None
+    """The version in force that covered it; None where none did or none was asked for."""
+    reference: str
+    """`settlement 2`, `payment-...: paid`, a stay's id, or the reason code of a wait."""
+    detail: Hash | None
+    """The commitment that came with it."""
+    place: Place
+
+
+class Claim(Struct):
+    """Table `claims`: the claim's entry; its steps are appended."""
+
+    claim_id: ClaimId
+    number: Sequence
+    """Its place in the insurer's register."""
+    hospital: Name
+    insurer: Name
+    customer: Name
+    stay_ids: tuple[StayId, ...]
+    grant_id: GrantId
+    """The grant in use."""
+    status: ClaimStatus
+    resumes_as: ClaimStatus
+    """What a wait for consent goes back to."""
+    settlement_version: Sequence
+    """0 before the first."""
+    payments: tuple[PaymentId, ...]
+    counted_year: Year | None
+    """The year whose totals count the claim as paid."""
+    steps: Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
+
+
+class Settlement(Struct):
+    """Table `settlements`: one version, never overwritten."""
+
+    outcome: Outcome
+    signature: Signature
+    signer_key_version: Version
+    policy_version: Version
+    balance_sequence: Sequence
+    """The accumulator's state that it led to."""
+    difference: Point
+    """payable minus the former settlement's: what moves."""
+    payment_id: PaymentId | None
+    place: Place
+
+
+class PaymentStep(Struct):
+    """One receipt of the rail, or a redirection."""
+
+    status: PaymentStatus
+    idempotency_key: Hash | None
+    payee_version: Version
+    place: Place
+
+
+class Payment(Struct):
+    """Table `payments`: one movement of money; its steps are appended."""
+
+    payment_id: PaymentId
+    claim_id: ClaimId
+    settlement_version: Version
+    insurer: Name
+    policy_id: PolicyId
+    payee_version: Version
+    direction: Disposition
+    amount: Point
+    """The difference as signed by its commitment: negative for a recovery."""
+    status: PaymentStatus
+    idempotency_key: Hash | None
+    """Of the current attempt."""
+    counted_year: Year | None
+    """The year whose totals hold it, while it is paid."""
+    steps: Annotated[tuple[PaymentStep, ...], Meta(max_length=STEPS_MAX)]
+
+
+class Total(Struct):
+    """Table `totals`: what an insurer paid in a calendar year at UTC+8, by the rail's receipts."""
+
+    claims: Sequence
+    """Claims with a payment in force that were first paid in this year."""
+    payments: Sequence
+    """Payouts and recoveries in force."""
+    paid: Point
+    """The sum of their amounts, recoveries negative."""
+
+
+class RegisterHead(Struct):
+    """Table `register_heads`: how many claims an insurer has."""
+
+    count: Sequence
+
+
+class RegisterRow(Struct):
+    """Tables `register`, `by_customer`, `by_hospital` and `by_status`: a claim to look up."""
+
+    claim_id: ClaimId
+
+
+class KeyUse(Struct):
+    """Table `idempotency`: the payment that an idempotency key belongs to."""
+
+    payment_id: PaymentId
+
+
+class ShowClaim(Struct):
+    """Query `show`."""
+
+    claim_id: ClaimId
+
+
+class ShowPayment(Struct):
+    """Query `payment`."""
+
+    payment_id: PaymentId
+
+
+class ListClaims(Struct):
+    """Query `list_claims`: at most LIST_ROWS_MAX claims of one customer, insurer, hospital or written status."""
+
+    by: Literal["customer", "insurer", "hospital", "status"]
+    value: str
+    after: str
+    """The last key already seen (a claim id; for `insurer` its number as 16 hex digits); empty for the first page."""
+
+
+class FindTotal(Struct):
+    """Query `total`."""
+
+    insurer: Name
+    year: Year
+
+
+class CountClaims(Struct):
+    """Query `count`."""
+
+    insurer: Name
+
+
+class ClaimView(Struct):
+    """A claim as it stands."""
+
+    claim: Claim
+    status: ClaimStatus
+    """With ASSEMBLING derived from the stays' parts."""
+    settlements: tuple[Settlement, ...]
+    payments: tuple[Payment, ...]
+
+
+class ClaimSummary(Struct):
+    """One row of a listing."""
+
+    claim_id: ClaimId
+    number: Sequence
+    hospital: Name
+    insurer: Name
+    customer: Name
+    status: ClaimStatus
+    """With ASSEMBLING derived."""
+    settlement_version: Sequence
+    reported: Place
+    latest: Place
+
+
+class ClaimEvent(Struct):
+    """Events `claim-` with reported, extended, awaiting, resumed, settled, withdrawn, acknowledged or disputed."""
+
+    claim_id: ClaimId
+    hospital: Name
+    insurer: Name
+    customer: Name
+    grant_id: GrantId
+    status: ClaimStatus
+    settlement_version: Sequence
+    reference: str
+    """As in the step."""
+
+
+class PaymentEvent(Struct):
+    """Event `payment-changed`."""
+
+    payment_id: PaymentId
+    claim_id: ClaimId
+    insurer: Name
+    customer: Name
+    hospital: Name
+    direction: Disposition
+    status: PaymentStatus
+    claim_status: ClaimStatus
