@@ -6,7 +6,8 @@ candidates for one height can exist; `commit` makes one of them the state.
 
     s/   state entries                        as contracts see them
     n/   nodes of the state tree
-    m/   this module's own: the latest header, the history's frontier, the roots, validator sets by height
+    m/   this module's own: the latest header, the history's frontier, the roots, validator sets by height, and the
+         offences whose evidence was included
 
 All three key spaces are read through one injected `StateReader`; what it raises propagates and stops the node. A
 driver may store a committed block's writes a little after `commit`: until the reader has them they are read from
@@ -24,6 +25,7 @@ from typing import Final
 from ledger import state_tree
 from ledger.blocks import Block, BlockHeader, Evidence, evidence_root, receipts_root, submissions_root
 from ledger.codec import Struct, decode, encode
+from ledger.consensus.evidence import offence_id
 from ledger.errors import DecodeError, InvalidBlockError, InvalidTransactionError, LedgerError, VerificationError
 from ledger.execution.contract import MEMBERSHIP, read_actor
 from ledger.execution.executor import (
@@ -61,6 +63,7 @@ _GENESIS: Final = META + b"genesis"
 _FRONTIER: Final = META + b"frontier"
 _ROOTS: Final = META + b"roots"
 _VALIDATORS: Final = META + b"validators/"
+_OFFENCES: Final = META + b"offences/"
 _VALIDATORS_KEY: Final = encode_key(MEMBERSHIP, "validators", "current")
 """Where the membership contract says who should vote; read after every block."""
 
@@ -175,6 +178,10 @@ class Application:
         assert 0 <= height <= self.height + VALIDATOR_SET_DELAY_HEIGHTS, f"validators of {height} are not known yet"
         return next(voters for since, voters in reversed(self._sets) if since <= height)
 
+    def includes_evidence(self, evidence: Evidence) -> bool:
+        """Whether a committed block includes evidence of this offence: it is included once."""
+        return self._recent.get(_OFFENCES + offence_id(evidence)) is not None
+
     def next_due_ms(self) -> int | None:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
         return next_due_ms(self._state())
@@ -283,6 +290,8 @@ class Application:
         writes = _store_writes(overlay, update)
         writes[_HEADER] = encode(header)
         writes[_FRONTIER] = encode(self._frontier.append(leaf_hash(header.hash)))
+        for item in inputs.evidence:
+            writes[_OFFENCES + offence_id(item)] = encode(inputs.height)
         if new_validators is not None:
             writes[_validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS)] = encode(new_validators)
         executed = ExecutedBlock(
