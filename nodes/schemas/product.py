@@ -1,0 +1,144 @@
+"""A product in a case file: JSON of `contracts.adjudication.product`, whose docstrings say what each field means."""
+
+from typing import Annotated, Literal
+
+from msgspec.structs import replace
+from pydantic import Field
+
+from contracts.adjudication import product as products
+from contracts.adjudication.exclusions import STANDARD_EXCLUSIONS
+from nodes.schemas.notation import Currency, Days, Grade, Label, Mirror, Name, Percent, Prefix, Yuan
+
+
+class Deductible(Mirror):
+    """JSON of `contracts.adjudication.product.Deductible`."""
+
+    struct = products.Deductible
+    amount: Yuan
+    per: Literal["year", "stay"]
+    other_payments_consume: bool = False
+    carry_over_max: Yuan = 0
+
+
+class ScopeRatios(Mirror):
+    """JSON of `contracts.adjudication.product.ScopeRatios`."""
+
+    struct = products.ScopeRatios
+    in_scope: Percent
+    out_of_scope: Percent
+
+
+class Ratios(Mirror):
+    """JSON of `contracts.adjudication.product.Ratios`."""
+
+    struct = products.Ratios
+    basic_used: ScopeRatios
+    basic_unused: ScopeRatios
+    uninsured: ScopeRatios
+
+
+class AmountTier(Mirror):
+    """JSON of `contracts.adjudication.product.AmountTier`."""
+
+    struct = products.AmountTier
+    above: Yuan
+    ratio: Percent
+
+
+class GradeTier(Mirror):
+    """JSON of `contracts.adjudication.product.GradeTier`."""
+
+    struct = products.GradeTier
+    grade: Grade
+    ratio: Percent
+
+
+class CategoryLimit(Mirror):
+    """JSON of `contracts.adjudication.product.CategoryLimit`."""
+
+    struct = products.CategoryLimit
+    category: products.Category
+    amount: Yuan
+    per: Literal["stay", "year"]
+
+
+class Limits(Mirror):
+    """JSON of `contracts.adjudication.product.Limits`."""
+
+    struct = products.Limits
+    stay: Yuan | None = None
+    categories: tuple[CategoryLimit, ...] = ()
+    year: Yuan | None = None
+    life: Yuan | None = None
+
+
+class Waiting(Mirror):
+    """JSON of `contracts.adjudication.product.Waiting`."""
+
+    struct = products.Waiting
+    days: Days
+    critical_days: Days
+    critical_prefixes: tuple[Prefix, ...] = ()
+    basis: Literal["arose", "diagnosed"] = "arose"
+
+
+class Exclusion(Mirror):
+    """JSON of `contracts.adjudication.product.Exclusion`."""
+
+    struct = products.Exclusion
+    id: Name
+    name_zh: Label
+    name_en: Label
+    code: Literal["NCOV-001", "NCOV-003", "CLAI-007"]
+    diagnosis_prefixes: tuple[Prefix, ...] = ()
+    procedure_prefixes: tuple[Prefix, ...] = ()
+    circumstance: products.Circumstance | None = None
+    unknown: products.UnknownAction = "pend"
+
+
+class Network(Mirror):
+    """JSON of `contracts.adjudication.product.Network`."""
+
+    struct = products.Network
+    grade_min: Grade
+    approved: tuple[Name, ...] = ()
+    wards_excluded: tuple[products.Ward, ...] = ()
+
+
+class UnknownPolicy(Mirror):
+    """JSON of `contracts.adjudication.product.UnknownPolicy`."""
+
+    struct = products.UnknownPolicy
+    rule: products.ProductRule
+    action: products.UnknownAction
+
+
+class Product(Mirror):
+    """JSON of `contracts.adjudication.product.Product`."""
+
+    struct = products.Product
+    id: Name
+    version: Annotated[int, Field(ge=1, le=1_000_000)]
+    name_zh: Label
+    name_en: Label
+    currency: Currency
+    deductible: Deductible
+    ratios: Ratios
+    amount_tiers: tuple[AmountTier, ...] = ()
+    grade_tiers: tuple[GradeTier, ...] = ()
+    limits: Limits = Limits()
+    waiting: Waiting
+    covers_preexisting: bool = False
+    exclusions: Literal["standard"] | tuple[Exclusion, ...]
+    excluded_items: tuple[Prefix, ...] = ()
+    network: Network
+    continuation_days: Days = 30
+    unknowns: tuple[UnknownPolicy, ...] = ()
+
+    def build(self) -> products.Product:
+        """Return the product, with the shared exclusions where it names them."""
+        if self.exclusions == "standard":
+            stated: products.Product = self.model_copy(update={"exclusions": ()}).build()
+            return replace(stated, exclusions=STANDARD_EXCLUSIONS)
+        product: products.Product = super().build()
+        return product
