@@ -10,10 +10,9 @@ import graph has no cycles, so calls between contracts have none either.
 """
 
 import ast
-import inspect
 import typing
 from collections.abc import Iterator, Mapping
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Final
 
 from ledger.codec import Struct, encode
@@ -218,13 +217,17 @@ class _Loader:
 
 
 def _read_methods(kind: type[Contract]) -> Iterator[ContractMethod]:
-    for name, function in inspect.getmembers(kind, inspect.isfunction):
+    for name in dir(kind):
+        function = getattr(kind, name)
         marked = method_kind(function)
-        if marked is None:
+        if marked is None or not isinstance(function, FunctionType):
             continue
         hints = typing.get_type_hints(function, include_extras=True)
         result = hints.pop("return", None)
-        messages = [hints.get(parameter) for parameter in list(inspect.signature(function).parameters)[1:]]
+        code = function.__code__
+        messages = [
+            hints.get(parameter) for parameter in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+        ]
         if len(messages) != 1 or not isinstance(messages[0], type) or not issubclass(messages[0], Struct):
             msg = f"{kind.name}.{name}: expected exactly one parameter, annotated with a Struct"
             raise ContractLoadError(msg)
