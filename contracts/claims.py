@@ -45,8 +45,17 @@ from contracts.consent import Consent
 from contracts.coverage import Coverage
 from contracts.grants import Finding, GrantVersion, Need, RecordType
 from contracts.identifiers import locate
+from contracts.listings import ClaimSummary, ClaimView, CountClaims, FindTotal, ListClaims, ShowClaim, ShowPayment
 from contracts.membership import Membership
-from contracts.payments import civil_year, count_payment, derive_status, discount_payment, move_payment
+from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
+from contracts.payments import (
+    civil_year,
+    count_payment,
+    derive_status,
+    discount_payment,
+    move_payment,
+    redirect_payment,
+)
 from contracts.policies import Balance
 from contracts.records import Records
 from contracts.settlements import (
@@ -57,16 +66,10 @@ from contracts.settlements import (
     Claim,
     ClaimEvent,
     ClaimStatus,
-    ClaimSummary,
-    ClaimView,
-    CountClaims,
     DisputeSettlement,
     Extend,
-    FindTotal,
     KeyUse,
-    ListClaims,
     Outcome,
-    OutcomeSigned,
     Pay,
     Payment,
     PaymentEvent,
@@ -78,8 +81,6 @@ from contracts.settlements import (
     Resume,
     Settle,
     Settlement,
-    ShowClaim,
-    ShowPayment,
     Step,
     StepName,
     Total,
@@ -89,27 +90,17 @@ from ledger.execution.contract import (
     IDENTITY,
     Contract,
     Table,
-    add_commitments,
-    check_commitment,
-    encode,
     query,
     reject,
     replace,
-    subtract_commitments,
     transaction,
     verify,
-    verify_difference,
 )
 
 WAITS_MAX = 20
 """Waits for consent of one claim: keeps room for its other steps."""
 LIST_ROWS_MAX = 100
 """Rows of one page of a listing."""
-
-
-def decision_message(chain_id: str, insurer: str, outcome: Outcome) -> bytes:
-    """Return what an insurer signs with purpose `decision`."""
-    return encode(OutcomeSigned(chain_id, insurer, outcome))
 
 
 class Claims(Contract):
@@ -213,7 +204,7 @@ class Claims(Contract):
         claim = self._claim(outcome.claim_id)
         self._require(claim, claim.insurer)
         former = self._former(claim)
-        self._check_turn(claim, former, outcome)
+        check_turn(claim, former, outcome)
         version = self._covered(claim)
         if (outcome.grant_id, outcome.grant_version) != (claim.grant_id, version.version):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
@@ -223,15 +214,15 @@ class Claims(Contract):
         policy = self.call(Coverage).settleable(
             outcome.policy_id, claim.insurer, outcome.payee_version, outcome.currency
         )
-        difference = self._advance_balance(former, outcome)
-        claim = self._open_payment(claim, message, difference)
+        moves = self._advance_balance(former, outcome)
+        claim = self._open_payment(claim, message, moves)
         settlement = Settlement(
             outcome,
             message.signature,
             self.context.key_version,
             policy.version,
             outcome.accumulator_sequence + 1,
-            difference,
+            moves,
             message.payment_id,
             locate(self.context),
         )
@@ -263,20 +254,9 @@ class Claims(Contract):
         payment = self._payment(message.payment_id)
         claim = self._claim(payment.claim_id)
         self._require(claim, claim.insurer)
-        if payment.status not in ("returned", "rejected"):
-            reject("WRONG_STATE", f"{payment.payment_id}: expected returned or rejected, got {payment.status}")
-        if len(payment.steps) >= STEPS_MAX:
-            reject("TOO_MANY", f"{payment.payment_id}: expected at most {STEPS_MAX} steps")
         currency = self._settlement(claim.claim_id, payment.settlement_version).outcome.currency
         self.call(Coverage).settleable(payment.policy_id, claim.insurer, message.payee_version, currency)
-        step = PaymentStep("due", None, message.payee_version, locate(self.context))
-        moved = replace(
-            payment,
-            status="due",
-            idempotency_key=None,
-            payee_version=message.payee_version,
-            steps=(*payment.steps, step),
-        )
+        moved = redirect_payment(payment, message.payee_version, locate(self.context))
         self.payments.put(payment.payment_id, moved)
         self._emit_payment(claim, moved)
 
@@ -342,20 +322,6 @@ class Claims(Contract):
         """Return how many claims an insurer's register has."""
         return self.register_heads.get(message.insurer) or RegisterHead(0)
 
-    def _check_turn(self, claim: Claim, former: Settlement | None, outcome: Outcome) -> None:
-        if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
-            reject("WRONG_STATE", f"{claim.claim_id}: is {claim.status}")
-        if tuple(reference.stay_id for reference in outcome.closings) != claim.stay_ids:
-            reject("CLOSINGS", f"{claim.claim_id}: expected one closing for each of its {len(claim.stay_ids)} stays")
-        is_same = former is not None and former.outcome.closings == outcome.closings
-        may_review = former is not None and former.outcome.is_pended
-        if is_same and not (outcome.is_review and may_review):
-            reject("ALREADY_SETTLED", f"{claim.claim_id}: settlement {claim.settlement_version} is on these closings")
-        if outcome.is_review and not is_same:
-            reject("CLOSINGS", f"{claim.claim_id}: expected a review to be on the closings it reviews")
-        if outcome.version != claim.settlement_version + 1:
-            reject("STALE_VERSION", f"version: expected {claim.settlement_version + 1}, got {outcome.version}")
-
     def _check_parts(self, claim: Claim, outcome: Outcome) -> None:
         records = self.call(Records)
         for reference in outcome.closings:
@@ -364,28 +330,10 @@ class Claims(Contract):
             records.consume(closing, claim.claim_id, claim.insurer)
 
     def _advance_balance(self, former: Settlement | None, outcome: Outcome) -> bytes:
-        """Check the commitments' arithmetic, append the new balance, and return what moves."""
+        """Append the balance after a settlement whose arithmetic holds, and return what moves."""
         coverage = self.call(Coverage)
-        key = (outcome.policy_id, outcome.year_tag, outcome.currency)
-        if former is not None and key != (former.outcome.policy_id, former.outcome.year_tag, former.outcome.currency):
-            reject("BALANCE", f"{outcome.claim_id}: expected the policy, year and currency of its first settlement")
         balance = coverage.current(outcome.policy_id, outcome.year_tag, outcome.currency)
-        if balance.sequence != outcome.accumulator_sequence:
-            reject(
-                "STALE_ACCUMULATOR",
-                f"{outcome.policy_id}: started from {outcome.accumulator_sequence}, {balance.sequence} is current",
-            )
-        check_commitment(outcome.payable)
-        check_commitment(outcome.deductible)
-        difference = outcome.payable
-        deductible_added = outcome.deductible
-        if former is not None:
-            difference = subtract_commitments(outcome.payable, former.outcome.payable)
-            deductible_added = subtract_commitments(outcome.deductible, former.outcome.deductible)
-        if add_commitments(balance.paid, difference) != outcome.paid_after:
-            reject("BALANCE", f"{outcome.claim_id}: paid_after is not the balance and what this settlement adds")
-        if add_commitments(balance.deductible_used, deductible_added) != outcome.deductible_used_after:
-            reject("BALANCE", f"{outcome.claim_id}: deductible_used_after is not the balance and what this adds")
+        moves = check_arithmetic(balance, former, outcome)
         advanced = Balance(
             balance.sequence + 1,
             outcome.deductible_used_after,
@@ -394,20 +342,15 @@ class Claims(Contract):
             outcome.version,
             locate(self.context),
         )
-        coverage.advance(*key, advanced)
-        return difference
+        coverage.advance(outcome.policy_id, outcome.year_tag, outcome.currency, advanced)
+        return moves
 
-    def _open_payment(self, claim: Claim, message: Settle, difference: bytes) -> Claim:
+    def _open_payment(self, claim: Claim, message: Settle, moves: bytes) -> Claim:
+        """Append the payment that a settlement gives rise to, if any."""
+        check_movement(message, moves)
         outcome = message.outcome
-        if outcome.disposition == "none":
-            if message.payment_id is not None or message.zero_blinding is None:
-                reject("PAYMENT", f"{claim.claim_id}: expected no payment and a proof that nothing moves")
-            verify_difference(difference, 0, int.from_bytes(message.zero_blinding, "little"))
+        if message.payment_id is None:
             return claim
-        if message.payment_id is None or message.zero_blinding is not None:
-            reject("PAYMENT", f"{claim.claim_id}: expected a payment for a {outcome.disposition}")
-        if outcome.disposition == "recovery" and outcome.version == 1:
-            reject("PAYMENT", f"{claim.claim_id}: a first settlement has nothing to recover")
         if self.payments.get(message.payment_id) is not None:
             reject("PAYMENT_TAKEN", f"{message.payment_id} is another payment's")
         payment = Payment(
@@ -418,7 +361,7 @@ class Claims(Contract):
             outcome.policy_id,
             outcome.payee_version,
             outcome.disposition,
-            difference,
+            moves,
             "due",
             None,
             None,

@@ -8,6 +8,8 @@
     returned    accepted, unknown, paid, rejected       a fresh one: the return reopened it
     rejected    accepted, unknown, paid, rejected       a fresh one
 
+The insurer may redirect a returned or rejected payment to the policy's current payee: it is due again.
+
 A recovery is a payment in the other direction: `paid` is the rail's receipt that the refund came in. Only when every
 payment of a claim is paid is the claim PAID, or PENDED if a part waits for a person.
 
@@ -60,6 +62,16 @@ def move_payment(payment: Payment, message: Pay, place: Place, *, is_key_fresh: 
         idempotency_key=message.idempotency_key,
         steps=(*payment.steps, step),
     )
+
+
+def redirect_payment(payment: Payment, payee_version: int, place: Place) -> Payment:
+    """Return a returned or rejected payment as due to another version of the payee; reject any other."""
+    if payment.status not in ("returned", "rejected"):
+        reject("WRONG_STATE", f"{payment.payment_id}: expected returned or rejected, got {payment.status}")
+    if len(payment.steps) >= STEPS_MAX:
+        reject("TOO_MANY", f"{payment.payment_id}: expected at most {STEPS_MAX} steps")
+    steps = (*payment.steps, PaymentStep("due", None, payee_version, place))
+    return replace(payment, status="due", idempotency_key=None, payee_version=payee_version, steps=steps)
 
 
 def derive_status(payments: list[Payment], *, is_pended: bool) -> ClaimStatus:

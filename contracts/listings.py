@@ -1,0 +1,69 @@
+"""What can be asked about claims, and the answers.
+
+A status here is the status as it stands: ASSEMBLING is derived from the stays' parts, and all else is written.
+"""
+
+from typing import Literal
+
+from contracts.identifiers import ClaimId, PaymentId, Place
+from contracts.settlements import Claim, ClaimStatus, Payment, Sequence, Settlement, Year
+from ledger.execution.contract import Name, Struct
+
+
+class ShowClaim(Struct):
+    """Query `show`."""
+
+    claim_id: ClaimId
+
+
+class ShowPayment(Struct):
+    """Query `payment`."""
+
+    payment_id: PaymentId
+
+
+class ListClaims(Struct):
+    """Query `list_claims`: at most LIST_ROWS_MAX claims of one customer, insurer, hospital or written status."""
+
+    by: Literal["customer", "insurer", "hospital", "status"]
+    value: str
+    after: str
+    """The last key already seen (a claim id; for `insurer` its number as 16 hex digits); empty for the first page."""
+
+
+class FindTotal(Struct):
+    """Query `total`."""
+
+    insurer: Name
+    year: Year
+
+
+class CountClaims(Struct):
+    """Query `count`."""
+
+    insurer: Name
+
+
+class ClaimView(Struct):
+    """A claim as it stands."""
+
+    claim: Claim
+    status: ClaimStatus
+    """With ASSEMBLING derived from the stays' parts."""
+    settlements: tuple[Settlement, ...]
+    payments: tuple[Payment, ...]
+
+
+class ClaimSummary(Struct):
+    """One row of a listing."""
+
+    claim_id: ClaimId
+    number: Sequence
+    hospital: Name
+    insurer: Name
+    customer: Name
+    status: ClaimStatus
+    """With ASSEMBLING derived."""
+    settlement_version: Sequence
+    reported: Place
+    latest: Place
