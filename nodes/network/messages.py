@@ -1,0 +1,49 @@
+"""What one frame between nodes holds: a message of consensus, or a question of one member to another and its answer.
+
+The transport has established which organisation a frame comes from. A member without a node of its own (the payment
+rail) is hosted by another's process; its questions say so, and are believed only from that host.
+"""
+
+from typing import Annotated, cast
+
+from msgspec import Meta
+
+from ledger.codec import Name, Struct, decode
+from ledger.replica.messages import Message
+
+RequestId = Annotated[int, Meta(ge=0, le=2**53)]
+BODY_BYTES_MAX = 2 * 1024 * 1024
+"""A question or answer between members: a sealed record with its envelope; larger records go in several answers."""
+
+
+class ConsensusFrame(Struct, tag="consensus"):
+    """A message from replica to replica."""
+
+    message: Message
+
+
+class RequestFrame(Struct, tag="request"):
+    """A member asks another member something, point to point."""
+
+    request_id: RequestId
+    """Chosen by the asking node, once in its life; the answer repeats it."""
+    source: Name
+    """The member who asks: the sending organisation or one that it hosts."""
+    target: Name
+    """The member who is asked: the receiving organisation or one that it hosts."""
+    body: Annotated[bytes, Meta(max_length=BODY_BYTES_MAX)]
+
+
+class AnswerFrame(Struct, tag="answer"):
+    """The answer to a request."""
+
+    request_id: RequestId
+    body: Annotated[bytes, Meta(max_length=BODY_BYTES_MAX)]
+
+
+Frame = ConsensusFrame | RequestFrame | AnswerFrame
+
+
+def decode_frame(data: bytes) -> Frame:
+    """Return what a frame holds; raises `DecodeError`."""
+    return decode(data, cast("type[Frame]", Frame))

@@ -1,0 +1,101 @@
+"""What members ask each other point to point, and the answers: one union of tagged structs.
+
+    question           from        to            answer
+    FetchRecord        recipient   custodian     RecordHandover | Refusal
+    InstructPayment    insurer     rail          PaymentAcknowledged | Refusal
+    AskPayment         insurer     rail          PaymentAcknowledged | Refusal
+
+Mutual TLS has established who asks. A question carries no authority of its own: the custodian looks at its latest
+committed state, finds the share that the question names, and hands over only if that share stands. A refusal names a
+code and nothing about the patient.
+"""
+
+from typing import Annotated, Literal, cast
+
+from msgspec import Meta
+
+from contracts.identifiers import ClaimId, PaymentId, RecordId
+from contracts.stays import Sequence
+from ledger.codec import Hash, Name, Signature, Struct, decode, encode
+from nodes.vault.sealing import AmountOpening, Envelope, Sealed
+
+
+class FetchRecord(Struct, tag="fetch-record"):
+    """The recipient of a committed share asks for the record."""
+
+    record_id: RecordId
+    sequence: Sequence
+    """Which share of the record with this recipient."""
+
+
+class RecordHandover(Struct, tag="record-handover"):
+    """The sealed payload, and the keys to it sealed to the recipient."""
+
+    record_id: RecordId
+    envelope: Envelope
+    ciphertext: bytes
+
+
+class PaymentOrder(Struct):
+    """What the insurer wants moved; sealed to the rail, because the chain knows no amount and no payee."""
+
+    payment_id: PaymentId
+    claim_id: ClaimId
+    insurer: Name
+    direction: Literal["payout", "recovery"]
+    currency: str
+    opening: AmountOpening
+    """Opens the payment's commitment on the chain; negative for a recovery."""
+    payee_name: Annotated[str, Meta(min_length=1, max_length=64)]
+    payee_account: Annotated[str, Meta(min_length=1, max_length=64)]
+    idempotency_key: Hash
+    """Of this attempt: asked twice, moved once."""
+
+
+class InstructPayment(Struct, tag="instruct-payment"):
+    """A sealed order under the insurer's signature, purpose `instruction`, over the encoding of `order`."""
+
+    order: Sealed
+    """`PaymentOrder`, sealed to the rail; its context's record id is the payment id."""
+    signature: Signature
+
+
+class AskPayment(Struct, tag="ask-payment"):
+    """What became of an attempt: asked when its state is unknown, never answered by sending it again."""
+
+    payment_id: PaymentId
+    idempotency_key: Hash
+
+
+class PaymentAcknowledged(Struct, tag="payment-acknowledged"):
+    """The rail knows the attempt; what becomes of it is receipted on the chain."""
+
+    payment_id: PaymentId
+    idempotency_key: Hash
+    status: Literal["accepted", "unknown", "paid", "returned", "rejected"]
+
+
+class Refusal(Struct, tag="refusal"):
+    """The question is not answered, and why."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
+    reason: Annotated[str, Meta(max_length=300)]
+
+
+Question = FetchRecord | InstructPayment | AskPayment
+Reply = RecordHandover | PaymentAcknowledged | Refusal
+
+
+def decode_question(body: bytes) -> Question:
+    """Return the question in a request; raises `DecodeError`."""
+    return decode(body, cast("type[Question]", Question))
+
+
+def decode_reply(body: bytes) -> Reply:
+    """Return the answer to a request; raises `DecodeError`."""
+    return decode(body, cast("type[Reply]", Reply))
+
+
+def encode_body(value: Question | Reply) -> bytes:
+    """Return the body of a request or answer."""
+    return encode(value)
