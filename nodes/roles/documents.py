@@ -19,7 +19,6 @@ from msgspec import Meta
 
 from contracts.adjudication.case import (
     LINES_MAX,
-    Currency,
     Diagnosis,
     Fen,
     Line,
@@ -28,7 +27,7 @@ from contracts.adjudication.case import (
     Settlement,
     Stay,
 )
-from contracts.adjudication.product import Grade, Ward
+from contracts.adjudication.product import Currency, Grade, Ward
 from contracts.identifiers import RecordId
 from ledger.codec import Day, Struct
 
