@@ -8,7 +8,7 @@ The certificate that finalises a block (`Commit`) is stored beside it and not in
 different minimal quorums for one block, and both are right.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -21,8 +21,8 @@ from ledger.limits import BLOCK_EVIDENCE_MAX, PROTOCOL_VERSION, ROUND_MAX, VALID
 from ledger.membership import ValidatorSet
 from ledger.transactions import Receipt, Submission
 
-PREVOTE = 1
-PRECOMMIT = 2
+PREVOTE: Final = 1
+PRECOMMIT: Final = 2
 
 Round = Annotated[int, Meta(ge=0, le=ROUND_MAX)]
 VoteType = Literal[1, 2]

@@ -99,6 +99,9 @@ BLOCK_SIGNER_TRANSACTIONS_MAX = 2_048
 EVIDENCE_AGE_HEIGHTS_MAX = 10_000
 """Older evidence is refused: the keys of that height may have been destroyed."""
 
+EVIDENCE_PENDING_MAX = 64
+"""Evidence that waits for a block, in memory only: four full blocks."""
+
 VALIDATORS_MAX = 64
 """Every validator verifies every vote; the certificate of 43 precommits is about 6 KB."""
 

@@ -30,7 +30,7 @@ from enum import IntEnum
 
 from msgspec.structs import replace
 
-from ledger.blocks import PRECOMMIT, PREVOTE
+from ledger.blocks import PRECOMMIT, PREVOTE, VoteType
 from ledger.codec import Struct
 from ledger.limits import ROUND_MAX
 
@@ -202,8 +202,7 @@ class Propose(Struct):
 class CastVote(Struct):
     """Sign and send a vote."""
 
-    type: int
-    """`ledger.blocks.PREVOTE` or `PRECOMMIT`."""
+    type: VoteType
     round: int
     value: bytes | None
 

@@ -91,7 +91,6 @@ class VoteKeeper:
         self.validators = validators
         self._votes: dict[tuple[int, int], dict[str, Vote]] = {}
         self._emitted: dict[int, list[Threshold]] = {}
-        self._future_rounds: dict[str, set[int]] = {}
 
     def add(self, vote: Vote, current_round: int) -> Tallied:
         """Count one verified vote of this height.
@@ -107,13 +106,21 @@ class VoteKeeper:
         if known is not None:
             same = known.block_hash == vote.block_hash
             return Tallied(counted=False, evidence=None if same else pair_votes(known, vote))
-        if vote.round > current_round and not self._make_place(vote, current_round):
+        if not self.has_place(vote, current_round):
             return Tallied(counted=False)
+        self._make_place(vote, current_round)
         self._votes.setdefault((vote.round, vote.type), {})[vote.validator] = vote
         emitted = self._emitted.setdefault(vote.round, [])
         new = tuple(threshold for threshold in self._hold(vote, current_round) if threshold not in emitted)
         emitted.extend(new)
         return Tallied(counted=True, thresholds=new)
+
+    def has_place(self, vote: Vote, current_round: int) -> bool:
+        """Whether a vote's round is ours, earlier, or among the newest of this validator's rounds beyond ours."""
+        if vote.round <= current_round:
+            return True
+        rounds = self._rounds_beyond(vote.validator, current_round)
+        return vote.round in rounds or len(rounds) < FUTURE_ROUNDS_MAX or vote.round > min(rounds)
 
     def get(self, round_: int, vote_type: int, validator: str) -> Vote | None:
         """Return the counted vote of one validator, or None."""
@@ -127,6 +134,11 @@ class VoteKeeper:
     def votes_for(self, round_: int, vote_type: int, value: bytes | None) -> tuple[Vote, ...]:
         """Return the counted votes of one round and type for one value, by validator."""
         return tuple(vote for vote in self.votes(round_, vote_type) if vote.block_hash == value)
+
+    def of_rounds(self, rounds: set[int]) -> tuple[Vote, ...]:
+        """Return all counted votes of these rounds: what a peer may lack."""
+        types = (PREVOTE, PRECOMMIT)
+        return tuple(vote for round_ in sorted(rounds) for type_ in types for vote in self.votes(round_, type_))
 
     def emitted(self, round_: int) -> tuple[Threshold, ...]:
         """Return the thresholds of one round that were emitted so far."""
@@ -160,14 +172,12 @@ class VoteKeeper:
             hold.append(PolkaAny(round_) if vote.type == PREVOTE else PrecommitAny(round_))
         return hold
 
-    def _make_place(self, vote: Vote, current_round: int) -> bool:
-        """Keep a validator to its newest rounds beyond ours; False if this vote's round is none of them."""
-        rounds = {round_ for round_ in self._future_rounds.get(vote.validator, ()) if round_ > current_round}
-        rounds.add(vote.round)
+    def _make_place(self, vote: Vote, current_round: int) -> None:
+        """Let a validator's oldest round beyond ours go if this vote's is one too many."""
+        rounds = self._rounds_beyond(vote.validator, current_round) | {vote.round}
         if len(rounds) > FUTURE_ROUNDS_MAX:
-            oldest = min(rounds)
-            rounds.discard(oldest)
             for vote_type in (PREVOTE, PRECOMMIT):
-                self._votes.get((oldest, vote_type), {}).pop(vote.validator, None)
-        self._future_rounds[vote.validator] = rounds
-        return vote.round in rounds
+                self._votes.get((min(rounds), vote_type), {}).pop(vote.validator, None)
+
+    def _rounds_beyond(self, validator: str, current_round: int) -> set[int]:
+        return {round_ for (round_, _), votes in self._votes.items() if round_ > current_round and validator in votes}

@@ -1,0 +1,70 @@
+"""What replicas say to each other: one union of tagged structs, one frame each.
+
+Peers are authenticated by the transport, and votes, proposals, submissions and evidence carry signatures of their
+own: who relays one is of no importance. A status is a hint that a peer gives about itself, never a proof.
+"""
+
+from typing import cast
+
+from ledger.blocks import Block, Commit, Evidence, Proposal, Round, Vote
+from ledger.codec import Height, Struct, decode
+from ledger.consensus.round import Step
+from ledger.state_tree import StateRoots
+from ledger.transactions import Submission
+
+
+class ProposalMessage(Struct, tag="proposal"):
+    """A signed proposal and the block it is about."""
+
+    proposal: Proposal
+    block: Block
+    roots: StateRoots
+    """The proposer's state roots per contract: a hint by which a validator that differs can say where."""
+
+
+class VoteMessage(Struct, tag="vote"):
+    """A signed vote, the sender's own or one that it knows."""
+
+    vote: Vote
+
+
+class SubmissionMessage(Struct, tag="submission"):
+    """A submission that waits for a block."""
+
+    submission: Submission
+
+
+class EvidenceMessage(Struct, tag="evidence"):
+    """Two conflicting signatures that wait for a block."""
+
+    evidence: Evidence
+
+
+class StatusMessage(Struct, tag="status"):
+    """Where the sender stands: told regularly, and when it wants more blocks."""
+
+    height: Height
+    """The height it is deciding: one more than the last it has committed."""
+    round: Round
+    step: Step
+    has_proposal: bool
+    """Whether it knows the proposal of its round; if not, whoever does sends it."""
+
+
+class CommittedBlock(Struct, tag="committed"):
+    """A block and its certificate, for a peer that is behind."""
+
+    block: Block
+    commit: Commit
+
+
+Message = ProposalMessage | VoteMessage | SubmissionMessage | EvidenceMessage | StatusMessage | CommittedBlock
+
+
+def decode_message(data: bytes) -> Message:
+    """Return the message that a frame holds.
+
+    Raises:
+        DecodeError: If it is not the canonical encoding of one.
+    """
+    return decode(data, cast("type[Message]", Message))
