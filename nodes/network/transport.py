@@ -357,30 +357,22 @@ class Transport:
                 msg = f"more than {GREETINGS_MAX} connections that have not greeted"
                 raise PeerError(msg)
             async with asyncio.timeout(GREETING_S):
-                return await self._answer(reader, writer, decoder)
+                organisation = self._identify(writer)
+                _tune(writer)
+                if organisation == self._hello.organisation:
+                    msg = f"certificate of {organisation}: that is this node's own organisation"
+                    raise PeerError(msg)
+                check_hello(self._hello, parse_hello(await _read_greeting(reader, decoder)), organisation)
+                writer.write(encode_greeting(Answer(self._hello, "")))
+                await writer.drain()
         except (LedgerError, OSError) as error:
+            reason = _describe(error)
             remote = writer.get_extra_info("peername")
-            self._refusals.append((f"{remote[0]}:{remote[1]}" if remote else "unknown", _describe(error)))
+            self._refusals.append((f"{remote[0]}:{remote[1]}" if remote else "unknown", reason))
+            await _refuse(writer, Answer(self._hello, reason[:REFUSAL_CHARACTERS_MAX]))
             return None
         finally:
             self._greetings -= 1
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: FrameDecoder) -> str:
-        organisation = self._identify(writer)
-        _tune(writer)
-        try:
-            if organisation == self._hello.organisation:
-                msg = f"certificate of {organisation}: that is this node's own organisation"
-                raise PeerError(msg)
-            check_hello(self._hello, parse_hello(await _read_greeting(reader, decoder)), organisation)
-        except LedgerError as error:
-            writer.write(encode_greeting(Answer(self._hello, str(error)[:REFUSAL_CHARACTERS_MAX])))
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-            raise
-        writer.write(encode_greeting(Answer(self._hello, "")))
-        await writer.drain()
         decoder.accept_frames()
         return organisation
 
@@ -429,7 +421,7 @@ async def _read_greeting(reader: asyncio.StreamReader, decoder: FrameDecoder) ->
         data = await reader.read(READ_BYTES)
         if not data:
             decoder.finish()
-            msg = "closed by the peer before it greeted"
+            msg = "closed by the peer before it greeted; it may not trust this node's certificate"
             raise PeerError(msg)
         frames = decoder.feed(data)
     if len(frames) > 1:
@@ -449,6 +441,18 @@ async def _first(*works: Coroutine[Any, Any, None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         task.result()
+
+
+async def _refuse(writer: asyncio.StreamWriter, answer: Answer) -> None:
+    """Tell a peer why it is refused, if it listens."""
+    try:
+        async with asyncio.timeout(SHUTDOWN_S):
+            writer.write(encode_greeting(answer))
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+    except OSError:
+        return
 
 
 async def _abort(writer: asyncio.StreamWriter) -> None:
