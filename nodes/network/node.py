@@ -1,0 +1,400 @@
+"""The network driver: one organisation's replica in a process, on real time, disk and sockets.
+
+Everything that happens is one input to `Replica.step`, taken one after the other on one event loop; the effects of a
+step are performed in order before the next input is looked at. Log entries that stand together are appended as one
+frame with one sync, always before any later effect. A durable effect that fails (log, signer state, store) stops the
+node; a peer that cannot be reached does not.
+
+    transport frame ─┐                       ┌─ AppendLog, SaveSignerState, CommitBlock, ResetLog   disk
+    timer, tick ─────┤  queue -> Replica ->  ├─ Broadcast, Send, SendBlocks                         peers
+    submission ──────┘                       ├─ ScheduleTimeout                                     timers
+                                             └─ after CommitBlock: agents and waiting clients are told
+
+It knows no contract: the application comes from the composition root (`nodes.process`).
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from ledger.application import Application, ExecutedBlock
+from ledger.blocks import Commit
+from ledger.codec import decode, encode
+from ledger.consensus.driver import Timeout
+from ledger.crypto.signatures import PrivateKey
+from ledger.errors import InvalidTransactionError, LedgerError
+from ledger.replica import Replica
+from ledger.replica.log import LogEntry
+from ledger.replica.messages import CommittedBlock, Message
+from ledger.replica.ports import (
+    AppendLog,
+    Broadcast,
+    CommitBlock,
+    Effect,
+    Halt,
+    Input,
+    LogReplayed,
+    MessageReceived,
+    Report,
+    ResetLog,
+    SaveSignerState,
+    ScheduleTimeout,
+    Send,
+    SendBlocks,
+    Started,
+    SubmissionAccepted,
+    SubmissionReceived,
+    SubmissionRefused,
+    Tick,
+    TimeoutElapsed,
+)
+from ledger.replica.status import ReplicaStatus
+from ledger.transactions import Receipt, Submission
+from nodes.agent import Committed, Ticked
+from nodes.entropy import Entropy
+from nodes.network.frames import make_hello
+from nodes.network.hosting import AgentHost, NodeView
+from nodes.network.messages import AnswerFrame, ConsensusFrame, Frame, RequestFrame, decode_frame
+from nodes.network.transport import Address, PeerState, Transport
+from nodes.pki import Tls
+from nodes.storage.blocks import BlockStore
+from nodes.storage.log import ConsensusLog
+from nodes.storage.signer import SignerFile
+
+TICK_SECONDS = 0.5
+"""How often a replica looks for what is unanswered, and agents for what is left to do."""
+
+ENTRY_BYTES_MAX = 2**31
+"""Log entries were bounded when they came in."""
+
+
+class NodeStoppedError(Exception):
+    """The node stopped and why; the process ends with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPlace:
+    """Where a transaction stands and what became of it."""
+
+    height: int
+    index: int
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """The durable files of one node, open."""
+
+    blocks: BlockStore
+    log: ConsensusLog
+    signer: SignerFile | None
+    """None: the key has no state, so this node follows and never votes."""
+
+
+def read_clock_ms() -> int:
+    """Return this machine's clock, milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class NetworkNode:
+    """One organisation's node."""
+
+    def __init__(
+        self,
+        organisation: str,
+        application: Application,
+        consensus_key: PrivateKey,
+        files: NodeFiles,
+        entropy: Entropy,
+        *,
+        hosted: Mapping[str, str],
+        report: Callable[[str, Mapping[str, object]], None],
+    ) -> None:
+        """Assemble a node; nothing is sent before `start`.
+
+        Args:
+            organisation: Whose node it is.
+            application: At the latest block of the store.
+            consensus_key: The validator's key.
+            files: Its durable files.
+            entropy: For nonces of agents' transactions.
+            hosted: Member without a node -> the organisation that hosts it.
+            report: Writes one structured log line.
+        """
+        self.organisation = organisation
+        self.application = application
+        self.files = files
+        self.view = NodeView(application, application.read)
+        self._report = report
+        self._replica = Replica(application, organisation, consensus_key, files.signer.state if files.signer else None)
+        self.host = AgentHost(
+            organisation,
+            hosted,
+            self.view,
+            entropy,
+            submit=self.offer,
+            send=self._send_frame,
+            note=report,
+        )
+        self._transport: Transport | None = None
+        self._inputs: deque[Input] = deque()
+        self._is_stepping = False
+        self._pending_log: list[bytes] = []
+        self._committed: deque[tuple[ExecutedBlock, Commit]] = deque()
+        self._waiters: dict[bytes, list[asyncio.Future[TransactionPlace]]] = {}
+        self._verdicts: dict[bytes, asyncio.Future[SubmissionRefused | None]] = {}
+        self._followers: list[Callable[[int], None]] = []
+        self._ticker: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Future[None] | None = None
+
+    # ------------------------------------------------------------------------------------------- start and stop
+
+    async def start(self, listen: Address, peers: Mapping[str, Address], tls: Tls) -> None:
+        """Replay the log, open the transport, and take part.
+
+        Args:
+            listen: Where peers find this node.
+            peers: Where this node finds them.
+            tls: This organisation's certificate and the members' authorities.
+
+        Raises:
+            OSError: If the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        self._stopped = loop.create_future()
+        genesis = self.application.genesis
+        hello = make_hello(genesis.chain_id, genesis.hash, self.organisation)
+        self._transport = Transport(hello, listen, peers, tls, self._take_frame)
+        await self._transport.start()
+        entries = self.files.log.entries
+        self.feed(LogReplayed(tuple(decode(entry, _kind(LogEntry), ENTRY_BYTES_MAX) for entry in entries)))
+        self.feed(Started(read_clock_ms()))
+        self._ticker = loop.create_task(self._tick())
+
+    async def stop(self) -> None:
+        """Leave: close connections and files. What was acknowledged is durable already."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        if self._transport is not None:
+            await self._transport.stop()
+        self.files.log.close()
+        if self.files.signer is not None:
+            self.files.signer.close()
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait until the node is stopped; raises `NodeStoppedError` if it had to stop by itself."""
+        assert self._stopped is not None, "start the node first"
+        assert self._transport is not None, "start the node first"
+        transport = asyncio.ensure_future(self._transport.wait())
+        done, _ = await asyncio.wait({self._stopped, transport}, return_when=asyncio.FIRST_COMPLETED)
+        for future in done:
+            future.result()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now_ms = read_clock_ms()
+            self.feed(Tick(now_ms))
+            self.host.expire(now_ms)
+            self.host.step_all(Ticked(now_ms))
+
+    # -------------------------------------------------------------------------------------------------- inputs
+
+    def feed(self, input_: Input) -> None:
+        """Give the replica an input and perform what follows; inputs that arise meanwhile come after it."""
+        self._inputs.append(input_)
+        if self._is_stepping or self._has_ended():
+            return
+        self._is_stepping = True
+        try:
+            while self._inputs and not self._has_ended():
+                self._perform(self._replica.step(self._inputs.popleft()))
+                self._tell_committed()
+        except Exception as error:
+            self._end(error)
+            raise
+        finally:
+            self._is_stepping = False
+
+    def offer(self, submission: Submission) -> None:
+        """Offer a submission to the chain; what becomes of it is seen on the chain or in the log."""
+        self.feed(SubmissionReceived(submission, read_clock_ms()))
+
+    async def submit(self, submission: Submission) -> None:
+        """Offer a client's submission.
+
+        Raises:
+            InvalidTransactionError: If this node's mempool refuses it.
+        """
+        if self._has_ended():
+            msg = "this node is stopping"
+            raise NodeStoppedError(msg)
+        verdict = self._verdicts.setdefault(submission.id, asyncio.get_running_loop().create_future())
+        self.offer(submission)
+        refusal = await verdict
+        if refusal is not None:
+            raise InvalidTransactionError(refusal.code, refusal.message)
+
+    async def wait_for(self, transaction_id: bytes, timeout_seconds: float) -> TransactionPlace | None:
+        """Return where a transaction stands as soon as it is committed; None if that takes too long."""
+        found = self.find(transaction_id)
+        if found is not None:
+            return found
+        future: asyncio.Future[TransactionPlace] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(transaction_id, []).append(future)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                return await future
+        except TimeoutError:
+            return None
+        finally:
+            waiting = self._waiters.get(transaction_id, [])
+            if future in waiting:
+                waiting.remove(future)
+            if not waiting:
+                self._waiters.pop(transaction_id, None)
+
+    def find(self, transaction_id: bytes) -> TransactionPlace | None:
+        """Return where a committed transaction stands, or None."""
+        place = self.files.blocks.find_transaction(transaction_id)
+        if place is None:
+            return None
+        receipts = self.files.blocks.receipts(place[0])
+        assert receipts is not None, "an indexed transaction has its receipts"
+        return TransactionPlace(place[0], place[1], receipts[place[1]])
+
+    def follow(self, follower: Callable[[int], None]) -> Callable[[], None]:
+        """Have a callback told each committed height; returns what ends that."""
+        self._followers.append(follower)
+        return lambda: self._followers.remove(follower)
+
+    def status(self) -> ReplicaStatus:
+        """Return where consensus stands."""
+        return self._replica.status()
+
+    def peers(self) -> tuple[PeerState, ...]:
+        """Return how it stands with each peer."""
+        return self._transport.peers() if self._transport is not None else ()
+
+    # -------------------------------------------------------------------------------------------------- effects
+
+    def _perform(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, AppendLog):
+                self._pending_log.append(encode(effect.entry))
+                continue
+            self._flush_log()
+            self._perform_one(effect)
+        self._flush_log()
+
+    def _flush_log(self) -> None:
+        if self._pending_log:
+            self.files.log.append(self._pending_log)
+            self._pending_log = []
+
+    def _perform_one(self, effect: Effect) -> None:
+        match effect:
+            case SaveSignerState(state):
+                assert self.files.signer is not None, "a replica without signer state signs nothing"
+                self.files.signer.save(state)
+            case Broadcast(message):
+                self._broadcast(message)
+            case Send(peer, message):
+                self._send_message(peer, message)
+            case SendBlocks(peer, from_height, count):
+                self._send_blocks(peer, from_height, count)
+            case ScheduleTimeout(timeout, duration_ms):
+                asyncio.get_running_loop().call_later(duration_ms / 1000, self._elapse, timeout)
+            case CommitBlock(executed, commit):
+                self.files.blocks.append(executed.block, commit, executed.receipts, executed.writes)
+                self._committed.append((executed, commit))
+            case ResetLog(height):
+                self.files.log.reset(height)
+            case SubmissionAccepted(submission_id):
+                self._give_verdict(submission_id, None)
+            case SubmissionRefused(submission_id):
+                self._give_verdict(submission_id, effect)
+            case Report(kind, fields):
+                self._report(kind, dict(fields))
+            case Halt(reason):
+                self._report("halt", {"reason": reason})
+                raise NodeStoppedError(reason)
+
+    def _elapse(self, timeout: Timeout) -> None:
+        self.feed(TimeoutElapsed(timeout, read_clock_ms()))
+
+    def _give_verdict(self, submission_id: bytes, refusal: SubmissionRefused | None) -> None:
+        future = self._verdicts.pop(submission_id, None)
+        if future is not None and not future.done():
+            future.set_result(refusal)
+        elif refusal is not None:
+            self._report("submission-refused", {"code": refusal.code, "why": refusal.message})
+
+    def _tell_committed(self) -> None:
+        """Tell agents, waiting clients and followers of what is durable now."""
+        while self._committed:
+            executed, _ = self._committed.popleft()
+            height = executed.block.header.height
+            for index, receipt in enumerate(executed.receipts):
+                for future in self._waiters.pop(receipt.transaction_id, []):
+                    if not future.done():
+                        future.set_result(TransactionPlace(height, index, receipt))
+            for follower in list(self._followers):
+                follower(height)
+            self.host.step_all(Committed(executed.block, executed.receipts, read_clock_ms()))
+
+    # ---------------------------------------------------------------------------------------------------- peers
+
+    def _take_frame(self, peer: str, data: bytes) -> None:
+        frame = decode_frame(data)
+        now_ms = read_clock_ms()
+        match frame:
+            case ConsensusFrame(message):
+                self.feed(MessageReceived(peer, message, now_ms))
+            case RequestFrame():
+                self.host.take_request(peer, frame, now_ms)
+            case AnswerFrame():
+                self.host.take_answer(peer, frame, now_ms)
+
+    def _broadcast(self, message: Message) -> None:
+        if self._transport is not None:
+            self._transport.broadcast(encode(ConsensusFrame(message)))
+
+    def _send_message(self, peer: str, message: Message) -> None:
+        self._send(peer, ConsensusFrame(message))
+
+    def _send_frame(self, peer: str, frame: RequestFrame | AnswerFrame) -> None:
+        self._send(peer, frame)
+
+    def _send(self, peer: str, frame: Frame) -> None:
+        if self._transport is None:
+            return
+        try:
+            self._transport.send(peer, encode(frame))
+        except LedgerError as error:
+            self._report("send-refused", {"peer": peer, "why": str(error)})
+
+    def _send_blocks(self, peer: str, from_height: int, count: int) -> None:
+        for height in range(from_height, from_height + count):
+            block, commit = self.files.blocks.block(height), self.files.blocks.commit(height)
+            if block is None or commit is None:
+                return
+            self._send_message(peer, CommittedBlock(block, commit))
+
+    # ------------------------------------------------------------------------------------------------------ end
+
+    def _has_ended(self) -> bool:
+        return self._stopped is not None and self._stopped.done()
+
+    def _end(self, error: Exception) -> None:
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_exception(error)
+
+
+def _kind(union: object) -> type[LogEntry]:
+    return cast("type[LogEntry]", union)
