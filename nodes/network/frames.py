@@ -11,6 +11,7 @@ about who the peer is; that is what its certificate is for, and the name here mu
 Nothing here reads or writes: bytes in, frames out.
 """
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from msgspec import Meta
@@ -113,32 +114,31 @@ class FrameDecoder:
         """Accept frames of full length from here on: the peer has greeted."""
         self._length_max = FRAME_BYTES_MAX
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """Take bytes from the stream.
 
-        Returns:
-            The frames that are complete now, in order.
+        Yields:
+            The frames that are complete now, in order; take them all before feeding again.
 
         Raises:
-            PeerError: If a frame announces a length that is not allowed; nothing more can be read from this peer.
+            PeerError: If a frame announces a length that is not allowed; those before it were yielded, and nothing
+                more can be read from this peer.
         """
         self._buffer += data
-        frames = []
         start = 0
-        while True:
-            begin = start + LENGTH_BYTES
-            if len(self._buffer) < begin:
-                break
-            length = int.from_bytes(self._buffer[start:begin], "big")
-            if not 1 <= length <= self._length_max:
-                msg = f"frame length: expected 1 to {self._length_max}, got {length}"
-                raise PeerError(msg)
-            if len(self._buffer) < begin + length:
-                break
-            start = begin + length
-            frames.append(bytes(self._buffer[begin:start]))
-        del self._buffer[:start]
-        return frames
+        try:
+            while len(self._buffer) >= start + LENGTH_BYTES:
+                begin = start + LENGTH_BYTES
+                length = int.from_bytes(self._buffer[start:begin], "big")
+                if not 1 <= length <= self._length_max:
+                    msg = f"frame length: expected 1 to {self._length_max}, got {length}"
+                    raise PeerError(msg)
+                if len(self._buffer) < begin + length:
+                    break
+                start = begin + length
+                yield bytes(self._buffer[begin:start])
+        finally:
+            del self._buffer[:start]
 
     def finish(self) -> None:
         """Say that the stream has ended.

@@ -423,7 +423,7 @@ async def _read_greeting(reader: asyncio.StreamReader, decoder: FrameDecoder) ->
             decoder.finish()
             msg = "closed by the peer before it greeted; it may not trust this node's certificate"
             raise PeerError(msg)
-        frames = decoder.feed(data)
+        frames = list(decoder.feed(data))
     if len(frames) > 1:
         msg = f"greeting: expected one frame, got {len(frames)}"
         raise PeerError(msg)
