@@ -50,7 +50,7 @@ class NodeLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take it until the process ends.
+        """Take it until `release` or the end of the process.
 
         Raises:
             ConfigurationError: If another process holds it.
@@ -64,6 +64,12 @@ class NodeLock:
             msg = f"{self._path.parent.name}: its node is running already; see `xinpei status`"
             raise ConfigurationError(msg) from None
         self._file = file
+
+    def release(self) -> None:
+        """Let go of it; the end of the process does so too."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def held(self) -> bool:
         """Whether some process holds it."""

@@ -1,0 +1,132 @@
+"""One organisation's node as a process: everything is put together here, and nowhere else.
+
+    python -m nodes.process --home HOME --organisation ORG
+
+It opens the organisation's own files, checks them against the genesis, loads the contracts, joins the replica, the
+transport, the role agents and the API on one event loop, says that it is ready, and runs until it is told to stop
+(SIGTERM, SIGINT) or must stop by itself. Its log is one JSON object per line on the standard error.
+
+Exit codes: 0 stopped as told, 1 stopped by itself and the last line says why, 2 wrong use.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ledger.application import Application
+from ledger.errors import LedgerError
+from ledger.genesis import Genesis
+from nodes.config import HOME_DEFAULT, Home, NetworkConfig
+from nodes.contract_sources import load_installed_contracts
+from nodes.entropy import SystemEntropy
+from nodes.keystore import load_keystore
+from nodes.network.founding import CONSENSUS_FOLDER, SIGNER_FILE
+from nodes.network.node import NetworkNode, NodeFiles, NodeStoppedError, read_clock_ms
+from nodes.network.supervisor import NodeLock, announce_ready
+from nodes.pki import Authorities, Tls, load_tls, read_authority
+from nodes.storage import StorageError, open_store
+from nodes.storage.blocks import BlockStore
+from nodes.storage.log import ConsensusLog
+from nodes.storage.signer import SignerFile
+
+LOG_FILE = "consensus.log"
+
+
+def main() -> int:
+    """Run one node until it stops; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m nodes.process", description="Run one organisation's node.")
+    parser.add_argument("--home", type=Path, default=HOME_DEFAULT, help="the network's home folder")
+    parser.add_argument("--organisation", required=True, help="whose node to run")
+    arguments = parser.parse_args()
+    try:
+        asyncio.run(run_node(Home(arguments.home), arguments.organisation))
+    except (LedgerError, StorageError, NodeStoppedError, OSError) as error:
+        write_line("stopped", {"why": str(error)})
+        return 1
+    return 0
+
+
+async def run_node(home: Home, organisation: str) -> None:
+    """Run a node until it is told to stop.
+
+    Raises:
+        LedgerError, StorageError, OSError: If it cannot start; the message says what to do.
+        NodeStoppedError: If going on would be wrong.
+    """
+    network = home.load_network()
+    genesis = home.load_genesis()
+    address = network.address(organisation)
+    folder = home.node_folder(organisation)
+    lock = NodeLock(folder)
+    lock.acquire()
+    keys = load_keystore(folder / "keys")
+    tls = load_network_tls(home, genesis, organisation)
+    store = open_store(folder / "store")
+    try:
+        blocks = BlockStore(store, genesis.chain_id, genesis.hash)
+        application = Application(genesis, load_installed_contracts(), store)
+        if blocks.is_new:
+            blocks.create(application.genesis_writes())
+        consensus = folder / CONSENSUS_FOLDER
+        files = NodeFiles(blocks, ConsensusLog(consensus / LOG_FILE), SignerFile.open(consensus / SIGNER_FILE))
+        node = NetworkNode(
+            organisation,
+            application,
+            keys.consensus,
+            files,
+            SystemEntropy(),
+            hosted=network.hosted,
+            report=write_line,
+        )
+        await node.start((address.host, address.peer_port), peer_addresses(network, organisation), tls)
+        try:
+            announce_ready(folder)
+            write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
+            await _run_until_stopped(node)
+        finally:
+            await node.stop()
+    finally:
+        store.close()
+        lock.release()
+
+
+def peer_addresses(network: NetworkConfig, organisation: str) -> dict[str, tuple[str, int]]:
+    """Return where the other organisations' nodes listen."""
+    return {
+        node.organisation: (node.host, node.peer_port) for node in network.nodes if node.organisation != organisation
+    }
+
+
+def load_network_tls(home: Home, genesis: Genesis, organisation: str) -> Tls:
+    """Return the TLS contexts of an organisation's node; raises `LedgerError` for foreign certificates."""
+    certificates = {item.name: read_authority(home.authority_path(item.name)) for item in genesis.organisations}
+    hashes = {item.name: item.certificate_hash for item in genesis.organisations}
+    return load_tls(home.node_folder(organisation) / "keys" / "tls", Authorities(certificates, hashes))
+
+
+def write_line(event: str, fields: Mapping[str, object]) -> None:
+    """Write one log line; never plaintext, keys or amounts."""
+    line = {"time_ms": read_clock_ms(), "event": event, **fields}
+    sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
+    sys.stderr.flush()
+
+
+async def _run_until_stopped(node: NetworkNode) -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    waiting = {asyncio.ensure_future(node.wait()), asyncio.ensure_future(told.wait())}
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    for task in done:
+        task.result()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
