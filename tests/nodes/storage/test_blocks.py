@@ -34,6 +34,7 @@ def test_a_new_store_waits_for_the_state_of_its_genesis(store: KeyValueStore) ->
     blocks.create(make_writes(0))
     assert not BlockStore(store, CHAIN_ID, GENESIS_HASH).is_new
     assert check_whole(blocks) == 0
+    assert check_whole(BlockStore(store, CHAIN_ID, GENESIS_HASH)) == 0
     with pytest.raises(AssertionError, match="a chain is created once"):
         blocks.create({})
 

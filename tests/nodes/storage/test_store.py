@@ -170,6 +170,29 @@ def test_a_flipped_bit_in_a_value_is_an_error_and_never_a_value(store: KeyValueS
     assert flipped
     with pytest.raises(StorageError, match="restore the folder from a backup"):
         read_everything(store.path.parent, engine)
+    again = open_store(store.path.parent, engine)
+    with pytest.raises(StorageError, match="restore the folder from a backup"):
+        [again.get(b"k%03d" % number) for number in range(50)]
+    again.close()
+
+
+def test_damage_within_the_journal_never_leaves_half_a_batch(
+    store: KeyValueStore, engine: Engine, tmp_path: Path
+) -> None:
+    """LevelDB refuses to open; SQLite goes on without the damaged batch and those after it."""
+    for number in range(3):
+        store.write({b"first": b"number %d" % number, b"second": b"number %d" % number})
+    crashed = tmp_path / "crashed"
+    shutil.copytree(store.path.parent, crashed)
+    journal = next(crashed.rglob("*-wal" if engine == "sqlite" else "*.log"))
+    data = bytearray(journal.read_bytes())
+    data[data.find(b"number 1")] ^= 1
+    journal.write_bytes(data)
+    if engine == "sqlite":
+        assert read_everything(crashed, engine) == {b"first": b"number 0", b"second": b"number 0"}
+    else:
+        with pytest.raises(StorageError, match="cannot open the store: Corruption"):
+            open_store(crashed, engine)
 
 
 def test_a_header_full_of_noise_is_an_error(store: KeyValueStore, engine: Engine) -> None:
