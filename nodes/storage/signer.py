@@ -1,8 +1,8 @@
 """What a validator's key has signed last: the file that keeps a restarted node from voting twice.
 
-The file lies beside the key, is made together with it, and is written before every broadcast. A key without its file
-refuses to sign (`SignerFile.open` returns None), because a wiped node cannot know where it has voted; governance gives
-it a new key.
+`ledger.replica.signer` decides what may be signed; this is its memory. The file lies beside the key, is made together
+with it, and is written before every broadcast. A key without its file refuses to sign (`SignerFile.open` returns None),
+because a wiped node cannot know where it has voted; governance gives it a new key.
 
     file  = slot 0, slot 1
     slot  = the same page twice
@@ -23,18 +23,12 @@ import hashlib
 import os
 import struct
 from pathlib import Path
-from typing import Annotated, Final, Literal
 
-from msgspec import Meta
-
-from ledger.blocks import Round
-from ledger.codec import Height, Struct, decode, encode
+from ledger.codec import decode, encode
 from ledger.errors import DecodeError
+from ledger.replica.signer import NOTHING_SIGNED, SignerState
 from nodes.storage.errors import REMEDY_WRITE, StorageError, describe_os_error
 from nodes.storage.files import read_whole, replace_synced, sync_data, write_all
-
-PROPOSAL: Final = 0
-"""The step of a signed proposal; prevote and precommit are `ledger.blocks.PREVOTE` and `PRECOMMIT`."""
 
 _PAGE_BYTES = 4096
 _SLOT_BYTES = 2 * _PAGE_BYTES
@@ -46,26 +40,6 @@ _REMEDY = (
     "do not remove it and do not restore an old copy: either could make this validator sign twice; retire the key and "
     "have the members admit a new one"
 )
-
-
-class SignerState(Struct):
-    """The last thing a key has signed. A fresh key's state is `NOTHING_SIGNED`."""
-
-    height: Height
-    round: Round
-    step: Literal[0, 1, 2]
-    """0 proposal, 1 prevote, 2 precommit: the order within a round."""
-    sign_bytes: Annotated[bytes, Meta(max_length=2048)]
-    """What the signature is over: the same bytes may be sent again, no others in this step."""
-    signature: Annotated[bytes, Meta(max_length=64)]
-
-    @property
-    def position(self) -> tuple[int, int, int]:
-        """Height, round and step, which only ever grow."""
-        return self.height, self.round, self.step
-
-
-NOTHING_SIGNED = SignerState(0, 0, PROPOSAL, b"", b"")
 
 
 class SignerFile:

@@ -10,10 +10,11 @@ import resource
 import sys
 from pathlib import Path
 
+from ledger.replica.signer import SignerState
 from nodes.storage import StorageError, open_store
 from nodes.storage.blocks import BlockStore
 from nodes.storage.log import ConsensusLog
-from nodes.storage.signer import SignerFile, SignerState
+from nodes.storage.signer import SignerFile
 from tests.nodes.storage.chain import CHAIN_ID, GENESIS_HASH, append_block, make_writes
 
 VALUE_BYTES = 50_000

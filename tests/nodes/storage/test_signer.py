@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.replica.signer import NOTHING_SIGNED, SignerState
 from nodes.storage import StorageError
 from nodes.storage import signer as signer_module
-from nodes.storage.signer import NOTHING_SIGNED, SignerFile, SignerState
+from nodes.storage.signer import SignerFile
 
 PAGE = 4096
 
