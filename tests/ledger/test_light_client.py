@@ -163,10 +163,13 @@ def test_the_replaced_set_decides_nothing_after_its_last_height() -> None:
 
 
 def test_heights_do_not_go_back_or_stand_still() -> None:
-    trusted = advance(trust_genesis(GENESIS), H2, certify(H2, FIRST), SECOND)
-    for header in (H1, H2):
-        with pytest.raises(VerificationError, match="height"):
-            advance(trusted, header, certify(header, FIRST), SECOND)
+    with pytest.raises(VerificationError, match="expected above 2, got 1"):
+        advance(trusted_at_2(), H1, certify(H1, FIRST))
+    trusted = advance(trust_genesis(GENESIS), H1, certify(H1, FIRST))
+    rival = replace(H1, time_ms=H1.time_ms + 1)
+    for header in (H1, rival):
+        with pytest.raises(VerificationError, match="expected above 1, got 1"):
+            advance(trusted, header, certify(header, FIRST))
 
 
 def test_the_next_header_must_have_the_trusted_one_as_parent() -> None:

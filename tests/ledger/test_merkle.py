@@ -161,6 +161,18 @@ def flip(node: bytes) -> bytes:
     return bytes([node[0] ^ 1]) + node[1:]
 
 
+def test_what_is_wrong_with_the_number_of_nodes_is_said() -> None:
+    leaf_hashes = leaves_of(8)
+    root1, root2 = merkle.root(leaf_hashes[:6]), merkle.root(leaf_hashes)
+    inclusion, consistency = merkle.inclusion_proof(leaf_hashes, 5), merkle.consistency_proof(leaf_hashes, 6)
+    for forged, complaint in (((*inclusion, STRANGER), "4 nodes are more"), (inclusion[:2], "2 nodes are fewer")):
+        with pytest.raises(VerificationError, match=complaint):
+            merkle.verify_inclusion(5, 8, leaf_hashes[5], forged, root2)
+    for forged, complaint in (((*consistency, STRANGER), "4 nodes are more"), (consistency[:2], "2 nodes are fewer")):
+        with pytest.raises(VerificationError, match=complaint):
+            merkle.verify_consistency(6, 8, forged, root1, root2)
+
+
 @pytest.mark.parametrize("index", [-1, 3, 4])
 def test_no_proof_is_made_for_a_leaf_that_is_not_there(index: int) -> None:
     with pytest.raises(VerificationError, match="index"):
