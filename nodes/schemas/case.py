@@ -34,8 +34,6 @@ from nodes.schemas.notation import (
 )
 from nodes.schemas.product import Product
 
-_UNION_TAGS = ("literal['standard']", "tuple[Exclusion,...]")
-"""What pydantic puts into a path for the alternatives of `exclusions`; not a field of the file."""
 CASE_FILE_BYTES_MAX = 4 * 1024 * 1024
 """4,096 lines of the bill at under a kilobyte each."""
 
@@ -290,7 +288,7 @@ def read_case(data: bytes) -> cases.Case:
 
 
 def _describe(error: ErrorDetails) -> str:
-    field = ".".join(str(part) for part in error["loc"] if str(part) not in _UNION_TAGS)
+    field = ".".join(str(part) for part in error["loc"] if part not in ("word", "list"))
     expected = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
         return f"{field}: expected a value, got nothing"

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from msgspec.structs import replace
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from contracts.adjudication import product as products
 from contracts.adjudication.exclusions import STANDARD_EXCLUSIONS
@@ -96,6 +96,18 @@ class Exclusion(Mirror):
     unknown: products.UnknownAction = "pend"
 
 
+def tell_exclusions(value: object) -> str:
+    """Return which form the exclusions of a product have, so that an error speaks of that form only."""
+    return "word" if isinstance(value, str) else "list"
+
+
+Exclusions = Annotated[
+    Annotated[Literal["standard"], Tag("word")] | Annotated[tuple[Exclusion, ...], Tag("list")],
+    Discriminator(tell_exclusions),
+]
+"""A list, or the text `standard` for the shared one."""
+
+
 class Network(Mirror):
     """JSON of `contracts.adjudication.product.Network`."""
 
@@ -129,7 +141,7 @@ class Product(Mirror):
     limits: Limits = Limits()
     waiting: Waiting
     covers_preexisting: bool = False
-    exclusions: Literal["standard"] | tuple[Exclusion, ...]
+    exclusions: Exclusions
     excluded_items: tuple[Prefix, ...] = ()
     network: Network
     continuation_days: Days = 30
