@@ -1,12 +1,12 @@
 """The blocks of one height: made or judged once, executed once.
 
 A block is valid or not, for everybody the same: it follows the parent, its results are what execution gives, its
-evidence holds and is new, and it has a reason to exist (submissions, evidence, or a due clock: an idle chain makes no
-blocks). Whether a block's time lies near our clock is *not* decided here, because that differs between validators.
+evidence holds and is new. Whether a block's time lies near our clock, and whether it may be idle, is *not* decided
+here: the first differs between validators, the second between rounds.
 """
 
 from ledger.application import Application, BlockInputs, ExecutedBlock
-from ledger.blocks import Block, BlockHeader, Evidence, evidence_root, submissions_root
+from ledger.blocks import Block, Evidence, evidence_root, submissions_root
 from ledger.consensus.evidence import offence_id, verify_evidence
 from ledger.errors import InvalidBlockError, InvalidTransactionError, LedgerError, VerificationError
 from ledger.mempool import Mempool
@@ -84,8 +84,14 @@ class Candidates:
         judged = self._judged[block_hash]
         return judged if isinstance(judged, LedgerError) else None
 
-    def make(self, name: str, now_ms: int, mempool: Mempool, evidence: tuple[Evidence, ...]) -> Block | None:
-        """Return a block to propose, or None if there is no reason for one.
+    def is_idle(self, block: Block) -> bool:
+        """Whether a block has neither submissions nor evidence nor a due clock: an idle chain makes no blocks."""
+        due_ms = self._application.next_due_ms()
+        is_due = due_ms is not None and due_ms <= block.header.time_ms
+        return not block.submissions and not block.evidence and not is_due
+
+    def make(self, name: str, now_ms: int, mempool: Mempool, evidence: tuple[Evidence, ...]) -> Block:
+        """Return a block to propose; it may be idle.
 
         Args:
             name: Its proposer.
@@ -102,8 +108,6 @@ class Candidates:
                 mempool.remove(submission.id)
             else:
                 chosen.append(submission)
-        if not chosen and not evidence and not self._is_due(time_ms):
-            return None
         inputs = BlockInputs(self._application.height + 1, time_ms, name, tuple(chosen), evidence)
         executed = self._application.execute(inputs)
         self._judged[executed.block.header.hash] = executed
@@ -120,19 +124,10 @@ class Candidates:
 
     def _check_reasons(self, block: Block) -> None:
         """Check what the application takes as given."""
-        _check_height(block.header, self._application.height + 1)
-        if not block.submissions and not block.evidence and not self._is_due(block.header.time_ms):
-            raise InvalidBlockError("contents", "submissions, evidence or a due clock", "an idle block")
+        height = self._application.height + 1
+        if block.header.height != height:
+            raise InvalidBlockError("height", height, block.header.height)
         if len({offence_id(item) for item in block.evidence}) != len(block.evidence):
             raise InvalidBlockError("evidence", "each offence once", "one of them twice")
         for item in block.evidence:
             check_evidence(self._application, item)
-
-    def _is_due(self, time_ms: int) -> bool:
-        due_ms = self._application.next_due_ms()
-        return due_ms is not None and due_ms <= time_ms
-
-
-def _check_height(header: BlockHeader, height: int) -> None:
-    if header.height != height:
-        raise InvalidBlockError("height", height, header.height)

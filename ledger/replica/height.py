@@ -73,7 +73,7 @@ class HeightConsensus:
     def is_known_to_others(self) -> bool:
         """Whether others work at this height: a valid proposal, or votes that an honest validator is among."""
         offer = self.driver.offers.get(0)
-        is_offered = offer is not None and self.driver.validity[offer.proposal.block_hash]
+        is_offered = offer is not None and offer.acceptable and self.driver.validity[offer.proposal.block_hash]
         return is_offered or self.validators.is_skip(self.driver.votes.voters_power(0))
 
     @property
@@ -225,7 +225,10 @@ class HeightConsensus:
         is_valid = self._judge(block)
         is_timely = abs(block.header.time_ms - entry.now_ms) <= CLOCK_SKEW_MS_MAX
         is_first = proposal.pol_round == NO_ROUND
-        acceptable = not is_first or (is_timely and block.header.proposer == proposal.proposer)
+        # Once a height has begun it must end, also when what it was begun for has expired meanwhile: from round 1 on
+        # an idle block does that.
+        is_needed = proposal.round > 0 or not self.candidates.is_idle(block)
+        acceptable = not is_first or (is_timely and is_needed and block.header.proposer == proposal.proposer)
         if is_first and not is_timely:
             self._report("untimely", proposer=proposal.proposer, block_ms=block.header.time_ms, our_ms=entry.now_ms)
         self._queue.extend(self.driver.add_proposal(proposal, valid=is_valid, acceptable=acceptable))

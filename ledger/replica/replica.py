@@ -10,7 +10,8 @@
     Tick                what is unanswered is sent again
 
 An idle chain makes no blocks. A height's round 0 begins when a submission or evidence waits, when a contract's clock
-is due, or when others are at work: a valid proposal, or votes of more than a third.
+is due, or when others are at work: a valid proposal, or votes of more than a third. If nothing is left to do then, an
+idle block ends the height, but not in round 0.
 
 A step that commits ends there; the next height begins with the next step, for which a timeout of 0 ms is asked, so
 that the committed block is stored first. A peer's fault is reported and goes no further. A block that a quorum
@@ -192,7 +193,7 @@ class Replica:
             return
         if current.driver.state.step is Step.PROPOSE:
             block = current.candidates.make(self.name, self._now_ms, self.mempool, self._evidence.pending())
-            if block is not None:
+            if current.wanted_round > 0 or not current.candidates.is_idle(block):
                 current.add_value(block)
                 self._settle()
 

@@ -46,7 +46,9 @@ def submission(number: int, signer: str = "a", contract: str = "counter", method
     return submit_message(number, ("k", 1), signer, contract, method)
 
 
-def submit_message(number: int, message: object, signer: str, contract: str, method: str) -> Submission:
+def submit_message(
+    number: int, message: object, signer: str, contract: str, method: str, expires_ms: int = TIME_MS + 20 * 3_600_000
+) -> Submission:
     """Return a signed submission of one transaction; `number` makes it unique."""
     transaction = Transaction(
         chain_id=CHAIN_ID,
@@ -57,7 +59,7 @@ def submit_message(number: int, message: object, signer: str, contract: str, met
         arguments=encode(message),
         nonce=number.to_bytes(16, "big"),
         expires_height=900,
-        expires_ms=TIME_MS + 3_600_000,
+        expires_ms=expires_ms,
     )
     return make_submission(KEYS[signer], (transaction,))
 

@@ -1,0 +1,71 @@
+"""What a Byzantine validator does instead of what its replica asks for.
+
+Each lie takes a node and one effect and gives the effects that are performed. The lying node keeps an honest replica
+inside, so that it takes part and is believed until it lies.
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from ledger.application import BlockInputs
+from ledger.blocks import PREVOTE, Proposal, Vote
+from ledger.crypto.hashes import hash_tagged
+from ledger.crypto.signatures import sign_proposal, sign_vote
+from ledger.replica.messages import ProposalMessage, VoteMessage
+from ledger.replica.ports import Broadcast, Effect, Send
+from nodes.simulator.simulation import Node
+
+
+def vote_twice(node: Node, effect: Effect) -> Iterable[Effect]:
+    """Tell everybody a second, different prevote beside every own one."""
+    yield effect
+    if isinstance(effect, Broadcast) and isinstance(effect.message, VoteMessage):
+        vote = effect.message.vote
+        if vote.validator == node.name and vote.type == PREVOTE:
+            other = None if vote.block_hash else hash_tagged("test/lie", vote.sign_bytes(_chain_id(node)))
+            yield Broadcast(VoteMessage(_sign_vote(node, replace(vote, block_hash=other))))
+
+
+def propose_twice(node: Node, effect: Effect) -> Iterable[Effect]:
+    """Tell everybody a second, equally valid block beside every own first proposal."""
+    yield effect
+    if isinstance(effect, Broadcast) and isinstance(effect.message, ProposalMessage):
+        proposal, block = effect.message.proposal, effect.message.block
+        if proposal.proposer == node.name and proposal.pol_round == -1 and node.replica is not None:
+            header = block.header
+            inputs = BlockInputs(header.height, header.time_ms + 1, node.name, block.submissions, block.evidence)
+            executed = node.replica.application.execute(inputs)
+            second = _sign_proposal(node, replace(proposal, block_hash=executed.block.header.hash))
+            yield Broadcast(ProposalMessage(second, executed.block, executed.roots))
+
+
+def propose_nonsense(node: Node, effect: Effect) -> Iterable[Effect]:
+    """Propose blocks whose state root is made up, instead of the real ones."""
+    if not isinstance(effect, Broadcast | Send) or not isinstance(effect.message, ProposalMessage):
+        yield effect
+        return
+    message = effect.message
+    if message.proposal.proposer == node.name:
+        header = replace(message.block.header, state_root=bytes(32))
+        proposal = _sign_proposal(node, replace(message.proposal, block_hash=header.hash))
+        yield Broadcast(ProposalMessage(proposal, replace(message.block, header=header), message.roots))
+
+
+def say_nothing(_node: Node, effect: Effect) -> Iterable[Effect]:
+    """Send nothing at all."""
+    if not isinstance(effect, Broadcast | Send):
+        yield effect
+
+
+def _chain_id(node: Node) -> str:
+    assert node.replica is not None, "a node that lies is up"
+    return node.replica.application.genesis.chain_id
+
+
+def _sign_vote(node: Node, vote: Vote) -> Vote:
+    return replace(vote, signature=sign_vote(node.key, vote.sign_bytes(_chain_id(node))))
+
+
+def _sign_proposal(node: Node, proposal: Proposal) -> Proposal:
+    return replace(proposal, signature=sign_proposal(node.key, proposal.sign_bytes(_chain_id(node))))
