@@ -277,6 +277,11 @@ class NetworkNode:
         """Return where consensus stands."""
         return self._replica.status()
 
+    @property
+    def store_engine(self) -> str:
+        """Which engine keeps the chain on disk."""
+        return self.files.blocks.engine
+
     def peers(self) -> tuple[PeerState, ...]:
         """Return how it stands with each peer."""
         return self._transport.peers() if self._transport is not None else ()

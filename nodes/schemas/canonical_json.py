@@ -28,7 +28,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 def render(value: msgspec.Struct) -> bytes:
     """Return the canonical JSON of a struct, UTF-8 with a final newline."""
-    return (json.dumps(_plain(value), ensure_ascii=False, indent=1) + "\n").encode()
+    return (json.dumps(plain(value), ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def parse(data: bytes, kind: type[S]) -> S:
@@ -37,32 +37,41 @@ def parse(data: bytes, kind: type[S]) -> S:
     Raises:
         DecodeError: If it is no JSON, of another shape, out of a field's bounds, or not canonical.
     """
-    if len(data) > JSON_BYTES_MAX:
-        msg = f"{kind.__name__}: expected at most {JSON_BYTES_MAX} bytes, got {len(data)}"
-        raise DecodeError(msg)
-    try:
-        plain = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        msg = f"{kind.__name__}: not JSON: {error}"
-        raise DecodeError(msg) from None
-    value: S = _typed(plain, kind, kind.__name__)
-    # The codec holds the bounds of the fields; the round trip applies them.
-    value = codec.decode(codec.encode(value), kind)
+    value = read(data, kind)
     if render(value) != data:
         msg = f"{kind.__name__}: not the canonical JSON of its value (spacing, order or spelling was changed)"
         raise DecodeError(msg)
     return value
 
 
-def _plain(value: object) -> object:
+def read(data: bytes, kind: type[S]) -> S:
+    """Return the struct in a JSON text, whatever its spacing: for what is signed elsewhere, such as a submission.
+
+    Raises:
+        DecodeError: If it is no JSON, of another shape, or out of a field's bounds.
+    """
+    if len(data) > JSON_BYTES_MAX:
+        msg = f"{kind.__name__}: expected at most {JSON_BYTES_MAX} bytes, got {len(data)}"
+        raise DecodeError(msg)
+    try:
+        value: S = _typed(json.loads(data), kind, kind.__name__)
+    except (ValueError, RecursionError) as error:
+        msg = f"{kind.__name__}: not JSON: {error}"
+        raise DecodeError(msg) from None
+    # The codec holds the bounds of the fields; the round trip applies them.
+    return codec.decode(codec.encode(value), kind)
+
+
+def plain(value: object) -> object:
+    """Return the lists, dicts and texts that a value is rendered from."""
     if isinstance(value, msgspec.Struct):
         tag = type(value).__struct_config__.tag
         head: dict[str, object] = {} if tag is None else {"type": tag}
-        return head | {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+        return head | {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, bytes):
         return value.hex() if len(value) <= HEX_BYTES_MAX else base64.b64encode(value).decode()
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
 
 

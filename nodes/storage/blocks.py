@@ -96,6 +96,11 @@ class BlockStore:
         self._height = int.from_bytes(height)
 
     @property
+    def engine(self) -> str:
+        """Which engine keeps it."""
+        return self._store.engine
+
+    @property
     def is_new(self) -> bool:
         """Whether the state of the genesis has yet to be written."""
         return self._height is None

@@ -1,0 +1,240 @@
+"""The routes that every node has: health, status, submissions, receipts, blocks, queries."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
+
+from ledger.codec import decode
+from ledger.errors import DecodeError
+from ledger.limits import SUBMISSION_BYTES_MAX
+from ledger.transactions import Submission
+from nodes.api.callers import AnyCaller, Member, Node
+from nodes.api.errors import ForbiddenError, NotFoundError
+from nodes.network.node import TransactionPlace
+from nodes.schemas import canonical_json
+
+MESSAGE_PACK = "application/msgpack"
+WAIT_SECONDS_MAX = 30.0
+SUBMISSIONS_MAX = 64
+"""Submissions of one request; each is at most SUBMISSION_BYTES_MAX, the body as a whole is bounded by `app`."""
+
+router = APIRouter(prefix="/v1", tags=["chain"])
+
+
+class Health(BaseModel):
+    """That this node serves."""
+
+    organisation: str
+    height: int
+
+
+class PeerInfo(BaseModel):
+    """How it stands with a peer."""
+
+    name: str
+    connected: bool
+    height: int | None
+    """The height it is deciding, as far as it told; None if it has not."""
+    reason: str
+    """Why it is not connected, or why the last connection ended."""
+
+
+class Status(BaseModel):
+    """Where the chain stands at this node, and what it waits for."""
+
+    organisation: str
+    chain_id: str
+    genesis: str
+    height: int
+    """The last committed height."""
+    time_ms: int
+    deciding: int
+    round: int
+    step: str
+    proposer: str
+    prevoted: list[str]
+    precommitted: list[str]
+    missing: list[str]
+    power_lacking: int
+    next_timeout: str
+    next_timeout_ms: int
+    waiting_submissions: int
+    signing: str
+    store: str
+    peers: list[PeerInfo]
+
+
+class ReceiptInfo(BaseModel):
+    """What became of a transaction."""
+
+    transaction: str
+    height: int
+    index: int
+    code: str
+    reason: str
+    charges: int
+    events: list[dict[str, str]]
+
+
+class SubmissionAnswer(BaseModel):
+    """The transactions of accepted submissions, and their receipts as far as they were waited for."""
+
+    transactions: list[str]
+    receipts: list[ReceiptInfo | None]
+
+
+class QueryRequest(BaseModel):
+    """A contract's query."""
+
+    contract: Annotated[str, Field(max_length=64)]
+    method: Annotated[str, Field(max_length=64)]
+    arguments: Annotated[str, Field(max_length=64 * 1024, pattern=r"^([0-9a-f]{2})*$")]
+    """The canonical encoding of the query's message, in hex."""
+
+
+class QueryAnswer(BaseModel):
+    """The answer's canonical encoding, and the height it was read at."""
+
+    result: str
+    height: int
+
+
+@router.get("/health")
+async def health(node: Node) -> Health:
+    """Say that this node serves; the only route without a caller."""
+    return Health(organisation=node.organisation, height=node.view.height)
+
+
+@router.get("/status")
+async def status(node: Node, _caller: AnyCaller) -> Status:
+    """Say where consensus stands and what it waits for."""
+    consensus = node.status()
+    heights = {peer.peer: peer.height for peer in consensus.peers}
+    return Status(
+        organisation=node.organisation,
+        chain_id=node.view.chain_id,
+        genesis=node.application.genesis.hash.hex(),
+        height=node.view.height,
+        time_ms=node.view.time_ms,
+        deciding=consensus.height,
+        round=consensus.round,
+        step=consensus.step,
+        proposer=consensus.proposer,
+        prevoted=list(consensus.prevoted),
+        precommitted=list(consensus.precommitted),
+        missing=list(consensus.missing),
+        power_lacking=consensus.power_lacking,
+        next_timeout=consensus.next_timeout,
+        next_timeout_ms=consensus.next_timeout_ms,
+        waiting_submissions=consensus.waiting_submissions,
+        signing=consensus.signing,
+        store=node.store_engine,
+        peers=[
+            PeerInfo(name=peer.name, connected=peer.outgoing, height=heights.get(peer.name), reason=peer.reason)
+            for peer in node.peers()
+        ],
+    )
+
+
+@router.post("/submissions")
+async def submit(
+    request: Request,
+    node: Node,
+    caller: AnyCaller,
+    wait: Annotated[float, Query(ge=0, le=WAIT_SECONDS_MAX)] = 0.0,
+) -> SubmissionAnswer:
+    """Offer submissions: a msgpack array of them, or the JSON form of one.
+
+    Customers offer their own only; members may pass on anybody's, because each carries its signer's signature.
+    """
+    submissions = _read_submissions(request.headers.get("content-type", ""), await request.body())
+    for submission in submissions:
+        if caller.role == "customer" and submission.signer != caller.name:
+            raise ForbiddenError("signer", f"the caller {caller.name}", submission.signer)
+    for submission in submissions:
+        await node.submit(submission)
+    ids = [transaction.id for submission in submissions for transaction in submission.transactions]
+    receipts: list[ReceiptInfo | None] = []
+    if wait > 0:
+        for transaction_id in ids:
+            place = await node.wait_for(transaction_id, wait)
+            receipts.append(None if place is None else describe_receipt(transaction_id, place))
+    return SubmissionAnswer(transactions=[item.hex() for item in ids], receipts=receipts)
+
+
+@router.get("/transactions/{transaction_id}")
+async def show_transaction(
+    node: Node,
+    _caller: AnyCaller,
+    transaction_id: str,
+    wait: Annotated[float, Query(ge=0, le=WAIT_SECONDS_MAX)] = 0.0,
+) -> ReceiptInfo:
+    """Return a transaction's receipt, waiting for it if asked."""
+    identifier = _read_hash(transaction_id)
+    place = await node.wait_for(identifier, wait) if wait else node.find(identifier)
+    if place is None:
+        msg = f"transaction {transaction_id}: not on the chain up to height {node.view.height}"
+        raise NotFoundError(msg)
+    return describe_receipt(identifier, place)
+
+
+@router.get("/blocks/{height}")
+async def show_block(node: Node, _caller: Member, height: int) -> dict[str, object]:
+    """Return a block with its certificate and receipts."""
+    block = node.files.blocks.block(height) if 0 < height <= node.view.height else None
+    if block is None:
+        msg = f"block {height}: expected 1 to {node.view.height}"
+        raise NotFoundError(msg)
+    commit, receipts = node.files.blocks.commit(height), node.files.blocks.receipts(height)
+    assert commit is not None, "a stored block has its certificate"
+    assert receipts is not None, "a stored block has its receipts"
+    return {
+        "hash": block.header.hash.hex(),
+        "header": canonical_json.plain(block.header),
+        "commit": canonical_json.plain(commit),
+        "submissions": [canonical_json.plain(submission) for submission in block.submissions],
+        "receipts": [canonical_json.plain(receipt) for receipt in receipts],
+    }
+
+
+@router.post("/query")
+async def query(node: Node, _caller: Member, asked: QueryRequest) -> QueryAnswer:
+    """Run a contract's query on the latest state; members only, since they hold the state anyway."""
+    result = node.application.query(asked.contract, asked.method, bytes.fromhex(asked.arguments))
+    return QueryAnswer(result=result.hex(), height=node.view.height)
+
+
+def describe_receipt(transaction_id: bytes, place: TransactionPlace) -> ReceiptInfo:
+    """Return a receipt as the API shows it."""
+    receipt = place.receipt
+    return ReceiptInfo(
+        transaction=transaction_id.hex(),
+        height=place.height,
+        index=place.index,
+        code=receipt.code,
+        reason=receipt.reason,
+        charges=receipt.charges,
+        events=[{"contract": event.contract, "name": event.name, "data": event.data.hex()} for event in receipt.events],
+    )
+
+
+def _read_submissions(content_type: str, body: bytes) -> tuple[Submission, ...]:
+    if not content_type.startswith(MESSAGE_PACK):
+        return (canonical_json.read(body, Submission),)
+    several = decode(body, tuple[Submission, ...], SUBMISSIONS_MAX * SUBMISSION_BYTES_MAX)
+    if not 1 <= len(several) <= SUBMISSIONS_MAX:
+        msg = f"submissions: expected 1 to {SUBMISSIONS_MAX}, got {len(several)}"
+        raise DecodeError(msg)
+    return several
+
+
+def _read_hash(text: str) -> bytes:
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != 32:
+        msg = f"transaction: expected 64 hex digits, got {text[:80]!r}"
+        raise DecodeError(msg)
+    return value

@@ -1,0 +1,70 @@
+"""How the API says no: one JSON shape, a status code per kind, never a traceback.
+
+400  the request is malformed             422  a field has the wrong shape (FastAPI's own)
+401  the caller is not established         404  there is no such thing, or not for this caller
+403  the caller may not do this            409  the chain or the node's books refuse it
+413  the body is too large                 503  the node is stopping or cannot write
+
+{"code": "AUTH-013", "message": "one sentence: the field, what was expected, what came"}
+"""
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from ledger.errors import ContractError, DecodeError, InvalidTransactionError, LedgerError, VerificationError
+from nodes.authentication import AuthenticationError
+from nodes.network.node import NodeStoppedError
+from nodes.storage import StorageError
+
+
+class ForbiddenError(LedgerError):
+    """A caller who may not do this."""
+
+    def __init__(self, field: str, expected: str, actual: str) -> None:
+        """Say who may, and who asked."""
+        super().__init__(f"{field}: expected {expected}, got {actual}")
+
+
+class NotFoundError(LedgerError):
+    """Something that does not exist, or that this caller may not know of: the answer is the same."""
+
+
+STATUS: tuple[tuple[type[Exception], int, str], ...] = (
+    (AuthenticationError, 401, "AUTHENTICATION"),
+    (ForbiddenError, 403, "FORBIDDEN"),
+    (NotFoundError, 404, "NOT_FOUND"),
+    (DecodeError, 400, "MALFORMED"),
+    (VerificationError, 400, "INVALID_PROOF"),
+    (LedgerError, 409, "REFUSED"),
+    (NodeStoppedError, 503, "STOPPING"),
+    (StorageError, 503, "STORAGE"),
+)
+"""The first row whose class fits decides."""
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Have the application answer expected errors in the one shape."""
+    for kind, status, code in STATUS:
+        app.add_exception_handler(kind, _handler(status, code))
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+
+
+def _handler(status: int, code: str) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
+    async def answer(_request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, InvalidTransactionError):
+            return JSONResponse({"code": error.code, "message": error.message}, status)
+        if isinstance(error, ContractError):
+            return JSONResponse({"code": error.code, "message": error.reason}, status)
+        return JSONResponse({"code": code, "message": str(error)}, status)
+
+    return answer
+
+
+async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError), "registered for this class only"
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
+    return JSONResponse({"code": "MALFORMED", "message": f"{field}: {first['msg']}"}, 422)

@@ -1,0 +1,80 @@
+"""uvicorn on the node's own event loop, with the node's certificate."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from nodes.config import ConfigurationError
+
+STOP_SECONDS = 2
+"""How long open requests may take to end when the node stops."""
+POLL_SECONDS = 0.005
+
+
+class ApiServer:
+    """Serves one application until it is stopped."""
+
+    def __init__(self, app: FastAPI, host: str, port: int, tls_folder: Path) -> None:
+        """Set up; nothing is opened before `start`.
+
+        Args:
+            app: What to serve.
+            host: Where to listen.
+            port: Where to listen.
+            tls_folder: Holds `node.pem` and `node.key`.
+        """
+        self._listen = (host, port)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=STOP_SECONDS,
+            ssl_certfile=tls_folder / "node.pem",
+            ssl_keyfile=tls_folder / "node.key",
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
+        )
+        config.load()
+        assert config.ssl is not None, "certificate and key were given"
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen; returns once requests are taken.
+
+        Raises:
+            ConfigurationError: If the address is taken.
+        """
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(self._listen)
+        except OSError as error:
+            listener.close()
+            msg = f"API address {self._listen[0]}:{self._listen[1]}: cannot listen there ({error.strerror})"
+            raise ConfigurationError(msg) from None
+        self._task = asyncio.get_running_loop().create_task(self._server.serve([listener]))
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def stop(self) -> None:
+        """End open requests and close."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none: the process decides when to stop."""
+        yield
