@@ -11,7 +11,7 @@ depends on a Python's own Unicode tables. A refusal is an ordinary exception, so
 import ast
 import builtins
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,8 +19,12 @@ from typing import Any, Final
 from ledger.execution.meter import charge, charge_turn, enter_call, leave_call
 from ledger.limits import INTEGER_BITS_MAX, SEQUENCE_ITEMS_MAX
 
-ITEMS_PER_UNIT: Final = 16
+ITEMS_PER_UNIT: Final = 8
 """Items or characters that one unit pays for, where C code does the loop."""
+
+INTEGER_UNITS: Final = 2
+FRACTION_UNITS: Final = 20
+"""One guarded operation; a fraction's has a greatest common divisor in it."""
 
 _SEQUENCES = (str, bytes, tuple, list)
 
@@ -33,8 +37,10 @@ def check_value(value: Any) -> Any:
         TypeError: If it is a float or a set.
     """
     if isinstance(value, int):
+        charge(INTEGER_UNITS)
         _check_bits(value.bit_length())
     elif isinstance(value, Fraction):
+        charge(FRACTION_UNITS)
         _check_bits(max(value.numerator.bit_length(), value.denominator.bit_length()))
     elif isinstance(value, _SEQUENCES):
         _pay(len(value))
@@ -166,11 +172,13 @@ def change_item(guard: str, container: Any, key: Any, value: Any) -> None:
 
 def list_items(items: Iterable[Any] = ()) -> list[Any]:
     """Return `list(items)`, charged by its length."""
+    if isinstance(items, Sized):
+        _pay(len(items))
+        return list(items)
     result: list[Any] = []
     for item in items:
+        charge_turn()
         result.append(item)
-        if len(result) % ITEMS_PER_UNIT == 0:
-            _pay(ITEMS_PER_UNIT)
     _pay(len(result))
     return result
 
@@ -274,28 +282,48 @@ def _check_ascii(text: Any) -> None:
         raise ValueError(msg)
 
 
-METHODS: Final = frozenset(
-    {"join", "replace", "ljust", "rjust", "center", "zfill", "to_bytes", "from_bytes", "extend"}
-    | {"upper", "lower", "isalpha", "isalnum", "isdigit", "isdecimal", "isnumeric", "isupper", "islower", "isspace"}
+_GROWING = frozenset({"ljust", "rjust", "center", "zfill", "to_bytes"})
+_UNICODE = frozenset(
+    {"upper", "lower", "isalpha", "isalnum", "isdigit", "isdecimal", "isnumeric", "isupper", "islower", "isspace"}
 )
-"""Methods that can grow their result or depend on Unicode tables: called through `call_method` only."""
+_LINEAR = frozenset(
+    {"split", "rsplit", "splitlines", "partition", "rpartition", "strip", "lstrip", "rstrip", "removeprefix"}
+    | {"removesuffix", "count", "find", "rfind", "index", "rindex", "startswith", "endswith", "encode", "decode", "hex"}
+    | {"fromhex", "from_bytes", "copy", "sort", "reverse", "insert", "remove", "pop", "update", "fromkeys"}
+)
+METHODS: Final = frozenset({"join", "replace", "extend"}) | _GROWING | _UNICODE | _LINEAR
+"""Methods that take longer for longer values, can grow them, or depend on Unicode tables: called through
+`call_method` only. A contract's own method of such a name is called the same way and behaves as ever."""
 
 
 def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:
     """Return `subject.name(*arguments, **named)`, bounded before it runs."""
-    if name == "join" and isinstance(subject, str | bytes):
-        parts = list_items(*arguments)
-        _pay(sum(len(part) for part in parts) + len(subject) * len(parts))
-        return subject.join(parts)
-    if name == "replace" and isinstance(subject, str | bytes):
-        _pay(len(subject) + subject.count(arguments[0]) * len(arguments[1]))
-    elif name in {"ljust", "rjust", "center", "zfill", "to_bytes"} and isinstance(subject, str | bytes | int):
+    if isinstance(subject, (*_SEQUENCES, dict)):
+        _pay(len(subject))
+        if name == "join" and isinstance(subject, str | bytes):
+            parts = list_items(*arguments)
+            _pay(sum(len(part) for part in parts) + len(subject) * len(parts))
+            return subject.join(parts)
+        if name == "replace" and isinstance(subject, str | bytes):
+            _pay(len(subject) + subject.count(arguments[0]) * len(arguments[1]))
+        elif name == "extend" and isinstance(subject, list):
+            return change("__add__", subject, *arguments) and None
+        elif name in _UNICODE:
+            _check_ascii(subject)
+    if name in _GROWING and isinstance(subject, str | bytes | int):
         _pay(named.get("length", arguments[0] if arguments else 1))
-    elif name == "extend" and isinstance(subject, list):
-        return change("__add__", subject, *arguments) and None
-    elif isinstance(subject, str):
-        _check_ascii(subject)
-    return check_value(getattr(subject, name)(*arguments, **named))
+    for argument in arguments:
+        if isinstance(argument, Sized):
+            _pay(len(argument))
+    result = getattr(subject, name)(*arguments, **named)
+    return check_value(result) if isinstance(result, (*_SEQUENCES, int)) else result
+
+
+def pay_for(value: Any) -> Any:
+    """Return `value`, charged by its length: for comparisons, searches, slices and unpackings."""
+    if isinstance(value, (*_SEQUENCES, dict)):
+        _pay(len(value))
+    return value
 
 
 # ------------------------------------------------------------------------------------------------ builtins
@@ -322,10 +350,14 @@ def _eager(function: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any
 
 
 def total(items: Iterable[Any], start: Any = 0) -> Any:
-    """Return `sum(items, start)` of numbers, each partial sum bounded."""
+    """Return `sum(items, start)` of numbers, bounded."""
+    numbers = list_items(items)
+    if isinstance(start, int) and all(type(number) is int for number in numbers):
+        return check_value(sum(numbers, start))
     result = start
-    for item in list_items(items):
-        result = add(result, item)
+    for number in numbers:
+        charge_turn()
+        result = add(result, number)
     return result
 
 
@@ -366,6 +398,7 @@ NAMESPACE: Final[Mapping[str, Any]] = {
     "__iterate__": iter,
     "__change__": change,
     "__change_item__": change_item,
+    "__pay_for__": pay_for,
     "__plain__": check_plain,
     "__method__": call_method,
     "__list__": list_items,

@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Final
 
+import msgspec
+
 from ledger.codec import Struct, encode
 from ledger.crypto.hashes import hash_bytes, hash_tagged
 from ledger.errors import LedgerError
 from ledger.execution import contract as contract_api
 from ledger.execution import guards
-from ledger.execution.contract import CLOCK, Contract, MethodKind, method_kind
+from ledger.execution.contract import CLOCK, Contract, MethodKind, Table, method_kind
 from ledger.execution.meter import Meter, MeterExhaustedError, metered
 from ledger.execution.metering import insert_charges
 from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules
@@ -79,12 +81,17 @@ class LoadedContract:
             code_hash: The hash of everything it depends on.
 
         Raises:
-            ContractLoadError: If a marked method does not take exactly one struct.
+            ContractLoadError: If a marked method does not take exactly one struct, or something cannot be decoded.
         """
         self.name = kind.name
         self.kind = kind
         self.code_hash = code_hash
         self.methods = {method.name: method for method in _read_methods(kind)}
+        for method in self.methods.values():
+            _check_decodable(f"{self.name}.{method.name}", method.message)
+        for attribute in dir(kind):
+            if isinstance(table := getattr(kind, attribute), Table):
+                _check_decodable(f"{self.name}.{attribute}", table.kind)
 
     def method(self, name: str, kind: MethodKind) -> ContractMethod | None:
         """Return the method of this name if it is marked as `kind`."""
@@ -232,3 +239,12 @@ def _read_methods(kind: type[Contract]) -> Iterator[ContractMethod]:
             msg = f"{kind.name}.{name}: expected exactly one parameter, annotated with a Struct"
             raise ContractLoadError(msg)
         yield ContractMethod(name, marked, messages[0], result)
+
+
+def _check_decodable(where: str, kind: object) -> None:
+    """Refuse at loading what would otherwise fail at the first message or row."""
+    try:
+        msgspec.msgpack.Decoder(kind)
+    except (TypeError, NameError) as error:
+        msg = f"{where}: expected a type that the codec can decode: {error}"
+        raise ContractLoadError(msg) from error

@@ -12,8 +12,11 @@ query in another thread does not charge the block in this one.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Final
 
 from ledger.limits import CALL_DEPTH_MAX
+
+CALL_UNITS: Final = 2
 
 
 class MeterExhaustedError(BaseException):
@@ -72,7 +75,7 @@ def enter_call() -> None:
     """Charge one call and go one level deeper; raises `MeterExhaustedError` past either limit."""
     meter = _current.get()
     if meter is not None:
-        meter.used += 1
+        meter.used += CALL_UNITS
         meter.depth += 1
         if meter.used > meter.limit or meter.depth > CALL_DEPTH_MAX:
             raise MeterExhaustedError

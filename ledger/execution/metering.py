@@ -5,6 +5,7 @@
     loop body, comprehension       one charge per turn
     + - * / // % & | ^             a guarded operation (`ledger.execution.guards`)
     x += y                         the same, in place
+    == < in, x[1:2], *x            what is compared, searched, sliced or unpacked is charged by its length
     list(...), str(...), ...       a guarded call that is charged by size
     x.join(...), x.replace(...)    a guarded call that is bounded before it runs
     NAME = {...} at module level   becomes a read-only mapping
@@ -128,6 +129,39 @@ class _Inserter(ast.NodeTransformer):
         assert isinstance(node.target, ast.Name), "static_check refuses assignments to attributes"
         current = _name(node.target.id)
         return ast.copy_location(ast.Assign([node.target], _call("__change__", in_place, current, node.value)), node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+        """Charge what is compared with or searched by its length, constants apart."""
+        self.generic_visit(node)
+        node.comparators = [
+            right
+            if isinstance(right, ast.Constant) or isinstance(how, ast.Is | ast.IsNot)
+            else _call("__pay_for__", right)
+            for how, right in zip(node.ops, node.comparators, strict=True)
+        ]
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        """Charge a slice by its length."""
+        self.generic_visit(node)
+        is_slice = isinstance(node.slice, ast.Slice) and isinstance(node.ctx, ast.Load)
+        return _call("__pay_for__", node) if is_slice else node
+
+    def visit_Starred(self, node: ast.Starred) -> ast.Starred:
+        """Charge what is unpacked into a display or a call by its length."""
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = _call("__pay_for__", node.value)
+        return node
+
+    def visit_Dict(self, node: ast.Dict) -> ast.Dict:
+        """Charge what is unpacked into a dict by its length."""
+        self.generic_visit(node)
+        node.values = [
+            value if key is not None else _call("__pay_for__", value)
+            for key, value in zip(node.keys, node.values, strict=True)
+        ]
+        return node
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
         """Format plain values only: the text of any other object may hold its address."""
