@@ -86,13 +86,24 @@ def erase_private(path: Path) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        left = os.fstat(descriptor).st_size
-        while left > 0:
-            left -= file.write(bytes(min(left, _OVERWRITE_BYTES)))
-        os.fsync(descriptor)
+    try:
+        overwrite(descriptor)
+    finally:
+        os.close(descriptor)
     path.unlink()
     sync_directory(path.parent)
+
+
+def overwrite(descriptor: int) -> None:
+    """Overwrite an open file with zeros from its start and sync it.
+
+    Args:
+        descriptor: Open for writing, at its start; stays open.
+    """
+    left = os.fstat(descriptor).st_size
+    while left > 0:
+        left -= os.write(descriptor, bytes(min(left, _OVERWRITE_BYTES)))
+    os.fsync(descriptor)
 
 
 def erase_leftovers(directory: Path) -> None:

@@ -4,6 +4,7 @@
     submission-N.key   signs submissions, requests, envelopes and decisions; N is the key version on the chain
     seal.key           opens what is sealed to the organisation
     invoice-tag.key    a hospital's secret for the tags of its invoices: equal invoices are recognised, not guessed
+    register.key       seals the organisation's own book (`nodes.vault.register`)
     tls/               the organisation's CA and its node's certificate (`nodes.pki`)
 
 A key file is one line: `xinpei-key/1`, what the key is for, 32 bytes in hex, and the start of a checksum, so that a
@@ -26,7 +27,7 @@ from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, erase_leftovers, read_private, write_private
 from nodes.vault.sealing import SealKeyPair
 
-KeyUse = Literal["consensus", "submission", "seal", "invoice-tag"]
+KeyUse = Literal["consensus", "submission", "seal", "invoice-tag", "register"]
 
 _KEY_LINE = re.compile(r"xinpei-key/1 ([a-z-]+) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
 _KEY_FILE_BYTES_MAX = 256
@@ -48,6 +49,8 @@ class Keystore:
     seal: SealKeyPair
     tag_secret: bytes = field(repr=False)
     """32 bytes, for `ledger.crypto.hashes.tag_keyed`."""
+    register_secret: bytes = field(repr=False)
+    """32 bytes, for `nodes.vault.register.Register`."""
 
     @property
     def submission_version(self) -> int:
@@ -75,6 +78,7 @@ def create_keystore(folder: Path, entropy: Entropy) -> Keystore:
     _write_key(folder / "submission-1.key", "submission", entropy)
     _write_key(folder / "seal.key", "seal", entropy)
     _write_key(folder / "invoice-tag.key", "invoice-tag", entropy)
+    _write_key(folder / "register.key", "register", entropy)
     return load_keystore(folder)
 
 
@@ -100,6 +104,7 @@ def load_keystore(folder: Path) -> Keystore:
         submissions=submissions,
         seal=SealKeyPair(_read_key(folder / "seal.key", "seal")),
         tag_secret=_read_key(folder / "invoice-tag.key", "invoice-tag"),
+        register_secret=_read_key(folder / "register.key", "register"),
     )
 
 

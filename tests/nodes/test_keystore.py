@@ -7,7 +7,7 @@ import pytest
 from nodes.entropy import SeededEntropy
 from nodes.keystore import KeystoreError, add_submission_key, create_keystore, load_keystore
 
-NAMES = ("consensus.key", "submission-1.key", "seal.key", "invoice-tag.key")
+NAMES = ("consensus.key", "submission-1.key", "seal.key", "invoice-tag.key", "register.key")
 
 
 @pytest.fixture
