@@ -118,6 +118,11 @@ class Driver:
         outputs: list[Output] = [] if tallied.evidence is None else [EvidenceFound(tallied.evidence)]
         return self._settle(outputs) if tallied.thresholds else outputs
 
+    def add_polka(self, votes: tuple[Vote, ...]) -> list[Output]:
+        """Take a polka as a whole (`VoteKeeper.certify`)."""
+        self.votes.certify(votes)
+        return self._settle([])
+
     def add_proposal(self, proposal: SignedProposal, *, valid: bool, acceptable: bool) -> list[Output]:
         """Take a proposal whose signature and proposer were checked, our own included.
 

@@ -13,10 +13,13 @@ it, and never again:
 They come in this order; only `PrecommitValue` outranks `SkipRound`. What was emitted stays on record per round, so
 that the driver can look again when its step has changed.
 
-A second, different vote of one validator in one round and type is evidence and is not counted. A vote of a stranger
-is dropped. Signatures are checked before votes come here. What a validator can make grow is bounded: it has at most
-`FUTURE_ROUNDS_MAX` rounds beyond ours, and an older one of them makes place for a newer, so that a validator that was
-cut off for long still learns where the others are.
+A second, different vote of one validator in one round and type is evidence and is not counted. So a validator that
+tells each of us something else could leave us with different polkas for ever; a polka therefore also travels as a
+certificate, all of its votes at once (`certify`), which holds whatever the tally has counted before. A vote of a
+stranger is dropped. Signatures are checked before votes come here.
+
+What a validator can make grow is bounded: it has at most `FUTURE_ROUNDS_MAX` rounds beyond ours, and an older one of
+them makes place for a newer, so that a validator that was cut off for long still learns where the others are.
 """
 
 from ledger.blocks import PRECOMMIT, PREVOTE, DuplicateVote, Vote
@@ -91,6 +94,7 @@ class VoteKeeper:
         self.validators = validators
         self._votes: dict[tuple[int, int], dict[str, Vote]] = {}
         self._emitted: dict[int, list[Threshold]] = {}
+        self._certificates: dict[int, tuple[Vote, ...]] = {}
 
     def add(self, vote: Vote, current_round: int) -> Tallied:
         """Count one verified vote of this height.
@@ -115,6 +119,28 @@ class VoteKeeper:
         emitted.extend(new)
         return Tallied(counted=True, thresholds=new)
 
+    def certify(self, votes: tuple[Vote, ...]) -> bool:
+        """Take a polka as a whole; returns whether it was not known before.
+
+        Args:
+            votes: Verified prevotes of different validators of this height, one round, one value, with a quorum.
+        """
+        round_, value = votes[0].round, votes[0].block_hash
+        assert value is not None, "nil needs no certificate"
+        emitted = self._emitted.setdefault(round_, [])
+        if PolkaValue(round_, value) in emitted:
+            return False
+        emitted.append(PolkaValue(round_, value))
+        self._certificates[round_] = votes
+        return True
+
+    def polka(self, round_: int) -> tuple[Vote, ...]:
+        """Return the votes of a round's polka for a value, by validator; none if there is no such polka."""
+        if round_ in self._certificates:
+            return self._certificates[round_]
+        values = [item.value for item in self.emitted(round_) if isinstance(item, PolkaValue)]
+        return self.votes_for(round_, PREVOTE, values[0]) if values else ()
+
     def has_place(self, vote: Vote, current_round: int) -> bool:
         """Whether a vote's round is ours, earlier, or among the newest of this validator's rounds beyond ours."""
         if vote.round <= current_round:
@@ -135,10 +161,9 @@ class VoteKeeper:
         """Return the counted votes of one round and type for one value, by validator."""
         return tuple(vote for vote in self.votes(round_, vote_type) if vote.block_hash == value)
 
-    def of_rounds(self, rounds: set[int]) -> tuple[Vote, ...]:
-        """Return all counted votes of these rounds: what a peer may lack."""
-        types = (PREVOTE, PRECOMMIT)
-        return tuple(vote for round_ in sorted(rounds) for type_ in types for vote in self.votes(round_, type_))
+    def of_round(self, round_: int) -> tuple[Vote, ...]:
+        """Return all counted votes of a round: what a peer may lack."""
+        return (*self.votes(round_, PREVOTE), *self.votes(round_, PRECOMMIT))
 
     def emitted(self, round_: int) -> tuple[Threshold, ...]:
         """Return the thresholds of one round that were emitted so far."""

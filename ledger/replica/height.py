@@ -17,12 +17,13 @@ from ledger.blocks import PRECOMMIT, PREVOTE, Block, Commit, Proposal, Vote, mak
 from ledger.consensus.driver import Driver, EvidenceFound, Output, Timeout, timeout_duration_ms
 from ledger.consensus.evidence import offender, pair_proposals, pair_votes
 from ledger.consensus.round import NO_ROUND, CastVote, Decide, EnterRound, GetValue, Propose, StartTimeout, Step
+from ledger.consensus.votes import PolkaValue
 from ledger.errors import InvalidBlockError, VerificationError
 from ledger.limits import CANDIDATE_BLOCKS_MAX, CLOCK_SKEW_MS_MAX
 from ledger.replica.candidates import Candidates, check_body
 from ledger.replica.evidence_pool import EvidencePool
-from ledger.replica.log import LogEntry, ProposalEntry, StartEntry, TimeoutEntry, ValueEntry, VoteEntry
-from ledger.replica.messages import EvidenceMessage, ProposalMessage, VoteMessage
+from ledger.replica.log import LogEntry, PolkaEntry, ProposalEntry, StartEntry, TimeoutEntry, ValueEntry, VoteEntry
+from ledger.replica.messages import EvidenceMessage, PolkaMessage, ProposalMessage, VoteMessage
 from ledger.replica.ports import AppendLog, Broadcast, Effect, Report, SaveSignerState, ScheduleTimeout
 from ledger.replica.signer import Signer
 from ledger.state_tree import StateRoots
@@ -154,19 +155,47 @@ class HeightConsensus:
         Raises:
             VerificationError: If its signature does not hold.
         """
-        validator = self.validators.get(vote.validator)
-        if validator is None:
+        if self.validators.get(vote.validator) is None:
             return
         known = self.driver.votes.get(vote.round, vote.type, vote.validator)
         if known is not None and known.block_hash == vote.block_hash:
             return
         if not self.driver.votes.has_place(vote, self.driver.state.round):
             return
-        vote.verify(self._chain_id, validator.public_key)
+        self._verify(vote)
         if known is None:
             self._act(VoteEntry(vote))
         else:  # a conflict changes no tally, so it is not logged: nobody can make the log grow by it
             self._note(EvidenceFound(pair_votes(known, vote)))
+
+    def add_polka(self, votes: tuple[Vote, ...]) -> None:
+        """Take a polka as a whole: vote by vote where it can be counted, else as a certificate.
+
+        Raises:
+            VerificationError: If it is none, or a signature does not hold.
+        """
+        first = votes[0]
+        names = [vote.validator for vote in votes]
+        power = sum(self.validators.power(name) for name in names)
+        is_one = all(
+            (vote.type, vote.height, *_place(vote)) == (PREVOTE, self.height, *_place(first)) for vote in votes
+        )
+        if (
+            first.block_hash is None
+            or not is_one
+            or names != sorted(set(names))
+            or not self.validators.is_quorum(power)
+        ):
+            msg = f"polka of round {first.round}: expected a quorum's prevotes for one value, sorted by validator"
+            raise VerificationError(msg)
+        for vote in votes:
+            self.add_vote(vote)
+        is_known = PolkaValue(first.round, first.block_hash) in self.driver.votes.emitted(first.round)
+        if is_known or first.round > self.driver.state.round or self.decision is not None:
+            return
+        for vote in votes:
+            self._verify(vote)
+        self._act(PolkaEntry(votes))
 
     def add_proposal(self, message: ProposalMessage) -> None:
         """Take a proposal of this height; one of a later round waits until we are there, one per proposer.
@@ -193,6 +222,13 @@ class HeightConsensus:
         self._roots = message.roots
         self._act(ProposalEntry(proposal, None if is_known else message.block, self.now_ms))
 
+    def _verify(self, vote: Vote) -> None:
+        validator = self.validators.get(vote.validator)
+        if validator is None:
+            msg = f"vote of {vote.validator}: no validator at height {self.height}"
+            raise VerificationError(msg)
+        vote.verify(self._chain_id, validator.public_key)
+
     # ---------------------------------------------------------------------------------------- log, then act
 
     def _act(self, entry: LogEntry) -> None:
@@ -208,6 +244,8 @@ class HeightConsensus:
                 self._queue.extend(self.driver.start())
             case VoteEntry():
                 self._queue.extend(self.driver.add_vote(entry.vote))
+            case PolkaEntry():
+                self._queue.extend(self.driver.add_polka(entry.votes))
             case TimeoutEntry():
                 self.timeouts.pop(entry.timeout, None)
                 self._queue.extend(self.driver.elapse(entry.timeout))
@@ -279,6 +317,8 @@ class HeightConsensus:
             self._take(ProposalEntry(signed, None, self.now_ms))
             message = self.proposal_message(signed)
             assert message is not None, "an own proposal has its block"
+            if signed.pol_round != NO_ROUND:
+                self._emit(Broadcast(PolkaMessage(self.driver.votes.polka(signed.pol_round))))
             self._emit(Broadcast(message))
 
     def proposal_message(self, proposal: Proposal) -> ProposalMessage | None:
@@ -326,3 +366,7 @@ class HeightConsensus:
 
 def _same(one: Proposal, other: Proposal) -> bool:
     return (one.block_hash, one.pol_round) == (other.block_hash, other.pol_round)
+
+
+def _place(vote: Vote) -> tuple[int, bytes | None]:
+    return (vote.round, vote.block_hash)

@@ -35,6 +35,12 @@ class VoteEntry(Struct, tag="vote"):
     vote: Vote
 
 
+class PolkaEntry(Struct, tag="polka"):
+    """A verified polka that came as a whole."""
+
+    votes: tuple[Vote, ...]
+
+
 class TimeoutEntry(Struct, tag="timeout"):
     """A timeout elapsed."""
 
@@ -48,7 +54,7 @@ class ValueEntry(Struct, tag="value"):
     block: Block
 
 
-LogEntry = StartEntry | ProposalEntry | VoteEntry | TimeoutEntry | ValueEntry
+LogEntry = StartEntry | ProposalEntry | VoteEntry | PolkaEntry | TimeoutEntry | ValueEntry
 
 
 def entry_height(entry: LogEntry) -> int:
@@ -60,6 +66,8 @@ def entry_height(entry: LogEntry) -> int:
             return entry.proposal.height
         case VoteEntry():
             return entry.vote.height
+        case PolkaEntry():
+            return entry.votes[0].height
         case TimeoutEntry():
             return entry.timeout.height
         case ValueEntry():

@@ -4,11 +4,14 @@ Peers are authenticated by the transport, and votes, proposals, submissions and 
 own: who relays one is of no importance. A status is a hint that a peer gives about itself, never a proof.
 """
 
-from typing import cast
+from typing import Annotated, cast
+
+from msgspec import Meta
 
 from ledger.blocks import Block, Commit, Evidence, Proposal, Round, Vote
 from ledger.codec import Height, Struct, decode
 from ledger.consensus.round import Step
+from ledger.limits import VALIDATORS_MAX
 from ledger.state_tree import StateRoots
 from ledger.transactions import Submission
 
@@ -26,6 +29,13 @@ class VoteMessage(Struct, tag="vote"):
     """A signed vote, the sender's own or one that it knows."""
 
     vote: Vote
+
+
+class PolkaMessage(Struct, tag="polka"):
+    """The prevotes of a quorum for one value: what justifies a proposal with a `pol_round`."""
+
+    votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=VALIDATORS_MAX)]
+    """Of one height and round, sorted by validator."""
 
 
 class SubmissionMessage(Struct, tag="submission"):
@@ -58,7 +68,9 @@ class CommittedBlock(Struct, tag="committed"):
     commit: Commit
 
 
-Message = ProposalMessage | VoteMessage | SubmissionMessage | EvidenceMessage | StatusMessage | CommittedBlock
+Message = (
+    ProposalMessage | VoteMessage | PolkaMessage | SubmissionMessage | EvidenceMessage | StatusMessage | CommittedBlock
+)
 
 
 def decode_message(data: bytes) -> Message:

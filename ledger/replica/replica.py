@@ -36,6 +36,7 @@ from ledger.replica.messages import (
     CommittedBlock,
     EvidenceMessage,
     Message,
+    PolkaMessage,
     ProposalMessage,
     StatusMessage,
     SubmissionMessage,
@@ -212,6 +213,9 @@ class Replica:
                     self._receive_signed(peer, message.proposal.height, message)
                 case VoteMessage():
                     self._receive_signed(peer, message.vote.height, message)
+                case PolkaMessage():
+                    if message.votes[0].height == self._current.height and not self._is_between_heights:
+                        self._current.add_polka(message.votes)
                 case SubmissionMessage():
                     self._keep_submission(message.submission, is_local=False)
                 case EvidenceMessage():
@@ -305,9 +309,11 @@ class Replica:
         state = self._current.driver.state
         mark = (state.height, state.round, int(state.step))
         if mark == self._mark and self._current.is_started:
-            rounds = {state.round} | ({state.valid.round} if state.valid else set())
-            for vote in self._current.driver.votes.of_rounds(rounds):
+            votes = self._current.driver.votes
+            for vote in votes.of_round(state.round):
                 self._emit(Broadcast(VoteMessage(vote)))
+            if state.valid is not None:
+                self._emit(Broadcast(PolkaMessage(votes.polka(state.valid.round))))
         self._mark = mark
 
     def _status_message(self) -> StatusMessage:

@@ -164,6 +164,21 @@ def test_trap_timeouts_grow_per_round_and_are_capped() -> None:
     assert durations[-1] == TIMEOUT_MAX_MS
 
 
+def test_trap_a_polka_split_by_an_equivocator_holds_when_it_comes_as_a_whole() -> None:
+    """`c` told us nil and the others V: vote by vote their polka stays unknown here, and their proposal waits."""
+    driver = started()
+    votes(driver, PREVOTE, 0, None, "c")
+    votes(driver, PREVOTE, 0, V, "ab")
+    votes(driver, PREVOTE, 1, None, "ab")
+    assert offer(driver, 1, V, pol_round=0) == []
+    assert votes(driver, PREVOTE, 0, V, "c")[0].__class__ is EvidenceFound
+    assert driver.state.step is Step.PROPOSE
+    polka = tuple(vote(PREVOTE, 0, V, name) for name in "abc")
+    assert driver.add_polka(polka) == [CastVote(PREVOTE, 1, V)]
+    assert driver.votes.polka(0) == polka
+    assert driver.add_polka(polka) == []
+
+
 def test_a_locked_validator_prevotes_nil_for_another_value_and_follows_a_newer_polka() -> None:
     driver = started()
     offer(driver, 0, V)

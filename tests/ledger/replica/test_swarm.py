@@ -12,6 +12,9 @@ from nodes.simulator import lies
 from nodes.simulator.simulation import Simulation, Weather
 from tests.ledger.replica.consortium import NAMES, included, simulate, submission
 
+SEEDS = (*range(8), 59, 66, 67, 74)
+"""The last four showed that an equivocator can split a polka, so that a proposal waited for it for ever."""
+
 LIES = (None, None, lies.vote_twice, lies.propose_twice, lies.propose_nonsense, lies.say_nothing)
 
 
@@ -38,7 +41,7 @@ def trouble(simulation: Simulation, chance: Random, liar: str | None) -> None:
                 simulation.start(name)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_n4f1_swarm_agrees_under_all_faults_and_decides_once_they_end(seed: int) -> None:
     chance = Random(seed)
     weather = Weather(
