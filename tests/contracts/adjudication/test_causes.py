@@ -84,6 +84,11 @@ def test_a_disease_diagnosed_in_the_waiting_period_arose_in_it_or_before() -> No
     assert "AUTH-011" in codes(adjudicate(case))
 
 
+def test_a_diagnosis_on_the_first_day_in_cover_leaves_the_onset_open() -> None:
+    assert outcome(diagnosed(None, LATE - 70, inception=LATE - 100), "R04")[1] == "unknown"
+    assert outcome(diagnosed(None, LATE - 71, inception=LATE - 100), "R04")[1] == "fail"
+
+
 def test_a_discharge_in_the_waiting_period_bounds_every_onset() -> None:
     assert outcome(diagnosed(None, None, inception=LATE - 20), "R04")[1] == "fail"
 

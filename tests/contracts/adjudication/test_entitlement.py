@@ -6,7 +6,7 @@ import pytest
 
 from contracts.adjudication.case import Case, Review
 from contracts.adjudication.engine import adjudicate
-from tests.contracts.adjudication.plain_case import ADMITTED, PLAIN, UNTIL, change, codes, outcome, steps
+from tests.contracts.adjudication.plain_case import ADMITTED, DISCHARGED, PLAIN, UNTIL, change, codes, outcome, steps
 
 
 def test_a_plain_case_passes_every_rule() -> None:
@@ -43,6 +43,11 @@ def test_without_a_grant_nothing_is_looked_at() -> None:
 
 def test_a_grant_of_unknown_state_waits() -> None:
     assert outcome(change(PLAIN, "consent", active=None), "R01") == ("PENDED", "unknown", "review")
+
+
+def test_a_grant_of_exactly_the_stays_days_covers_it() -> None:
+    exact = change(PLAIN, "consent", from_day=ADMITTED, until_day=DISCHARGED)
+    assert adjudicate(exact).disposition == "PAY"
 
 
 def test_the_last_use_of_a_grant_still_counts() -> None:

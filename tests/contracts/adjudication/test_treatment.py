@@ -115,3 +115,4 @@ def test_a_line_in_doubt_twice_is_taken_out_once() -> None:
     twice = change(LINES[2], "", item="bed-vip", day=DISCHARGED + 1)
     decision = adjudicate(with_lines(PLAIN, *LINES[:2], twice))
     assert (decision.payable, decision.pended, len(decision.reasons)) == (700_000, 300_000, 2)
+    assert [step.after for step in steps(decision, "R08") + steps(decision, "R09")] == ["700000", "700000"]
