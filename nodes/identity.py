@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from ledger.codec import Hash, Struct, encode
+from ledger.codec import Day, Hash, Struct, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import VerificationError
 from nodes.entropy import Entropy
@@ -42,11 +42,26 @@ class Identity(Struct):
         return f"Identity(document_type={self.document_type!r}, ...)"
 
 
+class RecordDates(Struct):
+    """The first and last civil day of the records that a grant means, with the salt that opens its commitment."""
+
+    first_day: Day
+    last_day: Day
+    salt: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+    @property
+    def commitment(self) -> Hash:
+        """What `Scope.dates` of the grant on the chain carries; one for all its parties."""
+        return commit_salted(self.salt, encode((self.first_day, self.last_day)))
+
+
 class Disclosure(Struct):
     """An identity with the salt that opens its commitment: what is sealed to a hospital or insurer."""
 
     identity: Identity
     salt: Annotated[bytes, Meta(min_length=32, max_length=32)]
+    dates: RecordDates | None = None
+    """Opens the grant's record dates: hospital and insurer compare each stay with them."""
 
     def __repr__(self) -> str:
         """Show nothing."""

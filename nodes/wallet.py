@@ -33,7 +33,7 @@ from ledger.crypto.signatures import PrivateKey, sign_challenge, sign_enrolment,
 from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, read_private, write_private
-from nodes.identity import Disclosure, Identity, check_identity
+from nodes.identity import Disclosure, Identity, RecordDates, check_identity
 from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, seal
 
 PASSPHRASE_VARIABLE = "XINPEI_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
@@ -224,9 +224,14 @@ class Wallet:
         seal_key = SealKeyPair(self._derive("seal", chain_id, hospital, insurer))
         return Pseudonym(chain_id, hospital, insurer, pseudonym_name(key.public_key), key, seal_key)
 
-    def make_disclosure(self, entropy: Entropy) -> Disclosure:
-        """Return the customer's identity with a fresh salt: one for each grant, or grants could be linked."""
-        return Disclosure(self.identity, entropy.draw(32))
+    def make_disclosure(self, entropy: Entropy, dates: RecordDates | None = None) -> Disclosure:
+        """Return the customer's identity with a fresh salt: one for each grant, or grants could be linked.
+
+        Args:
+            entropy: Where the salt comes from.
+            dates: What opens the grant's record dates; without them no party can tell which stays it means.
+        """
+        return Disclosure(self.identity, entropy.draw(32), dates)
 
     def _derive(self, purpose: str, chain_id: str, hospital: str, insurer: str) -> bytes:
         info = encode((f"xinpei/wallet/{purpose}/v1", chain_id, hospital, insurer))
