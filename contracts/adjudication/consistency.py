@@ -23,7 +23,7 @@ def check_case(case: Case) -> None:
     decode(encode(case), Case)
     _check_names(case)
     _check_days(case)
-    _check_product(case.product)
+    check_product(case.product)
     _check_balances(case)
 
 
@@ -55,7 +55,8 @@ def _check_days(case: Case) -> None:
         reject(MALFORMED, "stay.discharge_day: expected no day before stay.admission_day")
 
 
-def _check_product(product: Product) -> None:
+def check_product(product: Product) -> None:
+    """Refuse a product whose parts contradict each other; raises `ContractError` as `check_case` does."""
     _check_once("product.unknowns", [policy.rule for policy in product.unknowns])
     _check_once("product.limits.categories", [limit.category for limit in product.limits.categories])
     _check_once("product.grade_tiers", [str(tier.grade) for tier in product.grade_tiers])
