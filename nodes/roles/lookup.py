@@ -1,0 +1,53 @@
+"""What agents look up on the chain, typed: one function for each question.
+
+Every answer is of the latest committed state. None stands for what does not exist.
+"""
+
+from typing import cast
+
+from contracts.grants import Explanation, GrantView, ListGrants, Need, ShowGrant
+from contracts.listings import ClaimView, ShowClaim
+from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
+from nodes.agent import ChainView
+
+
+def find_grant(view: ChainView, grant_id: str) -> GrantView | None:
+    """Return a grant with all versions and judgements."""
+    return view.query("consent", "show", ShowGrant(grant_id), cast("type[GrantView | None]", GrantView | None))
+
+
+def list_grants(view: ChainView, subject: str) -> list[GrantView]:
+    """Return all grants of a pseudonym, in the order of their ids."""
+    found: list[GrantView] = []
+    after = ""
+    while True:
+        page = view.query(
+            "consent",
+            "list_of_subject",
+            ListGrants(subject, after),
+            cast("type[tuple[GrantView, ...]]", tuple[GrantView, ...]),
+        )
+        if not page:
+            return found
+        found.extend(page)
+        after = page[-1].grant_id
+
+
+def explain(view: ChainView, need: Need) -> Explanation:
+    """Return whether a need is covered now, and if not, which condition fails."""
+    return view.query("consent", "explain", need, Explanation)
+
+
+def find_stay(view: ChainView, stay_id: str) -> StayView | None:
+    """Return a stay with its live parts and closings."""
+    return view.query("records", "stay", ShowStay(stay_id), cast("type[StayView | None]", StayView | None))
+
+
+def find_record(view: ChainView, record_id: str) -> RecordView | None:
+    """Return a record with its shares."""
+    return view.query("records", "record", ShowRecord(record_id), cast("type[RecordView | None]", RecordView | None))
+
+
+def find_claim(view: ChainView, claim_id: str) -> ClaimView | None:
+    """Return a claim with its settlements and payments."""
+    return view.query("claims", "show", ShowClaim(claim_id), cast("type[ClaimView | None]", ClaimView | None))

@@ -1,0 +1,90 @@
+"""An organisation's master data about people: a hospital's patient index, an insurer's insured persons.
+
+Each has the organisation's own number for her and her identity, in the sealed register. A document belongs to one
+person: the same document under two numbers would let one identity match either.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from ledger.codec import Struct, decode, encode
+from ledger.errors import LedgerError
+from nodes.identity import Identity, check_identity
+from nodes.vault.register import Register
+
+PERSON = "person"
+NUMBER_CHARACTERS_MAX = 64
+
+
+class PeopleError(LedgerError):
+    """A person who is unknown, or cannot be entered as she was given."""
+
+
+class Person(Struct):
+    """Somebody this organisation knows."""
+
+    number: Annotated[str, Meta(min_length=1, max_length=NUMBER_CHARACTERS_MAX)]
+    """The organisation's own number or short name for her."""
+    identity: Identity
+
+
+class People:
+    """The people in one organisation's register."""
+
+    def __init__(self, register: Register) -> None:
+        """Read and write them in `register`."""
+        self._register = register
+
+    def enter(self, number: str, identity: Identity) -> Person:
+        """Enter a person, or correct what is known about her; the same again changes nothing.
+
+        Raises:
+            PeopleError: If the number is malformed, or her document is entered under another number.
+            VerificationError: If the identity contradicts itself.
+        """
+        if not 1 <= len(number) <= NUMBER_CHARACTERS_MAX:
+            msg = f"number: expected 1 to {NUMBER_CHARACTERS_MAX} characters, got {len(number)}"
+            raise PeopleError(msg)
+        check_identity(identity)
+        holder = self.find(identity)
+        if holder is not None and holder.number != number:
+            msg = f"document_number: expected one that nobody else has, this one is entered for {holder.number}"
+            raise PeopleError(msg)
+        person = Person(number, identity)
+        if holder != person:
+            self._register.put(PERSON, number, encode(person))
+        return person
+
+    def get(self, number: str) -> Person:
+        """Return a person by number.
+
+        Raises:
+            PeopleError: If she is unknown.
+        """
+        data = self._register.get(PERSON, number) if 1 <= len(number) <= NUMBER_CHARACTERS_MAX else None
+        if data is None:
+            msg = f"expected the number of a person entered here, got {number[:80]!r}"
+            raise PeopleError(msg)
+        return decode(data, Person)
+
+    def find(self, identity: Identity) -> Person | None:
+        """Return the person with this document, whatever her name and birth date are."""
+        for person in self.list_all():
+            known = person.identity
+            if (known.document_type, known.document_number) == (identity.document_type, identity.document_number):
+                return person
+        return None
+
+    def match(self, identity: Identity) -> Person | None:
+        """Return the person whose document, name and birth date are exactly these, or None."""
+        person = self.find(identity)
+        if person is None:
+            return None
+        known = person.identity
+        same = (known.name, known.birth_date) == (identity.name, identity.birth_date)
+        return person if same else None
+
+    def list_all(self) -> tuple[Person, ...]:
+        """Return everybody, sorted by number."""
+        return tuple(decode(data, Person) for _, data in self._register.list_entries(PERSON))
