@@ -12,6 +12,7 @@ Exit codes: 0 stopped as told, 1 stopped by itself and the last line says why, 2
 import argparse
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from pathlib import Path
 from ledger.application import Application
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
+from nodes.api.app import make_app
+from nodes.api.server import ApiServer
 from nodes.config import HOME_DEFAULT, Home, NetworkConfig
 from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
@@ -42,6 +45,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=HOME_DEFAULT, help="the network's home folder")
     parser.add_argument("--organisation", required=True, help="whose node to run")
     arguments = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler()])
     try:
         asyncio.run(run_node(Home(arguments.home), arguments.organisation))
     except (LedgerError, StorageError, NodeStoppedError, OSError) as error:
@@ -83,10 +87,13 @@ async def run_node(home: Home, organisation: str) -> None:
             report=write_line,
         )
         await node.start((address.host, address.peer_port), peer_addresses(network, organisation), tls)
+        server = ApiServer(make_app(node, ()), address.host, address.api_port, folder / "keys" / "tls")
         try:
+            await server.start()
             announce_ready(folder)
             write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
             await _run_until_stopped(node)
+            await server.stop()
         finally:
             await node.stop()
     finally:
@@ -113,6 +120,14 @@ def write_line(event: str, fields: Mapping[str, object]) -> None:
     line = {"time_ms": read_clock_ms(), "event": event, **fields}
     sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
     sys.stderr.flush()
+
+
+class _LineHandler(logging.Handler):
+    """Writes what libraries log in the same form as everything else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        write_line("log", {"level": record.levelname, "from": record.name, "text": record.getMessage()})
 
 
 async def _run_until_stopped(node: NetworkNode) -> None:

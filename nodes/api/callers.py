@@ -24,11 +24,11 @@ Node = Annotated[NetworkNode, Depends(get_node)]
 async def authenticate(request: Request, node: Node) -> Caller:
     """Return who sent a request; raises `AuthenticationError`."""
     verifier = cast("RequestVerifier", request.app.state.verifier)
-    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
     return verifier.verify(
         request.headers,
         method=request.method,
-        target=target,
+        target=f"{path}?{query}" if query else path,
         body=await request.body(),
         now_ms=read_clock_ms(),
         height=node.view.height + 1,

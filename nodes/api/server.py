@@ -14,7 +14,6 @@ from nodes.config import ConfigurationError
 
 STOP_SECONDS = 2
 """How long open requests may take to end when the node stops."""
-POLL_SECONDS = 0.005
 
 
 class ApiServer:
@@ -61,8 +60,7 @@ class ApiServer:
             msg = f"API address {self._listen[0]}:{self._listen[1]}: cannot listen there ({error.strerror})"
             raise ConfigurationError(msg) from None
         self._task = asyncio.get_running_loop().create_task(self._server.serve([listener]))
-        while not self._server.started and not self._task.done():
-            await asyncio.sleep(POLL_SECONDS)
+        await self._server.ready.wait()
 
     async def stop(self) -> None:
         """End open requests and close."""
@@ -72,9 +70,19 @@ class ApiServer:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the process."""
+    """A server that leaves signals to the process and says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        """Set up from a loaded configuration."""
+        super().__init__(config)
+        self.ready = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Capture none: the process decides when to stop."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the sockets, and say so."""
+        await super().startup(sockets)
+        self.ready.set()

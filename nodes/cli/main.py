@@ -1,0 +1,63 @@
+"""The command group: commands are imported when they are used, so that `xinpei --help` answers at once."""
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from ledger.errors import LedgerError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "up": ("nodes.cli.network:up", "Start a network of four organisations on this machine."),
+    "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
+    "down": ("nodes.cli.network:down", "Stop the network; nothing is lost."),
+}
+"""Name -> where the command is, and the line `--help` shows without importing it."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of the table: the order of a first session."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import and return a command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, name = entry[0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's
+        """List the commands from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[1]) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="xinpei", message="%(prog)s %(version)s")
+def xinpei() -> None:
+    """Xinpei 信赔: a ledger on which a claim settles by itself, and only under the customer's consent."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; every expected error is one sentence and exit code 1."""
+    from nodes.storage.errors import StorageError
+
+    try:
+        xinpei.main(args=arguments, prog_name="xinpei", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(1)
+    except (LedgerError, StorageError, OSError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

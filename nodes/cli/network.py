@@ -1,0 +1,132 @@
+"""`xinpei up`, `status`, `down`: the processes of a network on this machine."""
+
+import datetime as dt
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home
+
+
+@click.command()
+@home_option
+@json_option
+def up(home: Path, *, as_json: bool) -> None:
+    """Start a network of four organisations on this machine.
+
+    Founds it first if the home folder holds none: keys, certificates and the genesis of two hospitals, an insurer and
+    a regulator. Nodes that run already are left alone.
+    """
+    output = Output(as_json=as_json)
+    place = Home(home)
+    begun = time.monotonic()
+    is_new = start_network(place, output)
+    seconds = time.monotonic() - begun
+    names = [node.organisation for node in place.load_network().nodes]
+    output.say(f"{len(names)} nodes, {seconds:.1f} s · {' '.join(names)}")
+    if is_new:
+        output.hint("xinpei customer create wang")
+    output.finish({"nodes": names, "seconds": round(seconds, 3), "founded": is_new, "home": str(home)})
+
+
+@click.command()
+@home_option
+@json_option
+def down(home: Path, *, as_json: bool) -> None:
+    """Stop the network; nothing is lost, `xinpei up` goes on where it stopped."""
+    from nodes.network.supervisor import stop_nodes
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    names = [node.organisation for node in place.load_network().nodes]
+    stopped = stop_nodes(place, names)
+    output.say(f"{len(stopped)} nodes stopped · {' '.join(stopped)}" if stopped else "no node was running")
+    output.finish({"stopped": stopped})
+
+
+@click.command()
+@home_option
+@json_option
+def status(home: Path, *, as_json: bool) -> None:
+    """Say where every node stands and what the chain waits for."""
+    from nodes.cli.session import open_operator
+    from nodes.client import ApiError
+    from nodes.network.supervisor import find_process
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    network = place.load_network()
+    rows: list[dict[str, Any]] = []
+    for node in network.nodes:
+        name = node.organisation
+        process = find_process(place, name)
+        row: dict[str, Any] = {"organisation": name, "running": process.pid is not None, "pid": process.pid}
+        try:
+            with open_operator(place, name) as client:
+                row |= {"status": client.get("/v1/status")}
+        except ApiError as error:
+            row |= {"running": False, "error": error.message}
+        rows.append(row)
+        output.say(_describe(row))
+    output.finish({"chain": network.chain_id, "nodes": rows})
+    if not any(row["running"] for row in rows):
+        output.hint("xinpei up")
+
+
+def start_network(home: Home, output: Output) -> bool:
+    """Found the network if there is none and start its nodes; return whether it is new."""
+    is_new = not home.exists()
+    if is_new:
+        from nodes.contract_sources import load_installed_contracts
+        from nodes.entropy import SystemEntropy
+        from nodes.network.founding import found_network
+
+        output.progress("founding: keys, certificates, genesis ...")
+        found_network(home, load_installed_contracts().pins(), SystemEntropy(), dt.datetime.now(dt.UTC))
+    from nodes.network.supervisor import start_nodes
+
+    names = [node.organisation for node in home.load_network().nodes]
+    ready: list[str] = []
+
+    def note(name: str) -> None:
+        ready.append(name)
+        output.progress(f"{len(ready)} of {len(names)} nodes serve ...")
+
+    output.progress(f"0 of {len(names)} nodes serve ...")
+    try:
+        start_nodes(home, names, lambda name: node_command(home, name), note)
+    finally:
+        output.end_progress()
+    return is_new
+
+
+def node_command(home: Home, organisation: str) -> list[str]:
+    """Return the arguments that run an organisation's node."""
+    return [sys.executable, "-m", "nodes.process", "--home", str(home.folder), "--organisation", organisation]
+
+
+def _describe(row: dict[str, Any]) -> str:
+    name = f"{row['organisation']:<12}"
+    if not row["running"] or "status" not in row:
+        return f"{name} down"
+    state = row["status"]
+    unreachable = [peer["name"] for peer in state["peers"] if not peer["connected"]]
+    text = f"{name} height {state['height']} · {state['store']} · pid {row['pid']}"
+    if state["step"] == "unstarted":
+        text += " · idle"
+    else:
+        text += f" · deciding {state['deciding']} round {state['round']} {state['step']}"
+        if state["missing"]:
+            text += f" · waits for {', '.join(state['missing'])} (power lacking {state['power_lacking']})"
+        if state["next_timeout"]:
+            text += f" · {state['next_timeout']} timeout in {state['next_timeout_ms']} ms"
+    if state["signing"] != "yes":
+        text += f" · does not vote: {state['signing']}"
+    if unreachable:
+        text += f" · cannot reach {', '.join(unreachable)}"
+    return text

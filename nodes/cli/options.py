@@ -1,0 +1,38 @@
+"""What every command takes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from nodes.config import HOME_DEFAULT
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+home_option = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=HOME_DEFAULT,
+    show_default=True,
+    help="The network's home folder.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
+
+
+def actor_option(who: str, default: str | None = None) -> Callable[[F], F]:
+    """Return the option `--as ACTOR`.
+
+    Args:
+        who: Whom it expects, for the help text: `the insurer`.
+        default: Who acts if it is not given; None makes it required.
+    """
+    return click.option(
+        "--as",
+        "actor",
+        metavar="ACTOR",
+        required=default is None,
+        default=default,
+        show_default=default is not None,
+        help=f"Who acts: {who}.",
+    )
