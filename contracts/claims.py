@@ -14,7 +14,8 @@ Rules:
     5. The insurer's decision is signed over the chain, the insurer and the whole outcome.
     6. Only the rail's receipt makes a claim PAID. An attempt in doubt is queried under its own key and never sent
        again; a return reopens the payment.
-    7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, or withdraw.
+    7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, or withdraw;
+       then nothing more is shared for it.
 
     status            by                                           next
     (none)            report                                       REPORTED
@@ -267,6 +268,8 @@ class Claims(Contract):
         self._require(claim, claim.customer)
         if claim.settlement_version > 0 or claim.status == "WITHDRAWN":
             reject("WRONG_STATE", f"{claim.claim_id}: expected an unsettled claim, got {claim.status}")
+        for stay_id in claim.stay_ids:
+            self.call(Records).detach(stay_id)
         self._step(claim, "withdrawn", "WITHDRAWN", None, "")
 
     @transaction

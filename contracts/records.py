@@ -10,9 +10,10 @@ Rules:
     4. Only bills carry a total: invoices count, interim bills never settle and are in no closing.
     5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
        tags. After a correction the next version is needed; the same parts cannot be closed twice.
-    6. A share names the grant that covers it and counts as one use. The hospital's node hands over after the share is
-       committed and after looking again. The recipient answers within SHARE_HEIGHTS heights, else it has lapsed and
-       may be shared anew. What was ordered before a revocation stands, so an answer needs no grant.
+    6. A share serves a reported claim, names the grant that covers it and counts as one use. The hospital's node
+       hands over after the share is committed and after looking again. The recipient answers within SHARE_HEIGHTS
+       heights, else it has lapsed and may be shared anew. What was ordered before a revocation stands, so an answer
+       needs no grant.
     7. An invoice's tag is consumed by one claim, for ever, whoever the insurer: DUPL-001 within one insurer,
        DUPL-002 between two. A tag is bound to its hospital, so that nobody can burn another hospital's.
 
@@ -170,6 +171,8 @@ class Records(Contract):
         if message.recipient != stay.recipient:
             reject("AUTH-013", f"recipient: {message.record_id} was entered for {stay.recipient} alone")
         version = self._covered(stay, message.grant_id, record.record_type, releasing=True)
+        if stay.claim_id is None:
+            reject("NOT_REPORTED", f"{stay.stay_id}: expected a claim that needs the record")
         if self.reversals.get(message.record_id) is not None:
             reject("REVERSED", f"{message.record_id} is reversed and needs no sharing")
         key = (message.record_id, message.recipient)
@@ -262,6 +265,10 @@ class Records(Contract):
         if "admission" not in self._live_types(stay_id):
             reject("OUT_OF_ORDER", f"{stay_id}: expected an admission before a report")
         self.stays.put(stay_id, replace(stay, claim_id=claim_id))
+
+    def detach(self, stay_id: str) -> None:
+        """Free a stay of a withdrawn claim: nothing more is shared unless another claim reports it."""
+        self.stays.put(stay_id, replace(self._stay(stay_id), claim_id=None))
 
     def is_closed(self, stay_id: str) -> bool:
         """Whether the latest closing lists exactly the live parts."""

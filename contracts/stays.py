@@ -122,6 +122,7 @@ class Stay(Struct):
     recipient: Name
     """The grantee its records were entered for."""
     claim_id: ClaimId | None
+    """The claim that reported it; None before, and after that claim was withdrawn."""
     closing_version: Annotated[int, Meta(ge=0)]
     """0 before the first closing."""
     place: Place

@@ -340,7 +340,7 @@ class Consortium:
         """Return the insurer's confirmations."""
         return tuple((case.insurer, "records.deliver", Deliver(record_id)) for _, record_id in case.records)
 
-    def outcome(self, case: Case, payable: Figure, paid_before: Figure = ZERO, **changes: object) -> Outcome:
+    def outcome(self, case: Case, payable: Figure, paid_before: Figure = ZERO, /, **changes: object) -> Outcome:
         """Return a first settlement's outcome: a deductible of 0 is consumed from sequence 0."""
         deductible = Figure.draw(0, f"deductible of {case.claim_id}")
         outcome = Outcome(
