@@ -216,7 +216,7 @@ class _Loader:
         if name in STANDARD_NAMES:
             origin = __import__(name, fromlist=["*"])
             return SimpleNamespace(**{item: getattr(origin, item) for item in STANDARD_NAMES[name]})
-        module = self._load_module(name)
+        module = self._load_module(name) if name in self._sources else ModuleType(name)
         for item in fromlist:
             if not hasattr(module, item) and f"{name}.{item}" in self._sources:
                 setattr(module, item, self._load_module(f"{name}.{item}"))

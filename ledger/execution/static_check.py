@@ -72,7 +72,7 @@ _NODES: Final[Mapping[type[ast.AST], tuple[str, str]]] = {
 }
 
 
-_MUTABLE: Final = (ast.List, ast.Dict, ast.ListComp, ast.DictComp, ast.GeneratorExp)
+_CONSUMERS: Final = frozenset({"tuple", "sum", "max", "min", "any", "all", "len"})
 
 
 class Refusal(NamedTuple):
@@ -108,11 +108,18 @@ def check_source(module: str, source: str) -> tuple[Refusal, ...]:
 
 
 def imported_modules(tree: ast.Module, known: Collection[str]) -> Iterator[str]:
-    """Yield the contract modules that a checked module imports, submodules imported by name included."""
+    """Yield the contract modules that a checked module imports, submodules imported by name included.
+
+    Args:
+        tree: The module.
+        known: The modules whose source was given; a package without text of its own need not be among them.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "contracts":
-            yield node.module
-            yield from (f"{node.module}.{item.name}" for item in node.names if f"{node.module}.{item.name}" in known)
+            submodules = [name for item in node.names if (name := f"{node.module}.{item.name}") in known]
+            if node.module in known or len(submodules) < len(node.names):
+                yield node.module
+            yield from submodules
 
 
 class _Checker(ast.NodeVisitor):
@@ -321,8 +328,8 @@ class _Checker(ast.NodeVisitor):
             for statement in body:
                 if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
                     frozen = statement.value if body is tree.body and is_constant_dict(statement.value) else None
-                    for node in ast.walk(statement.value):
-                        if isinstance(node, _MUTABLE) and node is not frozen:
+                    for node in _walk_kept(statement.value):
+                        if _is_mutable(node) and node is not frozen:
                             self.refuse(node, "a mutable value at module or class level", "a tuple, or a function")
                 elif isinstance(statement, ast.For | ast.While | ast.AugAssign | ast.Try):
                     self.refuse(statement, "a statement with effects at module or class level", "a constant")
@@ -339,6 +346,22 @@ class _Checker(ast.NodeVisitor):
             path = _cycle(name, calls)
             if path:
                 self.refuse(lines[name], f"recursion ({' -> '.join(path)})", "a loop with a bound")
+
+
+def _walk_kept(value: ast.expr) -> Iterator[ast.AST]:
+    """Walk what a constant keeps: not what `tuple(...)` and the like consume."""
+    yield value
+    consumed = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _CONSUMERS
+    if not consumed:
+        for child in ast.iter_child_nodes(value):
+            if isinstance(child, ast.expr):
+                yield from _walk_kept(child)
+
+
+def _is_mutable(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in {"list", "dict", "sorted", "iter"}
+    return isinstance(node, ast.List | ast.Dict | ast.ListComp | ast.DictComp | ast.GeneratorExp)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:

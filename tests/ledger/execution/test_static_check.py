@@ -84,6 +84,9 @@ REFUSED = {
     "g = lambda a={}: a": "a mutable default",
     "ITEMS = [1, 2]": "a mutable value",
     "ITEMS = {'a': [1]}": "a mutable value",
+    "ITEMS = list((1, 2))": "a mutable value",
+    "ITEMS = (x for x in (1, 2))": "a mutable value",
+    "ITEMS = (sorted((1, 2)),)": "a mutable value",
     "class A:\n    items: list[int] = []": "a mutable value",
     "for x in (1, 2):\n    pass": "a statement with effects",
     "class A(metaclass=B):\n    pass": "the class keyword metaclass",
@@ -131,6 +134,7 @@ def test_ordinary_code_passes() -> None:
 
     LIMIT: Final = 2**53
     NAMES = {"a": 1, "b": 2}
+    VALUES = tuple(NAMES[name] for name in sorted(["a", "b"]))
 
     @unique
     class Status(Enum):
