@@ -14,8 +14,6 @@ This is not the customer's app: it holds keys and answers with them. What she ag
 before it is called.
 """
 
-import base64
-import hashlib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from msgspec import Meta
 from ledger.codec import ChainId, Name, Struct, decode, encode
 from ledger.crypto.signatures import PrivateKey, sign_challenge, sign_enrolment, verify
 from ledger.errors import DecodeError, LedgerError, VerificationError
+from nodes.authentication import pseudonym_name
 from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, read_private, write_private
 from nodes.identity import Disclosure, Identity, RecordDates, check_identity
@@ -236,12 +235,6 @@ class Wallet:
     def _derive(self, purpose: str, chain_id: str, hospital: str, insurer: str) -> bytes:
         info = encode((f"xinpei/wallet/{purpose}/v1", chain_id, hospital, insurer))
         return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._seed)
-
-
-def pseudonym_name(public_key: bytes) -> str:
-    """Return the name of the pseudonym that has this Ed25519 public key."""
-    digest = hashlib.sha256(public_key).digest()[:20]
-    return "c-" + base64.b32encode(digest).decode("ascii").lower()
 
 
 def enrolment_sign_bytes(chain_id: str, name: str, public_key: bytes, sponsor: str) -> bytes:
