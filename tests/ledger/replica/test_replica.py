@@ -1,0 +1,432 @@
+"""One replica and what is thrown at it: the order of its effects, and the bounds of a peer's power.
+
+At height 1 of the four, `b` proposes in round 0, `c` in round 1, `d` in round 2.
+"""
+
+from collections.abc import Iterable
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.application import Application, BlockInputs, ExecutedBlock
+from ledger.blocks import PRECOMMIT, PREVOTE, Proposal, Vote, make_commit, proposal_sign_bytes, vote_sign_bytes
+from ledger.codec import decode, encode
+from ledger.consensus.driver import Timeout
+from ledger.consensus.evidence import pair_votes
+from ledger.consensus.round import Step
+from ledger.crypto.signatures import sign_proposal, sign_vote
+from ledger.errors import DecodeError
+from ledger.limits import CLOCK_SKEW_MS_MAX, FUTURE_MESSAGES_MAX
+from ledger.replica import Replica
+from ledger.replica.messages import (
+    CommittedBlock,
+    EvidenceMessage,
+    Message,
+    PolkaMessage,
+    ProposalMessage,
+    StatusMessage,
+    SubmissionMessage,
+    VoteMessage,
+    decode_message,
+)
+from ledger.replica.ports import (
+    AppendLog,
+    Broadcast,
+    CommitBlock,
+    Effect,
+    Halt,
+    LogReplayed,
+    MessageReceived,
+    Report,
+    ResetLog,
+    SaveSignerState,
+    Send,
+    SendBlocks,
+    Started,
+    SubmissionAccepted,
+    SubmissionReceived,
+    SubmissionRefused,
+    Tick,
+    TimeoutElapsed,
+)
+from ledger.replica.signer import NOTHING_SIGNED
+from ledger.transactions import Submission
+from nodes.simulator.disk import Disk
+from tests.ledger.replica.consortium import (
+    CHAIN_ID,
+    KEYS,
+    NAMES,
+    TIME_MS,
+    contracts,
+    make_genesis,
+    submission,
+)
+
+NOW_MS = TIME_MS + 5_000
+GENESIS = make_genesis()
+
+
+def application() -> Application:
+    """Return an application before block 1, on a store that holds the genesis."""
+    disk = Disk()
+    found = Application(GENESIS, contracts(), disk)
+    disk.write(found.genesis_writes())
+    return Application(GENESIS, contracts(), disk)
+
+
+def started(name: str = "a") -> Replica:
+    replica = Replica(application(), name, KEYS[name], NOTHING_SIGNED)
+    replica.step(LogReplayed(()))
+    replica.step(Started(NOW_MS))
+    return replica
+
+
+def executed(*submissions: Submission, proposer: str = "b", time_ms: int = NOW_MS) -> ExecutedBlock:
+    """Return block 1 as an honest proposer makes it."""
+    return application().execute(BlockInputs(1, time_ms, proposer, submissions or (submission(1),), ()))
+
+
+def proposed(block: ExecutedBlock, round_: int = 0, name: str = "b", pol_round: int = -1) -> ProposalMessage:
+    block_hash = block.block.header.hash
+    signature = sign_proposal(KEYS[name], proposal_sign_bytes(CHAIN_ID, 1, round_, pol_round, block_hash))
+    return ProposalMessage(Proposal(1, round_, pol_round, block_hash, name, signature), block.block, block.roots)
+
+
+def vote(type_: int, block_hash: bytes | None, name: str, round_: int = 0, height: int = 1) -> Vote:
+    signature = sign_vote(KEYS[name], vote_sign_bytes(CHAIN_ID, type_, height, round_, block_hash))
+    return Vote(type_, height, round_, block_hash, name, signature)  # type: ignore[arg-type]
+
+
+def give(replica: Replica, *messages: Message, peer: str = "b", now_ms: int = NOW_MS) -> list[Effect]:
+    return [effect for message in messages for effect in replica.step(MessageReceived(peer, message, now_ms))]
+
+
+def votes(type_: int, block_hash: bytes | None, names: str, round_: int = 0) -> list[VoteMessage]:
+    return [VoteMessage(vote(type_, block_hash, name, round_)) for name in names]
+
+
+def own_votes(effects: Iterable[Effect], name: str = "a") -> list[tuple[int, bytes | None]]:
+    return [
+        (effect.message.vote.type, effect.message.vote.block_hash)
+        for effect in effects
+        if isinstance(effect, Broadcast)
+        and isinstance(effect.message, VoteMessage)
+        and effect.message.vote.validator == name
+    ]
+
+
+def kinds(effects: Iterable[Effect]) -> list[str]:
+    return [type(effect).__name__ for effect in effects if not isinstance(effect, Report)]
+
+
+def reports(effects: Iterable[Effect], kind: str) -> list[dict[str, str | int]]:
+    return [dict(effect.fields) for effect in effects if isinstance(effect, Report) and effect.kind == kind]
+
+
+def test_inputs_are_logged_and_signatures_saved_before_a_vote_is_sent() -> None:
+    replica = started()
+    effects = give(replica, proposed(executed()))
+    assert kinds(effects) == [
+        "AppendLog",  # the proposal
+        "AppendLog",  # round 0 began
+        "ScheduleTimeout",
+        "SaveSignerState",
+        "AppendLog",  # our own vote
+        "Broadcast",
+    ]
+    assert own_votes(effects) == [(PREVOTE, executed().block.header.hash)]
+
+
+def test_a_decision_is_stored_before_the_log_is_reset_and_ends_the_step() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    effects = give(replica, proposed(executed()), *votes(PREVOTE, value, "bc"), *votes(PRECOMMIT, value, "bc"))
+    assert own_votes(effects) == [(PREVOTE, value), (PRECOMMIT, value)]
+    assert kinds(effects)[-3:] == ["CommitBlock", "ResetLog", "ScheduleTimeout"]
+    (commit,) = (effect.commit for effect in effects if isinstance(effect, CommitBlock))
+    assert [entry.validator for entry in commit.signatures] == ["a", "b", "c"]
+    assert ResetLog(2) in effects
+    assert replica.application.height == 1
+
+
+def test_a_proposer_logs_its_block_and_its_proposal_before_it_is_sent() -> None:
+    replica = started("b")
+    effects = replica.step(SubmissionReceived(submission(1), NOW_MS))
+    sent = [effect.message for effect in effects if isinstance(effect, Broadcast)]
+    assert [type(message) for message in sent] == [SubmissionMessage, ProposalMessage, VoteMessage]
+    place = kinds(effects).index("SaveSignerState")
+    assert kinds(effects)[place - 1 : place + 3] == ["AppendLog", "SaveSignerState", "AppendLog", "Broadcast"]
+    assert SubmissionAccepted(submission(1).id) in effects
+
+
+@pytest.mark.parametrize("kept", range(12))
+def test_a_log_cut_anywhere_replays_to_the_same_votes_and_no_second_one(kept: int) -> None:
+    value = executed().block.header.hash
+    inputs: list[Message] = [proposed(executed()), *votes(PREVOTE, value, "bc"), *votes(PRECOMMIT, None, "bc")]
+    first = started()
+    effects = give(first, *inputs)
+    before = own_votes(effects)
+    performed: list[Effect] = []
+    for effect in effects:
+        if isinstance(effect, AppendLog) and sum(isinstance(item, AppendLog) for item in performed) == kept:
+            break
+        performed.append(effect)
+    log = tuple(effect.entry for effect in performed if isinstance(effect, AppendLog))
+    states = [effect.state for effect in performed if isinstance(effect, SaveSignerState)]
+    again = Replica(application(), "a", KEYS["a"], states[-1] if states else NOTHING_SIGNED)
+    assert not own_votes(again.step(LogReplayed(log)))
+    after = own_votes([*again.step(Started(NOW_MS + 1_000)), *give(again, *inputs)])
+    sent = own_votes(performed)
+    assert dict([*sent, *after]) == dict(before), "what was sent and what is sent now are the same votes"
+    assert len(set(sent + after)) == len(before)
+    assert again.status().signing == "yes"
+
+
+def test_the_wrong_state_is_not_signed_over_when_the_log_is_gone() -> None:
+    first = started()
+    effects = give(first, proposed(executed()))
+    (state,) = (effect.state for effect in effects if isinstance(effect, SaveSignerState))
+    again = Replica(application(), "a", KEYS["a"], state)
+    again.step(LogReplayed(()))
+    effects = again.step(Started(NOW_MS))
+    assert "may have voted" in str(reports(effects, "abstain")[0]["why"])
+    value = executed(submission(2)).block.header.hash
+    effects = give(again, proposed(executed(submission(2)), 1, "c"), *votes(PREVOTE, value, "bcd", 1))
+    assert own_votes(effects) == []
+
+
+def test_an_invalid_block_gets_nil_and_a_report() -> None:
+    honest = executed()
+    header = replace(honest.block.header, receipts_root=bytes(32))
+    wrong = replace(proposed(honest).proposal, block_hash=header.hash)
+    wrong = replace(wrong, signature=sign_proposal(KEYS["b"], wrong.sign_bytes(CHAIN_ID)))
+    replica = started()
+    replica.step(SubmissionReceived(submission(1), NOW_MS))
+    effects = give(replica, ProposalMessage(wrong, replace(honest.block, header=header), honest.roots))
+    assert own_votes(effects) == [(PREVOTE, None)]
+    assert "receipts_root" in str(reports(effects, "block-refused")[0]["why"])
+
+
+@pytest.mark.parametrize("offset_ms", [-CLOCK_SKEW_MS_MAX - 1, CLOCK_SKEW_MS_MAX + 1])
+def test_a_first_proposal_far_from_our_clock_gets_nil_and_can_still_be_decided(offset_ms: int) -> None:
+    replica = started()
+    replica.step(SubmissionReceived(submission(1), NOW_MS))
+    value = executed().block.header.hash
+    effects = give(replica, proposed(executed()), now_ms=NOW_MS - offset_ms)
+    assert own_votes(effects) == [(PREVOTE, None)]
+    assert len(reports(effects, "untimely")) == 1
+    effects = give(replica, *votes(PREVOTE, value, "bcd"), *votes(PRECOMMIT, value, "bc"))
+    assert own_votes(effects) == [(PRECOMMIT, value)]
+    assert replica.application.height == 1
+
+
+def test_the_clock_that_judges_a_proposal_is_the_logged_one_also_at_a_replay() -> None:
+    first = started()
+    entries = [effect.entry for effect in give(first, proposed(executed())) if isinstance(effect, AppendLog)]
+    again = Replica(application(), "a", KEYS["a"], NOTHING_SIGNED)
+    again.step(LogReplayed(tuple(entries[:2])))
+    effects = again.step(Started(NOW_MS + 10 * CLOCK_SKEW_MS_MAX))
+    assert own_votes(effects) == [(PREVOTE, executed().block.header.hash)]
+
+
+def test_a_proposal_of_somebody_elses_turn_is_dropped() -> None:
+    replica = started()
+    assert give(replica, proposed(executed(proposer="c"), name="c")) == []
+
+
+def test_a_first_proposal_of_anothers_block_gets_nil() -> None:
+    replica = started()
+    replica.step(SubmissionReceived(submission(1), NOW_MS))
+    effects = give(replica, proposed(executed(proposer="d")))
+    assert own_votes(effects) == [(PREVOTE, None)]
+
+
+def test_an_idle_block_does_not_begin_a_height_and_gets_no_vote_in_round_0() -> None:
+    idle = application().execute(BlockInputs(1, NOW_MS, "b", (), ()))
+    replica = started()
+    effects = give(replica, proposed(idle))
+    assert own_votes(effects) == []
+    assert replica.status().step == "unstarted"
+
+
+def test_a_relay_that_changes_a_body_harms_neither_the_proposal_nor_its_author() -> None:
+    replica = started()
+    honest = proposed(executed())
+    forged = replace(honest, block=replace(honest.block, submissions=(submission(2),)))
+    effects = give(replica, forged, peer="d")
+    assert "transactions_root" in str(reports(effects, "refused")[0]["why"])
+    assert own_votes(give(replica, honest)) == [(PREVOTE, honest.proposal.block_hash)]
+
+
+def test_forged_votes_and_proposals_are_refused_and_not_logged() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    forged_vote = replace(vote(PREVOTE, value, "b"), validator="c")
+    forged_proposal = proposed(executed(), name="d")
+    forged_proposal = replace(forged_proposal, proposal=replace(forged_proposal.proposal, proposer="b"))
+    effects = give(replica, VoteMessage(forged_vote), forged_proposal)
+    assert kinds(effects) == []
+    assert len(reports(effects, "refused")) == 2
+
+
+def test_a_precommit_is_worth_nothing_as_a_prevote_or_in_another_round() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    honest = vote(PRECOMMIT, value, "b")
+    for forged in (replace(honest, type=PREVOTE), replace(honest, round=1), replace(honest, block_hash=None)):
+        assert len(reports(give(replica, VoteMessage(forged)), "refused")) == 1
+
+
+def test_what_a_peer_repeats_does_not_make_the_log_grow() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    messages: list[Message] = [proposed(executed()), *votes(PREVOTE, value, "b")]
+    give(replica, *messages)
+    assert give(replica, *messages, *messages) == []
+    conflicting = [VoteMessage(vote(PREVOTE, bytes([number]) * 32, "b")) for number in range(5)]
+    assert "AppendLog" not in kinds(give(replica, *conflicting))
+    ahead = [VoteMessage(vote(PREVOTE, None, "b", round_)) for round_ in (7, 8, 9)]
+    assert kinds(give(replica, *ahead)) == ["AppendLog"] * 3
+    assert give(replica, *ahead[:1] * 5) == []
+
+
+def test_messages_of_the_next_height_are_kept_within_bounds_and_used_there() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    early = [VoteMessage(vote(PREVOTE, None, "d", round_, height=2)) for round_ in range(FUTURE_MESSAGES_MAX + 10)]
+    assert give(replica, *early, peer="d") == []
+    assert len(replica._peers.release()) == FUTURE_MESSAGES_MAX
+    give(replica, *(VoteMessage(vote(PREVOTE, None, name, 0, height=2)) for name in "cd"))
+    far = VoteMessage(vote(PREVOTE, None, "d", 0, height=3))
+    assert give(replica, far) == []
+    give(replica, proposed(executed()), *votes(PREVOTE, value, "bc"), *votes(PRECOMMIT, value, "bc"))
+    replica.step(TimeoutElapsed(Timeout(2, 0, Step.UNSTARTED), NOW_MS))
+    assert replica.status().height == 2
+    assert replica.status().prevoted == ("c", "d")
+
+
+def test_stale_and_invented_timeouts_do_nothing() -> None:
+    replica = started()
+    for timeout in (Timeout(1, 0, Step.PROPOSE), Timeout(1, 5, Step.PRECOMMIT), Timeout(9, 0, Step.PREVOTE)):
+        assert replica.step(TimeoutElapsed(timeout, NOW_MS)) == []
+
+
+def test_a_peer_behind_is_sent_blocks_and_never_more_than_there_are() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    give(replica, proposed(executed()), *votes(PREVOTE, value, "bc"), *votes(PRECOMMIT, value, "bc"))
+    assert give(replica, StatusMessage(1, 0, Step.UNSTARTED, has_proposal=False)) == [SendBlocks("b", 1, 1)]
+    for height in (0, 2, 3, 10**9):
+        effects = give(replica, StatusMessage(height, 0, Step.UNSTARTED, has_proposal=True))
+        assert not any(isinstance(effect, SendBlocks) for effect in effects)
+
+
+def test_a_peer_without_the_proposal_is_sent_it() -> None:
+    replica = started()
+    give(replica, proposed(executed()))
+    effects = give(replica, StatusMessage(1, 0, Step.PROPOSE, has_proposal=False), peer="d")
+    assert effects == [Send("d", proposed(executed()))]
+
+
+def committed(block: ExecutedBlock) -> CommittedBlock:
+    precommits = tuple(vote(PRECOMMIT, block.block.header.hash, name) for name in "bcd")
+    return CommittedBlock(block.block, make_commit(precommits, GENESIS.validators))
+
+
+def test_a_committed_block_is_taken_on_the_strength_of_its_certificate() -> None:
+    replica = started()
+    assert kinds(give(replica, committed(executed())))[:2] == ["CommitBlock", "ResetLog"]
+    assert give(replica, committed(executed())) == []
+
+
+def test_a_committed_block_with_another_body_or_too_few_signatures_is_refused_and_halts_nobody() -> None:
+    replica = started()
+    honest = committed(executed())
+    changed = replace(honest, block=replace(honest.block, submissions=()))
+    few = replace(honest, commit=replace(honest.commit, signatures=honest.commit.signatures[:2]))
+    effects = give(replica, changed, few)
+    assert len(reports(effects, "refused")) == 2
+    assert not any(isinstance(effect, Halt | CommitBlock) for effect in effects)
+
+
+def test_a_committed_block_that_is_invalid_here_halts() -> None:
+    honest = executed()
+    header = replace(honest.block.header, state_root=bytes(32))
+    wrong = replace(honest.block, header=header)
+    precommits = tuple(vote(PRECOMMIT, header.hash, name) for name in "bcd")
+    replica = started()
+    effects = give(replica, CommittedBlock(wrong, make_commit(precommits, GENESIS.validators)))
+    (halt,) = (effect for effect in effects if isinstance(effect, Halt))
+    assert "state_root" in halt.reason
+    assert replica.status().halted == halt.reason
+    assert replica.step(Tick(NOW_MS)) == []
+
+
+def test_a_refused_submission_says_why_and_is_not_passed_on() -> None:
+    replica = started()
+    forged = replace(submission(1), signature=bytes(64))
+    (refused,) = replica.step(SubmissionReceived(forged, NOW_MS))
+    assert isinstance(refused, SubmissionRefused)
+    assert refused.code == "INVALID_SIGNATURE"
+    assert give(replica, SubmissionMessage(forged)) == []
+
+
+def test_evidence_of_a_peer_is_checked_kept_passed_on_once_and_begins_a_height() -> None:
+    replica = started()
+    pair = pair_votes(vote(PREVOTE, None, "c"), vote(PREVOTE, bytes(32), "c"))
+    forged = replace(pair, second=replace(pair.second, signature=bytes(64)))
+    assert len(reports(give(replica, EvidenceMessage(forged)), "refused")) == 1
+    future = pair_votes(vote(PREVOTE, None, "c", height=9), vote(PREVOTE, bytes(32), "c", height=9))
+    assert len(reports(give(replica, EvidenceMessage(future)), "refused")) == 1
+    effects = give(replica, EvidenceMessage(pair))
+    assert Broadcast(EvidenceMessage(pair)) in effects
+    assert replica.status().step == "propose"
+    assert give(replica, EvidenceMessage(pair)) == []
+
+
+def test_a_false_polka_is_refused() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    polka = tuple(vote(PREVOTE, value, name) for name in "bcd")
+    unsorted = PolkaMessage((polka[1], polka[0], polka[2]))
+    repeated = PolkaMessage((polka[0], polka[0], polka[0]))
+    precommits = PolkaMessage(tuple(vote(PRECOMMIT, value, name) for name in "bcd"))
+    mixed = PolkaMessage((*polka[:2], vote(PREVOTE, None, "d")))
+    forged = PolkaMessage((*polka[:2], replace(polka[2], signature=bytes(64))))
+    for message in (unsorted, repeated, precommits, mixed, forged, PolkaMessage(polka[:2])):
+        assert len(reports(give(replica, message), "refused")) == 1
+    assert replica._current.driver.votes.polka(0) == ()
+    give(replica, PolkaMessage(polka))
+    assert replica._current.driver.votes.polka(0) == polka
+
+
+def test_votes_are_sent_again_only_while_nothing_moves() -> None:
+    replica = started()
+    give(replica, proposed(executed()))
+    assert own_votes(replica.step(Tick(NOW_MS))) == []
+    assert own_votes(replica.step(Tick(NOW_MS + 500))) == [(PREVOTE, executed().block.header.hash)]
+
+
+def test_every_message_survives_its_encoding_and_garbage_is_a_decode_error() -> None:
+    value = executed().block.header.hash
+    messages: list[Message] = [
+        proposed(executed()),
+        *votes(PREVOTE, value, "b"),
+        PolkaMessage(tuple(vote(PREVOTE, value, name) for name in NAMES)),
+        SubmissionMessage(submission(1)),
+        EvidenceMessage(pair_votes(vote(PREVOTE, None, "c"), vote(PREVOTE, value, "c"))),
+        StatusMessage(1, 0, Step.PREVOTE, has_proposal=True),
+        committed(executed()),
+    ]
+    for message in messages:
+        assert decode_message(encode(message)) == message
+    for data in (b"", b"\x90", b"\x92\xa4vote", encode(messages[1])[:-1]):
+        with pytest.raises(DecodeError):
+            decode_message(data)
+
+
+def test_a_log_entry_survives_its_encoding() -> None:
+    value = executed().block.header.hash
+    effects = give(started(), proposed(executed()), *votes(PREVOTE, value, "bc"))
+    entries = [effect.entry for effect in effects if isinstance(effect, AppendLog)]
+    assert all(decode(encode(entry), type(entry)) == entry for entry in entries)
