@@ -31,13 +31,12 @@ from ledger.execution.contract import MEMBERSHIP, read_actor
 from ledger.execution.executor import (
     BlockContext,
     BlockExecution,
-    ReplayWindow,
-    check_expiry,
     next_due_ms,
     run_genesis,
     run_query,
 )
 from ledger.execution.loader import ContractSet
+from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_key
 from ledger.genesis import Genesis
 from ledger.limits import (

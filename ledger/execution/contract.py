@@ -45,11 +45,23 @@ from ledger.codec import (
     Signature,
     Struct,
 )
-from ledger.crypto import commitments, hashes, signatures
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY
-from ledger.crypto.signatures import Purpose
 from ledger.errors import ContractError, DecodeError, VerificationError
 from ledger.execution.meter import charge
+from ledger.execution.primitives import (
+    BYTES_PER_UNIT,
+    add_commitments,
+    check_commitment,
+    commit_salted,
+    decode,
+    encode,
+    hash_bytes,
+    hash_tagged,
+    subtract_commitments,
+    verify,
+    verify_amount,
+    verify_difference,
+)
 from ledger.execution.state import Key, Overlay, decode_key, encode_key, encode_prefix
 from ledger.genesis import Genesis, Organisation
 from ledger.limits import (
@@ -124,11 +136,6 @@ CLOCK = "clock"
 
 ROW_UNITS = 50
 """Meter units of one table access, about 5 us where a store reads it; with BYTES_PER_UNIT more for long values."""
-BYTES_PER_UNIT = 64
-SIGNATURE_UNITS = 600
-"""One Ed25519 verification, about 60 us."""
-POINT_UNITS = 500
-"""One subgroup check or scalar multiplication, about 50 us."""
 SCHEDULE_UNITS = 100
 
 
@@ -402,73 +409,3 @@ def reject(code: str, reason: str) -> NoReturn:
         ContractError: Always.
     """
     raise ContractError(code, reason)
-
-
-def encode(value: object) -> bytes:
-    """Return the canonical encoding of a value."""
-    data = codec.encode(value)
-    charge(1 + len(data) // BYTES_PER_UNIT)
-    return data
-
-
-def decode(data: bytes, kind: type[V]) -> V:
-    """Return the value that `data` is the canonical encoding of; raises `DecodeError`."""
-    charge(1 + len(data) // BYTES_PER_UNIT)
-    return codec.decode(data, kind)
-
-
-def hash_tagged(tag: str, data: bytes) -> bytes:
-    """Return the tagged SHA-256 of `data`, 32 bytes."""
-    charge(1 + len(data) // BYTES_PER_UNIT)
-    return hashes.hash_tagged(tag, data)
-
-
-def hash_bytes(data: bytes) -> bytes:
-    """Return the plain SHA-256 of `data`, 32 bytes."""
-    charge(1 + len(data) // BYTES_PER_UNIT)
-    return hashes.hash_bytes(data)
-
-
-def commit_salted(salt: bytes, data: bytes) -> bytes:
-    """Return the salted commitment to `data`, 32 bytes; `salt` has 32 bytes too."""
-    charge(1 + len(data) // BYTES_PER_UNIT)
-    if len(salt) != 32:
-        msg = f"salt: expected 32 bytes, got {len(salt)}"
-        raise VerificationError(msg)
-    return hashes.commit_salted(salt, data)
-
-
-def verify(purpose: Purpose, public_key: bytes, message: bytes, signature: bytes) -> None:
-    """Check a signature for one purpose; raises `VerificationError`."""
-    charge(SIGNATURE_UNITS + len(message) // BYTES_PER_UNIT)
-    signatures.verify(purpose, public_key, message, signature)
-
-
-def check_commitment(point: bytes) -> None:
-    """Refuse what is no point of the prime-order group; raises `VerificationError`."""
-    charge(POINT_UNITS)
-    commitments.check_commitment(point)
-
-
-def add_commitments(first: bytes, second: bytes) -> bytes:
-    """Return the commitment to the sum of two committed amounts; raises `VerificationError`."""
-    charge(2 * POINT_UNITS)
-    return commitments.add_commitments(first, second)
-
-
-def subtract_commitments(first: bytes, second: bytes) -> bytes:
-    """Return the commitment to the difference of two committed amounts; raises `VerificationError`."""
-    charge(2 * POINT_UNITS)
-    return commitments.subtract_commitments(first, second)
-
-
-def verify_amount(commitment: bytes, amount: int, blinding: int) -> None:
-    """Check an opening; raises `VerificationError`."""
-    charge(3 * POINT_UNITS)
-    commitments.verify_amount(commitment, amount, blinding)
-
-
-def verify_difference(commitment: bytes, amount: int, blinding: int) -> None:
-    """Check the opening of a signed difference; raises `VerificationError`."""
-    charge(3 * POINT_UNITS)
-    commitments.verify_difference(commitment, amount, blinding)

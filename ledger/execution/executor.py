@@ -31,18 +31,16 @@ from ledger.codec import Struct, decode, encode
 from ledger.crypto.hashes import hash_tagged
 from ledger.errors import ContractError, DecodeError, InvalidTransactionError, VerificationError
 from ledger.execution.contract import CLOCK, Context, Frame, MethodKind, ScheduledCall, read_actor
-from ledger.execution.loader import REPLAY, ContractSet
+from ledger.execution.loader import ContractSet
 from ledger.execution.meter import Meter, MeterExhaustedError, charge, metered
-from ledger.execution.state import Overlay, StateReader, encode_key, encode_prefix
+from ledger.execution.replay import ReplayWindow, check_expiry
+from ledger.execution.state import Overlay, StateReader, encode_prefix
 from ledger.genesis import Genesis
 from ledger.limits import (
     BLOCK_CLOCK_CALLS_MAX,
     BLOCK_CLOCK_METER_UNITS_MAX,
     BLOCK_METER_UNITS_MAX,
     BLOCK_SIGNER_TRANSACTIONS_MAX,
-    EXPIRY_HEIGHTS_MAX,
-    EXPIRY_MS_MAX,
-    HASH_BYTES,
     METER_UNITS_MAX,
     QUERY_METER_UNITS_MAX,
     REASON_CHARACTERS_MAX,
@@ -71,42 +69,6 @@ BASE_UNITS: Final = 20
 _BYTES_PER_UNIT: Final = 64
 
 DUE_PREFIX: Final = encode_prefix(CLOCK, "due")
-REPLAY_PREFIX: Final = encode_prefix(REPLAY, "ids")
-
-
-class ReplayWindow:
-    """The ids included in the last EXPIRY_HEIGHTS_MAX blocks: in the state by height, and here as a set."""
-
-    def __init__(self, reader: StateReader) -> None:
-        """Rebuild the set from the committed state.
-
-        Args:
-            reader: The committed state.
-        """
-        self._by_height: dict[int, frozenset[bytes]] = {}
-        self._ids: set[bytes] = set()
-        for key, value in reader.scan(REPLAY_PREFIX):
-            self.advance(int(key[len(REPLAY_PREFIX) :], 16), _split_ids(value))
-
-    def __contains__(self, transaction_id: bytes) -> bool:
-        """Whether this id was included within the window."""
-        return transaction_id in self._ids
-
-    def advance(self, height: int, ids: frozenset[bytes]) -> None:
-        """Add a committed block's ids, drop those that can have no unexpired transaction any more."""
-        if ids:
-            self._by_height[height] = ids
-            self._ids |= ids
-        for old in [old for old in self._by_height if old < height - EXPIRY_HEIGHTS_MAX]:
-            self._ids -= self._by_height.pop(old)
-
-    def write(self, overlay: Overlay, height: int, ids: frozenset[bytes]) -> None:
-        """Write what `advance` will do into a block's state."""
-        if ids:
-            overlay.put(encode_key(REPLAY, "ids", height), b"".join(sorted(ids)))
-        for old in self._by_height:
-            if old < height - EXPIRY_HEIGHTS_MAX:
-                overlay.put(encode_key(REPLAY, "ids", old), None)
 
 
 class BlockContext(Struct):
@@ -126,15 +88,6 @@ class BlockResult(Struct):
     """Transaction ids that entered the replay window."""
     faults: tuple[str, ...]
     """What contracts raised undeclared, for this node's operator; not part of the block."""
-
-
-def check_expiry(tx: Transaction, height: int, time_ms: int) -> str | None:
-    """Return why a transaction may not be included at this height and time, or None."""
-    if not height <= tx.expires_height <= height + EXPIRY_HEIGHTS_MAX:
-        return f"expires_height: expected {height} to {height + EXPIRY_HEIGHTS_MAX}, got {tx.expires_height}"
-    if not time_ms <= tx.expires_ms <= time_ms + EXPIRY_MS_MAX:
-        return f"expires_ms: expected {time_ms} to {time_ms + EXPIRY_MS_MAX}, got {tx.expires_ms}"
-    return None
 
 
 def next_due_ms(reader: StateReader) -> int | None:
@@ -371,7 +324,3 @@ class _Rejection(Struct):
 
 def _block_full(transaction_id: bytes, charges: int) -> Receipt:
     return Receipt(transaction_id, BLOCK_FULL, "the block's meter has ended; try again", (), charges)
-
-
-def _split_ids(value: bytes) -> frozenset[bytes]:
-    return frozenset(value[start : start + HASH_BYTES] for start in range(0, len(value), HASH_BYTES))

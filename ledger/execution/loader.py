@@ -25,6 +25,7 @@ from ledger.execution import guards
 from ledger.execution.contract import CLOCK, Contract, MethodKind, Table, method_kind
 from ledger.execution.meter import Meter, MeterExhaustedError, metered
 from ledger.execution.metering import insert_charges
+from ledger.execution.replay import REPLAY
 from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules
 from ledger.genesis import ContractPin
 from ledger.limits import METER_UNITS_MAX, PROTOCOL_VERSION
@@ -35,11 +36,11 @@ PLATFORM_MODULES: Final = (
     "ledger.execution.guards",
     "ledger.execution.meter",
     "ledger.execution.metering",
+    "ledger.execution.primitives",
     "ledger.limits",
 )
 """The modules of the core whose source is part of every code hash."""
 
-REPLAY: Final = "replay"
 RESERVED_NAMES: Final = frozenset({CLOCK, REPLAY})
 """The system's own entries in the state."""
 

@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ledger.execution import guards
+from ledger.execution.call_graph import find_recursion
 from ledger.execution.metering import is_constant_dict
 from ledger.limits import INTEGER_BITS_MAX
 
@@ -335,17 +336,9 @@ class _Checker(ast.NodeVisitor):
                     self.refuse(statement, "a statement with effects at module or class level", "a constant")
 
     def check_recursion(self, tree: ast.Module) -> None:
-        """Refuse cycles among the module's functions and methods, calls of self and cls included."""
-        calls: dict[str, set[str]] = {}
-        lines: dict[str, ast.FunctionDef] = {}
-        for owner, function in _functions(tree):
-            name = f"{owner}.{function.name}" if owner else function.name
-            lines[name] = function
-            calls[name] = {target for node in ast.walk(function) if (target := _callee(node, owner)) is not None}
-        for name in calls:
-            path = _cycle(name, calls)
-            if path:
-                self.refuse(lines[name], f"recursion ({' -> '.join(path)})", "a loop with a bound")
+        """Refuse cycles among the module's functions and methods."""
+        for function, path in find_recursion(tree):
+            self.refuse(function, f"recursion ({' -> '.join(path)})", "a loop with a bound")
 
 
 def _walk_kept(value: ast.expr) -> Iterator[ast.AST]:
@@ -362,48 +355,6 @@ def _is_mutable(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id in {"list", "dict", "sorted", "iter"}
     return isinstance(node, ast.List | ast.Dict | ast.ListComp | ast.DictComp | ast.GeneratorExp)
-
-
-def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Yield (class name or "", function), nested functions and methods included."""
-    owned = [
-        (node.name, inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        for inner in node.body
-        if isinstance(inner, ast.FunctionDef)
-    ]
-    methods = {id(function) for _, function in owned}
-    yield from owned
-    yield from (("", node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and id(node) not in methods)
-
-
-def _callee(node: ast.AST, owner: str) -> str | None:
-    """Return the function of this module that a node names; a mention counts as a call."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return f"{owner if node.value.id in {'self', 'cls'} else node.value.id}.{node.attr}"
-    return None
-
-
-def _cycle(start: str, calls: Mapping[str, set[str]]) -> list[str]:
-    """Return a path of calls from a function back to itself, or nothing."""
-    came_from: dict[str, str] = {}
-    waiting = [start]
-    while waiting:
-        current = waiting.pop()
-        for called in sorted(calls.get(current, set()) & calls.keys()):
-            if called == start:
-                path = [start]
-                while current != start:
-                    path.append(current)
-                    current = came_from[current]
-                return [start, *reversed(path[1:]), start]
-            if called not in came_from:
-                came_from[called] = current
-                waiting.append(called)
-    return []
 
 
 def _bound_names(tree: ast.Module) -> frozenset[str]:

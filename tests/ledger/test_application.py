@@ -266,7 +266,7 @@ def test_a_replay_inside_one_batch_is_recorded(chain: Chain) -> None:
 
 
 def test_the_replay_window_survives_a_restart_and_ends(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ledger.execution.executor.EXPIRY_HEIGHTS_MAX", 5)
+    monkeypatch.setattr("ledger.execution.replay.EXPIRY_HEIGHTS_MAX", 5)
     submission = chain.submit("counter.add", ("x", 1), expires_height=6)
     chain.add_block(submission)
     entry = STATE + encode_key("replay", "ids", 1)
