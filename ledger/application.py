@@ -18,7 +18,6 @@ which round, and whether evidence holds is consensus; the application takes thes
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +37,19 @@ from ledger.execution.executor import (
 from ledger.execution.loader import ContractSet
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_key
+from ledger.execution.store import (
+    FRONTIER,
+    GENESIS,
+    HEADER,
+    OFFENCES,
+    ROOTS,
+    STATE,
+    VALIDATORS,
+    NodeView,
+    View,
+    store_writes,
+    validators_key,
+)
 from ledger.genesis import Genesis
 from ledger.limits import (
     BLOCK_BYTES_MAX,
@@ -54,15 +66,6 @@ from ledger.merkle import Frontier, leaf_hash
 from ledger.state_tree import StateProof, StateRoots, differing_contracts
 from ledger.transactions import KEY_NOT_IN_FORCE, REPLAYED, Receipt, Submission, verify_submission
 
-STATE: Final = b"s/"
-NODES: Final = b"n/"
-META: Final = b"m/"
-_HEADER: Final = META + b"header"
-_GENESIS: Final = META + b"genesis"
-_FRONTIER: Final = META + b"frontier"
-_ROOTS: Final = META + b"roots"
-_VALIDATORS: Final = META + b"validators/"
-_OFFENCES: Final = META + b"offences/"
 _VALIDATORS_KEY: Final = encode_key(MEMBERSHIP, "validators", "current")
 """Where the membership contract says who should vote; read after every block."""
 
@@ -122,7 +125,7 @@ class Application:
         self._verified: OrderedDict[bytes, bytes] = OrderedDict()
         self._header: BlockHeader | None = None
         self._genesis_writes: dict[bytes, bytes | None] = {}
-        stored = reader.get(_GENESIS)
+        stored = reader.get(GENESIS)
         if stored is None:
             self._genesis_writes = self._found()
             for key, value in self._genesis_writes.items():
@@ -130,14 +133,14 @@ class Application:
         elif stored != genesis.hash:
             msg = f"store: expected the chain of genesis {genesis.hash.hex()}, got {stored.hex()}"
             raise LedgerError(msg)
-        header = reader.get(_HEADER)
+        header = reader.get(HEADER)
         self._header = None if header is None else decode(header, BlockHeader)
-        self._frontier = decode(self._stored(_FRONTIER), Frontier)
-        self._roots = decode(self._stored(_ROOTS), StateRoots)
+        self._frontier = decode(self._stored(FRONTIER), Frontier)
+        self._roots = decode(self._stored(ROOTS), StateRoots)
         self._window = ReplayWindow(self._state())
         self._sets = [
-            (int(key[len(_VALIDATORS) :], 16), decode(value, ValidatorSet))
-            for key, value in self._recent.scan(_VALIDATORS)
+            (int(key[len(VALIDATORS) :], 16), decode(value, ValidatorSet))
+            for key, value in self._recent.scan(VALIDATORS)
         ]
 
     # ------------------------------------------------------------------------------------ the committed state
@@ -179,7 +182,7 @@ class Application:
 
     def includes_evidence(self, evidence: Evidence) -> bool:
         """Whether a committed block includes evidence of this offence: it is included once."""
-        return self._recent.get(_OFFENCES + offence_id(evidence)) is not None
+        return self._recent.get(OFFENCES + offence_id(evidence)) is not None
 
     def next_due_ms(self) -> int | None:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
@@ -203,7 +206,7 @@ class Application:
 
     def prove(self, state_key: bytes) -> StateProof:
         """Return the proof of one entry, or of its absence, under the latest header's state root."""
-        return state_tree.prove(_Nodes(self._recent), self._roots, state_key)
+        return state_tree.prove(NodeView(self._recent), self._roots, state_key)
 
     def genesis_writes(self) -> dict[bytes, bytes | None]:
         """Return what a store holds before block 1; empty if it already does."""
@@ -267,7 +270,7 @@ class Application:
         overlay = Overlay(self._state())
         context = BlockContext(self.genesis.chain_id, inputs.height, inputs.time_ms)
         result = BlockExecution(self._contracts, overlay, context, self._window).run(inputs.submissions)
-        update = state_tree.update(_Nodes(self._recent), self._roots, overlay.writes)
+        update = state_tree.update(NodeView(self._recent), self._roots, overlay.writes)
         next_validators = self.validators(inputs.height + 1)
         header = BlockHeader(
             protocol_version=PROTOCOL_VERSION,
@@ -286,13 +289,13 @@ class Application:
             next_validators_hash=next_validators.hash,
         )
         new_validators = self._changed_validators(overlay, next_validators)
-        writes = _store_writes(overlay, update)
-        writes[_HEADER] = encode(header)
-        writes[_FRONTIER] = encode(self._frontier.append(leaf_hash(header.hash)))
+        writes = store_writes(overlay, update)
+        writes[HEADER] = encode(header)
+        writes[FRONTIER] = encode(self._frontier.append(leaf_hash(header.hash)))
         for item in inputs.evidence:
-            writes[_OFFENCES + offence_id(item)] = encode(inputs.height)
+            writes[OFFENCES + offence_id(item)] = encode(inputs.height)
         if new_validators is not None:
-            writes[_validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS)] = encode(new_validators)
+            writes[validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS)] = encode(new_validators)
         executed = ExecutedBlock(
             block=Block(header, inputs.submissions, inputs.evidence),
             receipts=result.receipts,
@@ -401,8 +404,8 @@ class Application:
 
     # ------------------------------------------------------------------------------------------------ private
 
-    def _state(self) -> "_View":
-        return _View(self._recent, STATE)
+    def _state(self) -> View:
+        return View(self._recent, STATE)
 
     def _stored(self, key: bytes) -> bytes:
         value = self._recent.get(key)
@@ -412,18 +415,18 @@ class Application:
     def _is_stored(self) -> bool:
         """Whether the reader has everything up to the latest committed block."""
         if self._header is None:
-            return self._reader.get(_GENESIS) is not None
-        return self._reader.get(_HEADER) == encode(self._header)
+            return self._reader.get(GENESIS) is not None
+        return self._reader.get(HEADER) == encode(self._header)
 
     def _found(self) -> dict[bytes, bytes | None]:
         """Run the genesis hooks on nothing and return what the store then holds."""
-        overlay = Overlay(_View(self._recent, STATE))
+        overlay = Overlay(View(self._recent, STATE))
         run_genesis(self._contracts, self.genesis, overlay)
-        update = state_tree.update(_Nodes(self._recent), StateRoots(), overlay.writes)
-        writes = _store_writes(overlay, update)
-        writes[_GENESIS] = self.genesis.hash
-        writes[_FRONTIER] = encode(Frontier().append(leaf_hash(self.genesis.hash)))
-        writes[_validators_key(0)] = encode(self.genesis.validators)
+        update = state_tree.update(NodeView(self._recent), StateRoots(), overlay.writes)
+        writes = store_writes(overlay, update)
+        writes[GENESIS] = self.genesis.hash
+        writes[FRONTIER] = encode(Frontier().append(leaf_hash(self.genesis.hash)))
+        writes[validators_key(0)] = encode(self.genesis.validators)
         return writes
 
     def _changed_validators(self, overlay: Overlay, current: ValidatorSet) -> ValidatorSet | None:
@@ -440,42 +443,6 @@ class Application:
         except DecodeError:
             return None
         return validators if validators != current else None
-
-
-class _View:
-    """One key space of the store, without its prefix."""
-
-    def __init__(self, store: Overlay, prefix: bytes) -> None:
-        self._store = store
-        self._prefix = prefix
-
-    def get(self, key: bytes) -> bytes | None:
-        return self._store.get(self._prefix + key)
-
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for key, value in self._store.scan(self._prefix + prefix):
-            yield key[len(self._prefix) :], value
-
-
-class _Nodes:
-    """The state tree's nodes in the store."""
-
-    def __init__(self, store: Overlay) -> None:
-        self._store = store
-
-    def get_node(self, key: bytes) -> bytes | None:
-        return self._store.get(NODES + key)
-
-
-def _store_writes(overlay: Overlay, update: state_tree.TreeUpdate) -> dict[bytes, bytes | None]:
-    writes = {STATE + key: value for key, value in overlay.writes.items()}
-    writes.update((NODES + key, value) for key, value in update.node_writes.items())
-    writes[_ROOTS] = encode(update.roots)
-    return writes
-
-
-def _validators_key(height: int) -> bytes:
-    return _VALIDATORS + b"%016x" % height
 
 
 def _check_pins(genesis: Genesis, contracts: ContractSet) -> None:

@@ -9,6 +9,7 @@
     meter          what the charges count on
     contract       the one module that contracts import; primitives are its charged functions
     state          keys, readers and the overlay that a block writes to
+    store          where state, tree nodes and the application's own entries are in a node's store
 
 A sibling of `ledger.consensus`: neither imports the other.
 """

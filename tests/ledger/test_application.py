@@ -7,11 +7,12 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from ledger.application import STATE, Application
+from ledger.application import Application
 from ledger.blocks import Block, BlockHeader
 from ledger.codec import encode
 from ledger.errors import ContractError, InvalidBlockError, InvalidTransactionError, LedgerError
 from ledger.execution.state import encode_key
+from ledger.execution.store import STATE
 from ledger.limits import BLOCK_CLOCK_CALLS_MAX, EXPIRY_HEIGHTS_MAX, EXPIRY_MS_MAX
 from ledger.membership import Validator, ValidatorSet
 from ledger.state_tree import verify_state
