@@ -3,7 +3,7 @@
 Rules:
 
     1. A hospital reports a claim for admitted stays under a usable grant; the grant says who the customer and the
-       insurer are. Every insurer's claims are numbered from 0 without a gap.
+       insurer are. It enters the insurer's register.
     2. Only the claim's insurer settles, and only while the claim's grant covers it at that place: it names the grant's
        version, the latest closing of every stay, the policy, its current payee, and the balance that it starts from.
        It has confirmed every part, and every invoice is consumed by this claim and no other.
@@ -34,31 +34,23 @@ Rules:
     settlements      claim id, version         Settlement
     payments         payment id                Payment
     idempotency      key                       KeyUse
-    totals           insurer, year             Total
-    register         insurer, number           RegisterRow
-    register_heads   insurer                   RegisterHead
-    by_customer      customer, claim id        RegisterRow
-    by_hospital      hospital, claim id        RegisterRow
-    by_status        written status, claim id  RegisterRow
 """
 
 from contracts.consent import Consent
 from contracts.coverage import Coverage
 from contracts.grants import Finding, GrantVersion, Need, RecordType
 from contracts.identifiers import locate
-from contracts.listings import ClaimSummary, ClaimView, CountClaims, FindTotal, ListClaims, ShowClaim, ShowPayment
+from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
 from contracts.membership import Membership
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
 from contracts.payments import (
-    civil_year,
-    count_payment,
     derive_status,
-    discount_payment,
     move_payment,
     redirect_payment,
 )
 from contracts.policies import Balance
 from contracts.records import Records
+from contracts.registers import Registers
 from contracts.settlements import (
     STAYS_MAX,
     STEPS_MAX,
@@ -76,19 +68,15 @@ from contracts.settlements import (
     PaymentEvent,
     PaymentStep,
     Redirect,
-    RegisterHead,
-    RegisterRow,
     Report,
     Resume,
     Settle,
     Settlement,
     Step,
     StepName,
-    Total,
     Withdraw,
 )
 from ledger.execution.contract import (
-    IDENTITY,
     Contract,
     Table,
     query,
@@ -100,8 +88,6 @@ from ledger.execution.contract import (
 
 WAITS_MAX = 20
 """Waits for consent of one claim: keeps room for its other steps."""
-LIST_ROWS_MAX = 100
-"""Rows of one page of a listing."""
 
 
 class Claims(Contract):
@@ -112,12 +98,6 @@ class Claims(Contract):
     settlements = Table("settlements", Settlement)
     payments = Table("payments", Payment)
     idempotency = Table("idempotency", KeyUse)
-    totals = Table("totals", Total)
-    register = Table("register", RegisterRow)
-    register_heads = Table("register_heads", RegisterHead)
-    by_customer = Table("by_customer", RegisterRow)
-    by_hospital = Table("by_hospital", RegisterRow)
-    by_status = Table("by_status", RegisterRow)
 
     @transaction
     def report(self, message: Report) -> None:
@@ -131,7 +111,7 @@ class Claims(Contract):
         grant = self.call(Consent).terms(message.grant_id)
         insurer = grant.grantee.organisation
         self.call(Membership).find(insurer, "insurer")
-        number = self._register(insurer, claim_id)
+        number = self.call(Registers).enter(claim_id, grant.subject, hospital, insurer)
         claim = Claim(
             claim_id,
             number,
@@ -151,9 +131,6 @@ class Claims(Contract):
         for stay_id in message.stay_ids:
             self.call(Records).attach(stay_id, claim_id, hospital, grant.subject)
         self.call(Consent).bind(message.grant_id, claim_id)
-        row = RegisterRow(claim_id)
-        self.by_customer.put((grant.subject, claim_id), row)
-        self.by_hospital.put((hospital, claim_id), row)
         self._step(claim, "reported", "REPORTED", version.version, "")
 
     @transaction
@@ -242,9 +219,10 @@ class Claims(Contract):
         self.idempotency.put(message.idempotency_key, KeyUse(message.payment_id))
         claim = self._claim(payment.claim_id)
         if moved.status == "paid":
-            claim, moved = self._count(claim, moved)
+            claim, moved = self.call(Registers).add_paid(claim, moved)
         elif payment.status == "paid":
-            claim, moved = self._discount(claim, moved)
+            paid = [other for other in self._payments(claim) if other.status == "paid"]
+            claim, moved = self.call(Registers).take_back(claim, moved, paid)
         self.payments.put(message.payment_id, moved)
         claim = self._follow(claim, moved)
         self._emit_payment(claim, moved)
@@ -299,31 +277,8 @@ class Claims(Contract):
     @query
     def list_claims(self, message: ListClaims) -> tuple[ClaimSummary, ...]:
         """Return one page of a customer's, insurer's or hospital's claims, or of those in one written status."""
-        if message.by == "customer":
-            rows = self.by_customer.scan(message.value)
-        elif message.by == "insurer":
-            rows = self.register.scan(message.value)
-        elif message.by == "hospital":
-            rows = self.by_hospital.scan(message.value)
-        else:
-            rows = self.by_status.scan(message.value)
-        found: list[ClaimSummary] = []
-        for key, row in rows:
-            if key[-1] > message.after:
-                found.append(self._summary(self._claim(row.claim_id)))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
-
-    @query
-    def total(self, message: FindTotal) -> Total:
-        """Return what an insurer paid in a calendar year."""
-        return self._total(message.insurer, message.year)
-
-    @query
-    def count(self, message: CountClaims) -> RegisterHead:
-        """Return how many claims an insurer's register has."""
-        return self.register_heads.get(message.insurer) or RegisterHead(0)
+        ids = self.call(Registers).page(message)
+        return tuple(self._summary(self._claim(claim_id)) for claim_id in ids)
 
     def _check_parts(self, claim: Claim, outcome: Outcome) -> None:
         records = self.call(Records)
@@ -375,26 +330,6 @@ class Claims(Contract):
         self._emit_payment(claim, payment)
         return claim
 
-    def _count(self, claim: Claim, payment: Payment) -> tuple[Claim, Payment]:
-        year = civil_year(self.context.time_ms)
-        is_first = claim.counted_year is None and payment.direction == "payout"
-        total = count_payment(self._total(claim.insurer, year), payment, 1 if is_first else 0)
-        self.totals.put((claim.insurer, year), total)
-        return (replace(claim, counted_year=year) if is_first else claim), replace(payment, counted_year=year)
-
-    def _discount(self, claim: Claim, payment: Payment) -> tuple[Claim, Payment]:
-        assert payment.counted_year is not None, "what was paid was counted"
-        paid = [other for other in self._payments(claim) if (other.direction, other.status) == ("payout", "paid")]
-        is_last = payment.direction == "payout" and len(paid) == 1 and claim.counted_year is not None
-        in_same_year = is_last and claim.counted_year == payment.counted_year
-        year_total = self._total(claim.insurer, payment.counted_year)
-        total = discount_payment(year_total, payment, 1 if in_same_year else 0)
-        self.totals.put((claim.insurer, payment.counted_year), total)
-        if is_last and claim.counted_year is not None and not in_same_year:
-            former = self._total(claim.insurer, claim.counted_year)
-            self.totals.put((claim.insurer, claim.counted_year), replace(former, claims=former.claims - 1))
-        return (replace(claim, counted_year=None) if is_last else claim), replace(payment, counted_year=None)
-
     def _follow(self, claim: Claim, payment: Payment) -> Claim:
         """Let the claim's status follow its payments, without ending a wait for consent."""
         latest = self._settlement(claim.claim_id, claim.settlement_version)
@@ -443,12 +378,6 @@ class Claims(Contract):
             releasing=releasing,
         )
 
-    def _register(self, insurer: str, claim_id: str) -> int:
-        head = self.register_heads.get(insurer) or RegisterHead(0)
-        self.register.put((insurer, head.count), RegisterRow(claim_id))
-        self.register_heads.put(insurer, RegisterHead(head.count + 1))
-        return head.count
-
     def _require(self, claim: Claim, *names: str) -> None:
         if self.context.signer not in names:
             reject("FORBIDDEN", f"{claim.claim_id}: expected {' or '.join(names)}, got {self.context.signer}")
@@ -475,9 +404,6 @@ class Claims(Contract):
 
     def _former(self, claim: Claim) -> Settlement | None:
         return None if claim.settlement_version == 0 else self._settlement(claim.claim_id, claim.settlement_version)
-
-    def _total(self, insurer: str, year: int) -> Total:
-        return self.totals.get((insurer, year)) or Total(0, 0, IDENTITY)
 
     def _derived(self, claim: Claim) -> ClaimStatus:
         if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
@@ -518,10 +444,7 @@ class Claims(Contract):
         """Append a step to the claim's entry, move it to `status`, and tell followers."""
         if len(claim.steps) >= STEPS_MAX:
             reject("TOO_MANY", f"{claim.claim_id}: expected at most {STEPS_MAX} steps")
-        row = RegisterRow(claim.claim_id)
-        if claim.status != status:
-            self.by_status.delete((claim.status, claim.claim_id))
-        self.by_status.put((status, claim.claim_id), row)
+        self.call(Registers).move(claim.claim_id, claim.status, status)
         step = Step(name, status, claim.grant_id, grant_version, reference, detail, locate(self.context))
         claim = replace(claim, status=status, steps=(*claim.steps, step))
         self.claims.put(claim.claim_id, claim)

@@ -32,14 +32,14 @@ class ListClaims(Struct):
 
 
 class FindTotal(Struct):
-    """Query `total`."""
+    """Query `registers.total`."""
 
     insurer: Name
     year: Year
 
 
 class CountClaims(Struct):
-    """Query `count`."""
+    """Query `registers.count`."""
 
     insurer: Name
 

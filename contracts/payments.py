@@ -92,10 +92,9 @@ def count_payment(total: Total, payment: Payment, claims: int) -> Total:
     return Total(total.claims + claims, total.payments + 1, paid)
 
 
-def discount_payment(total: Total, payment: Payment, claims: int) -> Total:
-    """Return a year's total without a returned payment, and `claims` fewer claims."""
-    paid = subtract_commitments(total.paid, payment.amount)
-    return Total(total.claims - claims, total.payments - 1, paid)
+def discount_payment(total: Total, payment: Payment) -> Total:
+    """Return a year's total without a returned payment."""
+    return Total(total.claims, total.payments - 1, subtract_commitments(total.paid, payment.amount))
 
 
 def civil_year(time_ms: int) -> int:

@@ -258,7 +258,7 @@ class Payment(Struct):
 
 
 class Total(Struct):
-    """Table `totals`: what an insurer paid in a calendar year at UTC+8, by the rail's receipts."""
+    """Table `totals` of `registers`: what an insurer paid in a calendar year at UTC+8, by the rail's receipts."""
 
     claims: Sequence
     """Claims with a payment in force that were first paid in this year."""
@@ -269,13 +269,13 @@ class Total(Struct):
 
 
 class RegisterHead(Struct):
-    """Table `register_heads`: how many claims an insurer has."""
+    """Table `register_heads` of `registers`: how many claims an insurer has."""
 
     count: Sequence
 
 
 class RegisterRow(Struct):
-    """Tables `register`, `by_customer`, `by_hospital` and `by_status`: a claim to look up."""
+    """Tables `register`, `by_customer`, `by_hospital` and `by_status` of `registers`: a claim to look up."""
 
     claim_id: ClaimId
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from contracts.grants import Grant, Revoke
-from contracts.listings import ClaimSummary, ClaimView, CountClaims, ListClaims, ShowClaim
+from contracts.listings import ClaimSummary, ClaimView, CountClaims, FindTotal, ListClaims, ShowClaim
 from contracts.policies import Balance, ChangePolicy, FindBalance, NamePayee
 from contracts.settlements import (
     Acknowledge,
@@ -21,13 +21,14 @@ from contracts.settlements import (
     Report,
     Resume,
     Settle,
+    Total,
     Withdraw,
 )
 from contracts.stays import Append, Close, Deliver
 from ledger.crypto.commitments import verify_difference
 from ledger.crypto.signatures import sign_challenge
 from ledger.execution.loader import ContractSet
-from tests.contracts.consortium import Call, Case, Consortium, Figure, digest
+from tests.contracts.consortium import YEAR_MS, Call, Case, Consortium, Figure, digest
 
 PAYABLE = Figure.draw(206_000, "payable")
 
@@ -138,7 +139,7 @@ def test_every_insurers_claims_are_numbered_without_a_gap(chain: Consortium) -> 
     cases = [chain.case(chain.consent(), policy_id) for _ in range(3)]
     for case in cases:
         chain.do(*chain.admit(case))
-    head = chain.ask("claims.count", CountClaims("insurer-a"), RegisterHead)
+    head = chain.ask("registers.count", CountClaims("insurer-a"), RegisterHead)
     rows = chain.ask("claims.list_claims", ListClaims("insurer", "insurer-a", ""), tuple[ClaimSummary, ...])
     assert head.count == 3
     assert [(row.number, row.claim_id) for row in rows] == [(n, case.claim_id) for n, case in enumerate(cases)]
@@ -523,6 +524,22 @@ def test_after_a_correction_only_the_difference_moves(
     verify_difference(view.payments[1].amount, difference.amount, difference.blinding)
     chain.do(chain.pay(view.claim.payments[1], "paid"))
     assert chain.view(case).status == "PAID"
+
+
+def test_a_claim_counts_in_the_year_of_its_first_payment_until_its_last_return(chain: Consortium, case: Case) -> None:
+    settled(chain, case)
+    chain.do(chain.pay(chain.view(case).claim.payments[0], "paid"))
+    corrected(chain, case, Figure.draw(700_000, "bill"))
+    chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))
+    first, later = chain.view(case).claim.payments
+    chain.do(chain.pay(later, "paid"), after_ms=YEAR_MS)
+    for returned, claims in ((first, [1, 0]), (later, [0, 0])):
+        totals = [chain.ask("registers.total", FindTotal("insurer-a", year), Total) for year in (2026, 2027)]
+        assert [total.claims for total in totals] == [1, 0]
+        chain.do(chain.pay(returned, "returned"))
+        totals = [chain.ask("registers.total", FindTotal("insurer-a", year), Total) for year in (2026, 2027)]
+        assert [total.claims for total in totals] == claims
+    assert [total.payments for total in totals] == [0, 0]
 
 
 def test_a_correction_stays_in_the_balance_of_the_first_settlement(chain: Consortium, case: Case) -> None:

@@ -37,7 +37,7 @@ def payment_id(chain: Consortium, case: Case) -> str:
 
 
 def total(chain: Consortium, year: int = 2026) -> Total:
-    return chain.ask("claims.total", FindTotal("insurer-a", year), Total)
+    return chain.ask("registers.total", FindTotal("insurer-a", year), Total)
 
 
 def due() -> Payment:

@@ -20,6 +20,7 @@ from contracts.stays import (
     StayView,
 )
 from ledger.crypto.commitments import IDENTITY
+from ledger.execution.state import encode_prefix
 from tests.contracts.consortium import Call, Case, Consortium, Figure, digest
 
 
@@ -315,6 +316,8 @@ def test_a_recipient_finds_its_inbox_and_answers_each_share_once(chain: Consorti
     deliver = ("insurer-a", "records.deliver", Deliver(case.record("invoice")))
     assert chain.post(deliver, deliver) == ["OK", "WRONG_STATE"]
     assert len(chain.ask("records.inbox", ListInbox("insurer-a"), tuple[ShareView, ...])) == 3
+    rows = [key for key in chain.store.entries if key.startswith(b"s/" + encode_prefix("records", "inbox"))]
+    assert len(rows) == 3
 
 
 def test_nobody_else_answers_for_the_recipient(chain: Consortium, case: Case) -> None:
