@@ -25,7 +25,7 @@ def list_grants(view: ChainView, subject: str) -> list[GrantView]:
             "consent",
             "list_of_subject",
             ListGrants(subject, after),
-            cast("type[tuple[GrantView, ...]]", tuple[GrantView, ...]),
+            tuple[GrantView, ...],
         )
         if not page:
             return found
