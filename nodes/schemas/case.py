@@ -13,7 +13,6 @@ A file that does not fit is refused with one sentence per field: what was expect
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from contracts.adjudication import case as cases
 from contracts.adjudication import product as products
@@ -31,6 +30,7 @@ from nodes.schemas.notation import (
     Name,
     RecordType,
     Yuan,
+    describe_errors,
 )
 from nodes.schemas.product import Product
 
@@ -270,7 +270,7 @@ def read_case_file(data: bytes) -> CaseFile:
     try:
         return CaseFile.model_validate_json(data)
     except ValidationError as error:
-        raise CaseFileError("\n".join(_describe(item) for item in error.errors())) from None
+        raise CaseFileError(describe_errors(error, "case file")) from None
 
 
 def read_case(data: bytes) -> cases.Case:
@@ -285,19 +285,3 @@ def read_case(data: bytes) -> cases.Case:
     except (ContractError, DecodeError) as error:
         raise CaseFileError(str(error)) from None
     return case
-
-
-def _describe(error: ErrorDetails) -> str:
-    field = ".".join(str(part) for part in error["loc"] if part not in ("word", "list"))
-    expected = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "missing":
-        return f"{field}: expected a value, got nothing"
-    if error["type"] == "extra_forbidden":
-        return f"{field}: expected no field of this name, got one"
-    if error["type"] == "json_invalid":
-        return f"case file: expected JSON, got something else ({expected})"
-    if not expected.startswith("expected"):
-        expected = f"expected otherwise: {expected[:1].lower()}{expected[1:]}"
-    got = error["input"]
-    shown = type(got).__name__ if isinstance(got, dict | list) else repr(got)
-    return f"{field or 'case file'}: {expected}, got {shown[:60]}"

@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 EPOCH = date(1970, 1, 1)
 
@@ -93,3 +94,29 @@ def _build(value: object) -> object:
     if isinstance(value, tuple):
         return tuple(_build(item) for item in value)
     return value
+
+
+def describe_errors(error: ValidationError, what: str) -> str:
+    """Return one sentence for each field that does not fit: what was expected there, and what came.
+
+    Args:
+        error: As pydantic raised it.
+        what: What the text was to be, such as `case file`.
+    """
+    return "\n".join(_describe(item, what) for item in error.errors())
+
+
+def _describe(error: ErrorDetails, what: str) -> str:
+    field = ".".join(str(part) for part in error["loc"] if part not in ("word", "list"))
+    expected = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "missing":
+        return f"{field}: expected a value, got nothing"
+    if error["type"] == "extra_forbidden":
+        return f"{field}: expected no field of this name, got one"
+    if error["type"] == "json_invalid":
+        return f"{what}: expected JSON, got something else ({expected})"
+    if not expected.startswith("expected"):
+        expected = f"expected otherwise: {expected[:1].lower()}{expected[1:]}"
+    got = error["input"]
+    shown = type(got).__name__ if isinstance(got, dict | list) else repr(got)
+    return f"{field or what}: {expected}, got {shown[:60]}"

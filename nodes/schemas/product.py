@@ -1,13 +1,37 @@
-"""A product in a case file: JSON of `contracts.adjudication.product`, whose docstrings say what each field means."""
+"""A product as JSON, in a case file or by itself: `contracts.adjudication.product`, whose docstrings say what it means.
+
+A product that does not fit is refused with one sentence per field: what was expected there, and what came.
+"""
 
 from typing import Annotated, Literal
 
 from msgspec.structs import replace
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, ValidationError
 
 from contracts.adjudication import product as products
+from contracts.adjudication.consistency import check_product
 from contracts.adjudication.exclusions import STANDARD_EXCLUSIONS
-from nodes.schemas.notation import Currency, Days, Grade, Label, Mirror, Name, Percent, Prefix, Yuan
+from ledger.codec import decode, encode
+from ledger.errors import ContractError, DecodeError, LedgerError
+from nodes.schemas.notation import (
+    Currency,
+    Days,
+    Grade,
+    Label,
+    Mirror,
+    Name,
+    Percent,
+    Prefix,
+    Yuan,
+    describe_errors,
+)
+
+PRODUCT_FILE_BYTES_MAX = 256 * 1024
+"""Far above the 16 KB that a product may have on the chain."""
+
+
+class ProductError(LedgerError):
+    """A product that does not fit, or that is not known."""
 
 
 class Deductible(Mirror):
@@ -154,3 +178,22 @@ class Product(Mirror):
             return replace(stated, exclusions=STANDARD_EXCLUSIONS)
         product: products.Product = super().build()
         return product
+
+
+def read_product(data: bytes) -> products.Product:
+    """Return a product from its JSON, checked against every bound of the contracts.
+
+    Raises:
+        ProductError: If it is too large, no JSON, does not fit, or contradicts itself.
+    """
+    if len(data) > PRODUCT_FILE_BYTES_MAX:
+        msg = f"product: expected at most {PRODUCT_FILE_BYTES_MAX} bytes, got {len(data)}"
+        raise ProductError(msg)
+    try:
+        product: products.Product = Product.model_validate_json(data).build()
+        check_product(decode(encode(product), products.Product))
+    except ValidationError as error:
+        raise ProductError(describe_errors(error, "product")) from None
+    except (ContractError, DecodeError) as error:
+        raise ProductError(str(error)) from None
+    return product
