@@ -13,13 +13,13 @@ import ast
 import typing
 from collections.abc import Iterator, Mapping
 from types import FunctionType, ModuleType, SimpleNamespace
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
-from ledger.codec import Struct, encode
+from ledger.codec import Name, Struct, decode, encode
 from ledger.crypto.hashes import hash_bytes, hash_tagged
-from ledger.errors import LedgerError
+from ledger.errors import DecodeError, LedgerError
 from ledger.execution import contract as contract_api
 from ledger.execution import guards
 from ledger.execution.contract import CLOCK, Contract, MethodKind, Table, method_kind
@@ -159,7 +159,7 @@ class _Loader:
                 if not isinstance(kind, type) or not issubclass(kind, Contract) or kind.__module__ != module.__name__:
                     continue
                 name = getattr(kind, "name", None)
-                if not isinstance(name, str) or not name or name in RESERVED_NAMES or name in contracts:
+                if not _is_name(name) or name in RESERVED_NAMES or name in contracts:
                     msg = f"{module_name}.{kind.__name__}: expected a contract name of its own, got {name!r}"
                     raise ContractLoadError(msg)
                 contracts[name] = LoadedContract(kind, self._code_hash(module_name))
@@ -249,3 +249,11 @@ def _check_decodable(where: str, kind: object) -> None:
     except (TypeError, NameError) as error:
         msg = f"{where}: expected a type that the codec can decode: {error}"
         raise ContractLoadError(msg) from error
+
+
+def _is_name(name: object) -> TypeGuard[str]:
+    try:
+        decode(encode(name), Name)
+    except (DecodeError, UnicodeEncodeError, TypeError):
+        return False
+    return True
