@@ -16,7 +16,19 @@ from ledger.execution.contract import read_actor
 from ledger.limits import FRAME_BYTES_MAX, SUBMISSION_TRANSACTIONS_MAX
 from ledger.membership import Actor
 from ledger.transactions import Submission, Transaction, make_submission
-from nodes.agent import Agent, AgentEffect, AgentInput, Answer, Call, Note, PeerAnswered, PeerRequested, Request, Submit
+from nodes.agent import (
+    Agent,
+    AgentEffect,
+    AgentInput,
+    Answer,
+    Call,
+    Note,
+    PeerAnswered,
+    PeerRequested,
+    Request,
+    Submit,
+    Ticked,
+)
 from nodes.entropy import Entropy
 from nodes.network.messages import AnswerFrame, RequestFrame
 
@@ -149,6 +161,15 @@ class AgentHost:
         """Host an agent that signs as its member."""
         self._agents[agent.name] = (agent, signatory)
 
+    def sign(self, name: str, calls: tuple[Call, ...], now_ms: int) -> Submission:
+        """Return the calls of a hosted member as one signed submission."""
+        signatory = self._agents[name][1]
+        return make_submission(signatory.key, make_transactions(calls, signatory, self._view, self._entropy, now_ms))
+
+    def wake(self, name: str, now_ms: int) -> None:
+        """Have one agent look at once at what there is to do: the API has given it something."""
+        self._step(name, Ticked(now_ms), now_ms)
+
     def step_all(self, event: AgentInput) -> None:
         """Tell every agent the same."""
         for name in self._agents:
@@ -199,11 +220,8 @@ class AgentHost:
         self.perform(name, self._agents[name][0].step(event), now_ms)
 
     def _offer(self, name: str, calls: tuple[Call, ...], now_ms: int) -> None:
-        signatory = self._agents[name][1]
         for start in range(0, len(calls), SUBMISSION_TRANSACTIONS_MAX):
-            part = calls[start : start + SUBMISSION_TRANSACTIONS_MAX]
-            transactions = make_transactions(part, signatory, self._view, self._entropy, now_ms)
-            self._submit(make_submission(signatory.key, transactions))
+            self._submit(self.sign(name, calls[start : start + SUBMISSION_TRANSACTIONS_MAX], now_ms))
 
     def _ask(self, name: str, request_id: int, peer: str, body: bytes, now_ms: int) -> None:
         number = self._number()

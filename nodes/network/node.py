@@ -53,7 +53,7 @@ from ledger.replica.ports import (
 )
 from ledger.replica.status import ReplicaStatus
 from ledger.transactions import Receipt, Submission
-from nodes.agent import Committed, Ticked
+from nodes.agent import Call, Committed, Ticked
 from nodes.entropy import Entropy
 from nodes.network.frames import make_hello
 from nodes.network.hosting import AgentHost, NodeView
@@ -239,6 +239,23 @@ class NetworkNode:
         refusal = await verdict
         if refusal is not None:
             raise InvalidTransactionError(refusal.code, refusal.message)
+
+    async def call(self, member: str, call: Call, timeout_seconds: float) -> TransactionPlace:
+        """Call a contract as a hosted member and wait until it is committed.
+
+        Raises:
+            InvalidTransactionError: If the mempool or the contract refuses it, or it is not committed in time.
+        """
+        submission = self.host.sign(member, (call,), read_clock_ms())
+        await self.submit(submission)
+        place = await self.wait_for(submission.transactions[0].id, timeout_seconds)
+        if place is None:
+            raise InvalidTransactionError(
+                "TIMEOUT", f"{call.contract}.{call.method}: no block within {timeout_seconds} s"
+            )
+        if not place.receipt.ok:
+            raise InvalidTransactionError(place.receipt.code, place.receipt.reason)
+        return place
 
     async def wait_for(self, transaction_id: bytes, timeout_seconds: float) -> TransactionPlace | None:
         """Return where a transaction stands as soon as it is committed; None if that takes too long."""

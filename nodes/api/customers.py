@@ -1,0 +1,148 @@
+"""The routes for customers: enrolment, grants, and telling a party who they are.
+
+A customer calls under the pseudonym that she has towards one hospital and one insurer, at the nodes of these two. She
+sees what is about that pseudonym and nothing else.
+"""
+
+import base64
+import binascii
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from contracts.consent import LIST_ROWS_MAX
+from contracts.grants import GrantView, ListGrants
+from contracts.membership import Enrol
+from ledger.codec import decode, encode
+from ledger.errors import DecodeError
+from nodes.agent import Call
+from nodes.api.callers import AnyCaller, Customer, Node
+from nodes.api.errors import NotFoundError
+from nodes.authentication import Caller
+from nodes.network.node import NetworkNode, read_clock_ms
+from nodes.roles.linking import Linking
+from nodes.roles.lookup import find_grant
+from nodes.schemas import canonical_json
+from nodes.vault.sealing import Sealed
+
+WAIT_SECONDS = 15.0
+
+router = APIRouter(prefix="/v1", tags=["customers"])
+
+
+def get_linking(request: Request) -> Linking:
+    """Return the links of this node's organisation."""
+    return cast("Linking", request.app.state.linking)
+
+
+Links = Annotated[Linking, Depends(get_linking)]
+Base64 = Annotated[str, Field(max_length=128 * 1024)]
+
+
+class Enrolment(BaseModel):
+    """Proof of possession of the key that the caller's pseudonym is derived from."""
+
+    proof: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
+
+
+class Enrolled(BaseModel):
+    """The pseudonym is on the chain."""
+
+    pseudonym: str
+    sponsor: str
+
+
+class ChallengeAnswer(BaseModel):
+    """A challenge to answer with the pseudonym's key."""
+
+    challenge: str
+    """Canonical encoding, hex."""
+
+
+class IdentityDisclosure(BaseModel):
+    """Who the customer is, sealed to this organisation."""
+
+    sealed: Base64
+    """Canonical encoding of the sealed disclosure."""
+    answer: Annotated[str, Field(pattern=r"^[0-9a-f]{128}$")]
+    seal_key: Base64
+    """The pseudonym's own seal key: what decisions and openings for her are sealed to."""
+
+
+class LinkAnswer(BaseModel):
+    """What this organisation's master data say."""
+
+    grant: str
+    organisation: str
+    result: str
+
+
+@router.post("/enrolments")
+async def enrol(node: Node, caller: Customer, enrolment: Enrolment) -> Enrolled:
+    """Enrol the calling pseudonym, with this organisation as its sponsor; again does nothing."""
+    if not caller.enrolled:
+        message = Enrol(caller.name, caller.public_key, bytes.fromhex(enrolment.proof))
+        await node.call(node.organisation, Call("membership", "enrol", message), WAIT_SECONDS)
+    actor = node.view.actor(caller.name)
+    assert actor is not None, "an enrolled pseudonym is an actor"
+    return Enrolled(pseudonym=caller.name, sponsor=actor.sponsor or "")
+
+
+@router.get("/grants")
+async def list_grants(node: Node, caller: AnyCaller, after: str = "") -> dict[str, object]:
+    """List the grants of the calling customer, or those the calling organisation is a party of."""
+    method = "list_of_subject" if caller.role == "customer" else "list_of_party"
+    found = node.view.query("consent", method, ListGrants(caller.name, after), tuple[GrantView, ...])
+    return {"grants": [canonical_json.plain(grant) for grant in found], "more": len(found) == LIST_ROWS_MAX}
+
+
+@router.get("/grants/{grant_id}")
+async def show_grant(node: Node, caller: AnyCaller, grant_id: str) -> object:
+    """Show one grant to its subject or to a party of it."""
+    return canonical_json.plain(find_own_grant(node, caller, grant_id))
+
+
+@router.post("/grants/{grant_id}/challenge")
+async def challenge(node: Node, caller: Customer, links: Links, grant_id: str) -> ChallengeAnswer:
+    """Return the challenge that the grant's subject answers with her key."""
+    find_own_grant(node, caller, grant_id)
+    return ChallengeAnswer(challenge=encode(links.challenge(grant_id, read_clock_ms())).hex())
+
+
+@router.post("/grants/{grant_id}/identity")
+async def disclose(
+    node: Node, caller: Customer, links: Links, grant_id: str, disclosure: IdentityDisclosure
+) -> LinkAnswer:
+    """Take in who the customer is, compare with this organisation's master data, and post the link."""
+    find_own_grant(node, caller, grant_id)
+    sealed = decode(read_base64("sealed", disclosure.sealed), Sealed)
+    linked = links.disclose(
+        grant_id,
+        sealed,
+        bytes.fromhex(disclosure.answer),
+        read_base64("seal_key", disclosure.seal_key),
+        read_clock_ms(),
+    )
+    node.host.wake(node.organisation, read_clock_ms())
+    return LinkAnswer(grant=linked.grant_id, organisation=linked.organisation, result=linked.result)
+
+
+def find_own_grant(node: NetworkNode, caller: Caller, grant_id: str) -> GrantView:
+    """Return a grant if the caller is its subject or a party of it; raises `NotFoundError` otherwise."""
+    grant = find_grant(node.view, grant_id)
+    if grant is not None:
+        words = grant.versions[-1].grant
+        if caller.name in {words.subject, words.grantee.organisation, *words.sources} or caller.role == "regulator":
+            return grant
+    msg = f"grant {grant_id[:64]}: not found"
+    raise NotFoundError(msg)
+
+
+def read_base64(field: str, text: str) -> bytes:
+    """Return the bytes of a base64 field; raises `DecodeError`."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        msg = f"{field}: expected base64"
+        raise DecodeError(msg) from None
