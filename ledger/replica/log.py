@@ -8,8 +8,10 @@ A driver in `nodes/` keeps it as checksummed frames: `AppendLog` must be durable
 itself an `AppendLog`. A torn tail is cut; a broken middle stops the node.
 """
 
+from typing import cast
+
 from ledger.blocks import Block, Proposal, Round, Vote
-from ledger.codec import Height, Milliseconds, Struct
+from ledger.codec import Height, Milliseconds, Struct, decode
 from ledger.consensus.driver import Timeout
 
 
@@ -55,6 +57,15 @@ class ValueEntry(Struct, tag="value"):
 
 
 LogEntry = StartEntry | ProposalEntry | VoteEntry | PolkaEntry | TimeoutEntry | ValueEntry
+
+
+def decode_entry(data: bytes) -> LogEntry:
+    """Return the entry that a frame of the log holds.
+
+    Raises:
+        DecodeError: If it is not the canonical encoding of one.
+    """
+    return decode(data, cast("type[LogEntry]", LogEntry))
 
 
 def entry_height(entry: LogEntry) -> int:

@@ -251,12 +251,16 @@ class Replica:
             self._emit(Broadcast(EvidenceMessage(evidence)))
 
     def _receive_status(self, peer: str, status: StatusMessage) -> None:
+        """Send a peer what it lacks to come to where we are: blocks, the votes of its round, or our proposal."""
         self._peers.note_status(peer, status)
         current, state = self._current, self._current.driver.state
         committed = self.application.height
         if 1 <= status.height <= committed:
             count = min(CATCH_UP_BLOCKS_MAX, committed + 1 - status.height)
             self._emit(SendBlocks(peer, status.height, count))
+        elif status.height == current.height and status.round < state.round:
+            for vote in current.driver.votes.of_round(status.round):
+                self._emit(Send(peer, VoteMessage(vote)))
         elif (status.height, status.round) == (current.height, state.round) and not status.has_proposal:
             offer = current.driver.offers.get(state.round)
             message = current.proposal_message(offer.proposal) if offer else None

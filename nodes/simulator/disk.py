@@ -6,11 +6,10 @@ crash, all or the latter part of them; the rest of a torn entry is cut when the 
 
 from collections.abc import Iterator, Mapping
 from random import Random
-from typing import cast
 
 from ledger.blocks import Block, Commit
-from ledger.codec import decode, encode
-from ledger.replica.log import LogEntry
+from ledger.codec import encode
+from ledger.replica.log import LogEntry, decode_entry
 from ledger.replica.signer import NOTHING_SIGNED, SignerState
 
 
@@ -57,7 +56,7 @@ class Disk:
 
     def read_log(self) -> tuple[LogEntry, ...]:
         """Return the log as a node that starts finds it."""
-        return tuple(decode(data, cast("type[LogEntry]", LogEntry)) for data in self._log)
+        return tuple(decode_entry(data) for data in self._log)
 
     def crash(self, chance: Random) -> None:
         """Lose what was not synced, or only the latter part of it."""

@@ -17,7 +17,7 @@ from tests.ledger.execution.chain import load
 CHAIN_ID = "test-consortium"
 TIME_MS = 1_700_000_000_000
 NAMES = ("a", "b", "c", "d")
-KEYS = {name: PrivateKey(hash_tagged("test/key", name.encode())) for name in (*NAMES, "e")}
+KEYS = {name: PrivateKey(hash_tagged("test/key", name.encode())) for name in "abcdefg"}
 
 
 @cache
@@ -35,10 +35,12 @@ def make_genesis(names: tuple[str, ...] = NAMES) -> Genesis:
     return Genesis(PROTOCOL_VERSION, CHAIN_ID, TIME_MS, validators, organisations, contracts().pins())
 
 
-def simulate(seed: int, weather: Weather | None = None, extra: tuple[str, ...] = ()) -> Simulation:
-    """Return four validators, and `extra` nodes that are none; nothing is up."""
-    keys = {name: KEYS[name] for name in (*NAMES, *extra)}
-    return Simulation(make_genesis(), contracts(), keys, seed, weather or Weather())
+def simulate(
+    seed: int, weather: Weather | None = None, extra: tuple[str, ...] = (), names: tuple[str, ...] = NAMES
+) -> Simulation:
+    """Return four validators, or `names`, and `extra` nodes that are none; nothing is up."""
+    keys = {name: KEYS[name] for name in (*names, *extra)}
+    return Simulation(make_genesis(names), contracts(), keys, seed, weather or Weather())
 
 
 def submission(number: int, signer: str = "a", contract: str = "counter", method: str = "add") -> Submission:

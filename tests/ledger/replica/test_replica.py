@@ -16,7 +16,7 @@ from ledger.consensus.evidence import pair_votes
 from ledger.consensus.round import Step
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.errors import DecodeError
-from ledger.limits import CLOCK_SKEW_MS_MAX, FUTURE_MESSAGES_MAX
+from ledger.limits import CANDIDATE_BLOCKS_MAX, CATCH_UP_BLOCKS_MAX, CLOCK_SKEW_MS_MAX, FUTURE_MESSAGES_MAX
 from ledger.replica import Replica
 from ledger.replica.messages import (
     CommittedBlock,
@@ -175,7 +175,9 @@ def test_a_log_cut_anywhere_replays_to_the_same_votes_and_no_second_one(kept: in
     states = [effect.state for effect in performed if isinstance(effect, SaveSignerState)]
     again = Replica(application(), "a", KEYS["a"], states[-1] if states else NOTHING_SIGNED)
     assert not own_votes(again.step(LogReplayed(log)))
-    after = own_votes([*again.step(Started(NOW_MS + 1_000)), *give(again, *inputs)])
+    effects = [*again.step(Started(NOW_MS + 1_000)), *give(again, *inputs)]
+    assert reports(effects, "signing-refused") == [], "what stands in the log is not signed again"
+    after = own_votes(effects)
     sent = own_votes(performed)
     assert dict([*sent, *after]) == dict(before), "what was sent and what is sent now are the same votes"
     assert len(set(sent + after)) == len(before)
@@ -382,6 +384,66 @@ def test_evidence_of_a_peer_is_checked_kept_passed_on_once_and_begins_a_height()
     assert Broadcast(EvidenceMessage(pair)) in effects
     assert replica.status().step == "propose"
     assert give(replica, EvidenceMessage(pair)) == []
+
+
+def test_a_block_with_false_or_repeated_evidence_gets_nil() -> None:
+    pair = pair_votes(vote(PREVOTE, None, "c"), vote(PREVOTE, bytes(32), "c"))
+    forged = replace(pair, second=replace(pair.second, signature=bytes(64)))
+    for evidence, words in (((forged,), "does not verify"), ((pair, pair), "each offence once")):
+        block = application().execute(BlockInputs(1, NOW_MS, "b", (submission(1),), evidence))
+        replica = started()
+        replica.step(SubmissionReceived(submission(1), NOW_MS))
+        effects = give(replica, proposed(block))
+        assert own_votes(effects) == [(PREVOTE, None)]
+        assert words in str(reports(effects, "block-refused")[0]["why"])
+    honest = application().execute(BlockInputs(1, NOW_MS, "b", (), (pair,)))
+    assert own_votes(give(started(), proposed(honest))) == [(PREVOTE, honest.block.header.hash)]
+
+
+def test_trap_timeouts_of_the_old_round_are_cleared_when_a_higher_one_is_skipped_to() -> None:
+    replica = started()
+    give(replica, proposed(executed()))
+    give(replica, *votes(PREVOTE, None, "bc", 2))
+    assert replica.step(TimeoutElapsed(Timeout(1, 0, Step.PROPOSE), NOW_MS)) == []
+    assert list(replica._current.timeouts) == [Timeout(1, 2, Step.PROPOSE)]
+    assert replica.status().next_timeout == "propose"
+
+
+def test_a_replica_that_is_far_behind_asks_for_more_once_per_batch() -> None:
+    replica = started()
+    give(replica, StatusMessage(100, 0, Step.UNSTARTED, has_proposal=True))
+    source = application()
+    asked: list[int] = []
+    for height in range(1, 2 * CATCH_UP_BLOCKS_MAX + 1):
+        block = source.execute(BlockInputs(height, NOW_MS + height, "b", (submission(height),), ()))
+        source.commit(block)
+        message = vote_sign_bytes(CHAIN_ID, PRECOMMIT, height, 0, block.block.header.hash)
+        precommits = tuple(
+            Vote(PRECOMMIT, height, 0, block.block.header.hash, name, sign_vote(KEYS[name], message)) for name in "bcd"
+        )
+        effects = give(replica, CommittedBlock(block.block, make_commit(precommits, GENESIS.validators)))
+        asked.extend(
+            effect.message.height
+            for effect in effects
+            if isinstance(effect, Send) and isinstance(effect.message, StatusMessage)
+        )
+    assert asked == [2, CATCH_UP_BLOCKS_MAX + 2]
+
+
+def test_many_failed_rounds_keep_few_blocks_and_the_locked_one_among_them() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    give(replica, proposed(executed()), *votes(PREVOTE, value, "bc"))
+    for round_ in range(1, 3 * CANDIDATE_BLOCKS_MAX):
+        give(replica, *votes(PREVOTE, None, "bcd", round_))
+        name = NAMES[(1 + round_) % 4]
+        if name != "a":
+            give(replica, proposed(executed(proposer=name, time_ms=NOW_MS + round_), round_, name))
+    locked = replica._current.driver.state.locked
+    assert locked is not None
+    assert locked.value == value
+    assert replica._current.candidates.block(value) is not None
+    assert len(replica._current.candidates) <= CANDIDATE_BLOCKS_MAX + 1
 
 
 def test_a_false_polka_is_refused() -> None:

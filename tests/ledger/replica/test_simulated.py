@@ -4,6 +4,10 @@ Safety is checked inside the simulation (`nodes.simulator.checks`): one block pe
 honest double signature. A failure names the seed; the same seed gives the same trace.
 """
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from ledger.blocks import DuplicateProposal, DuplicateVote
@@ -47,6 +51,30 @@ def test_n4f0_one_seed_gives_one_trace_and_another_seed_another() -> None:
 
     assert run(3) == run(3)
     assert run(3) != run(4)
+
+
+def test_n4f0_the_trace_does_not_depend_on_the_order_of_hashes() -> None:
+    program = (
+        "from tests.ledger.replica.test_simulated import ROUGH, simulate, submission\n"
+        "simulation = simulate(3, ROUGH)\n"
+        "simulation.start()\n"
+        "simulation.submit('a', submission(1))\n"
+        "simulation.run_for(10_000)\n"
+        "print(simulation.trace_hash)\n"
+    )
+    traces = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=Path(__file__).parents[3],
+            env={"PYTHONHASHSEED": hash_seed, "PYTHONPATH": "."},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(traces) == 1
+    assert len(traces.pop().strip()) == 64
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -99,6 +127,36 @@ def test_n4f0_a_new_validator_votes_two_heights_after_its_election() -> None:
     assert sets == [False, False] + [True] * 7
     assert blocks(simulation, "a")[1].header.next_validators_hash == elected.hash
     assert "e" in {block.header.proposer for block in blocks(simulation, "a")}
+
+
+def test_n4f1_a_change_of_the_set_while_one_node_is_down_is_caught_up_with() -> None:
+    simulation = simulate(23, extra=("e",))
+    simulation.start("a", "b", "c", "e")
+    smaller = ValidatorSet(tuple(Validator(name, KEYS[name].public_key, 1) for name in ("a", "b", "d", "e")))
+    simulation.submit("a", submit_message(0, (smaller.validators,), "a", "membership", "elect"))
+    for number in range(1, 5):
+        simulation.run_for(6_000)
+        simulation.submit("a", submission(number))
+    simulation.run_for(6_000)
+    assert simulation.heights() == [5, 5, 5, 0, 5], "a, b and e of the new set are its quorum"
+    simulation.start("d")
+    assert simulation.run_until(lambda: simulation.height("d") == 5, 20_000)
+    simulation.crash("c", "b")
+    simulation.submit("a", submission(9))
+    assert simulation.run_until(lambda: simulation.height("d") == 6, 60_000)
+
+
+def test_n7f2_two_crashed_validators_of_seven_stop_nothing_and_three_do() -> None:
+    simulation = simulate(24, names=tuple("abcdefg"))
+    simulation.start(*"abcde")
+    simulation.submit("a", submission(1))
+    assert simulation.run_until(lambda: simulation.heights() == [1] * 5 + [0] * 2, 30_000)
+    simulation.crash("e")
+    simulation.submit("a", submission(2))
+    simulation.run_for(30_000)
+    assert max(simulation.heights()) == 1
+    simulation.start("e", "f", "g")
+    assert simulation.run_until(lambda: simulation.heights() == [2] * 7, 60_000)
 
 
 def test_n4f1_one_crashed_validator_stops_nothing() -> None:

@@ -12,8 +12,9 @@ from nodes.simulator import lies
 from nodes.simulator.simulation import Simulation, Weather
 from tests.ledger.replica.consortium import NAMES, included, simulate, submission
 
-SEEDS = (*range(8), 59, 66, 67, 74)
-"""The last four showed that an equivocator can split a polka, so that a proposal waited for it for ever."""
+SEEDS = (*range(8), 59, 66, 67, 74, 248, 370, 409)
+"""59 to 74 showed that an equivocator can split a polka, so that a proposal waits for it for ever; 248 to 409 that a
+single honest validator, gone one round ahead, must still give the others the votes of the round that they are in."""
 
 LIES = (None, None, lies.vote_twice, lies.propose_twice, lies.propose_nonsense, lies.say_nothing)
 
