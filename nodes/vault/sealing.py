@@ -2,7 +2,7 @@
 
 Medical data outlive today's curves, so a key that protects them is encapsulated under a lattice and a curve at once:
 whoever wants it must break both. The payload itself is sealed once (`nodes.vault.payloads`); what is sealed here is
-small: a record's keys, a customer's identity, an opening.
+small: a record's keys, a customer's identity, the opening of a claim.
 
     suite 1   KEM ML-KEM-768 + X25519 (X-Wing), KDF HKDF-SHA-256, AEAD AES-256-GCM; payloads AES-256-GCM in chunks
 
@@ -46,8 +46,8 @@ SUITE = 1
 SEAL_SEED_BYTES = 32
 MLKEM_PUBLIC_BYTES = 1184
 SEAL_PUBLIC_BYTES = MLKEM_PUBLIC_BYTES + 32
-SEALED_BYTES_MAX = 64 * 1024
-"""What is sealed is keys and identities; payloads have their own form."""
+SEALED_BYTES_MAX = 2 * 1024 * 1024
+"""The largest is a customer's opening: her case of up to 4,096 lines with its decision. Payloads have their own form."""
 
 RecordId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-z0-9][a-z0-9._-]*\Z")]
 """What sealed bytes belong to: a record's id on the chain (32-byte ids as hex), or such as `identity.<grant>`."""
@@ -192,7 +192,7 @@ def seal(public_key: bytes, context: SealContext, plaintext: bytes) -> Sealed:
     Args:
         public_key: The recipient's, 1216 bytes.
         context: What they are for.
-        plaintext: At most 60 KB.
+        plaintext: At most SEALED_BYTES_MAX less 4 KB.
 
     Raises:
         VerificationError: If the key is malformed or the plaintext too long.
