@@ -1,5 +1,6 @@
 """One proof for many entries: as strong as the single ones, smaller, and with no bit to spare."""
 
+import hashlib
 from collections.abc import Mapping
 
 import pytest
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from ledger.codec import decode, encode
 from ledger.errors import VerificationError
 from ledger.state_multiproof import StateMultiProof, join_proofs, verify_many
-from ledger.state_tree import StateRoots, prove, update
+from ledger.state_tree import EMPTY, OtherLeaf, StateProof, StateRoots, prove, update
 
 Entries = dict[bytes, bytes | None]
 
@@ -123,28 +124,42 @@ def test_another_root_is_refused() -> None:
         verify_many(bytes(32), ENTRIES, PROOF)
 
 
+def find_empty_slot(state: Mapping[bytes, bytes]) -> tuple[StateRoots, bytes, StateProof]:
+    """Return roots, an absent key whose slot is empty, and its single proof."""
+    nodes, roots = build(state)
+    keys = (key_of(index) for index in range(10_000, 11_000))
+    return next((roots, key, proof) for key in keys if (proof := prove(nodes, roots, key)).other is None)
+
+
 def test_an_empty_subtree_is_not_spelled_out() -> None:
-    state = {key_of(0): b"a", key_of(1): b"b"}
-    entries: Entries = {key_of(0): b"a"}
-    proof = prove_entries(state, entries)
-    bits = list(f"{int.from_bytes(proof.shape):0{8 * len(proof.shape)}b}")
-    place = bits.index("0", 1)
-    bits[place] = "1"
-    spelled = replace(proof, shape=int("".join(bits), 2).to_bytes(len(proof.shape)), hashes=bytes(32) + proof.hashes)
-    with pytest.raises(VerificationError):
-        verify_many(build(state)[1].root, entries, spelled)
+    roots, key, single = find_empty_slot(STATE)
+    verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, single)}))
+    spelled = replace(single, siblings=tuple(EMPTY if node is None else node for node in single.siblings))
+    assert spelled != single
+    with pytest.raises(VerificationError, match="is a bit"):
+        verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, spelled)}))
 
 
 def test_absence_is_shown_in_the_node_and_not_below_it() -> None:
-    state = {key_of(0): b"a", key_of(1): b"b"}
-    _, roots = build(state)
-    empty_slots = (i for i in range(2, 200) if len(prove_entries(state, {key_of(i): None}).hashes) < 64)
-    absent = next(empty_slots)
-    proof = prove_entries(state, {key_of(absent): None})
-    verify_many(roots.root, {key_of(absent): None}, proof)
-    deeper = replace(proof, shape=b"\xff" * len(proof.shape))
-    with pytest.raises(VerificationError):
-        verify_many(roots.root, {key_of(absent): None}, deeper)
+    roots, key, single = find_empty_slot(STATE)
+    deeper = replace(single, siblings=(None, None, None, None, *single.siblings))
+    with pytest.raises(VerificationError, match="not below an empty one"):
+        verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, deeper)}))
+
+
+def test_another_leaf_must_stand_where_the_absent_key_would() -> None:
+    nodes, roots = build(STATE)
+    keys = [key_of(index) for index in range(10_000, 10_100)]
+    proofs = {key: prove(nodes, roots, key) for key in keys}
+    first, second = [key for key in keys if proofs[key].other is not None][:2]
+    strange = replace(proofs[first], other=proofs[second].other)
+    with pytest.raises(VerificationError, match="does not lie under"):
+        verify_many(roots.root, {first: None}, join_proofs(roots, {first: (None, strange)}))
+    present = prove(nodes, roots, key_of(3))
+    itself = OtherLeaf(hashlib.sha256(key_of(3)).digest(), hashlib.sha256(b"3").digest())
+    hidden = replace(present, other=itself)
+    with pytest.raises(VerificationError, match="very path"):
+        verify_many(roots.root, {key_of(3): None}, join_proofs(roots, {key_of(3): (None, hidden)}))
 
 
 def test_many_entries_take_less_than_their_single_proofs() -> None:
