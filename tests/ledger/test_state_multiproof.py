@@ -151,8 +151,10 @@ def test_another_leaf_must_stand_where_the_absent_key_would() -> None:
     nodes, roots = build(STATE)
     keys = [key_of(index) for index in range(10_000, 10_100)]
     proofs = {key: prove(nodes, roots, key) for key in keys}
-    first, second = [key for key in keys if proofs[key].other is not None][:2]
-    strange = replace(proofs[first], other=proofs[second].other)
+    first = next(key for key in keys if proofs[key].other is not None)
+    others = [proof.other for proof in proofs.values() if proof.other is not None]
+    elsewhere = next(other for other in others if other.path[0] != hashlib.sha256(first).digest()[0])
+    strange = replace(proofs[first], other=elsewhere)
     with pytest.raises(VerificationError, match="does not lie under"):
         verify_many(roots.root, {first: None}, join_proofs(roots, {first: (None, strange)}))
     present = prove(nodes, roots, key_of(3))
