@@ -237,6 +237,18 @@ class Wallet:
         return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._seed)
 
 
+def is_protected(path: Path) -> bool:
+    """Whether the wallet in this file was saved with a passphrase.
+
+    Raises:
+        WalletError: If it cannot be read.
+    """
+    try:
+        return read_private(path, "wallet", _FILE_BYTES_MAX).startswith(_HEADER_PROTECTED)
+    except FileError as error:
+        raise WalletError(str(error)) from None
+
+
 def enrolment_sign_bytes(chain_id: str, name: str, public_key: bytes, sponsor: str) -> bytes:
     """Return what a proof of possession is over; the bytes that the contract `membership` checks."""
     return encode((chain_id, name, public_key, sponsor))

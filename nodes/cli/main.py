@@ -10,6 +10,8 @@ from ledger.errors import LedgerError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("nodes.cli.network:up", "Start a network of four organisations on this machine."),
+    "customer": ("nodes.cli.customer:customer", "Create customers with a wallet of their own."),
+    "consent": ("nodes.cli.consent:consent", "Grant and revoke consent, and look at what was granted."),
     "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
     "down": ("nodes.cli.network:down", "Stop the network; nothing is lost."),
 }

@@ -4,11 +4,22 @@
 name. In a home folder of one machine both are files of one user.
 """
 
+import os
+import re
+
+import click
+
 from nodes.authentication import RequestSigner
 from nodes.client import Client
 from nodes.config import Home
 from nodes.entropy import SystemEntropy
+from nodes.identity import Identity, synthetic_identity
 from nodes.keystore import load_keystore
+from nodes.roles.customer import Customer, CustomerError
+from nodes.wallet import PASSPHRASE_VARIABLE, Wallet, is_protected
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+"""Names of wallets: they become file names and patients' numbers."""
 
 
 def open_operator(home: Home, organisation: str) -> Client:
@@ -23,3 +34,60 @@ def open_operator(home: Home, organisation: str) -> Client:
     keys = load_keystore(home.node_folder(organisation) / "keys")
     signer = RequestSigner(keys.submission, network.chain_id, organisation, keys.submission_version)
     return Client(address, home.authority_path(organisation), signer, SystemEntropy())
+
+
+def create_wallet(home: Home, name: str) -> Wallet:
+    """Make and save the wallet of a synthetic customer.
+
+    Raises:
+        CustomerError: If the name is no plain name or taken.
+    """
+    if not NAME.fullmatch(name):
+        msg = f"name: expected 1 to 32 lower-case letters, digits and hyphens, got {name[:40]!r}"
+        raise CustomerError(msg)
+    path = home.wallet_path(name)
+    if path.exists():
+        msg = f"{path}: this customer exists; choose another name"
+        raise CustomerError(msg)
+    home.load_network()
+    entropy = SystemEntropy()
+    wallet = Wallet.create(synthetic_identity(name, entropy), entropy)
+    wallet.save(path, os.environ.get(PASSPHRASE_VARIABLE), entropy)
+    return wallet
+
+
+def open_customer(home: Home, name: str) -> Customer:
+    """Return the customer whose wallet has this name.
+
+    Raises:
+        CustomerError: If there is no such wallet.
+        WalletError: If it does not open.
+    """
+    return Customer(home, home.load_genesis(), open_wallet(home, name), SystemEntropy())
+
+
+def open_wallet(home: Home, name: str) -> Wallet:
+    """Return the wallet of this name, asking for its passphrase if it has one.
+
+    Raises:
+        CustomerError: If there is none.
+        WalletError: If it does not open.
+    """
+    path = home.wallet_path(name)
+    if not NAME.fullmatch(name) or not path.exists():
+        msg = f"{name[:40]}: no wallet of that name in {home.wallets_folder}; make one with `xinpei customer create`"
+        raise CustomerError(msg)
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE) if is_protected(path) else None
+    if passphrase is None and is_protected(path):
+        passphrase = str(click.prompt(f"passphrase of {name}", hide_input=True, err=True))
+    return Wallet.load(path, passphrase)
+
+
+def identity_fields(identity: Identity) -> dict[str, str]:
+    """Return an identity as the API takes it."""
+    return {
+        "document_type": identity.document_type,
+        "document_number": identity.document_number,
+        "name": identity.name,
+        "birth_date": identity.birth_date,
+    }
