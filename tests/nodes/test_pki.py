@@ -1,5 +1,6 @@
 """Who may speak in whose name: certificates against strangers and against other members."""
 
+import contextlib
 import datetime as dt
 import ssl
 from pathlib import Path
@@ -92,6 +93,21 @@ def test_a_member_cannot_speak_in_another_members_name(
         shake_hands(victim, honest)
     with pytest.raises(VerificationError, match="says hospital-a, but the authority of hospital-a did not sign it"):
         load_tls(tmp_path / "hospital-b", trust(certificates))
+
+
+def test_no_session_ticket_lets_a_peer_skip_its_certificate(tmp_path: Path, certificates: dict[str, bytes]) -> None:
+    authorities = trust(certificates)
+    server, client = load_tls(tmp_path / "hospital-a", authorities), load_tls(tmp_path / "insurer-a", authorities)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    accepting = server.server.wrap_bio(to_server, to_client, server_side=True)
+    dialling = client.client.wrap_bio(to_client, to_server)
+    for end in (dialling, accepting, dialling, accepting):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    accepting.write(b"x")  # tickets would come before it
+    assert dialling.read(1) == b"x"
+    assert dialling.session is not None
+    assert not dialling.session.has_ticket
 
 
 def test_an_authority_is_no_node(certificates: dict[str, bytes]) -> None:

@@ -10,6 +10,7 @@ from contracts import membership
 from ledger.codec import decode, encode
 from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
+from nodes.authentication import pseudonym_name
 from nodes.entropy import SeededEntropy, SystemEntropy
 from nodes.identity import Disclosure, Identity, check_digit, check_identity, commit_identity, synthetic_identity
 from nodes.vault.sealing import SealContext, SealKeyPair
@@ -20,7 +21,6 @@ from nodes.wallet import (
     check_answer,
     enrolment_sign_bytes,
     make_challenge,
-    pseudonym_name,
 )
 
 CHAIN = "xinpei-test"

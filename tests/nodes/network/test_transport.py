@@ -332,6 +332,38 @@ def test_garbage_instead_of_a_greeting_is_refused(network: Network, data: bytes)
     run(scenario())
 
 
+def test_nobody_else_connects_in_this_nodes_own_name(network: Network) -> None:
+    async def scenario() -> None:
+        server = network.transport(A, {})
+        await server.start()
+        async with RawPeer(network.tls(A)) as peer:
+            await peer.dial(server.address)
+            answer = await peer.greet(make_hello("xinpei-test", GENESIS, A))
+            assert "that is this node's own organisation" in answer.refusal
+        await server.stop()
+
+    run(scenario())
+
+
+def test_connections_that_do_not_greet_are_bounded(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nodes.network.transport.GREETINGS_MAX", 1)
+
+    async def scenario() -> None:
+        server = network.transport(A, {})
+        await server.start()
+        async with RawPeer(network.tls(C)) as silent, RawPeer(network.tls(B)) as second:
+            await silent.dial(server.address)
+            await second.dial(server.address)
+            assert "more than 1 connections that have not greeted" in (await second.read_answer()).refusal
+            assert (await silent.greet(make_hello("xinpei-test", GENESIS, C))).refusal == ""
+        async with RawPeer(network.tls(B)) as third:
+            await third.dial(server.address)
+            assert (await third.greet(make_hello("xinpei-test", GENESIS, B))).refusal == ""
+        await server.stop()
+
+    run(scenario())
+
+
 def test_garbage_instead_of_tls_harms_nobody(network: Network) -> None:
     async def scenario() -> None:
         first, second = await pair(network)
