@@ -47,7 +47,8 @@ SEAL_SEED_BYTES = 32
 MLKEM_PUBLIC_BYTES = 1184
 SEAL_PUBLIC_BYTES = MLKEM_PUBLIC_BYTES + 32
 SEALED_BYTES_MAX = 2 * 1024 * 1024
-"""The largest is a customer's opening: her case of up to 4,096 lines with its decision. Payloads have their own form."""
+"""The largest is a customer's opening: her case of up to 4,096 lines with its decision. Payloads have a form of their
+own."""
 
 RecordId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-z0-9][a-z0-9._-]*\Z")]
 """What sealed bytes belong to: a record's id on the chain (32-byte ids as hex), or such as `identity.<grant>`."""
