@@ -17,11 +17,13 @@ from ledger.codec import encode
 from ledger.errors import LedgerError
 from ledger.transactions import Submission
 from nodes.authentication import RequestSigner
-from nodes.config import NodeAddress
+from nodes.config import ConfigurationError, NodeAddress
 from nodes.entropy import Entropy
 
 TIMEOUT_SECONDS = 40.0
 """Longer than any wait that a route offers."""
+CONNECT_SECONDS = 5.0
+"""A node that does not even greet within this time is stopped or stuck."""
 
 
 class ApiError(LedgerError):
@@ -44,7 +46,14 @@ class ApiError(LedgerError):
 class Client:
     """One caller's view of one node."""
 
-    def __init__(self, address: NodeAddress, authority: Path, signer: RequestSigner, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        address: NodeAddress,
+        authority: Path,
+        signer: RequestSigner,
+        entropy: Entropy,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
         """Set up; connects with the first request.
 
         Args:
@@ -52,15 +61,28 @@ class Client:
             authority: PEM file of its organisation's CA; nobody else is trusted.
             signer: Who calls.
             entropy: For request nonces.
+            timeout_seconds: How long an answer may take.
+
+        Raises:
+            ConfigurationError: If the authority's certificate cannot be read.
         """
         self.address = address
         self.signer = signer
         self._entropy = entropy
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_verify_locations(authority)
+        try:
+            context.load_verify_locations(authority)
+        except OSError as error:
+            msg = (
+                f"{authority}: expected the CA certificate of {address.organisation} as PEM ({error.strerror or error})"
+            )
+            raise ConfigurationError(msg) from None
         self._http = httpx.Client(
-            base_url=f"https://{address.host}:{address.api_port}", verify=context, timeout=TIMEOUT_SECONDS
+            base_url=f"https://{address.host}:{address.api_port}",
+            verify=context,
+            timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, CONNECT_SECONDS)),
+            trust_env=False,  # a proxy could only break the connection: nothing but the node's certificate is trusted
         )
 
     def __enter__(self) -> Self:

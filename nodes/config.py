@@ -5,7 +5,7 @@
       network.json            who answers where (addresses of this machine)
       authorities/ORG.pem     each member's CA certificate (public)
       nodes/ORG/              one organisation's own folder, mode 0700; nobody else's process reads it
-        keys/ store/ log/ vault/ outbox/ node.log node.pid
+        keys/ store/ consensus/ vault/ outbox/ node.log node.lock node.json
       wallets/NAME.wallet     customers' wallets, mode 0600
 
 The home folder stands for a network on one machine. A member that runs its node elsewhere has only its own folder,
@@ -118,7 +118,13 @@ class Home:
         try:
             config = NetworkConfig.model_validate_json(path.read_bytes())
         except FileNotFoundError:
-            msg = f"{path}: no network here; start one with `xinpei up`, or name its folder with --home"
+            if self.genesis_path.exists():
+                msg = f"{path}: missing beside {self.genesis_path.name}; it says who answers where, so restore it"
+            else:
+                msg = f"{path}: no network here; start one with `xinpei up`, or name its folder with --home"
+            raise ConfigurationError(msg) from None
+        except OSError as error:
+            msg = f"{path}: {error.strerror or error}"
             raise ConfigurationError(msg) from None
         except ValidationError as error:
             first = error.errors()[0]
@@ -148,7 +154,10 @@ def load_genesis(path: Path) -> Genesis:
     except FileNotFoundError:
         msg = f"{path}: no such genesis; a network's genesis is HOME/genesis.json"
         raise ConfigurationError(msg) from None
-    except (OSError, LedgerError) as error:
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise ConfigurationError(msg) from None
+    except LedgerError as error:
         msg = f"{path}: {error}"
         raise ConfigurationError(msg) from None
 

@@ -11,8 +11,10 @@ Exit codes: 0 stopped as told, 1 stopped by itself and the last line says why, 2
 
 import argparse
 import asyncio
+import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -46,6 +48,7 @@ def main() -> int:
     parser.add_argument("--organisation", required=True, help="whose node to run")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler()])
+    logging.getLogger("nodes").setLevel(logging.INFO)
     try:
         asyncio.run(run_node(Home(arguments.home), arguments.organisation))
     except (LedgerError, StorageError, NodeStoppedError, OSError) as error:
@@ -61,6 +64,9 @@ async def run_node(home: Home, organisation: str) -> None:
         LedgerError, StorageError, OSError: If it cannot start; the message says what to do.
         NodeStoppedError: If going on would be wrong.
     """
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
     network = home.load_network()
     genesis = home.load_genesis()
     address = network.address(organisation)
@@ -86,15 +92,16 @@ async def run_node(home: Home, organisation: str) -> None:
             hosted=network.hosted,
             report=write_line,
         )
-        await node.start((address.host, address.peer_port), peer_addresses(network, organisation), tls)
         server = ApiServer(make_app(node, ()), address.host, address.api_port, folder / "keys" / "tls")
         try:
+            await node.start((address.host, address.peer_port), peer_addresses(network, organisation), tls)
             await server.start()
             announce_ready(folder)
             write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
-            await _run_until_stopped(node)
-            await server.stop()
+            await _run_until_stopped(node, told)
         finally:
+            node.dismiss()
+            await server.stop()
             await node.stop()
     finally:
         store.close()
@@ -116,10 +123,10 @@ def load_network_tls(home: Home, genesis: Genesis, organisation: str) -> Tls:
 
 
 def write_line(event: str, fields: Mapping[str, object]) -> None:
-    """Write one log line; never plaintext, keys or amounts."""
-    line = {"time_ms": read_clock_ms(), "event": event, **fields}
-    sys.stderr.write(json.dumps(line, ensure_ascii=False) + "\n")
-    sys.stderr.flush()
+    """Write one log line; never plaintext, keys or amounts. A log that cannot be written stops nothing."""
+    line = json.dumps({"time_ms": read_clock_ms(), "event": event, **fields}, ensure_ascii=False) + "\n"
+    with contextlib.suppress(OSError):
+        os.write(sys.stderr.fileno(), line.encode(errors="backslashreplace"))
 
 
 class _LineHandler(logging.Handler):
@@ -130,11 +137,7 @@ class _LineHandler(logging.Handler):
         write_line("log", {"level": record.levelname, "from": record.name, "text": record.getMessage()})
 
 
-async def _run_until_stopped(node: NetworkNode) -> None:
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+async def _run_until_stopped(node: NetworkNode, told: asyncio.Event) -> None:
     waiting = {asyncio.ensure_future(node.wait()), asyncio.ensure_future(told.wait())}
     done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:

@@ -7,12 +7,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
 from nodes.api import chain
-from nodes.api.errors import install_handlers
+from nodes.api.errors import BODY_BYTES_MAX, TooLargeError, install_handlers
 from nodes.authentication import RequestVerifier
 from nodes.network.node import NetworkNode
-
-BODY_BYTES_MAX = 40 * 1024 * 1024
-"""One request: 64 submissions of 512 KB and their framing. Refused before more than this is held in memory."""
 
 DESCRIPTION = """
 Every request but `GET /v1/health` is signed by its caller: the headers `Xinpei-Actor`, `Xinpei-Key`, `Xinpei-Time`,
@@ -65,12 +62,11 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > BODY_BYTES_MAX:
-                return {"type": "http.disconnect"}
+                raise TooLargeError
             return message
 
         await self._app(scope, count, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    message = f"body: expected at most {BODY_BYTES_MAX} bytes"
-    await JSONResponse({"code": "TOO_LARGE", "message": message}, 413)(scope, receive, send)
+    await JSONResponse({"code": "TOO_LARGE", "message": str(TooLargeError())}, 413)(scope, receive, send)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from ledger.codec import decode
-from ledger.errors import DecodeError
+from ledger.errors import DecodeError, InvalidTransactionError
 from ledger.limits import SUBMISSION_BYTES_MAX
 from ledger.transactions import Submission
 from nodes.api.callers import AnyCaller, Member, Node
@@ -63,6 +63,8 @@ class Status(BaseModel):
     signing: str
     store: str
     peers: list[PeerInfo]
+    refused: list[str]
+    """The latest connections that this node did not take: from where, and why."""
 
 
 class ReceiptInfo(BaseModel):
@@ -134,6 +136,7 @@ async def status(node: Node, _caller: AnyCaller) -> Status:
             PeerInfo(name=peer.name, connected=peer.outgoing, height=heights.get(peer.name), reason=peer.reason)
             for peer in node.peers()
         ],
+        refused=[f"{address}: {reason}" for address, reason in node.refusals()],
     )
 
 
@@ -152,15 +155,22 @@ async def submit(
     for submission in submissions:
         if caller.role == "customer" and submission.signer != caller.name:
             raise ForbiddenError("signer", f"the caller {caller.name}", submission.signer)
-    for submission in submissions:
-        await node.submit(submission)
+    for number, submission in enumerate(submissions, 1):
+        try:
+            await node.submit(submission)
+        except InvalidTransactionError as error:
+            if len(submissions) == 1:
+                raise
+            msg = f"submission {number} of {len(submissions)}: {error.message}; the ones before it were taken"
+            raise InvalidTransactionError(error.code, msg) from None
     ids = [transaction.id for submission in submissions for transaction in submission.transactions]
-    receipts: list[ReceiptInfo | None] = []
-    if wait > 0:
-        for transaction_id in ids:
-            place = await node.wait_for(transaction_id, wait)
-            receipts.append(None if place is None else describe_receipt(transaction_id, place))
-    return SubmissionAnswer(transactions=[item.hex() for item in ids], receipts=receipts)
+    places = await node.wait_for(ids, wait) if wait > 0 else ()
+    return SubmissionAnswer(
+        transactions=[item.hex() for item in ids],
+        receipts=[
+            None if place is None else describe_receipt(item, place) for item, place in zip(ids, places, strict=False)
+        ],
+    )
 
 
 @router.get("/transactions/{transaction_id}")
@@ -172,7 +182,7 @@ async def show_transaction(
 ) -> ReceiptInfo:
     """Return a transaction's receipt, waiting for it if asked."""
     identifier = _read_hash(transaction_id)
-    place = await node.wait_for(identifier, wait) if wait else node.find(identifier)
+    (place,) = await node.wait_for((identifier,), wait) if wait else (node.find(identifier),)
     if place is None:
         msg = f"transaction {transaction_id}: not on the chain up to height {node.view.height}"
         raise NotFoundError(msg)

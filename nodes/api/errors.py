@@ -13,11 +13,15 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from ledger.errors import ContractError, DecodeError, InvalidTransactionError, LedgerError, VerificationError
 from nodes.authentication import AuthenticationError
 from nodes.network.node import NodeStoppedError
 from nodes.storage import StorageError
+
+BODY_BYTES_MAX = 40 * 1024 * 1024
+"""One request: 64 submissions of 512 KB and their framing. Refused before more than this is held in memory."""
 
 
 class ForbiddenError(LedgerError):
@@ -32,10 +36,19 @@ class NotFoundError(LedgerError):
     """Something that does not exist, or that this caller may not know of: the answer is the same."""
 
 
+class TooLargeError(LedgerError):
+    """A body of more than BODY_BYTES_MAX."""
+
+    def __init__(self) -> None:
+        """Say what is taken."""
+        super().__init__(f"body: expected at most {BODY_BYTES_MAX} bytes, got more")
+
+
 STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (AuthenticationError, 401, "AUTHENTICATION"),
     (ForbiddenError, 403, "FORBIDDEN"),
     (NotFoundError, 404, "NOT_FOUND"),
+    (TooLargeError, 413, "TOO_LARGE"),
     (DecodeError, 400, "MALFORMED"),
     (VerificationError, 400, "INVALID_PROOF"),
     (LedgerError, 409, "REFUSED"),
@@ -50,6 +63,7 @@ def install_handlers(app: FastAPI) -> None:
     for kind, status, code in STATUS:
         app.add_exception_handler(kind, _handler(status, code))
     app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_unrouted)
 
 
 def _handler(status: int, code: str) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
@@ -68,3 +82,10 @@ async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
     return JSONResponse({"code": "MALFORMED", "message": f"{field}: {first['msg']}"}, 422)
+
+
+async def _answer_unrouted(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException), "registered for this class only"
+    codes = {404: "NOT_FOUND", 405: "METHOD", 400: "MALFORMED"}
+    message = f"{request.method} {request.url.path}: {error.detail}; the routes are in /openapi.json"
+    return JSONResponse({"code": codes.get(error.status_code, "REFUSED"), "message": message}, error.status_code)

@@ -12,8 +12,10 @@ from fastapi import FastAPI
 
 from nodes.config import ConfigurationError
 
-STOP_SECONDS = 2
+STOP_SECONDS = 1
 """How long open requests may take to end when the node stops."""
+FLUSH_SECONDS = 0.1
+"""How long an answer may take to leave this machine before its connection is cut."""
 
 
 class ApiServer:
@@ -57,7 +59,10 @@ class ApiServer:
             listener.bind(self._listen)
         except OSError as error:
             listener.close()
-            msg = f"API address {self._listen[0]}:{self._listen[1]}: cannot listen there ({error.strerror})"
+            msg = (
+                f"API address {self._listen[0]}:{self._listen[1]}: cannot listen there ({error.strerror}); stop what "
+                "uses that port, or give this node another api_port in network.json"
+            )
             raise ConfigurationError(msg) from None
         self._task = asyncio.get_running_loop().create_task(self._server.serve([listener]))
         await self._server.ready.wait()
@@ -81,6 +86,17 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none: the process decides when to stop."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End open requests, then cut what is left: a client that idles does not answer TLS's goodbye."""
+        closing = asyncio.get_running_loop().create_task(super().shutdown(sockets))
+        if self.server_state.tasks:
+            await asyncio.wait(tuple(self.server_state.tasks), timeout=STOP_SECONDS)
+        await asyncio.sleep(FLUSH_SECONDS)
+        for connection in tuple(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the sockets, and say so."""

@@ -80,7 +80,7 @@ def status(home: Path, *, as_json: bool) -> None:
 
 def start_network(home: Home, output: Output) -> bool:
     """Found the network if there is none and start its nodes; return whether it is new."""
-    is_new = not home.exists()
+    is_new = not home.genesis_path.exists()
     if is_new:
         from nodes.contract_sources import load_installed_contracts
         from nodes.entropy import SystemEntropy

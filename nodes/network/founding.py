@@ -1,17 +1,19 @@
 """Founding a network on one machine: keys and an authority for every member, one genesis, one address each.
 
-What is made here once is never made again: a home folder that holds a network is left as it is. The members are
-written down before their keys are drawn, and the genesis last, so a founding that was interrupted has no genesis and
-is begun again in an empty folder.
+What is made here once is never made again: a home folder that holds a network is left as it is. The genesis is written
+last, and a file `founding` lies in the folder until then, so a founding that was interrupted can be told from a network
+whose genesis was lost: the first is begun again, the second is never touched.
 
 The default consortium has four validators, so that one of them may fail in any way: two hospitals, an insurer and a
 regulator. The payment rail is a member that signs its receipts and does not vote; the regulator's process hosts it.
 """
 
+import contextlib
 import datetime as dt
+import fcntl
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.genesis import ContractPin, Genesis, Organisation
@@ -27,6 +29,8 @@ LOCAL_HOST = "127.0.0.1"
 PORTS = range(21_000, 32_000)
 CONSENSUS_FOLDER = "consensus"
 SIGNER_FILE = "signer-state"
+FOUNDING_FILE = "founding"
+"""Held and locked while a network is founded; what it leaves behind is an interrupted founding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,13 @@ def found_network(
     Raises:
         ConfigurationError: If there is a network already, or the folder holds something else.
     """
-    if home.genesis_path.exists():
-        msg = f"{home.folder}: holds a network already; stop it with `xinpei down` and choose another --home"
-        raise ConfigurationError(msg)
-    _clear_unfinished(home)
-    home.folder.mkdir(parents=True, exist_ok=True)
-    home.folder.chmod(0o700)
+    with _founding(home):
+        return _found(home, contracts, entropy, now, members)
+
+
+def _found(
+    home: Home, contracts: Sequence[ContractPin], entropy: Entropy, now: dt.datetime, members: Sequence[Member]
+) -> Genesis:
     ordered = sorted(members, key=lambda member: member.name)
     organisations: list[Organisation] = []
     validators: list[Validator] = []
@@ -119,18 +124,39 @@ def _equip(home: Home, organisation: str, entropy: Entropy, now: dt.datetime) ->
     return keys, authority
 
 
-def _clear_unfinished(home: Home) -> None:
-    """Remove what an interrupted founding left; refuse a folder that something else lies in."""
-    if not home.folder.exists():
-        return
-    ours = {"authorities", "nodes", "network.json", "wallets"}
-    foreign = sorted(path.name for path in home.folder.iterdir() if path.name not in ours)
-    if foreign:
-        msg = f"{home.folder}: expected an empty folder, found {foreign[0]}; choose another --home"
+@contextlib.contextmanager
+def _founding(home: Home) -> Iterator[None]:
+    """Have the folder for this founding alone, empty but for what an interrupted one left and this one removes."""
+    folder, path = home.folder, home.folder / FOUNDING_FILE
+    if home.genesis_path.exists():
+        msg = f"{folder}: holds a network already; stop it with `xinpei down` and choose another --home"
         raise ConfigurationError(msg)
-    for name in ("authorities", "nodes"):
-        shutil.rmtree(home.folder / name, ignore_errors=True)
-    home.network_path.unlink(missing_ok=True)
+    found = sorted(item.name for item in folder.iterdir()) if folder.exists() else []
+    if found and FOUNDING_FILE not in found:
+        if "nodes" in found:
+            msg = (
+                f"{home.genesis_path}: missing beside the nodes of a network; it is the same for every member, so "
+                "restore it from one of them, or choose another --home"
+            )
+            raise ConfigurationError(msg)
+        msg = f"{folder}: expected an empty folder, found {found[0]}; choose another --home"
+        raise ConfigurationError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            msg = f"{folder}: another process is founding a network there; wait for it"
+            raise ConfigurationError(msg) from None
+        if home.genesis_path.exists():
+            msg = f"{folder}: another process has founded a network there; run the command again"
+            raise ConfigurationError(msg)
+        for name in ("authorities", "nodes"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        home.network_path.unlink(missing_ok=True)
+        yield
+        path.unlink()
 
 
 def _free_ports(count: int, entropy: Entropy) -> list[int]:

@@ -16,7 +16,7 @@ It knows no contract: the application comes from the composition root (`nodes.pr
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -54,6 +54,7 @@ from ledger.replica.ports import (
 from ledger.replica.status import ReplicaStatus
 from ledger.transactions import Receipt, Submission
 from nodes.agent import Call, Committed, Ticked
+from nodes.config import ConfigurationError
 from nodes.entropy import Entropy
 from nodes.network.frames import make_hello
 from nodes.network.hosting import AgentHost, NodeView
@@ -61,6 +62,7 @@ from nodes.network.messages import AnswerFrame, ConsensusFrame, Frame, RequestFr
 from nodes.network.transport import Address, PeerState, Transport
 from nodes.pki import Tls
 from nodes.storage.blocks import BlockStore
+from nodes.storage.errors import StorageError, describe_os_error
 from nodes.storage.log import ConsensusLog
 from nodes.storage.signer import SignerFile
 
@@ -144,7 +146,7 @@ class NetworkNode:
         self._is_stepping = False
         self._pending_log: list[bytes] = []
         self._committed: deque[tuple[ExecutedBlock, Commit]] = deque()
-        self._waiters: dict[bytes, list[asyncio.Future[TransactionPlace]]] = {}
+        self._waiters: dict[bytes, list[asyncio.Future[TransactionPlace | None]]] = {}
         self._verdicts: dict[bytes, asyncio.Future[SubmissionRefused | None]] = {}
         self._followers: list[Callable[[int], None]] = []
         self._ticker: asyncio.Task[None] | None = None
@@ -161,21 +163,32 @@ class NetworkNode:
             tls: This organisation's certificate and the members' authorities.
 
         Raises:
-            OSError: If the address cannot be listened on.
+            ConfigurationError: If the address cannot be listened on.
+            StorageError, NodeStoppedError: If the node cannot go on from its log.
         """
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
+        entries = self.files.log.entries
+        self.feed(LogReplayed(tuple(decode(entry, _kind(LogEntry), ENTRY_BYTES_MAX) for entry in entries)))
         genesis = self.application.genesis
         hello = make_hello(genesis.chain_id, genesis.hash, self.organisation)
         self._transport = Transport(hello, listen, peers, tls, self._take_frame)
-        await self._transport.start()
-        entries = self.files.log.entries
-        self.feed(LogReplayed(tuple(decode(entry, _kind(LogEntry), ENTRY_BYTES_MAX) for entry in entries)))
+        try:
+            await self._transport.start()
+        except OSError as error:
+            msg = (
+                f"peer address {listen[0]}:{listen[1]}: cannot listen there ({describe_os_error(error)}); stop what "
+                "uses that port, or give this node another peer_port in network.json"
+            )
+            raise ConfigurationError(msg) from None
         self.feed(Started(read_clock_ms()))
+        if self._has_ended():
+            await self._stopped
         self._ticker = loop.create_task(self._tick())
 
     async def stop(self) -> None:
         """Leave: close connections and files. What was acknowledged is durable already."""
+        self.dismiss()
         if self._ticker is not None:
             self._ticker.cancel()
         if self._transport is not None:
@@ -186,12 +199,21 @@ class NetworkNode:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(None)
 
+    def dismiss(self) -> None:
+        """Let go of the clients that wait for receipts: they are answered without; the chain has their transactions."""
+        for waiting in self._waiters.values():
+            for future in waiting:
+                if not future.done():
+                    future.set_result(None)
+        self._waiters.clear()
+
     async def wait(self) -> None:
-        """Wait until the node is stopped; raises `NodeStoppedError` if it had to stop by itself."""
+        """Wait until the node is stopped; raises why, if it had to stop by itself."""
         assert self._stopped is not None, "start the node first"
         assert self._transport is not None, "start the node first"
+        assert self._ticker is not None, "start the node first"
         transport = asyncio.ensure_future(self._transport.wait())
-        done, _ = await asyncio.wait({self._stopped, transport}, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait({self._stopped, transport, self._ticker}, return_when=asyncio.FIRST_COMPLETED)
         for future in done:
             future.result()
 
@@ -206,7 +228,11 @@ class NetworkNode:
     # -------------------------------------------------------------------------------------------------- inputs
 
     def feed(self, input_: Input) -> None:
-        """Give the replica an input and perform what follows; inputs that arise meanwhile come after it."""
+        """Give the replica an input and perform what follows; inputs that arise meanwhile come after it.
+
+        Whatever makes going on wrong ends the node and is raised by `wait`, not here: neither the peer that sent the
+        input nor the client that submitted it is at fault. A fault of this program is raised here as well.
+        """
         self._inputs.append(input_)
         if self._is_stepping or self._has_ended():
             return
@@ -215,6 +241,8 @@ class NetworkNode:
             while self._inputs and not self._has_ended():
                 self._perform(self._replica.step(self._inputs.popleft()))
                 self._tell_committed()
+        except (LedgerError, StorageError, NodeStoppedError, OSError) as error:
+            self._end(error)
         except Exception as error:
             self._end(error)
             raise
@@ -230,15 +258,17 @@ class NetworkNode:
 
         Raises:
             InvalidTransactionError: If this node's mempool refuses it.
+            NodeStoppedError: If this node is stopping.
         """
+        if not self._has_ended():
+            verdict = self._verdicts.setdefault(submission.id, asyncio.get_running_loop().create_future())
+            self.offer(submission)
+            refusal = await verdict
+            if refusal is not None:
+                raise InvalidTransactionError(refusal.code, refusal.message)
         if self._has_ended():
-            msg = "this node is stopping"
+            msg = f"{self.organisation}: this node is stopping"
             raise NodeStoppedError(msg)
-        verdict = self._verdicts.setdefault(submission.id, asyncio.get_running_loop().create_future())
-        self.offer(submission)
-        refusal = await verdict
-        if refusal is not None:
-            raise InvalidTransactionError(refusal.code, refusal.message)
 
     async def call(self, member: str, call: Call, timeout_seconds: float) -> TransactionPlace:
         """Call a contract as a hosted member and wait until it is committed.
@@ -248,7 +278,7 @@ class NetworkNode:
         """
         submission = self.host.sign(member, (call,), read_clock_ms())
         await self.submit(submission)
-        place = await self.wait_for(submission.transactions[0].id, timeout_seconds)
+        (place,) = await self.wait_for((submission.transactions[0].id,), timeout_seconds)
         if place is None:
             raise InvalidTransactionError(
                 "TIMEOUT", f"{call.contract}.{call.method}: no block within {timeout_seconds} s"
@@ -257,24 +287,27 @@ class NetworkNode:
             raise InvalidTransactionError(place.receipt.code, place.receipt.reason)
         return place
 
-    async def wait_for(self, transaction_id: bytes, timeout_seconds: float) -> TransactionPlace | None:
-        """Return where a transaction stands as soon as it is committed; None if that takes too long."""
-        found = self.find(transaction_id)
-        if found is not None:
-            return found
-        future: asyncio.Future[TransactionPlace] = asyncio.get_running_loop().create_future()
-        self._waiters.setdefault(transaction_id, []).append(future)
+    async def wait_for(
+        self, transaction_ids: Sequence[bytes], timeout_seconds: float
+    ) -> tuple[TransactionPlace | None, ...]:
+        """Return where each transaction stands once all are committed; None for those that take too long."""
+        places: dict[bytes, TransactionPlace | None] = {item: self.find(item) for item in transaction_ids}
+        futures: dict[bytes, asyncio.Future[TransactionPlace | None]] = {}
+        for item in [item for item, place in places.items() if place is None]:
+            futures[item] = asyncio.get_running_loop().create_future()
+            self._waiters.setdefault(item, []).append(futures[item])
         try:
-            async with asyncio.timeout(timeout_seconds):
-                return await future
-        except TimeoutError:
-            return None
+            if futures and not self._has_ended():
+                await asyncio.wait(futures.values(), timeout=timeout_seconds)
+            places |= {item: future.result() for item, future in futures.items() if future.done()}
         finally:
-            waiting = self._waiters.get(transaction_id, [])
-            if future in waiting:
-                waiting.remove(future)
-            if not waiting:
-                self._waiters.pop(transaction_id, None)
+            for item, future in futures.items():
+                waiting = self._waiters.get(item, [])
+                if future in waiting:
+                    waiting.remove(future)
+                if not waiting:
+                    self._waiters.pop(item, None)
+        return tuple(places[item] for item in transaction_ids)
 
     def find(self, transaction_id: bytes) -> TransactionPlace | None:
         """Return where a committed transaction stands, or None."""
@@ -302,6 +335,10 @@ class NetworkNode:
     def peers(self) -> tuple[PeerState, ...]:
         """Return how it stands with each peer."""
         return self._transport.peers() if self._transport is not None else ()
+
+    def refusals(self) -> tuple[tuple[str, str], ...]:
+        """Return the latest connections that were refused: remote address, reason."""
+        return self._transport.refusals() if self._transport is not None else ()
 
     # -------------------------------------------------------------------------------------------------- effects
 
@@ -416,6 +453,11 @@ class NetworkNode:
     def _end(self, error: Exception) -> None:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_exception(error)
+        for verdict in self._verdicts.values():
+            if not verdict.done():
+                verdict.set_result(None)
+        self._verdicts.clear()
+        self.dismiss()
 
 
 def _kind(union: object) -> type[LogEntry]:

@@ -1,8 +1,8 @@
 """Starting, finding and stopping the node processes of one home folder.
 
-Each organisation's node is a process of its own. A running node holds an exclusive lock on `node.lock` in its folder
-and, once it serves, writes `node.json` beside it with its process id; so whether it runs is a question to the kernel
-and never to a stale file. Its output goes to `node.log`.
+Each organisation's node is a process of its own. A running node holds an exclusive lock on `node.lock` in its folder,
+which names its process, and once it serves it writes the same id into `node.json` beside it; so whether it runs is a
+question to the kernel and never to a stale file. Its output goes to `node.log`.
 
 Nothing here knows what a node does: the command to start one is given.
 """
@@ -25,6 +25,8 @@ READY_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 10.0
 """How long a node may take to stop by itself before it is killed; nothing is lost by that."""
 POLL_SECONDS = 0.01
+PROBES_MAX = 50
+"""How often a node tries to take its lock: somebody who asks whether it runs holds the lock for an instant."""
 LOG_TAIL_BYTES = 2_000
 
 
@@ -39,6 +41,8 @@ class NodeProcess:
     organisation: str
     pid: int | None
     """None if it does not run."""
+    serving: bool
+    """Whether it has said that it is ready; it may be stopped or stuck since."""
 
 
 class NodeLock:
@@ -50,20 +54,34 @@ class NodeLock:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take it until `release` or the end of the process.
+        """Take it until `release` or the end of the process, and write down who has it.
 
         Raises:
-            ConfigurationError: If another process holds it.
+            ConfigurationError: If another process holds it, or the folder is not there.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        file = self._path.open("a")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        folder = self._path.parent
+        if not folder.is_dir():
+            msg = f"{folder}: no such folder; {folder.name} has no node in this home folder"
+            raise ConfigurationError(msg)
+        file = self._path.open("a+")
+        for probe in range(1, PROBES_MAX + 1):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if probe < PROBES_MAX:
+                    time.sleep(POLL_SECONDS)
+            else:
+                break
+        else:
+            holder = _read_pid(file)
             file.close()
-            msg = f"{self._path.parent.name}: its node is running already; see `xinpei status`"
-            raise ConfigurationError(msg) from None
+            msg = f"{folder.name}: its node is running already as process {holder}; see `xinpei status`"
+            raise ConfigurationError(msg)
         self._file = file
+        (folder / "node.json").unlink(missing_ok=True)
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
 
     def release(self) -> None:
         """Let go of it; the end of the process does so too."""
@@ -71,16 +89,17 @@ class NodeLock:
             self._file.close()
             self._file = None
 
-    def held(self) -> bool:
-        """Whether some process holds it."""
+    def holder(self) -> int | None:
+        """Return the process that holds it; None if nobody does."""
         try:
-            with self._path.open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with self._path.open("a+") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return _read_pid(file)
         except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+            return None
+        return None
 
 
 def announce_ready(folder: Path) -> None:
@@ -91,9 +110,8 @@ def announce_ready(folder: Path) -> None:
 def find_process(home: Home, organisation: str) -> NodeProcess:
     """Return the state of one organisation's process."""
     folder = home.node_folder(organisation)
-    if not NodeLock(folder).held():
-        return NodeProcess(organisation, None)
-    return NodeProcess(organisation, _announced_pid(folder))
+    pid = NodeLock(folder).holder()
+    return NodeProcess(organisation, pid, serving=pid is not None and _announced_pid(folder) == pid)
 
 
 def start_nodes(
@@ -102,7 +120,7 @@ def start_nodes(
     command: Callable[[str], list[str]],
     on_ready: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Start the nodes that do not run yet and wait until each of them serves.
+    """Start the nodes that do not run yet and wait until all of them serve.
 
     Args:
         home: The network's home folder.
@@ -117,20 +135,18 @@ def start_nodes(
     try:
         for organisation in organisations:
             folder = home.node_folder(organisation)
-            if NodeLock(folder).held():
-                on_ready(organisation)
+            if not folder.is_dir():
+                msg = f"{folder}: no such folder; network.json names {organisation}, so its keys belong there"
+                raise NodeStartError(msg)
+            if find_process(home, organisation).pid is not None:
                 continue
-            (folder / "node.json").unlink(missing_ok=True)
             with (folder / "node.log").open("ab") as log:
                 started[organisation] = subprocess.Popen(
                     command(organisation), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
-        _await_ready(home, dict(started), on_ready)
+        _await_ready(home, organisations, started, on_ready)
     except (ConfigurationError, OSError, KeyboardInterrupt):
-        for process in started.values():
-            process.terminate()
-        for process in started.values():
-            process.wait(STOP_SECONDS_MAX)
+        _stop_started(list(started.values()))
         raise
 
 
@@ -139,33 +155,58 @@ def stop_nodes(home: Home, organisations: Sequence[str]) -> list[str]:
     running = {name: process.pid for name in organisations if (process := find_process(home, name)).pid is not None}
     for pid in running.values():
         _signal(pid, signal.SIGTERM)
+        _signal(pid, signal.SIGCONT)  # one that was suspended must wake up to end by itself
     deadline = time.monotonic() + STOP_SECONDS_MAX
-    while any(NodeLock(home.node_folder(name)).held() for name in running):
+    while remaining := [name for name, pid in running.items() if find_process(home, name).pid == pid]:
         if time.monotonic() > deadline:
-            for name, pid in running.items():
-                if NodeLock(home.node_folder(name)).held():
-                    _signal(pid, signal.SIGKILL)
+            for name in remaining:
+                _signal(running[name], signal.SIGKILL)
             deadline = float("inf")
         time.sleep(POLL_SECONDS)
     return list(running)
 
 
-def _await_ready(home: Home, waiting: dict[str, subprocess.Popen[bytes]], on_ready: Callable[[str], None]) -> None:
+def _stop_started(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_ready(
+    home: Home,
+    organisations: Sequence[str],
+    started: dict[str, subprocess.Popen[bytes]],
+    on_ready: Callable[[str], None],
+) -> None:
     deadline = time.monotonic() + READY_SECONDS_MAX
+    waiting = list(organisations)
     while waiting:
-        for organisation, process in list(waiting.items()):
-            folder = home.node_folder(organisation)
-            if process.poll() is not None:
-                msg = f"{organisation}: its node ended at once: {_last_words(folder)}"
-                raise NodeStartError(msg)
-            if _announced_pid(folder) == process.pid:
-                del waiting[organisation]
+        for organisation in list(waiting):
+            process = started.get(organisation)
+            has_ended = process is None or process.poll() is not None
+            state = find_process(home, organisation)
+            if state.serving:
+                waiting.remove(organisation)
                 on_ready(organisation)
+            elif has_ended and state.pid is None:
+                msg = f"{organisation}: its node ended at once: {_last_words(home.node_folder(organisation))}"
+                raise NodeStartError(msg)
         if waiting and time.monotonic() > deadline:
             names = ", ".join(waiting)
             msg = f"{names}: not serving after {READY_SECONDS_MAX:.0f} s; see {home.folder}/nodes/*/node.log"
             raise NodeStartError(msg)
         time.sleep(POLL_SECONDS)
+
+
+def _read_pid(file: IO[str]) -> int | None:
+    file.seek(0)
+    text = file.read(20).strip()
+    return int(text) if text.isdecimal() else None
 
 
 def _announced_pid(folder: Path) -> int | None:
@@ -182,7 +223,12 @@ def _last_words(folder: Path) -> str:
     except OSError:
         return "it left no log"
     lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    if not lines:
+        return "it said nothing"
+    try:
+        return str(json.loads(lines[-1])["why"])
+    except (ValueError, KeyError, TypeError):
+        return lines[-1]
 
 
 def _signal(pid: int | None, number: signal.Signals) -> None:
