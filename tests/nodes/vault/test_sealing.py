@@ -13,6 +13,7 @@ from ledger.crypto.signatures import PrivateKey
 from ledger.errors import DecodeError, VerificationError
 from nodes.vault.sealing import (
     SEAL_PUBLIC_BYTES,
+    SEALED_BYTES_MAX,
     AmountOpening,
     Envelope,
     RecordKeys,
@@ -124,9 +125,9 @@ def test_malformed_public_keys_are_refused() -> None:
             seal(key, CONTEXT, b"x")
 
 
-def test_what_is_sealed_is_small() -> None:
+def test_what_is_sealed_is_bounded() -> None:
     with pytest.raises(VerificationError, match="expected at most"):
-        seal(INSURER.public_key, CONTEXT, bytes(64 * 1024))
+        seal(INSURER.public_key, CONTEXT, bytes(SEALED_BYTES_MAX))
 
 
 def test_sealing_something_else_than_keys_is_no_envelope() -> None:

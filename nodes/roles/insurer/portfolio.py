@@ -197,7 +197,8 @@ class Portfolio:
 
     def shown(self, policy_id: str) -> PolicyView | None:
         """Return a policy as the chain has it, or None."""
-        return self._view.query("coverage", "policy", ShowPolicy(policy_id), cast("type[PolicyView | None]", PolicyView | None))
+        kind = cast("type[PolicyView | None]", PolicyView | None)
+        return self._view.query("coverage", "policy", ShowPolicy(policy_id), kind)
 
     def product_of(self, entry: PolicyEntry) -> Product:
         """Return the product version that a policy was sold under, as the chain has it."""

@@ -60,7 +60,7 @@ class DisputeEntry(Struct):
 class Intake:
     """The hand-overs to one recipient."""
 
-    def __init__(  # noqa: PLR0913 - the parts of a node that a hand-over passes through
+    def __init__(
         self,
         recipient: str,
         view: ChainView,

@@ -1,0 +1,14 @@
+"""The insurer: what it sold, what it is handed, and how a closed stay becomes a payout without anybody's application.
+
+    portfolio     products and policies, and what opens the chain's commitments to them
+    intake        a shared record -> fetched, checked, kept or disputed
+    premises      what chain and register say of a claim before it is settled
+    assembly      documents and premises -> the adjudicator's case
+    settlement    case and decision -> commitments, openings, what the chain is told
+    casebook      drafts, decisions and reviews of each claim, in the register
+    desk          one claim: what is left to do, derived from chain and register
+    payments      a payment that is due -> a sealed instruction to the rail
+    agent         all of it behind the agent's boundary, and what the operator asks
+
+Nothing is decided here: decisions are `contracts.adjudication`'s, or a person's.
+"""

@@ -1,0 +1,130 @@
+"""The casebook: what an insurer decided about each claim, with everything that opens the chain's commitments to it.
+
+A settlement must never be on the chain while its opening is lost, so a draft is in the register, durable, before it
+is submitted, and it stays there until another draft of the same version is on the chain. Which draft is settled is
+told by the chain: the one whose outcome is the settlement's, to the byte.
+
+    kind     id                              what
+    claim    claim id                        CaseFile: its drafts' names, and what people decided
+    draft    claim id, version, ordinal      Draft
+
+A draft is written before the case file names it; a crash in between leaves one that was never submitted, and the next
+draft takes its place.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from contracts.adjudication.case import AlreadySettled, Review
+from contracts.identifiers import ClaimId, PaymentId
+from contracts.settlements import Outcome
+from ledger.codec import Hash, Struct, decode, encode
+from nodes.roles.opening import ClaimOpening
+from nodes.vault.register import ENTRY_BYTES_MAX, Register
+from nodes.vault.sealing import AmountOpening, Sealed
+
+CLAIM, DRAFT = "claim", "draft"
+
+
+class Draft(Struct):
+    """One settlement as it is submitted, and its secrets."""
+
+    outcome: Outcome
+    payment_id: PaymentId | None
+    zero_blinding: Hash | None
+    opening: ClaimOpening
+    sealed: Sealed
+    """The opening as the customer gets it."""
+    moves: AmountOpening
+    """Opens what moves: negative for a recovery."""
+    standing: AlreadySettled
+    """What the claim has been settled with after this: the next settlement takes it out of the balances."""
+
+    def __repr__(self) -> str:
+        """Show which, not what."""
+        return f"Draft({self.outcome.claim_id}, version={self.outcome.version})"
+
+
+class DraftName(Struct):
+    """Where a draft is."""
+
+    version: Annotated[int, Meta(ge=1)]
+    ordinal: Annotated[int, Meta(ge=1)]
+    """1, and one more for every draft of the claim."""
+
+
+class CaseFile(Struct):
+    """Register, kind `claim`."""
+
+    claim_id: ClaimId
+    drafts: tuple[DraftName, ...]
+    reviews: Annotated[tuple[Review, ...], Meta(max_length=256)]
+    """In the order in which people decided."""
+
+
+class Casebook:
+    """The case files and drafts of one insurer."""
+
+    def __init__(self, register: Register) -> None:
+        """Read and write them in `register`."""
+        self._register = register
+
+    def file(self, claim_id: str) -> CaseFile:
+        """Return a claim's case file; an empty one where there is none yet."""
+        data = self._register.get(CLAIM, claim_id)
+        return CaseFile(claim_id, (), ()) if data is None else decode(data, CaseFile)
+
+    def add_review(self, claim_id: str, review: Review) -> None:
+        """Keep what a person decided."""
+        file = self.file(claim_id)
+        self._keep(replace(file, reviews=(*file.reviews, review)))
+
+    def add_draft(self, draft: Draft) -> None:
+        """Keep a draft, durably; only then may it be submitted."""
+        file = self.file(draft.outcome.claim_id)
+        ordinal = file.drafts[-1].ordinal + 1 if file.drafts else 1
+        name = DraftName(draft.outcome.version, ordinal)
+        self._register.put(DRAFT, _draft_id(file.claim_id, name), encode(draft))
+        self._keep(replace(file, drafts=(*file.drafts, name)))
+
+    def latest_draft(self, claim_id: str, version: int) -> Draft | None:
+        """Return the latest draft of a settlement version, or None."""
+        names = [name for name in self.file(claim_id).drafts if name.version == version]
+        return self._read(claim_id, names[-1]) if names else None
+
+    def settled_draft(self, outcome: Outcome) -> Draft | None:
+        """Return the draft that became a settlement on the chain; None if this insurer does not hold it."""
+        for name in reversed(self.file(outcome.claim_id).drafts):
+            if name.version == outcome.version:
+                draft = self._read(outcome.claim_id, name)
+                if draft is not None and draft.outcome == outcome:
+                    return draft
+        return None
+
+    def drop_unsettled(self, outcome: Outcome) -> None:
+        """Erase the drafts of a version that did not become its settlement."""
+        file = self.file(outcome.claim_id)
+        of_version = [name for name in file.drafts if name.version == outcome.version]
+        if len(of_version) < 2 or self.settled_draft(outcome) is None:
+            return
+        dropped = [
+            name
+            for name in of_version
+            if (draft := self._read(file.claim_id, name)) is None or draft.outcome != outcome
+        ]
+        self._keep(replace(file, drafts=tuple(name for name in file.drafts if name not in dropped)))
+        for name in dropped:
+            self._register.erase(DRAFT, _draft_id(file.claim_id, name))
+
+    def _keep(self, file: CaseFile) -> None:
+        self._register.put(CLAIM, file.claim_id, encode(file))
+
+    def _read(self, claim_id: str, name: DraftName) -> Draft | None:
+        data = self._register.get(DRAFT, _draft_id(claim_id, name))
+        return None if data is None else decode(data, Draft, ENTRY_BYTES_MAX)
+
+
+def _draft_id(claim_id: str, name: DraftName) -> str:
+    return f"{claim_id}.{name.version}.{name.ordinal}"
