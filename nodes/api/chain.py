@@ -49,6 +49,8 @@ class Status(BaseModel):
     height: int
     """The last committed height."""
     time_ms: int
+    validators: dict[str, int]
+    """Who votes at the height that is being decided, and with which power."""
     deciding: int
     round: int
     step: str
@@ -119,6 +121,7 @@ async def status(node: Node, _caller: AnyCaller) -> Status:
         genesis=node.application.genesis.hash.hex(),
         height=node.view.height,
         time_ms=node.view.time_ms,
+        validators={item.name: item.power for item in node.application.validators(consensus.height).validators},
         deciding=consensus.height,
         round=consensus.round,
         step=consensus.step,

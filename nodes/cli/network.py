@@ -12,6 +12,9 @@ from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
+STATUS_SECONDS = 3.0
+"""How long a node may take to say where it stands; one that takes longer is reported as stuck."""
+
 
 @click.command()
 @home_option
@@ -54,27 +57,17 @@ def down(home: Path, *, as_json: bool) -> None:
 @json_option
 def status(home: Path, *, as_json: bool) -> None:
     """Say where every node stands and what the chain waits for."""
-    from nodes.cli.session import open_operator
-    from nodes.client import ApiError
-    from nodes.network.supervisor import find_process
-
     output = Output(as_json=as_json)
     place = Home(home)
     network = place.load_network()
-    rows: list[dict[str, Any]] = []
-    for node in network.nodes:
-        name = node.organisation
-        process = find_process(place, name)
-        row: dict[str, Any] = {"organisation": name, "running": process.pid is not None, "pid": process.pid}
-        try:
-            with open_operator(place, name) as client:
-                row |= {"status": client.get("/v1/status")}
-        except ApiError as error:
-            row |= {"running": False, "error": error.message}
-        rows.append(row)
+    rows = [_inspect(place, node.organisation) for node in network.nodes]
+    for row in rows:
         output.say(_describe(row))
-    output.finish({"chain": network.chain_id, "nodes": rows})
-    if not any(row["running"] for row in rows):
+    lacking, wait = _describe_quorum(rows)
+    if wait:
+        output.say(wait)
+    output.finish({"chain": network.chain_id, "nodes": rows, "power_lacking": lacking})
+    if not all(row["running"] for row in rows):
         output.hint("xinpei up")
 
 
@@ -110,12 +103,30 @@ def node_command(home: Home, organisation: str) -> list[str]:
     return [sys.executable, "-m", "nodes.process", "--home", str(home.folder), "--organisation", organisation]
 
 
+def _inspect(home: Home, organisation: str) -> dict[str, Any]:
+    """Return what is known of one organisation's node, whatever state it is in."""
+    from ledger.errors import LedgerError
+    from nodes.cli.session import open_operator
+    from nodes.network.supervisor import find_process, stop_reason
+
+    process = find_process(home, organisation)
+    row: dict[str, Any] = {"organisation": organisation, "running": process.pid is not None, "pid": process.pid}
+    if process.pid is None:
+        return row | {"error": stop_reason(home, organisation)}
+    try:
+        with open_operator(home, organisation, STATUS_SECONDS) as client:
+            return row | {"status": client.get("/v1/status")}
+    except LedgerError as error:
+        return row | {"error": str(error) if process.serving else "starting"}
+
+
 def _describe(row: dict[str, Any]) -> str:
     name = f"{row['organisation']:<12}"
-    if not row["running"] or "status" not in row:
-        return f"{name} down"
+    if not row["running"]:
+        return f"{name} down" + (f" · stopped by itself: {row['error']}" if row["error"] else "")
+    if "status" not in row:
+        return f"{name} does not answer · pid {row['pid']} · {row['error']}"
     state = row["status"]
-    unreachable = [peer["name"] for peer in state["peers"] if not peer["connected"]]
     text = f"{name} height {state['height']} · {state['store']} · pid {row['pid']}"
     if state["step"] == "unstarted":
         text += " · idle"
@@ -127,6 +138,24 @@ def _describe(row: dict[str, Any]) -> str:
             text += f" · {state['next_timeout']} timeout in {state['next_timeout_ms']} ms"
     if state["signing"] != "yes":
         text += f" · does not vote: {state['signing']}"
-    if unreachable:
-        text += f" · cannot reach {', '.join(unreachable)}"
+    for peer in state["peers"]:
+        if not peer["connected"]:
+            text += f" · cannot reach {peer['name']}" + (f" ({peer['reason']})" if peer["reason"] else "")
     return text
+
+
+def _describe_quorum(rows: list[dict[str, Any]]) -> tuple[int, str]:
+    """Return the power that the answering validators lack to a quorum, and a sentence if they lack any."""
+    states = [row["status"] for row in rows if "status" in row]
+    if not states:
+        return 0, "no node answers"
+    powers: dict[str, int] = max(states, key=lambda state: int(state["height"]))["validators"]
+    voting = {state["organisation"] for state in states if state["signing"] == "yes"}
+    absent = [name for name in powers if name not in voting]
+    lacking = max(0, sum(powers.values()) * 2 // 3 + 1 - sum(powers[name] for name in powers if name in voting))
+    if not lacking:
+        return 0, ""
+    return lacking, (
+        f"the chain stands still: {len(powers) - len(absent)} of {len(powers)} validators can vote, a quorum lacks "
+        f"power {lacking} of {', '.join(absent)}"
+    )

@@ -10,7 +10,7 @@ import re
 import click
 
 from nodes.authentication import RequestSigner
-from nodes.client import Client
+from nodes.client import TIMEOUT_SECONDS, Client
 from nodes.config import Home
 from nodes.entropy import SystemEntropy
 from nodes.identity import Identity, synthetic_identity
@@ -22,8 +22,13 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
 
 
-def open_operator(home: Home, organisation: str) -> Client:
+def open_operator(home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
     """Return a client of an organisation's own node, acting as that organisation.
+
+    Args:
+        home: The network's home folder.
+        organisation: Who acts.
+        timeout_seconds: How long an answer may take.
 
     Raises:
         ConfigurationError: If the organisation runs no node here.
@@ -33,7 +38,7 @@ def open_operator(home: Home, organisation: str) -> Client:
     address = network.address(organisation)
     keys = load_keystore(home.node_folder(organisation) / "keys")
     signer = RequestSigner(keys.submission, network.chain_id, organisation, keys.submission_version)
-    return Client(address, home.authority_path(organisation), signer, SystemEntropy())
+    return Client(address, home.authority_path(organisation), signer, SystemEntropy(), timeout_seconds)
 
 
 def create_wallet(home: Home, name: str) -> Wallet:

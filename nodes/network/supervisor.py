@@ -114,6 +114,12 @@ def find_process(home: Home, organisation: str) -> NodeProcess:
     return NodeProcess(organisation, pid, serving=pid is not None and _announced_pid(folder) == pid)
 
 
+def stop_reason(home: Home, organisation: str) -> str:
+    """Return why a node that does not run stopped by itself; empty if it was told to, killed, or never ran."""
+    last = _last_line(home.node_folder(organisation))
+    return _why(last) if '"event": "stopped"' in last else ""
+
+
 def start_nodes(
     home: Home,
     organisations: Sequence[str],
@@ -194,7 +200,7 @@ def _await_ready(
                 waiting.remove(organisation)
                 on_ready(organisation)
             elif has_ended and state.pid is None:
-                msg = f"{organisation}: its node ended at once: {_last_words(home.node_folder(organisation))}"
+                msg = f"{organisation}: its node ended at once: {_why(_last_line(home.node_folder(organisation)))}"
                 raise NodeStartError(msg)
         if waiting and time.monotonic() > deadline:
             names = ", ".join(waiting)
@@ -217,18 +223,22 @@ def _announced_pid(folder: Path) -> int | None:
     return pid if isinstance(pid, int) else None
 
 
-def _last_words(folder: Path) -> str:
+def _last_line(folder: Path) -> str:
     try:
-        text = (folder / "node.log").read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace")
+        with (folder / "node.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return "it left no log"
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return "it said nothing"
+    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _why(line: str) -> str:
+    """Return the reason that a log line gives, else the line."""
     try:
-        return str(json.loads(lines[-1])["why"])
+        return str(json.loads(line)["why"])
     except (ValueError, KeyError, TypeError):
-        return lines[-1]
+        return line
 
 
 def _signal(pid: int | None, number: signal.Signals) -> None:
