@@ -110,6 +110,10 @@ class Client:
         data = json.dumps(body, ensure_ascii=False).encode()
         return self._send("POST", path, parameters, data, "application/json").json()
 
+    def post_bytes(self, path: str, data: bytes) -> Any:
+        """Return the JSON answer to a POST of a JSON file as it is; raises `ApiError`."""
+        return self._send("POST", path, None, data, "application/json").json()
+
     def submit(self, submissions: tuple[Submission, ...], wait_seconds: float = 0.0) -> Any:
         """Offer submissions, waiting for their receipts if asked; raises `ApiError`."""
         parameters = {"wait": wait_seconds} if wait_seconds else None

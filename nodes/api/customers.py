@@ -6,9 +6,10 @@ sees what is about that pseudonym and nothing else.
 
 import base64
 import binascii
-from typing import Annotated, cast
+import re
+from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from contracts.consent import LIST_ROWS_MAX
@@ -16,27 +17,37 @@ from contracts.grants import GrantView, ListGrants
 from contracts.membership import Enrol
 from ledger.codec import decode, encode
 from ledger.errors import DecodeError
-from nodes.agent import Call
+from nodes.agent import AgentEffect, Call
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
 from nodes.authentication import Caller
 from nodes.network.node import NetworkNode, read_clock_ms
-from nodes.roles.linking import Linking
+from nodes.roles.linking import Linked
 from nodes.roles.lookup import find_grant
 from nodes.schemas import canonical_json
 from nodes.vault.sealing import Sealed
+from nodes.wallet import Challenge
 
 WAIT_SECONDS = 15.0
+GRANT_ID = re.compile(r"grant-[0-9a-f]{12,32}")
 
 router = APIRouter(prefix="/v1", tags=["customers"])
 
 
-def get_linking(request: Request) -> Linking:
-    """Return the links of this node's organisation."""
-    return cast("Linking", request.app.state.linking)
+class Party(Protocol):
+    """What a hospital's and an insurer's agent have in common for customers."""
+
+    def challenge(self, grant_id: str, now_ms: int) -> Challenge:
+        """Return the challenge that the grant's subject has to answer."""
+        ...
+
+    def disclose(
+        self, grant_id: str, sealed: Sealed, answer: bytes, seal_key: bytes, now_ms: int
+    ) -> tuple[Linked, list[AgentEffect]]:
+        """Take in a customer's identity, and judge it."""
+        ...
 
 
-Links = Annotated[Linking, Depends(get_linking)]
 Base64 = Annotated[str, Field(max_length=128 * 1024)]
 
 
@@ -103,34 +114,37 @@ async def show_grant(node: Node, caller: AnyCaller, grant_id: str) -> object:
     return canonical_json.plain(find_own_grant(node, caller, grant_id))
 
 
-@router.post("/grants/{grant_id}/challenge")
-async def challenge(node: Node, caller: Customer, links: Links, grant_id: str) -> ChallengeAnswer:
-    """Return the challenge that the grant's subject answers with her key."""
-    find_own_grant(node, caller, grant_id)
-    return ChallengeAnswer(challenge=encode(links.challenge(grant_id, read_clock_ms())).hex())
+def make_party_router(party: Party) -> APIRouter:
+    """Return the routes by which a customer tells an organisation who she is.
 
+    Args:
+        party: The organisation's agent.
+    """
+    own = APIRouter(prefix="/v1", tags=["customers"])
 
-@router.post("/grants/{grant_id}/identity")
-async def disclose(
-    node: Node, caller: Customer, links: Links, grant_id: str, disclosure: IdentityDisclosure
-) -> LinkAnswer:
-    """Take in who the customer is, compare with this organisation's master data, and post the link."""
-    find_own_grant(node, caller, grant_id)
-    sealed = decode(read_base64("sealed", disclosure.sealed), Sealed)
-    linked = links.disclose(
-        grant_id,
-        sealed,
-        bytes.fromhex(disclosure.answer),
-        read_base64("seal_key", disclosure.seal_key),
-        read_clock_ms(),
-    )
-    node.host.wake(node.organisation, read_clock_ms())
-    return LinkAnswer(grant=linked.grant_id, organisation=linked.organisation, result=linked.result)
+    @own.post("/grants/{grant_id}/challenge")
+    async def challenge(node: Node, caller: Customer, grant_id: str) -> ChallengeAnswer:
+        """Return the challenge that the grant's subject answers with her key."""
+        find_own_grant(node, caller, grant_id)
+        return ChallengeAnswer(challenge=encode(party.challenge(grant_id, read_clock_ms())).hex())
+
+    @own.post("/grants/{grant_id}/identity")
+    async def disclose(node: Node, caller: Customer, grant_id: str, disclosure: IdentityDisclosure) -> LinkAnswer:
+        """Take in who the customer is, compare with this organisation's master data, and post the link."""
+        find_own_grant(node, caller, grant_id)
+        sealed = decode(read_base64("sealed", disclosure.sealed), Sealed)
+        answer, seal_key = bytes.fromhex(disclosure.answer), read_base64("seal_key", disclosure.seal_key)
+        now_ms = read_clock_ms()
+        linked, effects = party.disclose(grant_id, sealed, answer, seal_key, now_ms)
+        node.host.perform(node.organisation, effects, now_ms)
+        return LinkAnswer(grant=linked.grant_id, organisation=linked.organisation, result=linked.result)
+
+    return own
 
 
 def find_own_grant(node: NetworkNode, caller: Caller, grant_id: str) -> GrantView:
     """Return a grant if the caller is its subject or a party of it; raises `NotFoundError` otherwise."""
-    grant = find_grant(node.view, grant_id)
+    grant = find_grant(node.view, grant_id) if GRANT_ID.fullmatch(grant_id) else None
     if grant is not None:
         words = grant.versions[-1].grant
         if caller.name in {words.subject, words.grantee.organisation, *words.sources} or caller.role == "regulator":

@@ -1,0 +1,138 @@
+"""`xinpei claim`: list, show, watch, estimate, audit."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.cli.stay import show_claim_id
+from nodes.config import Home, write_file
+
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+WATCH_SECONDS = 10.0
+ACTOR = "a customer by the name of her wallet, or an organisation"
+
+
+@click.group()
+def claim() -> None:
+    """Look at claims, estimate one, and take home the proof of one."""
+
+
+@claim.command("list")
+@actor_option(ACTOR)
+@home_option
+@json_option
+def list_(actor: str, home: Path, *, as_json: bool) -> None:
+    """List the claims that concern you."""
+    from nodes.cli.claims import list_claims
+
+    output = Output(as_json=as_json)
+    rows = list_claims(Home(home), actor)
+    for row in rows:
+        when = dt.datetime.fromtimestamp(row["reported_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+        short = show_claim_id(row["claim"])
+        output.say(f"{short}  {row['status']:<16} {row['hospital']} → {row['insurer']} · reported {when}")
+    if not rows:
+        output.say("no claims")
+    output.finish({"claims": rows})
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
+@actor_option(ACTOR)
+@home_option
+@json_option
+def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
+    """Show CLAIM: its calculation if you hold the openings, and its steps."""
+    from nodes.cli.claims import find_claim
+
+    output = Output(as_json=as_json)
+    with find_claim(Home(home), actor, claim_id) as found:
+        view, opening = found.view(), found.opening()
+        output.say(_describe_status(view, opening))
+        for step in view["claim"]["steps"]:
+            output.say(_describe_step(step))
+        output.hint(f"xinpei claim audit {show_claim_id(found.claim_id)} --as {actor} --out dossier.json")
+        output.finish(view | ({"calculation": opening} if opening else {}))
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
+@actor_option(ACTOR)
+@home_option
+@json_option
+def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
+    """Follow CLAIM as it happens, until it is paid, withdrawn or pended."""
+    from nodes.cli.claims import find_claim
+
+    output = Output(as_json=as_json)
+    seen = 0
+    with find_claim(Home(home), actor, claim_id) as found:
+        view = found.view()
+        while True:
+            for step in view["claim"]["steps"][seen:]:
+                output.say(_describe_step(step))
+            seen = len(view["claim"]["steps"])
+            if view["status"] in ("PAID", "WITHDRAWN", "PENDED"):
+                break
+            view = found.view(wait_seconds=WATCH_SECONDS, steps=seen)
+    output.finish(view)
+
+
+@claim.command()
+@click.argument("case", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the trace.")
+@json_option
+def estimate(case: Path, language: Any, *, as_json: bool) -> None:
+    """Adjudicate the plain CASE file here and now, with every step; no network is asked."""
+    from contracts.adjudication.engine import adjudicate
+    from nodes.schemas.case import read_case_file
+    from nodes.schemas.decision import describe_decision
+    from nodes.schemas.trace import render_trace
+
+    output = Output(as_json=as_json)
+    decision = adjudicate(read_case_file(case))
+    for line in render_trace(decision, language):
+        output.say(line)
+    output.finish(describe_decision(decision))
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
+@actor_option(ACTOR)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("dossier.json"),
+    show_default=True,
+    help="Where to write the dossier.",
+)
+@home_option
+@json_option
+def audit(claim_id: str, actor: str, out: Path, home: Path, *, as_json: bool) -> None:
+    """Write the file that proves CLAIM to anyone who has the genesis, without the network."""
+    from nodes.cli.claims import find_claim
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    with find_claim(place, actor, claim_id) as found:
+        data = found.dossier()
+    write_file(out, data)
+    output.say(f"{out} · {len(data):,} bytes")
+    output.hint(f"xinpei verify {out} --genesis {place.genesis_path}")
+    output.finish({"dossier": str(out), "bytes": len(data), "genesis": str(place.genesis_path)})
+
+
+def _describe_status(view: dict[str, Any], opening: dict[str, Any] | None) -> str:
+    if opening is None:
+        return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · amounts are known to the parties alone"
+    return f"{opening['formula']} {view['status']}"
+
+
+def _describe_step(step: dict[str, Any]) -> str:
+    when = dt.datetime.fromtimestamp(step["place"]["time_ms"] / 1000, BEIJING).strftime("%m-%d %H:%M:%S.%f")[:-3]
+    reference = f" · {step['reference']}" if step["reference"] else ""
+    return f"  {when}  height {step['place']['height']:<5} {step['name']:<13} {step['status']}{reference}"

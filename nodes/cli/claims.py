@@ -1,0 +1,132 @@
+"""Finding a claim by the start of its id, as whoever asks, and opening what is sealed to her."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from ledger.codec import decode
+from nodes.cli.session import open_customer, open_operator
+from nodes.client import ApiError, Client
+from nodes.config import ConfigurationError, Home
+from nodes.roles.opening import open_opening, opening_context
+from nodes.schemas.decision import describe_decision
+from nodes.schemas.trace import render_formula
+from nodes.vault.sealing import Sealed
+from nodes.wallet import Pseudonym
+
+
+class FoundClaim:
+    """One claim, seen by one caller at the insurer's or the caller's own node."""
+
+    def __init__(self, client: Client, claim_id: str, pseudonym: Pseudonym | None) -> None:
+        """Keep a client open until the claim was looked at.
+
+        Args:
+            client: Of the node that is asked.
+            claim_id: In full.
+            pseudonym: The customer's, if a customer asks.
+        """
+        self.client = client
+        self.claim_id = claim_id
+        self._pseudonym = pseudonym
+
+    def __enter__(self) -> Self:
+        """Use it in a with statement."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection."""
+        self.client.close()
+
+    def view(self, wait_seconds: float = 0.0, steps: int = 0) -> dict[str, Any]:
+        """Return the claim as it stands, waiting for a further step if asked."""
+        parameters = {"wait": wait_seconds, "steps": steps} if wait_seconds else None
+        view: dict[str, Any] = self.client.get(f"/v1/claims/{self.claim_id}", parameters)
+        return view
+
+    def opening(self) -> dict[str, Any] | None:
+        """Return the calculation of the latest settlement; None before it, or for whoever cannot open it."""
+        sealed = self.sealed_opening()
+        if sealed is None:
+            return None
+        version, data = sealed
+        decision = self._open(version, data).decision
+        return {"version": version, "formula": render_formula(decision)} | describe_decision(decision)
+
+    def sealed_opening(self) -> tuple[int, bytes] | None:
+        """Return the latest settlement's version and its opening as it is sealed to the customer."""
+        if self._pseudonym is None:
+            return None
+        try:
+            answer = self.client.get(f"/v1/claims/{self.claim_id}/opening")
+        except ApiError as error:
+            if error.status in (404, 409):
+                return None
+            raise
+        return int(answer["version"]), bytes.fromhex(answer["sealed"])
+
+    def dossier(self) -> bytes:
+        """Return the dossier."""
+        return self.client.get_bytes(f"/v1/claims/{self.claim_id}/dossier")
+
+    def _open(self, version: int, data: bytes) -> Any:
+        pseudonym = self._pseudonym
+        assert pseudonym is not None, "openings are sealed to customers"
+        context = opening_context(pseudonym.chain_id, self.claim_id, version, pseudonym.insurer, pseudonym.name)
+        return open_opening(pseudonym.seal_key, decode(data, Sealed), context)
+
+
+def list_claims(home: Home, actor: str) -> list[dict[str, Any]]:
+    """Return the claims that concern an actor, oldest first."""
+    rows: list[dict[str, Any]] = []
+    for client, _ in _open_clients(home, actor):
+        with client:
+            rows += _list_at(client)
+    return sorted(rows, key=lambda row: (row["reported_ms"], row["claim"]))
+
+
+def find_claim(home: Home, actor: str, claim_id: str) -> FoundClaim:
+    """Return the one claim of an actor whose id begins so.
+
+    Args:
+        home: The network's home folder.
+        actor: A wallet's name or an organisation.
+        claim_id: `C-7f3a`, or as much of `claim-7f3a...` as tells it from the others.
+
+    Raises:
+        ConfigurationError: If none or several fit.
+    """
+    wanted = "claim-" + claim_id.lower().removeprefix("c-").removeprefix("claim-")
+    found: list[FoundClaim] = []
+    for client, pseudonym in _open_clients(home, actor):
+        matching = [row["claim"] for row in _list_at(client) if row["claim"].startswith(wanted)]
+        found += [FoundClaim(client, match, pseudonym) for match in matching]
+        if not matching:
+            client.close()
+    if len(found) != 1:
+        for item in found:
+            item.client.close()
+        msg = f"claim: expected the id of one of {actor}'s claims, got {claim_id[:40]!r}, which fits {len(found)}"
+        raise ConfigurationError(msg)
+    return found[0]
+
+
+def _open_clients(home: Home, actor: str) -> list[tuple[Client, Pseudonym | None]]:
+    genesis = home.load_genesis()
+    if genesis.organisation(actor) is not None:
+        return [(open_operator(home, actor), None)]
+    person = open_customer(home, actor)
+    pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.pairs()]
+    return [(person.client(pseudonym, pseudonym.insurer), pseudonym) for pseudonym in pseudonyms]
+
+
+def _list_at(client: Client) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = client.get("/v1/claims", {"after": after} if after else None)
+        rows += page["claims"]
+        if page["next"] is None:
+            return rows
+        after = page["next"]

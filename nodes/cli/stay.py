@@ -1,0 +1,183 @@
+"""`xinpei stay`: a hospital's desk."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home
+
+WAIT_SECONDS = 30.0
+"""How long a command watches what follows from it; the chain goes on without it."""
+HOSPITAL = "the hospital"
+
+
+@click.group()
+def stay() -> None:
+    """Admit, bill, discharge and correct stays, as a hospital."""
+
+
+@stay.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@actor_option(HOSPITAL)
+@home_option
+@json_option
+def admit(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
+    """Admit a patient: FILE is an admission. Where a grant covers it, this reports the claim."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    with open_operator(Home(home), actor) as client:
+        found = client.post_bytes("/v1/stays", file.read_bytes())
+        found = _await_reported(client, found)
+    claims = [lane["claim"] for lane in found["lanes"]]
+    if claims:
+        reported = ", ".join(show_claim_id(claim) for claim in claims)
+        output.say(f"{found['number']} admitted {found['admitted']} · claim {reported} reported; nobody filed it")
+    else:
+        output.say(f"{found['number']} admitted {found['admitted']} · {found['message']}")
+    output.hint(f"xinpei stay discharge {found['number']} --as {actor} docs/examples/polyp/discharge.json")
+    output.finish(found)
+
+
+@stay.command()
+@click.argument("number", metavar="STAY")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@actor_option(HOSPITAL)
+@home_option
+@json_option
+def bill(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> None:
+    """Add the interim bill in FILE to STAY; interim bills never settle."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    with open_operator(Home(home), actor) as client:
+        found = client.post_bytes(f"/v1/stays/{number}/bill", file.read_bytes())
+    output.say(f"{found['number']} · {found['interim_bills']} interim bills")
+    output.finish(found)
+
+
+@stay.command()
+@click.argument("number", metavar="STAY")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@actor_option(HOSPITAL)
+@home_option
+@json_option
+def discharge(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> None:
+    """Discharge STAY with the summary, lines and bill in FILE, and watch the claim settle."""
+    _end(number, file, actor, home, "discharge", Output(as_json=as_json))
+
+
+@stay.command()
+@click.argument("number", metavar="STAY")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@actor_option(HOSPITAL)
+@home_option
+@json_option
+def correct(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> None:
+    """Correct STAY after its discharge: FILE is the whole discharge as it should have been."""
+    _end(number, file, actor, home, "correct", Output(as_json=as_json))
+
+
+@stay.command("list")
+@actor_option(HOSPITAL)
+@home_option
+@json_option
+def list_(actor: str, home: Path, *, as_json: bool) -> None:
+    """List the hospital's stays."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    with open_operator(Home(home), actor) as client:
+        stays = client.get("/v1/stays")
+    for item in stays:
+        output.say(f"{item['number']}  {item['admitted']} – {item['discharged'] or '…':<10}  {item['message']}")
+    if not stays:
+        output.say("no stays")
+    output.finish({"stays": stays})
+
+
+def show_claim_id(claim_id: str) -> str:
+    """Return a claim's id as people read it: `C-` and its first digits."""
+    return "C-" + claim_id.removeprefix("claim-")[:4]
+
+
+def await_settled(client: Any, claim_id: str, version: int, output: Output) -> dict[str, Any]:
+    """Watch a claim until its settlement of a version is paid, pends, or waits for consent; return it as it stands."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    view: dict[str, Any] = client.get(f"/v1/claims/{claim_id}")
+    while time.monotonic() < deadline and not is_settled(view, version):
+        output.progress(f"{show_claim_id(claim_id)} {view['status']} ...")
+        view = client.get(f"/v1/claims/{claim_id}", {"wait": 2.0, "steps": len(view["claim"]["steps"])})
+    output.end_progress()
+    return view
+
+
+def is_settled(view: dict[str, Any], version: int) -> bool:
+    """Whether nothing more follows by itself for a settlement version."""
+    if view["status"] == "AWAITING_CONSENT":
+        return True
+    settled = [item for item in view["settlements"] if item["outcome"]["version"] >= version]
+    if not settled:
+        return False
+    if settled[-1]["payment_id"] is None:
+        return True
+    payments = {item["payment_id"]: item["status"] for item in view["payments"]}
+    status: str = payments[settled[-1]["payment_id"]]
+    return status == "paid"
+
+
+def _await_reported(client: Any, found: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while any(lane["claim_status"] is None for lane in found["lanes"]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+        found = client.get(f"/v1/stays/{found['number']}")
+    return found
+
+
+def _end(number: str, file: Path, actor: str, home: Path, action: str, output: Output) -> None:
+    from nodes.cli.session import open_operator
+
+    with open_operator(Home(home), actor) as client:
+        versions = {}
+        for lane in client.get(f"/v1/stays/{number}")["lanes"]:
+            if lane["claim_status"] is not None:
+                view = client.get(f"/v1/claims/{lane['claim']}")
+                versions[lane["claim"]] = view["claim"]["settlement_version"]
+        begun = time.monotonic()
+        found = client.post_bytes(f"/v1/stays/{number}/{action}", file.read_bytes())
+        claims = []
+        for lane in found["lanes"]:
+            view = await_settled(client, lane["claim"], versions.get(lane["claim"], 0) + 1, output)
+            seconds = round(time.monotonic() - begun, 3)
+            claims.append({"claim": lane["claim"], "status": view["status"], "seconds": seconds})
+            found = client.get(f"/v1/stays/{number}")
+            fresh = next(item for item in found["lanes"] if item["claim"] == lane["claim"])
+            output.say(_describe_end(fresh, view, seconds))
+    if not found["lanes"]:
+        output.say(f"{number} · {found['message']}")
+    elif claims:
+        output.hint(f"xinpei claim show {show_claim_id(claims[0]['claim'])} --as {found['patient']}")
+    output.finish(found | {"claims": claims})
+
+
+def _describe_end(lane: dict[str, Any], view: dict[str, Any], seconds: float) -> str:
+    claim = show_claim_id(lane["claim"])
+    if view["status"] == "AWAITING_CONSENT":
+        return f"{claim} awaits consent: {lane['waits_for'] or 'AUTH-013'} · nothing shared"
+    if not view["settlements"]:
+        return f"{claim} {view['status']}; go on watching with `xinpei claim watch`"
+    latest = view["settlements"][-1]
+    parts = f"closed {lane['delivered']}/{lane['parts']} parts · shared"
+    payments = {item["payment_id"]: item for item in view["payments"]}
+    if latest["payment_id"] is None:
+        return f"{claim} {parts} · settled, nothing to move · {view['status']}"
+    payment = payments[latest["payment_id"]]
+    word = "paid" if payment["direction"] == "payout" else "recovered"
+    if payment["status"] != "paid":
+        return f"{claim} {parts} · settled · payment {payment['status']}"
+    pended = " · a part waits for a person" if latest["outcome"]["is_pended"] else ""
+    return f"{claim} {parts} · {word} in {seconds:.1f} s (simulated rail){pended}"
