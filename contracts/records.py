@@ -22,6 +22,7 @@ Rules:
     SHARED         deliver, by the recipient, in time    DELIVERED, final
     SHARED         dispute, by the recipient, in time    DISPUTED; may be shared anew
     SHARED         height > expires_height               LAPSED (derived); may be shared anew
+    SHARED         share under another grant             the new share takes its place: the old grant may have ended
 
     table          key                              value
     records        record id                        Record
@@ -178,7 +179,8 @@ class Records(Contract):
         key = (message.record_id, message.recipient)
         head = self.share_heads.get(key)
         status = "LAPSED" if head is None else self._status(message.record_id, message.recipient, head.sequence)
-        if status in ("SHARED", "DELIVERED"):
+        is_waiting = status == "SHARED" and self._share(*key).grant_id == message.grant_id
+        if is_waiting or status == "DELIVERED":
             reject("ALREADY_SHARED", f"{message.record_id} is {status} with {message.recipient}")
         sequence = 1 if head is None else head.sequence + 1
         receipt = ShareReceipt(

@@ -20,7 +20,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from contracts.grants import GrantView, Link, LinkResult
+from contracts.grants import Grant, GrantView, Link, LinkResult
 from contracts.identifiers import GrantId
 from ledger.codec import Day, Hash, Name, Struct, decode, encode
 from ledger.crypto.hashes import commit_salted
@@ -66,10 +66,6 @@ class LinkEntry(Struct):
     def evidence(self) -> Hash:
         """The commitment on the chain: challenge, answer, what was compared, and what came of it."""
         return commit_salted(self.salt, encode((self.challenge, self.answer, self.commitment, self.result)))
-
-    def covers(self, first_day: Day, last_day: Day) -> bool:
-        """Whether these days lie within the record dates of the grant."""
-        return self.dates.first_day <= first_day and last_day <= self.dates.last_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +184,13 @@ class Linking:
     def entry(self, grant_id: str) -> LinkEntry | None:
         """Return what is known of a grant's subject, or None before she disclosed herself."""
         return self._entries.get(grant_id)
+
+    def covers(self, grant: Grant, first_day: Day, last_day: Day) -> bool:
+        """Whether these days lie within the record dates of a grant; False until those of its latest words are open."""
+        entry = self._entries.get(grant.grant_id)
+        if entry is None or entry.dates.commitment != grant.scope.dates:
+            return False
+        return entry.dates.first_day <= first_day and last_day <= entry.dates.last_day
 
     def person_of(self, pseudonym: str) -> str | None:
         """Return the number of the person behind a pseudonym, if a grant of it matched."""

@@ -68,8 +68,11 @@ def test_a_known_person_is_matched_by_both_parties(town: Town, wang: Customer) -
     entry = linking.entry(grant_id)
     assert entry is not None
     assert linking.matched("wang") == (entry,)
-    assert entry.covers(TODAY - 30, TODAY)
-    assert not entry.covers(TODAY - 31, TODAY)
+    grant = shown(town, grant_id).versions[0].grant
+    assert linking.covers(grant, TODAY - 30, TODAY + 365)
+    assert not linking.covers(grant, TODAY - 31, TODAY)
+    assert not linking.covers(grant, TODAY, TODAY + 366)
+    assert not linking.covers(replace(grant, scope=replace(grant.scope, dates=bytes(32))), TODAY, TODAY)
     assert shown(town, grant_id).links[0][1].entries[0].evidence == entry.evidence
 
 

@@ -1,0 +1,13 @@
+"""The hospital: what its desk tells it becomes records, and records are handed over under a grant and not otherwise.
+
+stays       what the hospital knows of a stay, in its register, and the records that follow from it
+paperwork   the desk's forms -> documents
+records     documents -> sealed records and the calls that enter them
+coverage    which grants cover what
+lanes       one stay towards one insurer: what is left to do, derived from chain and register
+handover    a peer's question for a shared record
+agent       all of it behind the agent's boundary, and what the desk asks
+importing   a stay read from FHIR -> the desk's forms
+"""
+
+from nodes.roles.hospital.agent import Hospital as Hospital

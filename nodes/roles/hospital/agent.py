@@ -1,0 +1,332 @@
+"""The hospital's agent: the desk's requests and the chain's events in, calls and answers out.
+
+Every request of the desk is written to the register before anything follows from it. What follows is derived again
+and again: after a block, when time has passed, and after a restart, from the chain and the register alone, so nothing
+is lost with the process, and nothing is done twice that the chain has seen.
+
+A stay for which nothing is left to do is closed in memory, until an event or the desk names it again.
+"""
+
+import re
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from ledger.errors import DecodeError
+from ledger.genesis import Genesis
+from nodes.agent import (
+    AgentEffect,
+    AgentInput,
+    Answer,
+    Call,
+    ChainView,
+    Committed,
+    Note,
+    PeerAnswered,
+    PeerRequested,
+    Submit,
+)
+from nodes.entropy import Entropy
+from nodes.fhir.instants import civil_day
+from nodes.identity import Identity
+from nodes.keystore import Keystore
+from nodes.roles.hospital.book import StayBook, StayError
+from nodes.roles.hospital.coverage import Coverage
+from nodes.roles.hospital.handover import Handover
+from nodes.roles.hospital.lanes import LaneState, LaneWorker
+from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
+from nodes.roles.hospital.records import RecordWriter
+from nodes.roles.hospital.stays import Lane, LocalStay
+from nodes.roles.in_flight import InFlight
+from nodes.roles.linking import Linked, Linking
+from nodes.roles.lookup import find_claim
+from nodes.roles.people import Person
+from nodes.roles.questions import FetchRecord, Refusal, decode_question, encode_body
+from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
+from nodes.vault.records import Vault, VaultError
+from nodes.vault.register import Register
+from nodes.vault.sealing import Sealed
+from nodes.wallet import Challenge
+
+SWEEP_MS = 2_000
+"""How often open stays are looked at when nothing was committed."""
+ENDED: frozenset[LaneState] = frozenset({"delivered", "withdrawn", "disputed"})
+NO_GRANT = "no usable grant: nothing was reported"
+WORDS: dict[LaneState, str] = {
+    "unreported": "is being reported",
+    "staying": "reported",
+    "handing-over": "records are being handed over",
+    "awaiting-consent": "waits for the customer's consent",
+    "outside-dates": "nothing is handed over: the grant does not mean these days",
+    "disputed": "the insurer disputes a record; somebody has to look",
+    "delivered": "everything was handed over",
+    "withdrawn": "the customer withdrew the claim",
+}
+_ID = re.compile(rb"(?:stay|claim)-[0-9a-f]{12,32}")
+"""As `contracts.identifiers` has them; every event about a stay or claim names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSummary:
+    """A stay towards one insurer, for the desk."""
+
+    insurer: str
+    stay_id: str
+    claim_id: str
+    state: LaneState
+    claim_status: str | None
+    """As the chain has it; None before the report is committed."""
+    waits_for: str
+    """The condition that a wait for consent names, such as `AUTH-013 status`; empty if it does not wait."""
+    message: str
+    """One sentence on what happens with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaySummary:
+    """A stay, for the desk."""
+
+    number: str
+    patient: str
+    admitted_day: int
+    discharged_day: int | None
+    interim_bills: int
+    corrections: int
+    lanes: tuple[LaneSummary, ...]
+    message: str
+    """The same for all insurers in one line."""
+
+
+class Hospital:
+    """One hospital."""
+
+    def __init__(
+        self,
+        name: str,
+        view: ChainView,
+        genesis: Genesis,
+        keystore: Keystore,
+        vault: Vault,
+        register: Register,
+        entropy: Entropy,
+    ) -> None:
+        """Open the hospital's books.
+
+        Args:
+            name: The member it acts for.
+            view: The latest committed state.
+            genesis: Has the members' seal keys.
+            keystore: The hospital's keys.
+            vault: Its records.
+            register: Its patients, links and stays.
+            entropy: For ids, blindings, salts and challenges.
+        """
+        self.name = name
+        self._view = view
+        self._linking = Linking(name, view, register, keystore.seal, entropy)
+        self._book = StayBook(register, entropy)
+        self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
+        self._coverage = Coverage(name, view, self._linking)
+        self._lanes = LaneWorker(view, self._coverage, self._writer)
+        self._handover = Handover(name, view, genesis, keystore, vault)
+        self._in_flight = InFlight(name)
+        self._open = set(self._book.numbers())
+        self._swept_ms = 0
+
+    # ---------------------------------------------------------------------------------------- what customers ask
+
+    def challenge(self, grant_id: str, now_ms: int) -> Challenge:
+        """Return the challenge that a grant's subject has to answer; raises as `Linking.challenge`."""
+        return self._linking.challenge(grant_id, now_ms)
+
+    def disclose(
+        self, grant_id: str, sealed: Sealed, answer: bytes, seal_key: bytes, now_ms: int
+    ) -> tuple[Linked, list[AgentEffect]]:
+        """Take in a customer's identity and judge it; raises as `Linking.disclose`."""
+        linked = self._linking.disclose(grant_id, sealed, answer, seal_key, now_ms)
+        return linked, self._submit(self._linking.derive(), now_ms)
+
+    # ------------------------------------------------------------------------------------------ what the desk asks
+
+    def register_patient(self, number: str, identity: Identity) -> tuple[Person, list[AgentEffect]]:
+        """Enter a patient in the index, or correct what is known about her; raises as `People.enter`."""
+        return self._linking.people.enter(number, identity), []
+
+    def admit(self, form: AdmissionForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
+        """Begin a stay, and report it under every usable grant that names this hospital.
+
+        Raises:
+            PeopleError: If the patient is not in the index.
+            PaperworkError, StayFileError: If the form contradicts itself.
+        """
+        patient = self._linking.people.get(form.patient)
+        admission = write_admission(form, civil_day(now_ms))
+        return self._go_on(self._book.begin(patient.number, admission), now_ms)
+
+    def bill(self, number: str, form: InterimForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
+        """Add an interim bill to a stay that goes on.
+
+        Raises:
+            StayError: If there is no such stay, or it has ended.
+            PaperworkError: If an amount is out of bounds.
+        """
+        stay = self._book.get(number)
+        if stay.discharges:
+            msg = f"{number}: expected a stay that goes on, this one has ended; correct its bill instead"
+            raise StayError(msg)
+        interim = write_interim(form, len(stay.interims) + 1)
+        return self._go_on(replace(stay, interims=(*stay.interims, interim)), now_ms)
+
+    def discharge(self, number: str, form: DischargeForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
+        """End a stay: enter its records, close it, and share what its claims need.
+
+        Raises:
+            StayError: If there is no such stay, or it has ended already.
+            PaperworkError, StayFileError: If the form contradicts itself or the admission.
+        """
+        stay = self._book.get(number)
+        if stay.discharges:
+            msg = f"{number}: was discharged already; what has changed since is a correction"
+            raise StayError(msg)
+        ended = write_discharge(form, stay.admission, civil_day(now_ms))
+        return self._go_on(replace(stay, discharges=(ended,)), now_ms)
+
+    def correct(self, number: str, form: DischargeForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
+        """Correct a stay that has ended: reverse and replace the documents that differ.
+
+        Raises:
+            StayError: If there is no such stay, it has not ended, or nothing differs.
+            PaperworkError, StayFileError: If the form contradicts itself or the admission.
+        """
+        stay = self._book.get(number)
+        if not stay.discharges:
+            msg = f"{number}: expected a stay that has ended, this one goes on; discharge it first"
+            raise StayError(msg)
+        corrected = write_discharge(form, stay.admission, civil_day(now_ms))
+        if corrected == stay.discharges[-1]:
+            msg = f"{number}: expected a correction that changes something, this is what the hospital has"
+            raise StayError(msg)
+        return self._go_on(replace(stay, discharges=(*stay.discharges, corrected)), now_ms)
+
+    def show(self, number: str) -> StaySummary:
+        """Return a stay; raises `StayError` if there is none of this number."""
+        return self._summarise(self._book.get(number))
+
+    def list_stays(self) -> tuple[StaySummary, ...]:
+        """Return all stays, in the order in which they came."""
+        return tuple(self.show(number) for number in self._book.numbers())
+
+    # -------------------------------------------------------------------------------------------------- the agent
+
+    def step(self, event: AgentInput) -> list[AgentEffect]:
+        """Take in what happened; return what to do, in order."""
+        match event:
+            case PeerRequested(request_id, peer, body):
+                return self._answer(request_id, peer, body)
+            case PeerAnswered():
+                return []
+            case Committed():
+                return [*self._take_block(event), *self._sweep(event.now_ms)]
+            case _:
+                return self._sweep(event.now_ms) if event.now_ms - self._swept_ms >= SWEEP_MS else []
+
+    def _take_block(self, event: Committed) -> list[AgentEffect]:
+        """Open the stays that a block's events name; a new grant or a claim's step may change the chain's answers."""
+        events = [item for receipt in event.receipts for item in receipt.events]
+        if any(item.contract in ("consent", "claims") for item in events):
+            self._in_flight.forgive()
+        for item in events:
+            for found in _ID.findall(item.data):
+                number = self._book.find_number(found.decode("ascii"))
+                if number is not None:
+                    self._open.add(number)
+        return list(self._in_flight.release(event))
+
+    def _answer(self, request_id: int, peer: str, body: bytes) -> list[AgentEffect]:
+        try:
+            question = decode_question(body)
+        except DecodeError:
+            reply = Refusal("MALFORMED", "expected a question between members")
+            return [Answer(request_id, encode_body(reply))]
+        if not isinstance(question, FetchRecord):
+            refusal = Refusal("NOT_ASKED_HERE", "a hospital answers questions for records")
+            return [Answer(request_id, encode_body(refusal))]
+        answer = self._handover.answer(peer, question)
+        outcome = answer.code if isinstance(answer, Refusal) else "OK"
+        fields: dict[str, str | int] = {"record": question.record_id, "peer": peer, "code": outcome}
+        return [Note("record-asked", fields), Answer(request_id, encode_body(answer))]
+
+    def _sweep(self, now_ms: int) -> list[AgentEffect]:
+        self._swept_ms = now_ms
+        calls = self._linking.derive()
+        effects: list[AgentEffect] = self._submit(calls, now_ms) if calls else []
+        for number in sorted(self._open):
+            effects.extend(self._work(self._book.get(number), now_ms))
+        return effects
+
+    def _go_on(self, stay: LocalStay, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
+        stay = self._book.put(stay)
+        self._open.add(stay.number)
+        effects = self._work(stay, now_ms)
+        return self.show(stay.number), effects
+
+    def _work(self, stay: LocalStay, now_ms: int) -> list[AgentEffect]:
+        """Open lanes for grants that have become usable, and offer what every lane needs next."""
+        if not stay.discharges:
+            stay = self._open_lanes(stay)
+        effects: list[AgentEffect] = []
+        states: list[LaneState] = []
+        try:
+            self._writer.seal(stay)
+            for lane in stay.lanes:
+                progress = self._lanes.derive(stay, lane)
+                states.append(progress.state)
+                effects.extend(self._submit(list(progress.calls), now_ms))
+        except VaultError as error:
+            self._open.discard(stay.number)
+            return [*effects, Note("stay-stuck", {"stay": stay.number, "why": str(error)})]
+        if stay.discharges and all(state in ENDED for state in states):
+            self._open.discard(stay.number)
+        return effects
+
+    def _open_lanes(self, stay: LocalStay) -> LocalStay:
+        for grant in self._coverage.find_grants(stay.patient, stay.admission.admission_day):
+            lane = (grant.subject, grant.grantee.organisation)
+            if lane not in [(known.subject, known.insurer) for known in stay.lanes]:
+                stay = self._book.open_lane(stay, *lane)
+        return stay
+
+    def _submit(self, calls: list[Call], now_ms: int) -> list[AgentEffect]:
+        taken = self._in_flight.take(calls, now_ms)
+        return [Submit(taken)] if taken else []
+
+    def _summarise(self, stay: LocalStay) -> StaySummary:
+        lanes = tuple(self._summarise_lane(stay, lane) for lane in stay.lanes)
+        ended = stay.discharges[-1].summary.stay.discharge_day if stay.discharges else None
+        return StaySummary(
+            stay.number,
+            stay.patient,
+            stay.admission.admission_day,
+            ended,
+            len(stay.interims),
+            max(0, len(stay.discharges) - 1),
+            lanes,
+            "; ".join(f"{lane.insurer}: {lane.message}" for lane in lanes) or NO_GRANT,
+        )
+
+    def _summarise_lane(self, stay: LocalStay, lane: Lane) -> LaneSummary:
+        progress = self._lanes.derive(stay, lane)
+        is_refused = progress.state == "unreported" and not progress.calls
+        claim = find_claim(self._view, lane.claim_id)
+        waits_for = ""
+        if claim is not None and claim.status == "AWAITING_CONSENT":
+            waits_for = [step.reference for step in claim.claim.steps if step.name == "awaiting"][-1]
+        return LaneSummary(
+            lane.insurer,
+            lane.stay_id,
+            lane.claim_id,
+            progress.state,
+            None if claim is None else claim.status,
+            waits_for,
+            NO_GRANT if is_refused else WORDS[progress.state],
+        )

@@ -1,0 +1,116 @@
+"""Which grants cover what: the chain's conditions, and the one that only the parties can check.
+
+The chain holds a commitment to the days whose records a grant means; the customer opened it when she was linked. A
+stay outside those days is not covered, whatever the chain says, and nothing about it leaves the house.
+"""
+
+from contracts.grants import Finding, Grant, GrantView, Need, RecordType
+from nodes.agent import ChainView
+from nodes.roles.hospital.stays import Lane
+from nodes.roles.linking import Linking
+from nodes.roles.lookup import explain, find_grant, list_grants
+
+Days = tuple[int, int]
+"""First and last civil day of a stay, as far as it is known."""
+
+
+class Coverage:
+    """A hospital's view of the grants that name it."""
+
+    def __init__(self, hospital: str, view: ChainView, linking: Linking) -> None:
+        """Ask the chain and the hospital's links.
+
+        Args:
+            hospital: Whose stays.
+            view: The latest committed state.
+            linking: Knows which pseudonym is which patient, and the days that grants mean.
+        """
+        self._hospital = hospital
+        self._view = view
+        self._linking = linking
+
+    def find_grants(self, patient: str, day: int) -> list[Grant]:
+        """Return the grants under which an admission on `day` would be reported, in the order of their ids."""
+        pseudonyms = sorted({entry.pseudonym for entry in self._linking.matched(patient)})
+        return [
+            grant
+            for pseudonym in pseudonyms
+            for grant in self._usable(pseudonym, None, (day, day))
+            if self._person_of(grant) == patient
+        ]
+
+    def find_for(self, lane: Lane, types: list[RecordType], claim_id: str | None, days: Days) -> str | None:
+        """Return a grant of the lane's subject for its insurer that covers handing over all of `types`, or None."""
+        for grant in self._usable(lane.subject, lane.insurer, days, types, lane.stay_id, claim_id):
+            return grant.grant_id
+        return None
+
+    def find_uncovered(self, lane: Lane, types: list[RecordType], grant_id: str) -> tuple[RecordType, Finding] | None:
+        """Return the first of `types` that may not be handed over under a claim's grant, and why."""
+        for record_type in types:
+            finding = self.explain(lane, record_type, grant_id, lane.claim_id, releasing=True)
+            if finding is not None:
+                return record_type, finding
+        return None
+
+    def explain(
+        self, lane: Lane, record_type: RecordType | None, grant_id: str, claim_id: str | None, *, releasing: bool
+    ) -> Finding | None:
+        """Return why a grant does not cover something of a lane, or None."""
+        need = Need(
+            grant_id,
+            self._hospital,
+            lane.insurer,
+            lane.subject,
+            record_type,
+            lane.stay_id,
+            claim_id,
+            releasing=releasing,
+        )
+        return explain(self._view, need).finding
+
+    def means(self, grant_id: str, days: Days) -> bool:
+        """Whether a grant means records of these days."""
+        view = find_grant(self._view, grant_id)
+        return view is not None and self._linking.covers(view.versions[-1].grant, *days)
+
+    def _person_of(self, grant: Grant) -> str | None:
+        entry = self._linking.entry(grant.grant_id)
+        return None if entry is None else entry.person
+
+    def _usable(
+        self,
+        subject: str,
+        insurer: str | None,
+        days: Days,
+        types: list[RecordType] | None = None,
+        stay_id: str | None = None,
+        claim_id: str | None = None,
+    ) -> list[Grant]:
+        wanted: tuple[RecordType | None, ...] = ("admission",) if types is None else tuple(types) or (None,)
+        found = []
+        for view in list_grants(self._view, subject):
+            grant = view.versions[-1].grant
+            if not self._is_candidate(view, insurer) or not self._linking.covers(grant, *days):
+                continue
+            needs = [
+                Need(
+                    grant.grant_id,
+                    self._hospital,
+                    grant.grantee.organisation,
+                    subject,
+                    record_type,
+                    stay_id,
+                    claim_id,
+                    releasing=record_type is not None,
+                )
+                for record_type in wanted
+            ]
+            if all(explain(self._view, need).usable for need in needs):
+                found.append(grant)
+        return found
+
+    def _is_candidate(self, view: GrantView, insurer: str | None) -> bool:
+        grant = view.versions[-1].grant
+        is_for = grant.grantee.role == "insurer" and insurer in (None, grant.grantee.organisation)
+        return view.status == "GRANTED" and is_for and self._hospital in grant.sources

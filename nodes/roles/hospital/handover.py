@@ -1,0 +1,103 @@
+"""A peer asks for a record: hand it over, or say no.
+
+Decided on the latest committed state and on nothing that the question says: the record is this hospital's own, the
+share it names is the latest one with the asking peer, it neither lapsed nor was answered, its grant still covers it,
+and the claim it serves goes on. A share that was committed before a revocation and not yet handed over is not handed
+over any more.
+
+What a stranger may learn from a refusal is nothing: for a record that was not shared with her the answer is the same
+as for one that does not exist.
+"""
+
+from contracts.grants import Need
+from contracts.stays import RecordView, ShareView
+from ledger.crypto.hashes import hash_bytes
+from ledger.genesis import Genesis
+from nodes.agent import ChainView
+from nodes.keystore import Keystore
+from nodes.roles.lookup import explain, find_record, find_stay
+from nodes.roles.questions import FetchRecord, RecordHandover, Refusal
+from nodes.vault.records import Vault, VaultError
+from nodes.vault.sealing import SealContext, make_envelope
+
+
+class Handover:
+    """Answers for one hospital."""
+
+    def __init__(self, hospital: str, view: ChainView, genesis: Genesis, keystore: Keystore, vault: Vault) -> None:
+        """Hand over from one vault.
+
+        Args:
+            hospital: The custodian.
+            view: The latest committed state.
+            genesis: Has the members' seal keys.
+            keystore: Signs envelopes.
+            vault: Holds the records.
+        """
+        self._hospital = hospital
+        self._view = view
+        self._genesis = genesis
+        self._keystore = keystore
+        self._vault = vault
+
+    def answer(self, peer: str, question: FetchRecord) -> RecordHandover | Refusal:
+        """Return the record, sealed to the peer, or why not.
+
+        Args:
+            peer: Who asks, as mutual TLS established.
+            question: Which share.
+        """
+        view = find_record(self._view, question.record_id)
+        share = None if view is None else _find_share(view, peer, question.sequence)
+        if view is None or share is None or view.record.hospital != self._hospital:
+            return Refusal("NOT_SHARED", f"{question.record_id}: no such share with {peer}")
+        if share.status != "SHARED":
+            return Refusal(
+                share.status, f"{question.record_id}: expected a share that waits, this one is {share.status}"
+            )
+        stay = find_stay(self._view, view.record.stay_id)
+        assert stay is not None, "a record belongs to a stay"
+        if stay.stay.claim_id is None:
+            return Refusal("WITHDRAWN", f"{question.record_id}: the claim it was shared for is withdrawn")
+        finding = explain(self._view, self._need(view, share, stay.stay.claim_id)).finding
+        if finding is not None:
+            return Refusal(finding.code, f"{question.record_id}: its grant does not cover it any more")
+        return self._hand_over(peer, question.record_id)
+
+    def _hand_over(self, peer: str, record_id: str) -> RecordHandover | Refusal:
+        member = self._genesis.organisation(peer)
+        if member is None:
+            return Refusal("NO_SEAL_KEY", f"{peer}: the genesis has no seal key of this member")
+        try:
+            keys, ciphertext = self._vault.get(record_id)
+        except VaultError:
+            return Refusal("UNAVAILABLE", f"{record_id}: erased or damaged at its custodian")
+        context = SealContext(self._view.chain_id, record_id, self._hospital, peer)
+        key = self._keystore.submissions[self._key_version()]
+        envelope = make_envelope(key, member.seal_key, context, keys, hash_bytes(ciphertext))
+        return RecordHandover(record_id, envelope, ciphertext)
+
+    def _key_version(self) -> int:
+        """Return the version of the key that is in force: recipients verify with it."""
+        actor = self._view.actor(self._hospital)
+        assert actor is not None, "a member is an actor"
+        return next(record.version for record in reversed(actor.keys) if record.in_force(self._view.height))
+
+    def _need(self, view: RecordView, share: ShareView, claim_id: str) -> Need:
+        record = view.record
+        return Need(
+            share.share.grant_id,
+            self._hospital,
+            share.share.recipient,
+            record.subject,
+            record.record_type,
+            record.stay_id,
+            claim_id,
+            releasing=False,
+        )
+
+
+def _find_share(view: RecordView, peer: str, sequence: int) -> ShareView | None:
+    """Return the share of this number if it is the latest one with the peer."""
+    shares = [item for item in view.shares if item.share.recipient == peer]
+    return shares[-1] if shares and shares[-1].share.sequence == sequence else None

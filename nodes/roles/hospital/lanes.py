@@ -1,0 +1,202 @@
+"""One stay towards one insurer: what is left to do, derived from the chain and the hospital's own file.
+
+    state              when                                              to do
+    unreported         the claim is not on the chain                     admission and report, under a usable grant;
+                                                                         nothing without one
+    staying            reported, not discharged                          interim bills, where the grant covers them
+    handing-over       discharged, not everything delivered              records, closing, shares
+    awaiting-consent   the claim's grant does not cover what is left     one attempt that the chain refuses, and the
+                                                                         wait; once a grant covers it, the resumption
+    outside-dates      the claim's grant does not mean these days        nothing
+    disputed           the insurer disputed a record again and again     nothing; a person looks
+    delivered          everything that is live was delivered             nothing
+    withdrawn          the customer ended the claim                      nothing
+
+What a grant no longer covers is not sent to be refused record by record: an entry that fails would still leave the
+record's commitment in the chain. One record that is on the chain already stands for all, and its refusal is the trace.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from contracts.grants import RecordType
+from contracts.settlements import AwaitConsent, Report, Resume
+from contracts.stays import RecordView, StayView
+from nodes.agent import Call, ChainView
+from nodes.roles.hospital.coverage import Coverage, Days
+from nodes.roles.hospital.records import RecordWriter
+from nodes.roles.hospital.stays import Entry, Lane, LocalStay
+from nodes.roles.lookup import find_claim, find_record, find_stay
+
+LaneState = Literal[
+    "unreported",
+    "staying",
+    "handing-over",
+    "awaiting-consent",
+    "outside-dates",
+    "disputed",
+    "delivered",
+    "withdrawn",
+]
+SHARES_MAX = 3
+"""Shares of one record that were answered by a dispute; then a person has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a lane stands and what is to be done now."""
+
+    state: LaneState
+    calls: tuple[Call, ...] = ()
+
+
+class LaneWorker:
+    """Derives what is left to do."""
+
+    def __init__(self, view: ChainView, coverage: Coverage, writer: RecordWriter) -> None:
+        """Read the chain and write calls.
+
+        Args:
+            view: The latest committed state.
+            coverage: Which grants cover what.
+            writer: Writes the calls.
+        """
+        self._view = view
+        self._coverage = coverage
+        self._writer = writer
+
+    def derive(self, stay: LocalStay, lane: Lane) -> Progress:
+        """Return where a lane stands and the calls that it needs next, in order."""
+        entered = find_stay(self._view, lane.stay_id)
+        claim = find_claim(self._view, lane.claim_id)
+        if claim is not None and claim.claim.status == "WITHDRAWN":
+            return Progress("withdrawn")
+        if entered is None or claim is None:
+            return self._report(stay, lane, entered)
+        grant_id = claim.claim.grant_id
+        days = (stay.admission.admission_day, stay.last_day)
+        views = {entry.record_id: find_record(self._view, entry.record_id) for entry in lane.entries}
+        left = self._list_left(stay, lane, views)
+        if claim.claim.status == "AWAITING_CONSENT":
+            return self._resume(lane, left, days)
+        if not stay.discharges:
+            return Progress("staying", self._enter_interims(stay, lane, views, grant_id))
+        if left and not self._coverage.means(grant_id, days):
+            return Progress("outside-dates")
+        uncovered = self._coverage.find_uncovered(lane, left, grant_id)
+        if uncovered is not None:
+            return Progress("awaiting-consent", self._await(lane, views, uncovered[0], grant_id))
+        return self._hand_over(stay, lane, views, entered, grant_id)
+
+    def _report(self, stay: LocalStay, lane: Lane, entered: StayView | None) -> Progress:
+        day = stay.admission.admission_day
+        grant_id = self._coverage.find_for(lane, ["admission"], None, (day, day))
+        if grant_id is None:
+            return Progress("unreported")
+        calls = [Call("claims", "report", Report(lane.claim_id, (lane.stay_id,), grant_id))]
+        if entered is None:
+            admission = next(entry for entry in lane.entries if entry.record_type == "admission")
+            calls.insert(0, self._writer.append(stay, lane, admission, grant_id))
+        return Progress("unreported", tuple(calls))
+
+    def _list_left(self, stay: LocalStay, lane: Lane, views: dict[str, RecordView | None]) -> list[RecordType]:
+        """Return the types of live records that still have to be delivered, in the order of the stay's records.
+
+        An interim bill never settles, so no claim waits for one.
+        """
+        if not stay.discharges:
+            return []
+        left: list[RecordType] = []
+        for entry in lane.live():
+            if entry.record_type == "interim-bill" or _is_delivered(views[entry.record_id], lane.insurer):
+                continue
+            if entry.record_type not in left:
+                left.append(entry.record_type)
+        return left
+
+    def _await(
+        self, lane: Lane, views: dict[str, RecordView | None], record_type: RecordType, grant_id: str
+    ) -> tuple[Call, ...]:
+        """Return the attempt that leaves its trace, where a record of the chain can stand for it, and the wait."""
+        calls = [Call("claims", "await_consent", AwaitConsent(lane.claim_id, record_type))]
+        for entry in lane.live():
+            refused = self._coverage.explain(lane, entry.record_type, grant_id, lane.claim_id, releasing=True)
+            if views[entry.record_id] is not None and refused is not None:
+                return (self._writer.share(lane, entry, grant_id), *calls)
+        return tuple(calls)
+
+    def _resume(self, lane: Lane, left: list[RecordType], days: Days) -> Progress:
+        grant_id = self._coverage.find_for(lane, left, lane.claim_id, days)
+        if grant_id is None:
+            return Progress("awaiting-consent")
+        return Progress("awaiting-consent", (Call("claims", "resume", Resume(lane.claim_id, grant_id)),))
+
+    def _enter_interims(
+        self, stay: LocalStay, lane: Lane, views: dict[str, RecordView | None], grant_id: str
+    ) -> tuple[Call, ...]:
+        interims = [entry for entry in lane.entries if entry.record_type == "interim-bill"]
+        days = (stay.admission.admission_day, stay.last_day)
+        if not interims or not self._coverage.means(grant_id, days):
+            return ()
+        if self._coverage.explain(lane, "interim-bill", grant_id, lane.claim_id, releasing=True) is not None:
+            return ()
+        return (
+            *self._enter_missing(stay, lane, views, interims, grant_id),
+            *self._share_due(lane, views, interims, grant_id),
+        )
+
+    def _hand_over(
+        self, stay: LocalStay, lane: Lane, views: dict[str, RecordView | None], entered: StayView, grant_id: str
+    ) -> Progress:
+        wanted = [entry for entry in lane.entries if entry.record_type != "interim-bill"]
+        live = [entry for entry in lane.live() if entry.record_type != "interim-bill"]
+        calls = self._enter_missing(stay, lane, views, wanted, grant_id)
+        if calls or not entered.is_closed:
+            calls.append(self._writer.close(stay, lane, entered.stay.closing_version + 1, grant_id))
+        calls.extend(self._share_due(lane, views, live, grant_id))
+        if not calls and all(_is_delivered(views[entry.record_id], lane.insurer) for entry in live):
+            return Progress("delivered")
+        if any(_is_given_up(views[entry.record_id], lane.insurer) for entry in live):
+            return Progress("disputed", tuple(calls))
+        return Progress("handing-over", tuple(calls))
+
+    def _enter_missing(
+        self,
+        stay: LocalStay,
+        lane: Lane,
+        views: dict[str, RecordView | None],
+        entries: list[Entry],
+        grant_id: str,
+    ) -> list[Call]:
+        return [self._writer.append(stay, lane, entry, grant_id) for entry in entries if views[entry.record_id] is None]
+
+    def _share_due(
+        self, lane: Lane, views: dict[str, RecordView | None], entries: list[Entry], grant_id: str
+    ) -> list[Call]:
+        return [
+            self._writer.share(lane, entry, grant_id)
+            for entry in entries
+            if _is_share_due(views[entry.record_id], lane.insurer, grant_id)
+        ]
+
+
+def _is_share_due(view: RecordView | None, insurer: str, grant_id: str) -> bool:
+    """Whether a record was never shared, or its latest share ended, or stands under a grant that was replaced."""
+    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
+    if not shares:
+        return True
+    latest = shares[-1]
+    if latest.status == "SHARED":
+        return latest.share.grant_id != grant_id
+    return latest.status == "LAPSED" or (latest.status == "DISPUTED" and not _is_given_up(view, insurer))
+
+
+def _is_delivered(view: RecordView | None, insurer: str) -> bool:
+    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
+    return bool(shares) and shares[-1].status == "DELIVERED"
+
+
+def _is_given_up(view: RecordView | None, insurer: str) -> bool:
+    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
+    disputes = [item for item in shares if item.status == "DISPUTED"]
+    return bool(shares) and shares[-1].status == "DISPUTED" and len(disputes) >= SHARES_MAX

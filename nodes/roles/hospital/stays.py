@@ -1,0 +1,160 @@
+"""What a hospital knows of a stay, and which records follow from it.
+
+A `LocalStay` is the hospital's own file: what its desk said, in order, nothing overwritten. A `Lane` is that stay
+towards one insurer under one pseudonym: it has a stay id, a claim id and record ids of its own, so two insurers who
+compare what they see cannot tell that they see one stay.
+
+Records are planned before anything is sealed or sent: their ids are drawn and written to the register first, and all
+that follows is derived from them, so that a crash at any point repeats a step and never invents a second record.
+
+    said by the desk      planned for each lane
+    admission             original admission
+    interim bill          original interim bill
+    discharge             originals: item list and invoice of each bill, discharge summary
+    correction            for each document that changed: a reversal, and a replacement unless it is gone
+
+A stay counts its discharges from 1: version 1 is the discharge, each correction is the next.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from msgspec import Meta
+from msgspec.structs import replace
+
+from contracts.grants import RecordType
+from contracts.identifiers import ClaimId, RecordId, StayId
+from contracts.stays import RecordKind
+from ledger.codec import Name, Struct
+from nodes.roles.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal
+
+Slot = tuple[RecordType, int]
+"""A document of a discharge: its type, and which of the bills it belongs to."""
+
+
+class Billing(Struct):
+    """One billing record."""
+
+    item_list: ItemList
+    invoice: Invoice
+
+
+class Discharge(Struct):
+    """One version of how a stay ended."""
+
+    summary: DischargeSummary
+    bills: Annotated[tuple[Billing, ...], Meta(min_length=1, max_length=16)]
+
+    def documents(self) -> dict[Slot, Document]:
+        """Return its documents in the order in which they are entered."""
+        found: dict[Slot, Document] = {}
+        for place, billing in enumerate(self.bills):
+            found["item-list", place] = billing.item_list
+            found["invoice", place] = billing.invoice
+        found["discharge-summary", 0] = self.summary
+        return found
+
+
+class Entry(Struct):
+    """A record that was planned for a lane."""
+
+    record_id: RecordId
+    record_type: RecordType
+    kind: RecordKind
+    replaces: RecordId | None
+    place: Annotated[int, Meta(ge=0)]
+    """Which of the bills, or which interim bill, counted from 0."""
+    version: Annotated[int, Meta(ge=0)]
+    """The discharge that it follows from; 0 for what comes before one."""
+
+
+class Lane(Struct):
+    """A stay towards one insurer."""
+
+    subject: Name
+    insurer: Name
+    stay_id: StayId
+    claim_id: ClaimId
+    entries: tuple[Entry, ...]
+    """In the order in which they are entered."""
+
+    def live(self) -> tuple[Entry, ...]:
+        """Return the entries that no reversal takes back, reversals left out."""
+        reversed_ids = {entry.replaces for entry in self.entries if entry.kind == "reversal"}
+        return tuple(
+            entry for entry in self.entries if entry.kind != "reversal" and entry.record_id not in reversed_ids
+        )
+
+
+class LocalStay(Struct):
+    """Register, kind `stay`: everything the desk said about one stay; the id is its number."""
+
+    number: str
+    """The hospital's own: `S-01`."""
+    patient: str
+    admission: Admission
+    interims: tuple[Invoice, ...]
+    discharges: tuple[Discharge, ...]
+    """The discharge and its corrections; the last one holds."""
+    lanes: tuple[Lane, ...]
+
+    @property
+    def last_day(self) -> int:
+        """The last civil day that is known of the stay."""
+        discharged = self.discharges[-1].summary.stay.discharge_day if self.discharges else None
+        return self.admission.admission_day if discharged is None else discharged
+
+
+def read_document(stay: LocalStay, entry: Entry) -> Document:
+    """Return what a planned record says."""
+    if entry.kind == "reversal":
+        assert entry.replaces is not None, "a reversal names what it reverses"
+        return Reversal(entry.replaces)
+    if entry.record_type == "admission":
+        return stay.admission
+    if entry.record_type == "interim-bill":
+        return stay.interims[entry.place]
+    return stay.discharges[entry.version - 1].documents()[entry.record_type, entry.place]
+
+
+def plan(stay: LocalStay, draw_id: Callable[[], str]) -> LocalStay:
+    """Return the stay with every record planned that follows from what the desk said; the same again adds nothing.
+
+    Args:
+        stay: With the lanes that it has.
+        draw_id: Returns a fresh record id.
+    """
+    return replace(stay, lanes=tuple(_plan_lane(stay, lane, draw_id) for lane in stay.lanes))
+
+
+def _plan_lane(stay: LocalStay, lane: Lane, draw_id: Callable[[], str]) -> Lane:
+    planned = {(entry.record_type, entry.place) for entry in lane.entries if entry.version == 0}
+    before: list[Slot] = [("admission", 0), *(("interim-bill", place) for place in range(len(stay.interims)))]
+    for record_type, place in before:
+        if (record_type, place) not in planned:
+            lane = _extend(lane, Entry(draw_id(), record_type, "original", None, place, 0))
+    done = max((entry.version for entry in lane.entries), default=0)
+    for version in range(done + 1, len(stay.discharges) + 1):
+        lane = _plan_version(stay, lane, version, draw_id)
+    return lane
+
+
+def _plan_version(stay: LocalStay, lane: Lane, version: int, draw_id: Callable[[], str]) -> Lane:
+    wanted = stay.discharges[version - 1].documents()
+    live: dict[Slot, Entry] = {(entry.record_type, entry.place): entry for entry in lane.live() if entry.version > 0}
+    for slot in [*wanted, *(slot for slot in live if slot not in wanted)]:
+        record_type, place = slot
+        former = live.get(slot)
+        if former is not None and wanted.get(slot) == read_document(stay, former):
+            continue
+        if former is not None:
+            lane = _extend(lane, Entry(draw_id(), record_type, "reversal", former.record_id, place, version))
+        if slot in wanted:
+            kind: RecordKind = "original" if former is None else "replacement"
+            replaces = None if former is None else former.record_id
+            lane = _extend(lane, Entry(draw_id(), record_type, kind, replaces, place, version))
+    return lane
+
+
+def _extend(lane: Lane, entry: Entry) -> Lane:
+    return replace(lane, entries=(*lane.entries, entry))
