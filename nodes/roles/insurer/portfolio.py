@@ -236,7 +236,9 @@ class Portfolio:
         """Return the same person's other policies of the same product, sorted by id."""
         own = (entry.person, entry.product_id)
         return tuple(
-            other for other in self.list_all() if (other.person, other.product_id) == own and other is not entry
+            other
+            for other in self.list_all()
+            if (other.person, other.product_id) == own and other.policy_id != entry.policy_id
         )
 
     def derive(self) -> list[Call]:

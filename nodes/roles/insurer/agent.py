@@ -1,0 +1,356 @@
+"""The insurer's agent: what is handed to it, closed, covered and due settles and is paid, whoever gets killed when.
+
+Each step derives what is left to do from the chain and the register:
+
+    links and portfolio    what the register has and the chain has not
+    hand-overs             shares in the inbox are fetched; what does not hold is disputed
+    claims                 confirmations and settlement go in one submission: the chain runs them in this order
+    payments               instructed, asked after, redirected
+
+A stay's hand-overs are confirmed together, once none of its shares in the inbox is still being fetched. Claims are
+looked at when an event names them, and every SWEEP_MS while something about them is still open; events only make it
+quicker, since after a restart every claim is looked at once.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from contracts.adjudication.case import Review
+from contracts.adjudication.product import Product
+from contracts.listings import ClaimSummary, ClaimView, ListClaims
+from contracts.settlements import ClaimEvent, PaymentEvent
+from contracts.stays import CloseEvent, Deliver, ShareEvent, ShareReceipt
+from ledger.codec import Day, decode, encode
+from ledger.errors import LedgerError
+from ledger.genesis import Genesis
+from ledger.transactions import Event
+from nodes.agent import (
+    AgentEffect,
+    AgentInput,
+    Answer,
+    Call,
+    ChainView,
+    Committed,
+    Note,
+    PeerAnswered,
+    PeerRequested,
+    Request,
+    Submit,
+)
+from nodes.entropy import Entropy
+from nodes.identity import Identity
+from nodes.keystore import Keystore
+from nodes.roles.asking import Asking
+from nodes.roles.in_flight import InFlight
+from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.insurer.desk import Desk
+from nodes.roles.insurer.intake import Intake
+from nodes.roles.insurer.payments import Payments
+from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
+from nodes.roles.insurer.premises import Premises, WaitError
+from nodes.roles.linking import Linked, Linking
+from nodes.roles.lookup import find_claim, find_record, find_stay
+from nodes.roles.people import Person
+from nodes.roles.questions import Refusal, encode_body
+from nodes.vault.records import Vault
+from nodes.vault.register import Register
+from nodes.vault.sealing import Sealed
+from nodes.wallet import Challenge
+
+QUESTIONS_MAX = 8
+"""Questions to peers on their way at once."""
+SWEEP_MS = 2_000
+"""Between two looks at the claims that are still open."""
+CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent]] = {
+    **{f"claim-{name}": ClaimEvent for name in ("reported", "extended", "awaiting", "resumed", "settled")},
+    **{f"claim-{name}": ClaimEvent for name in ("withdrawn", "acknowledged", "disputed")},
+    "payment-changed": PaymentEvent,
+    "record-delivered": ShareEvent,
+    "record-disputed": ShareEvent,
+    "stay-closed": CloseEvent,
+}
+GENERAL_EVENTS = ("consent-granted", "consent-revoked", "consent-linked", "policy-issued", "policy-changed")
+"""After these any open claim may have another answer."""
+
+
+class InsurerError(LedgerError):
+    """What an operator or customer asked for and cannot have; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsurerClaim:
+    """A claim as its insurer sees it."""
+
+    shown: ClaimView
+    """As the chain has it."""
+    settled: Draft | None
+    """Case, decision and openings of the latest settlement."""
+    reviews: tuple[Review, ...]
+    """What people decided about it."""
+    waits: WaitError | None
+    """Why it is not settled by itself now."""
+
+
+class Insurer:
+    """One insurer's agent."""
+
+    def __init__(
+        self,
+        name: str,
+        view: ChainView,
+        genesis: Genesis,
+        keystore: Keystore,
+        vault: Vault,
+        register: Register,
+        entropy: Entropy,
+    ) -> None:
+        """Take up the work where the chain and the register left it.
+
+        Args:
+            name: The insurer.
+            view: The latest committed state.
+            genesis: Names the payment rail and its seal key.
+            keystore: The insurer's keys.
+            vault: The records handed to it.
+            register: Its book.
+            entropy: For salts, ids and blindings.
+        """
+        self.name = name
+        self._view = view
+        self._in_flight = InFlight(name)
+        self._asking = Asking(QUESTIONS_MAX)
+        self._linking = Linking(name, view, register, keystore.seal, entropy)
+        self._portfolio = Portfolio(name, view, register, self._linking.people, entropy)
+        self._casebook = Casebook(register)
+        self._intake = Intake(name, view, vault, register, keystore.seal, entropy, self._asking)
+        premises = Premises(view, self._casebook, self._portfolio, keystore.tag_secret)
+        self._desk = Desk(
+            name,
+            view,
+            keystore.submission,
+            entropy,
+            self._casebook,
+            self._portfolio,
+            premises,
+            self._intake,
+            self._linking,
+        )
+        rail = next(member for member in genesis.organisations if member.role == "rail")
+        self._payments = Payments(
+            view, rail, keystore.submission, keystore.tag_secret, self._casebook, self._portfolio, self._asking
+        )
+        self._looked_through = False
+        self._open: set[str] = set()
+        self._touched: set[str] = set()
+        self._waits: dict[str, WaitError] = {}
+        self._sweep_ms = 0
+
+    def step(self, event: AgentInput) -> list[AgentEffect]:
+        """Take in what happened; return what to do, in order."""
+        effects: list[AgentEffect] = []
+        if isinstance(event, PeerRequested):
+            refusal = Refusal("UNEXPECTED", f"{self.name} hands nothing over")
+            return [Answer(event.request_id, encode_body(refusal))]
+        if isinstance(event, Committed):
+            effects.extend(self._in_flight.release(event))
+            for item in (item for receipt in event.receipts for item in receipt.events):
+                self._follow(item)
+        if isinstance(event, PeerAnswered):
+            effects.extend(self._take(event))
+        return [*effects, *self._derive(event.now_ms)]
+
+    # ------------------------------------------------------------------------------------------- customers and API
+
+    def challenge(self, grant_id: str, now_ms: int) -> Challenge:
+        """Return the challenge that a grant's subject answers; see `Linking.challenge`."""
+        return self._linking.challenge(grant_id, now_ms)
+
+    def disclose(
+        self, grant_id: str, sealed: Sealed, answer: bytes, seal_key: bytes, now_ms: int
+    ) -> tuple[Linked, list[AgentEffect]]:
+        """Take in a customer's identity and judge it; see `Linking.disclose`."""
+        linked = self._linking.disclose(grant_id, sealed, answer, seal_key, now_ms)
+        return linked, self._derive(now_ms)
+
+    def register_insured(self, number: str, identity: Identity) -> tuple[Person, list[AgentEffect]]:
+        """Enter an insured person under the insurer's own number; raises `PeopleError`, `VerificationError`."""
+        return self._linking.people.enter(number, identity), []
+
+    def register_product(self, product: Product, now_ms: int) -> tuple[Product, list[AgentEffect]]:
+        """Enter a product (`nodes.schemas.product.read_product`, `nodes.schemas.products.find_product`)."""
+        self._portfolio.register_product(product)
+        return product, self._derive(now_ms)
+
+    def issue_policy(
+        self, insured: str, product_id: str, days: tuple[Day, Day], payee: tuple[str, str], now_ms: int
+    ) -> tuple[PolicyEntry, list[AgentEffect]]:
+        """Issue a policy to an insured person.
+
+        Args:
+            insured: Her number.
+            product_id: A registered product, or a shipped one.
+            days: First and last civil day in force.
+            payee: Name and account.
+            now_ms: The node's clock.
+        """
+        entry = self._portfolio.issue(insured, product_id, days, payee)
+        return entry, self._derive(now_ms)
+
+    def name_payee(self, policy_id: str, payee: tuple[str, str], now_ms: int) -> tuple[PolicyEntry, list[AgentEffect]]:
+        """Name the next payee of a policy: name and account."""
+        entry = self._portfolio.name_payee(policy_id, payee)
+        return entry, self._derive(now_ms)
+
+    def list_policies(self) -> tuple[PolicyEntry, ...]:
+        """Return all policies, sorted by id."""
+        return self._portfolio.list_all()
+
+    def list_claims(self, after: str = "") -> tuple[ClaimSummary, ...]:
+        """Return one page of the insurer's claims; `after` is the last one's number as 16 hex digits."""
+        message = ListClaims("insurer", self.name, after)
+        return self._view.query("claims", "list_claims", message, tuple[ClaimSummary, ...])
+
+    def show_claim(self, claim_id: str) -> InsurerClaim:
+        """Return a claim with case, decision and openings.
+
+        Raises:
+            InsurerError: If it is no claim of this insurer.
+        """
+        shown = self._find(claim_id)
+        settled = self._casebook.settled_draft(shown.settlements[-1].outcome) if shown.settlements else None
+        return InsurerClaim(shown, settled, self._casebook.file(claim_id).reviews, self._waits.get(claim_id))
+
+    def review(self, claim_id: str, review: Review, now_ms: int) -> tuple[InsurerClaim, list[AgentEffect]]:
+        """Take in a person's decision on a finding that is pended; it leads to the claim's next settlement.
+
+        Raises:
+            InsurerError: If the claim's latest settlement did not pend this finding, or it is decided already.
+        """
+        claim = self.show_claim(claim_id)
+        reasons = () if claim.settled is None else claim.settled.opening.decision.reasons
+        asked = [(reason.rule, reason.line) for reason in reasons if reason.action in ("ask", "review")]
+        if (review.rule, review.line) not in asked:
+            open_findings = ", ".join(f"{rule} {line or 'claim'}" for rule, line in asked) or "none"
+            msg = f"review: expected a pended finding of {claim_id} ({open_findings}), got {review.rule}"
+            raise InsurerError(msg)
+        if any((former.rule, former.line) == (review.rule, review.line) for former in claim.reviews):
+            msg = f"review: {review.rule} of {claim_id} is decided already"
+            raise InsurerError(msg)
+        self._casebook.add_review(claim_id, review)
+        self._touched.add(claim_id)
+        return self.show_claim(claim_id), self._derive(now_ms)
+
+    def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
+        """Return the encoded `Sealed` opening of a claim's latest settlement, and its version.
+
+        Raises:
+            InsurerError: If it is not this customer's claim, or not settled.
+        """
+        claim = self.show_claim(claim_id)
+        if claim.shown.claim.customer != pseudonym:
+            msg = f"claim: expected one of {pseudonym}, got {claim_id}"
+            raise InsurerError(msg)
+        if claim.settled is None:
+            msg = f"{claim_id}: is {claim.shown.status}, there is no settlement to open yet"
+            raise InsurerError(msg)
+        return encode(claim.settled.sealed), claim.settled.outcome.version
+
+    # ----------------------------------------------------------------------------------------------------- events
+
+    def _follow(self, event: Event) -> None:
+        if event.contract in ("consent", "coverage") and event.name in GENERAL_EVENTS:
+            self._touched |= self._open
+            self._in_flight.forgive()
+            return
+        kind = CLAIM_EVENTS.get(event.name) if event.contract in ("claims", "records") else None
+        if kind is None:
+            return
+        data = decode(event.data, kind)
+        whose = data.recipient if isinstance(data, ShareEvent | CloseEvent) else data.insurer
+        if whose == self.name and data.claim_id is not None:
+            self._touched.add(data.claim_id)
+
+    def _take(self, event: PeerAnswered) -> list[Note]:
+        subject = self._asking.take(event)
+        if subject is None:
+            return []
+        notes = self._intake.take(subject, event)
+        return notes if notes is not None else self._payments.take(subject, event) or []
+
+    # ------------------------------------------------------------------------------------------------- what is left
+
+    def _derive(self, now_ms: int) -> list[AgentEffect]:
+        self._sweep(now_ms)
+        shares = self._intake.list_shares()
+        requests: list[Request] = self._intake.fetch(shares, now_ms)
+        disputes = [call for share in shares if (call := self._intake.dispute(share)) is not None]
+        batches = [[*self._linking.derive(), *self._portfolio.derive(), *disputes]]
+        kept = self._kept_by_stay(shares)
+        by_claim: dict[str, list[ShareReceipt]] = defaultdict(list)
+        for stay_id, ready in kept.items():
+            stay = find_stay(self._view, stay_id)
+            assert stay is not None, "a record belongs to a stay"
+            if stay.stay.claim_id is None:
+                batches.append(_confirm(ready))
+            else:
+                by_claim[stay.stay.claim_id].extend(ready)
+        for claim_id in sorted({*by_claim, *self._touched}):
+            calls, asks = self._work_on(claim_id, by_claim[claim_id], now_ms)
+            batches.append(calls)
+            requests.extend(asks)
+        self._touched.clear()
+        offered = [self._in_flight.take(calls, now_ms) for calls in batches]
+        return [*(Submit(calls) for calls in offered if calls), *requests]
+
+    def _sweep(self, now_ms: int) -> None:
+        if not self._looked_through:
+            self._looked_through = True
+            after = ""
+            while page := self.list_claims(after):
+                self._touched |= {summary.claim_id for summary in page}
+                after = f"{page[-1].number:016x}"
+        if now_ms >= self._sweep_ms:
+            self._sweep_ms = now_ms + SWEEP_MS
+            self._touched |= self._open
+
+    def _kept_by_stay(self, shares: tuple[ShareReceipt, ...]) -> dict[str, list[ShareReceipt]]:
+        """Return the opened shares of each stay that has none still to be fetched."""
+        kept: dict[str, list[ShareReceipt]] = defaultdict(list)
+        unfetched = set()
+        for share in shares:
+            record = find_record(self._view, share.record_id)
+            assert record is not None, "what was shared was entered"
+            if self._intake.is_kept(share):
+                kept[record.record.stay_id].append(share)
+            elif self._intake.dispute(share) is None:
+                unfetched.add(record.record.stay_id)
+        return {stay_id: ready for stay_id, ready in kept.items() if stay_id not in unfetched}
+
+    def _work_on(self, claim_id: str, ready: list[ShareReceipt], now_ms: int) -> tuple[list[Call], list[Request]]:
+        """Return what one claim needs, and remember whether it is still open."""
+        shown = self._find(claim_id)
+        calls = _confirm(ready)
+        self._waits.pop(claim_id, None)
+        try:
+            calls.extend(self._desk.derive(shown, frozenset(share.record_id for share in ready)))
+        except WaitError as error:
+            self._waits[claim_id] = error
+        more, requests = self._payments.derive(shown, now_ms)
+        calls.extend(more)
+        unpaid = any(payment.status != "paid" for payment in shown.payments)
+        if calls or unpaid or claim_id in self._waits:
+            self._open.add(claim_id)
+        else:
+            self._open.discard(claim_id)
+        return calls, requests
+
+    def _find(self, claim_id: str) -> ClaimView:
+        shown = find_claim(self._view, claim_id)
+        if shown is None or shown.claim.insurer != self.name:
+            msg = f"claim: expected one of {self.name}, got {claim_id[:64]!r}"
+            raise InsurerError(msg)
+        return shown
+
+
+def _confirm(shares: list[ShareReceipt]) -> list[Call]:
+    return [Call("records", "deliver", Deliver(share.record_id)) for share in shares]

@@ -1,0 +1,267 @@
+"""The claims desk: what is left to do about one claim, derived from chain and register.
+
+    the chain says                                      the desk
+    a stay is not closed, or a part not delivered       nothing: it is the hospital's turn, or the intake's
+    the grant does not cover the claim (any more)       says so: `await_consent`
+    awaiting consent, and another grant covers it       `resume`, once every part is delivered
+    all closed and delivered, not settled like this     adjudicates, keeps the draft, settles
+    settled on these closings                           nothing, or a review if a person decided since
+
+Which policy answers is said in `portfolio.choose`; once a claim is settled, its later settlements are on the same
+policy and year, as the contract demands. If the person has none, there is nothing to settle on: the claim waits with
+ELIG-005 and is settled by itself when she has one. If she has one that was not in force on the day of admission, the
+claim is settled on it with nothing paid, pended with ELIG-005 or ELIG-006, so that she gets the reasons.
+
+A draft that was kept is submitted again as long as its ground stands, so a crash in between draws no second one.
+"""
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from contracts.adjudication.case import Case
+from contracts.adjudication.engine import adjudicate
+from contracts.grants import FindUsable, GrantVersion, Need
+from contracts.listings import ClaimView
+from contracts.outcomes import decision_message
+from contracts.settlements import AwaitConsent, Claim, ClosingReference, Resume, Settle, Settlement
+from contracts.stays import Closing
+from ledger.crypto.commitments import GROUP_ORDER
+from ledger.crypto.signatures import PrivateKey, sign_decision
+from ledger.errors import ContractError, DecodeError
+from nodes.agent import Call, ChainView
+from nodes.entropy import Entropy
+from nodes.roles.insurer.assembly import AssemblyError, Facts, StayDocuments, assemble, sort_documents
+from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.insurer.intake import Intake
+from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
+from nodes.roles.insurer.premises import Balances, Premises, WaitError, consent_facts
+from nodes.roles.insurer.settlement import Ground, Reader, draft_settlement
+from nodes.roles.linking import LinkEntry, Linking
+from nodes.roles.lookup import explain, find_grant, find_record, find_stay
+from nodes.vault.sealing import AmountOpening
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a settlement needs, in one place."""
+
+    insurer: str
+    view: ChainView
+    key: PrivateKey
+    """Signs decisions: the insurer's submission key."""
+    entropy: Entropy
+    casebook: Casebook
+    portfolio: Portfolio
+    premises: Premises
+    intake: Intake
+    linking: Linking
+
+    def derive(self, shown: ClaimView, delivering: frozenset[str]) -> list[Call]:
+        """Return the calls that settle a claim, or what stands in the way of settling it.
+
+        Args:
+            shown: The claim.
+            delivering: Records that are confirmed in the same submission.
+
+        Raises:
+            WaitError: If somebody has to do something first that the chain does not show.
+        """
+        claim = shown.claim
+        closings = self._closings(claim, delivering)
+        if claim.status == "WITHDRAWN" or closings is None:
+            return []
+        former = shown.settlements[-1] if shown.settlements else None
+        if former is not None:
+            self.casebook.drop_unsettled(former.outcome)
+        references = tuple(ClosingReference(closing.stay_id, closing.version) for closing in closings)
+        is_review = former is not None and former.outcome.closings == references
+        if is_review and not self._is_reviewed(shown.settlements[-1]):
+            return []
+        if not any(closing.parts for closing in closings) and former is None:
+            return []
+        if claim.status == "AWAITING_CONSENT":
+            return self._resume(claim)
+        version = self._covering_version(claim)
+        if version is None:
+            return [Call("claims", "await_consent", AwaitConsent(claim.claim_id, "discharge-summary"))]
+        entry = self._link(claim)
+        stays = tuple(self._read(closing) for closing in closings)
+        policy = self._choose_policy(former, entry, stays)
+        balances = self.premises.open_balance(policy)
+        policy_view = self.portfolio.shown(policy.policy_id)
+        assert policy_view is not None, "a policy that is chosen is on the chain"
+        ground = Ground(
+            claim_id=claim.claim_id,
+            version=claim.settlement_version + 1,
+            closings=references,
+            grant_id=claim.grant_id,
+            grant_version=version,
+            policy_id=policy.policy_id,
+            payee_version=len(policy_view.payees),
+            year_tag=self.premises.year_tag(policy),
+            currency=self.portfolio.product_of(policy).currency,
+            sequence=balances.sequence,
+            is_review=is_review,
+        )
+        draft = self._find_draft(ground) or self._draft(ground, claim, former, entry, policy, balances, closings, stays)
+        signature = sign_decision(self.key, decision_message(self.view.chain_id, self.insurer, draft.outcome))
+        return [Call("claims", "settle", Settle(draft.outcome, signature, draft.payment_id, draft.zero_blinding))]
+
+    # ------------------------------------------------------------------------------------------- the chain's side
+
+    def _closings(self, claim: Claim, delivering: frozenset[str]) -> tuple[Closing, ...] | None:
+        """Return the latest closing of every stay; None while one is open or a part of it is not here."""
+        found = []
+        for stay_id in claim.stay_ids:
+            stay = find_stay(self.view, stay_id)
+            assert stay is not None, "a claim's stays exist"
+            if not stay.is_closed:
+                return None
+            found.append(stay.closings[-1])
+        for record_id in (part for closing in found for part in closing.parts):
+            record = find_record(self.view, record_id)
+            assert record is not None, "a closing's parts exist"
+            statuses = [share.status for share in record.shares if share.share.recipient == self.insurer]
+            if record_id not in delivering and statuses[-1:] != ["DELIVERED"]:
+                return None
+        return tuple(found)
+
+    def _covering_version(self, claim: Claim) -> int | None:
+        """Return the version of the claim's grant that covers all its stays now."""
+        version = None
+        for stay_id in claim.stay_ids:
+            need = Need(
+                claim.grant_id,
+                claim.hospital,
+                claim.insurer,
+                claim.customer,
+                None,
+                stay_id,
+                claim.claim_id,
+                releasing=False,
+            )
+            version = explain(self.view, need).version
+            if version is None:
+                return None
+        return version
+
+    def _resume(self, claim: Claim) -> list[Call]:
+        message = FindUsable(claim.customer, claim.hospital, claim.insurer, "discharge-summary", claim.stay_ids[0])
+        for version in self.view.query("consent", "usable", message, tuple[GrantVersion, ...]):
+            resumed = replace(claim, grant_id=version.grant.grant_id)
+            if self._covering_version(resumed) is not None:
+                return [Call("claims", "resume", Resume(claim.claim_id, resumed.grant_id))]
+        raise WaitError("AUTH-013", "the claim waits for the customer's consent")
+
+    def _is_reviewed(self, former: Settlement) -> bool:
+        """Whether a person decided something that a pended settlement has not taken in."""
+        if not former.outcome.is_pended:
+            return False
+        draft = self._settled(former)
+        return self.casebook.file(former.outcome.claim_id).reviews != draft.opening.case.reviews
+
+    # --------------------------------------------------------------------------------------- the register's side
+
+    def _settled(self, settlement: Settlement) -> Draft:
+        draft = self.casebook.settled_draft(settlement.outcome)
+        if draft is None:
+            version = settlement.outcome.version
+            raise WaitError("OPENING_LOST", f"what opens settlement {version} of this claim is not in the register")
+        return draft
+
+    def _link(self, claim: Claim) -> LinkEntry:
+        grant = find_grant(self.view, claim.grant_id)
+        entry = self.linking.entry(claim.grant_id)
+        if grant is None or entry is None or entry.person is None:
+            raise WaitError("ELIG-001", "the customer's disclosure is not in the register; she discloses it again")
+        if entry.dates.commitment != grant.versions[-1].grant.scope.dates:
+            raise WaitError(
+                "AUTH-013", "the record dates of the grant's latest version were not opened to this insurer"
+            )
+        return entry
+
+    def _choose_policy(
+        self, former: Settlement | None, entry: LinkEntry, stays: tuple[StayDocuments, ...]
+    ) -> PolicyEntry:
+        if former is not None:
+            return self.portfolio.get(former.outcome.policy_id)
+        assert entry.person is not None, "a link that is used matched"
+        days = [summary.stay.admission_day for stay in stays for summary in stay.summaries]
+        policy = self.portfolio.choose(entry.person, min(days)) if days else None
+        if policy is None:
+            raise WaitError("ELIG-005", "the customer has no policy here that could be settled on")
+        return policy
+
+    def _read(self, closing: Closing) -> StayDocuments:
+        documents = []
+        for record_id in closing.parts:
+            record = find_record(self.view, record_id)
+            assert record is not None, "a closing's parts exist"
+            documents.append((str(record.record.record_type), self.intake.read(record_id)[0]))
+        return sort_documents(documents)
+
+    def _open_total(self, closing: Closing) -> AmountOpening:
+        """Return what opens a closing's total: the sum of its invoices' openings."""
+        openings: list[AmountOpening] = []
+        for record_id in closing.parts:
+            record = find_record(self.view, record_id)
+            assert record is not None, "a closing's parts exist"
+            if record.record.record_type == "invoice":
+                openings.extend(self.intake.read(record_id)[1].openings)
+        scalar = sum(opening.scalar for opening in openings) % GROUP_ORDER
+        total = AmountOpening("total", sum(opening.amount for opening in openings), scalar.to_bytes(32, "little"))
+        total.verify(closing.total)
+        return total
+
+    # ------------------------------------------------------------------------------------------------ adjudication
+
+    def _find_draft(self, ground: Ground) -> Draft | None:
+        draft = self.casebook.latest_draft(ground.claim_id, ground.version)
+        if draft is None or not ground.carries(draft.outcome):
+            return None
+        return draft if draft.opening.case.reviews == self.casebook.file(ground.claim_id).reviews else None
+
+    def _draft(
+        self,
+        ground: Ground,
+        claim: Claim,
+        former: Settlement | None,
+        entry: LinkEntry,
+        policy: PolicyEntry,
+        balances: Balances,
+        closings: tuple[Closing, ...],
+        stays: tuple[StayDocuments, ...],
+    ) -> Draft:
+        grant = find_grant(self.view, claim.grant_id)
+        assert grant is not None, "a claim's grant exists"
+        former_draft = None if former is None else self._settled(former)
+        facts = Facts(
+            hospital=claim.hospital,
+            insurer=self.insurer,
+            product=self.portfolio.product_of(policy),
+            consent=consent_facts(claim, grant, entry, closings),
+            policy=self.premises.policy_facts(policy),
+            accumulator=self.premises.accumulate(policy, balances),
+            already_settled=None if former_draft is None else former_draft.standing,
+            former_case=None if former_draft is None else former_draft.opening.case,
+            reviews=self.casebook.file(claim.claim_id).reviews,
+        )
+        case = self._assemble(facts, stays)
+        try:
+            decision = adjudicate(case)
+        except (ContractError, DecodeError):
+            raise WaitError(
+                "CASE-MALFORMED", "the documents contradict each other; the hospital corrects them"
+            ) from None
+        totals = tuple(self._open_total(closing) for closing in closings)
+        reader = Reader(self.view.chain_id, self.insurer, claim.customer, entry.seal_key)
+        draft = draft_settlement(ground, case, decision, former_draft, balances.opening, totals, reader, self.entropy)
+        self.casebook.add_draft(draft)
+        return draft
+
+    def _assemble(self, facts: Facts, stays: tuple[StayDocuments, ...]) -> Case:
+        try:
+            return assemble(facts, stays)
+        except AssemblyError as error:
+            raise WaitError("ASSEMBLY", str(error)) from None
