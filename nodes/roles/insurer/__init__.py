@@ -12,3 +12,5 @@
 
 Nothing is decided here: decisions are `contracts.adjudication`'s, or a person's.
 """
+
+from nodes.roles.insurer.agent import Insurer as Insurer

@@ -149,10 +149,13 @@ class Insurer:
         """Take in what happened; return what to do, in order."""
         effects: list[AgentEffect] = []
         if isinstance(event, PeerRequested):
-            refusal = Refusal("UNEXPECTED", f"{self.name} hands nothing over")
+            refusal = Refusal("NOT_ASKED_HERE", f"{self.name} hands nothing over")
             return [Answer(event.request_id, encode_body(refusal))]
         if isinstance(event, Committed):
-            effects.extend(self._in_flight.release(event))
+            refused = self._in_flight.release(event)
+            if refused:
+                self._touched |= self._open
+            effects.extend(refused)
             for item in (item for receipt in event.receipts for item in receipt.events):
                 self._follow(item)
         if isinstance(event, PeerAnswered):

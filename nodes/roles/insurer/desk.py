@@ -3,7 +3,7 @@
     the chain says                                      the desk
     a stay is not closed, or a part not delivered       nothing: it is the hospital's turn, or the intake's
     the grant does not cover the claim (any more)       says so: `await_consent`
-    awaiting consent, and another grant covers it       `resume`, once every part is delivered
+    awaiting consent                                    nothing: the hospital resumes it under another grant
     all closed and delivered, not settled like this     adjudicates, keeps the draft, settles
     settled on these closings                           nothing, or a review if a person decided since
 
@@ -17,14 +17,12 @@ A draft that was kept is submitted again as long as its ground stands, so a cras
 
 from dataclasses import dataclass
 
-from msgspec.structs import replace
-
 from contracts.adjudication.case import Case
 from contracts.adjudication.engine import adjudicate
-from contracts.grants import FindUsable, GrantVersion, Need
+from contracts.grants import Need
 from contracts.listings import ClaimView
 from contracts.outcomes import decision_message
-from contracts.settlements import AwaitConsent, Claim, ClosingReference, Resume, Settle, Settlement
+from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settle, Settlement
 from contracts.stays import Closing
 from ledger.crypto.commitments import GROUP_ORDER
 from ledger.crypto.signatures import PrivateKey, sign_decision
@@ -81,7 +79,7 @@ class Desk:
         if not any(closing.parts for closing in closings) and former is None:
             return []
         if claim.status == "AWAITING_CONSENT":
-            return self._resume(claim)
+            raise WaitError("AUTH-013", "the claim waits for the customer's consent")
         version = self._covering_version(claim)
         if version is None:
             return [Call("claims", "await_consent", AwaitConsent(claim.claim_id, "discharge-summary"))]
@@ -145,14 +143,6 @@ class Desk:
             if version is None:
                 return None
         return version
-
-    def _resume(self, claim: Claim) -> list[Call]:
-        message = FindUsable(claim.customer, claim.hospital, claim.insurer, "discharge-summary", claim.stay_ids[0])
-        for version in self.view.query("consent", "usable", message, tuple[GrantVersion, ...]):
-            resumed = replace(claim, grant_id=version.grant.grant_id)
-            if self._covering_version(resumed) is not None:
-                return [Call("claims", "resume", Resume(claim.claim_id, resumed.grant_id))]
-        raise WaitError("AUTH-013", "the claim waits for the customer's consent")
 
     def _is_reviewed(self, former: Settlement) -> bool:
         """Whether a person decided something that a pended settlement has not taken in."""
