@@ -180,6 +180,11 @@ class Application:
         assert 0 <= height <= self.height + VALIDATOR_SET_DELAY_HEIGHTS, f"validators of {height} are not known yet"
         return next(voters for since, voters in reversed(self._sets) if since <= height)
 
+    @property
+    def validator_sets(self) -> tuple[tuple[int, ValidatorSet], ...]:
+        """Every set of the chain with the first height it votes on, the genesis' first."""
+        return tuple(self._sets)
+
     def includes_evidence(self, evidence: Evidence) -> bool:
         """Whether a committed block includes evidence of this offence: it is included once."""
         return self._recent.get(OFFENCES + offence_id(evidence)) is not None

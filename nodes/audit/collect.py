@@ -1,0 +1,281 @@
+"""Builds dossiers at a node: from its latest state, and the blocks that its entries came from.
+
+A dossier is as of the latest committed header, because the state's tree has one version. Nothing here decides
+anything; what does not fit together is found by `verify`, which trusts no node.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+from contracts.grants import GrantHead, GrantVersion, LinkHistory
+from contracts.policies import Balance, PayeeVersion, PolicyVersion, ProductEntry
+from contracts.settlements import Claim, Payment, Settle, Settlement
+from contracts.stays import Closing, Handover, ShareHead, ShareReceipt, Stay
+from ledger.application import Application
+from ledger.blocks import Block, BlockHeader, Commit
+from ledger.codec import decode, encode
+from ledger.errors import LedgerError
+from ledger.execution.state import Key, encode_key
+from ledger.membership import Actor
+from ledger.merkle import leaf_hash
+from ledger.state_multiproof import StateMultiProof, join_proofs
+from ledger.transactions import Submission, Transaction
+from nodes.audit.deeds import Deed, batch_nodes, list_deeds
+from nodes.audit.dossier import FORMAT, Certificate, Dossier
+from nodes.audit.evidence import Act, Batch, Evidence, GrantEvidence, list_entries, list_uses, needs_balance
+from nodes.audit.packing import pack
+from nodes.audit.reveal import OPENINGS_FORMAT, Openings, list_terms
+from nodes.vault.sealing import Sealed
+
+V = TypeVar("V")
+
+
+class CollectionError(LedgerError):
+    """A dossier that this node cannot build."""
+
+
+class Blocks(Protocol):
+    """What is read of a node's block store."""
+
+    def block(self, height: int) -> Block | None:
+        """Return the block at `height`."""
+        ...
+
+    def commit(self, height: int) -> Commit | None:
+        """Return its commit."""
+        ...
+
+    def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:
+        """Return height and place of a transaction."""
+        ...
+
+
+def collect_dossier(application: Application, blocks: Blocks, claim_id: str) -> Dossier:
+    """Return the dossier of a claim as of the latest committed height.
+
+    Raises:
+        CollectionError: If there is no such claim, or no block yet.
+    """
+    state = _State(application)
+    evidence = _Collector(state, blocks).collect(claim_id)
+    return Dossier(
+        FORMAT,
+        application.genesis.chain_id,
+        application.genesis.hash,
+        claim_id,
+        collect_certificates(application, blocks),
+        state.prove(list_entries(evidence)),
+        pack(evidence),
+    )
+
+
+def collect_openings(application: Application, blocks: Blocks, claim_id: str, sealed: tuple[Sealed, ...]) -> Openings:
+    """Return the file that lets the customer open her claim's amounts.
+
+    Args:
+        application: The state.
+        blocks: The node's blocks.
+        claim_id: The claim; it has been settled.
+        sealed: What the insurer sealed to her for each of its settlements, version 1 first.
+
+    Raises:
+        CollectionError: If there is no such claim, or it is not settled.
+    """
+    state = _State(application)
+    claim = state.find("claims", "claims", claim_id, Claim)
+    if claim is None or claim.settlement_version == 0:
+        msg = f"{claim_id}: there is no settled claim of this id at height {application.height}"
+        raise CollectionError(msg)
+    settlement = state.read("claims", "settlements", (claim_id, claim.settlement_version), Settlement)
+    outcome = settlement.outcome
+    policy = state.read("coverage", "policies", (outcome.policy_id, settlement.policy_version), PolicyVersion)
+    payee = state.read("coverage", "payees", (outcome.policy_id, outcome.payee_version), PayeeVersion)
+    key = (policy.insurer, policy.product_id, policy.product_version)
+    product = state.read("coverage", "products", key, ProductEntry)
+    header, commit = _certified(blocks, application.height)
+    proof = state.prove(list_terms(policy, payee, product))
+    return Openings(OPENINGS_FORMAT, claim_id, sealed, policy, payee, product, header, commit, proof)
+
+
+def collect_certificates(application: Application, blocks: Blocks) -> tuple[Certificate, ...]:
+    """Return the walk from the genesis' validators to the latest header.
+
+    Raises:
+        CollectionError: If there is no block yet.
+    """
+    if application.header is None:
+        msg = "there is no block yet: a dossier needs a header that the validators decided"
+        raise CollectionError(msg)
+    latest = application.header.height
+    changes = {since - 1: voters for since, voters in application.validator_sets[1:] if since - 1 <= latest}
+    heights = sorted({*changes, latest})
+    return tuple(Certificate(*_certified(blocks, height), changes.get(height)) for height in heights)
+
+
+def _certified(blocks: Blocks, height: int) -> tuple[BlockHeader, Commit]:
+    block, commit = blocks.block(height), blocks.commit(height)
+    if block is None or commit is None:
+        msg = f"height {height}: this node has not stored its block and commit"
+        raise CollectionError(msg)
+    return block.header, commit
+
+
+class _State:
+    """Entries of the latest state, decoded, and their proofs."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def find(self, contract: str, table: str, key: Key, kind: type[V]) -> V | None:
+        value = self._application.read(encode_key(contract, table, key))
+        return None if value is None else decode(value, kind)
+
+    def read(self, contract: str, table: str, key: Key, kind: type[V]) -> V:
+        value = self.find(contract, table, key, kind)
+        assert value is not None, f"the contracts left {contract}.{table} without {key!r}"
+        return value
+
+    def prove(self, entries: Mapping[bytes, bytes | None]) -> StateMultiProof:
+        proven = {key: (value, self._application.prove(key)) for key, value in entries.items()}
+        return join_proofs(self._application.roots, proven)
+
+
+class _Collector:
+    """Collects the evidence about one claim."""
+
+    def __init__(self, state: _State, blocks: Blocks) -> None:
+        self._state = state
+        self._blocks = blocks
+
+    def collect(self, claim_id: str) -> Evidence:
+        claim = self._state.find("claims", "claims", claim_id, Claim)
+        if claim is None:
+            msg = f"{claim_id}: there is no claim of this id"
+            raise CollectionError(msg)
+        settlements = tuple(
+            self._state.read("claims", "settlements", (claim_id, version), Settlement)
+            for version in range(1, claim.settlement_version + 1)
+        )
+        closings = self._closings(settlements)
+        shares = tuple(
+            self._share(record_id, claim.insurer)
+            for record_id in sorted({record_id for closing in closings for record_id in closing.parts})
+        )
+        bare = Evidence(
+            claim=claim,
+            settlements=settlements,
+            payments=tuple(self._state.read("claims", "payments", key, Payment) for key in claim.payments),
+            grants=self._grants(claim, settlements, shares),
+            stays=tuple(self._state.read("records", "stays", stay_id, Stay) for stay_id in claim.stay_ids),
+            closings=closings,
+            shares=shares,
+            balances=self._balances(settlements),
+            actors=(),
+            customer_key=None,
+            zero_blindings=tuple(self._zero_blinding(item) for item in settlements if item.payment_id is None),
+            batches=(),
+            acts=(),
+        )
+        return self._sign(bare)
+
+    def _closings(self, settlements: tuple[Settlement, ...]) -> tuple[Closing, ...]:
+        references = {(item.stay_id, item.version) for settled in settlements for item in settled.outcome.closings}
+        return tuple(self._state.read("records", "closings", key, Closing) for key in sorted(references))
+
+    def _share(self, record_id: str, recipient: str) -> ShareReceipt:
+        """Return the share that the recipient confirmed."""
+        head = self._state.read("records", "share_heads", (record_id, recipient), ShareHead)
+        return self._state.read("records", "shares", (record_id, recipient, head.sequence), ShareReceipt)
+
+    def _grants(
+        self, claim: Claim, settlements: tuple[Settlement, ...], shares: tuple[ShareReceipt, ...]
+    ) -> tuple[GrantEvidence, ...]:
+        used: dict[str, set[int]] = {}
+        for use in list_uses(claim, settlements, shares):
+            used.setdefault(use.grant_id, set()).add(use.version)
+        shown = []
+        for grant_id in sorted(used):
+            latest = self._state.read("consent", "heads", grant_id, GrantHead).version
+            wanted = used[grant_id] | {min(version + 1, latest) for version in used[grant_id]} | {latest}
+            versions = tuple(
+                self._state.read("consent", "grants", (grant_id, version), GrantVersion) for version in sorted(wanted)
+            )
+            links = tuple(
+                self._state.read("consent", "links", (grant_id, party), LinkHistory)
+                for party in (claim.hospital, claim.insurer)
+            )
+            shown.append(GrantEvidence(versions, links))
+        return tuple(shown)
+
+    def _balances(self, settlements: tuple[Settlement, ...]) -> tuple[Balance, ...]:
+        found = []
+        for former, settlement in zip((None, *settlements), settlements, strict=False):
+            if needs_balance(settlement, former):
+                outcome = settlement.outcome
+                key = (outcome.policy_id, outcome.year_tag, outcome.currency, outcome.accumulator_sequence)
+                found.append(self._state.read("coverage", "balances", key, Balance))
+        return tuple(found)
+
+    def _zero_blinding(self, settlement: Settlement) -> bytes:
+        transaction = self._find(settlement.place.transaction_id)[1]
+        blinding = decode(transaction.arguments, Settle).zero_blinding
+        assert blinding is not None, "a settlement without payment proves that nothing moves"
+        return blinding
+
+    def _sign(self, bare: Evidence) -> Evidence:
+        """Return the evidence with the signatures behind its entries."""
+        submissions: list[Submission] = []
+        shown: list[set[int]] = []
+        acts: list[Act] = []
+        for deed in list_deeds(bare):
+            submission, transaction = self._find(self._transaction_id(bare.claim, deed))
+            if submission not in submissions:
+                submissions.append(submission)
+                shown.append(set())
+            batch = submissions.index(submission)
+            position = submission.transactions.index(transaction)
+            shown[batch].add(position)
+            acts.append(Act(batch, position, transaction.nonce, transaction.expires_height, transaction.expires_ms))
+        rotated = sorted({item.signer for item in submissions if item.key_version > 1})
+        return Evidence(
+            **{name: getattr(bare, name) for name in Evidence.__struct_fields__}
+            | {
+                "actors": tuple(self._state.read("membership", "actors", name, Actor) for name in rotated),
+                "customer_key": None if bare.claim.customer in rotated else self._first_key(bare.claim.customer),
+                "batches": tuple(map(_batch, submissions, shown)),
+                "acts": tuple(acts),
+            }
+        )
+
+    def _first_key(self, customer: str) -> bytes:
+        return self._state.read("membership", "actors", customer, Actor).keys[0].public_key
+
+    def _transaction_id(self, claim: Claim, deed: Deed) -> bytes:
+        if deed.place is not None:
+            return deed.place.transaction_id
+        record_id = str(getattr(deed.message, "record_id", ""))
+        head = self._state.read("records", "share_heads", (record_id, claim.insurer), ShareHead)
+        key = (record_id, claim.insurer, head.sequence)
+        return self._state.read("records", "handovers", key, Handover).place.transaction_id
+
+    def _find(self, transaction_id: bytes) -> tuple[Submission, Transaction]:
+        place = self._blocks.find_transaction(transaction_id)
+        block = None if place is None else self._blocks.block(place[0])
+        if block is not None:
+            for submission in block.submissions:
+                for transaction in submission.transactions:
+                    if transaction.id == transaction_id:
+                        return submission, transaction
+        msg = f"transaction {transaction_id.hex()}: this node has not stored its block"
+        raise CollectionError(msg)
+
+
+def _batch(submission: Submission, shown: set[int]) -> Batch:
+    leaves = [leaf_hash(encode(transaction)) for transaction in submission.transactions]
+    return Batch(
+        submission.signer,
+        submission.key_version,
+        len(leaves),
+        batch_nodes(leaves, frozenset(shown)),
+        submission.signature,
+    )

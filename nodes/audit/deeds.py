@@ -1,0 +1,166 @@
+"""Who did it: the transactions behind a dossier's entries, and the signatures over them.
+
+An entry of the state says at which place, by which transaction it was made. The transaction itself is put together
+again from the entries, its id compared, and its inclusion in a signed submission checked: so the customer's key stands
+behind the grant, the hospital's behind every share, the insurer's behind every confirmation and settlement, and the
+rail's behind every receipt.
+
+    deed       signed by       found by
+    grant      the customer    the grant version's place; a revocation likewise
+    share      the hospital    the share's place
+    deliver    the insurer     its signature alone: that it was applied follows from the settlement
+    settle     the insurer     the settlement's place
+    pay        the rail        the payment step's place; a redirection, by the insurer, likewise
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from contracts.grants import Revoke
+from contracts.identifiers import Place
+from contracts.settlements import Pay, Payment, PaymentStep, Redirect, Settle, Settlement
+from contracts.stays import Deliver, Share
+from ledger import merkle
+from ledger.codec import Struct, encode
+from ledger.errors import VerificationError
+from ledger.transactions import Transaction
+from nodes.audit.evidence import Act, Batch, Evidence
+
+Party = Literal["customer", "hospital", "insurer", "rail"]
+
+
+class Deed(NamedTuple):
+    """One transaction that a dossier shows the signature of."""
+
+    what: str
+    party: Party
+    method: str
+    """`contract.method`."""
+    message: Struct
+    place: Place | None
+    """Where the state says it was applied; None where only its signature is shown."""
+
+
+def list_deeds(evidence: Evidence) -> Iterator[Deed]:
+    """Yield the deeds of a dossier in the order of its acts.
+
+    Raises:
+        VerificationError: If the proof that a settlement moved nothing is missing.
+    """
+    for shown in evidence.grants:
+        for version in shown.versions:
+            what = f"grant {version.grant.grant_id} version {version.version}"
+            if version.status == "REVOKED":
+                yield Deed(what, "customer", "consent.revoke", Revoke(version.grant.grant_id), version.place)
+            else:
+                yield Deed(what, "customer", "consent.grant", version.grant, version.place)
+    for share in evidence.shares:
+        message = Share(share.record_id, share.recipient, share.grant_id)
+        yield Deed(f"share of {share.record_id}", "hospital", "records.share", message, share.place)
+    for share in evidence.shares:
+        what = f"confirmation of {share.record_id}"
+        yield Deed(what, "insurer", "records.deliver", Deliver(share.record_id), None)
+    blindings = iter(evidence.zero_blindings)
+    for settlement in evidence.settlements:
+        yield _settle(settlement, blindings)
+    if next(blindings, None) is not None:
+        msg = "evidence zero_blindings: more than settlements that moved nothing"
+        raise VerificationError(msg)
+    for payment in evidence.payments:
+        for step in payment.steps[1:]:
+            yield _move(payment, step)
+
+
+def _settle(settlement: Settlement, blindings: Iterator[bytes]) -> Deed:
+    outcome = settlement.outcome
+    what = f"settlement {outcome.version}"
+    blinding = None
+    if outcome.disposition == "none":
+        blinding = next(blindings, None)
+        if blinding is None:
+            msg = f"evidence zero_blindings: {what} moved nothing, and the proof of that is missing"
+            raise VerificationError(msg)
+    message = Settle(outcome, settlement.signature, settlement.payment_id, blinding)
+    return Deed(what, "insurer", "claims.settle", message, settlement.place)
+
+
+def _move(payment: Payment, step: PaymentStep) -> Deed:
+    what = f"receipt {step.status} of {payment.payment_id}"
+    if step.status == "due":
+        message = Redirect(payment.payment_id, step.payee_version)
+        return Deed(f"redirection of {payment.payment_id}", "insurer", "claims.redirect", message, step.place)
+    if step.idempotency_key is None:
+        msg = f"{what}: expected the idempotency key of its attempt"
+        raise VerificationError(msg)
+    return Deed(what, "rail", "claims.pay", Pay(payment.payment_id, step.idempotency_key, step.status), step.place)
+
+
+def rebuild(chain_id: str, deed: Deed, act: Act, batch: Batch) -> Transaction:
+    """Return the transaction of a deed."""
+    contract, _, method = deed.method.partition(".")
+    return Transaction(
+        chain_id,
+        batch.signer,
+        batch.key_version,
+        contract,
+        method,
+        encode(deed.message),
+        act.nonce,
+        act.expires_height,
+        act.expires_ms,
+    )
+
+
+def batch_nodes(leaves: Sequence[bytes], shown: frozenset[int]) -> tuple[bytes, ...]:
+    """Return the roots of what is left out of a batch, from the left.
+
+    Args:
+        leaves: All leaf hashes of the batch.
+        shown: The positions of the leaves that are shown.
+    """
+    return tuple(_left_out(leaves, shown, 0, len(leaves)))
+
+
+def batch_root(count: int, leaves: Mapping[int, bytes], nodes: Sequence[bytes]) -> bytes:
+    """Return the RFC 9162 root of a batch from some leaf hashes and the roots of what is left out.
+
+    Raises:
+        VerificationError: If the nodes are not exactly those that are needed.
+    """
+    if not leaves or max(leaves) >= count:
+        msg = f"batch: expected positions below {count}, got {max(leaves, default='none')}"
+        raise VerificationError(msg)
+    rest = iter(nodes)
+    root = _join(leaves, rest, 0, count)
+    if next(rest, None) is not None:
+        msg = f"batch: more than the nodes that {len(leaves)} of {count} transactions need"
+        raise VerificationError(msg)
+    return root
+
+
+def _left_out(leaves: Sequence[bytes], shown: frozenset[int], start: int, end: int) -> Iterator[bytes]:
+    if not any(start <= index < end for index in shown):
+        yield merkle.root(leaves[start:end])
+    elif end - start > 1:
+        middle = start + _half(end - start)
+        yield from _left_out(leaves, shown, start, middle)
+        yield from _left_out(leaves, shown, middle, end)
+
+
+def _join(leaves: Mapping[int, bytes], nodes: Iterator[bytes], start: int, end: int) -> bytes:
+    if not any(start <= index < end for index in leaves):
+        node = next(nodes, None)
+        if node is None:
+            msg = f"batch: the node over transactions {start} to {end - 1} is missing"
+            raise VerificationError(msg)
+        return node
+    if end - start == 1:
+        return leaves[start]
+    middle = start + _half(end - start)
+    left = _join(leaves, nodes, start, middle)
+    return merkle.node_hash(left, _join(leaves, nodes, middle, end))
+
+
+def _half(size: int) -> int:
+    """Return the largest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1

@@ -1,0 +1,70 @@
+"""The dossier: one file that shows a claim to whoever trusts the genesis, without a node and without a network.
+
+    part            what it is                                       what binds it
+    chain           chain id and genesis hash                        compared with the verifier's genesis
+    certificates    headers with their commits: one for every        signatures of more than two thirds of the
+                    change of the validator set, then the latest     validators, set after set from the genesis
+    proof           multi-proof of the evidence                      the latest header's state root
+    evidence        entries of the state, packed                     the proof; and what its entries say of each other
+                    signed transactions behind them                  the entries' transaction ids, and the signatures
+
+Nothing else is in it. It is canonical JSON: a changed byte changes a value, and every value is bound, so no byte of a
+valid dossier can be another. It holds no name, no amount and no medical fact; it does link the pseudonym, hospital and
+insurer of one claim, so it is for those who may know that.
+
+The evidence is packed rather than spelled out to stay below 20 KB; people read the summary that `verify` derives.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from contracts.identifiers import ClaimId
+from ledger.blocks import BlockHeader, Commit
+from ledger.codec import ChainId, Hash, Struct
+from ledger.errors import DecodeError, VerificationError
+from ledger.membership import ValidatorSet
+from ledger.state_multiproof import StateMultiProof
+from nodes.audit.evidence import Evidence
+from nodes.audit.packing import UNPACKED_BYTES_MAX, unpack
+from nodes.schemas.canonical_json import parse
+
+FORMAT: Literal["xinpei-dossier/1"] = "xinpei-dossier/1"
+CERTIFICATES_MAX = 1_024
+"""Changes of the validator set between the genesis and the dossier."""
+
+
+class Certificate(Struct):
+    """A header that its validators decided."""
+
+    header: BlockHeader
+    commit: Commit
+    next_validators: ValidatorSet | None
+    """Who votes on the next height, if that is another set than decided this one."""
+
+
+class Dossier(Struct):
+    """One claim, as of the last certificate's height."""
+
+    format: Literal["xinpei-dossier/1"]
+    chain_id: ChainId
+    genesis_hash: Hash
+    claim_id: ClaimId
+    certificates: Annotated[tuple[Certificate, ...], Meta(min_length=1, max_length=CERTIFICATES_MAX)]
+    proof: StateMultiProof
+    evidence: Annotated[bytes, Meta(max_length=UNPACKED_BYTES_MAX)]
+    """`packing.pack` of an `Evidence`."""
+
+
+def read_dossier(data: bytes) -> tuple[Dossier, Evidence]:
+    """Return a dossier and its evidence from the file's bytes; nothing is verified yet.
+
+    Raises:
+        VerificationError: If the file is not canonical, or is no dossier.
+    """
+    try:
+        dossier = parse(data, Dossier)
+        return dossier, unpack(dossier.evidence, Evidence)
+    except DecodeError as error:
+        msg = f"canonical form: {error}"
+        raise VerificationError(msg) from None

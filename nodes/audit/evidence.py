@@ -1,0 +1,189 @@
+"""What a dossier shows: the entries of one claim in the state, and which entries those must be.
+
+    contract     entries
+    claims       the claim; all its settlements; all its payments
+    consent      of every grant that was used: the versions used, those after them, the latest one, and the absence of
+                 the next; the judgements of hospital and insurer
+    records      its stays; the closings that were settled; one share of every part of these
+    coverage     the balance that a settlement started from, unless it is 0 or the former settlement's own
+    membership   the keys of those who signed with another than their first
+
+Keys are derived from the values, and nothing may be there that is not needed: what no check looks at would be an
+unverified statement in a verified file. `list_entries` gives the keys, `verify` compares.
+
+What the members' contracts enforce at every settlement is not shown a second time: that the policy is the insurer's
+and its payee current, that invoices are consumed by this claim alone, that the recipient confirmed every part.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from msgspec import Meta
+
+from contracts.grants import GrantVersion, LinkHistory
+from contracts.identifiers import Place
+from contracts.policies import Balance
+from contracts.settlements import Claim, Payment, Settlement
+from contracts.stays import Closing, ShareReceipt, Stay
+from ledger.codec import Hash, Height, Milliseconds, Name, Nonce, PublicKey, Signature, Struct, encode
+from ledger.errors import VerificationError
+from ledger.execution.state import Key, encode_key
+from ledger.membership import Actor
+from ledger.transactions import KeyVersion
+
+ITEMS_MAX = 1_024
+"""Of one kind: 8 stays of 64 parts, shared twice."""
+Count = Annotated[int, Meta(ge=0, le=ITEMS_MAX)]
+
+
+class GrantEvidence(Struct):
+    """One grant that the claim used."""
+
+    versions: Annotated[tuple[GrantVersion, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
+    """Sorted: those used, each one's next, the latest. There is none after the last."""
+    links: Annotated[tuple[LinkHistory, ...], Meta(min_length=2, max_length=2)]
+    """The judgements of the claim's hospital and of its insurer."""
+
+
+class Batch(Struct):
+    """One submission, without the transactions that are not about this claim."""
+
+    signer: Name
+    key_version: KeyVersion
+    count: Annotated[int, Meta(ge=1, le=256)]
+    nodes: Annotated[tuple[Hash, ...], Meta(max_length=256)]
+    """Roots of what is left out, from the left."""
+    signature: Signature
+
+
+class Act(Struct):
+    """Where the transaction behind an entry stands in its batch, and what only it knows."""
+
+    batch: Count
+    position: Annotated[int, Meta(ge=0, le=255)]
+    nonce: Nonce
+    expires_height: Height
+    expires_ms: Milliseconds
+
+
+class Evidence(Struct):
+    """All about one claim."""
+
+    claim: Claim
+    settlements: Annotated[tuple[Settlement, ...], Meta(max_length=ITEMS_MAX)]
+    """Version 1 first."""
+    payments: Annotated[tuple[Payment, ...], Meta(max_length=ITEMS_MAX)]
+    """In the claim's order."""
+    grants: Annotated[tuple[GrantEvidence, ...], Meta(max_length=ITEMS_MAX)]
+    """Sorted by id."""
+    stays: Annotated[tuple[Stay, ...], Meta(max_length=ITEMS_MAX)]
+    """In the claim's order."""
+    closings: Annotated[tuple[Closing, ...], Meta(max_length=ITEMS_MAX)]
+    """Of all settlements, sorted by stay and version."""
+    shares: Annotated[tuple[ShareReceipt, ...], Meta(max_length=ITEMS_MAX)]
+    """Of all the closings' parts, sorted by record."""
+    balances: Annotated[tuple[Balance, ...], Meta(max_length=ITEMS_MAX)]
+    """In the order of the settlements that started from them."""
+    actors: Annotated[tuple[Actor, ...], Meta(max_length=ITEMS_MAX)]
+    """Signers who used another key than their first, sorted by name."""
+    customer_key: PublicKey | None
+    """The customer's first key, unless her entry is among `actors`; her pseudonym is its hash."""
+    zero_blindings: Annotated[tuple[Hash, ...], Meta(max_length=ITEMS_MAX)]
+    """Of the settlements that moved nothing, in their order: what proves that."""
+    batches: Annotated[tuple[Batch, ...], Meta(max_length=ITEMS_MAX)]
+    """In the order of their first act."""
+    acts: Annotated[tuple[Act, ...], Meta(max_length=4 * ITEMS_MAX)]
+    """One for each of `deeds.list_deeds`, in that order."""
+
+
+class Use(Struct):
+    """A place at which a grant had to cover something."""
+
+    what: str
+    grant_id: str
+    version: int
+    place: Place
+    record_type: str | None
+
+
+def list_uses(claim: Claim, settlements: tuple[Settlement, ...], shares: tuple[ShareReceipt, ...]) -> Iterator[Use]:
+    """Yield every place at which a grant covered a step of the claim or a share."""
+    for step in claim.steps:
+        if step.grant_version is not None and step.name != "settled":
+            yield Use(f"claim step {step.name}", step.grant_id, step.grant_version, step.place, None)
+    for share in shares:
+        what = f"share of {share.record_id}"
+        yield Use(what, share.grant_id, share.grant_version, share.place, share.record_type)
+    for settlement in settlements:
+        outcome = settlement.outcome
+        what = f"settlement {outcome.version}"
+        yield Use(what, outcome.grant_id, outcome.grant_version, settlement.place, None)
+
+
+def needs_balance(settlement: Settlement, former: Settlement | None) -> bool:
+    """Whether the balance that a settlement started from has to be shown: neither 0 nor the former one's result."""
+    start = settlement.outcome.accumulator_sequence
+    return start != 0 and (former is None or former.balance_sequence != start)
+
+
+def list_entries(evidence: Evidence) -> dict[bytes, bytes | None]:
+    """Return the state entries that a dossier states: key to value, None for what is absent.
+
+    Raises:
+        VerificationError: If one stands twice.
+    """
+    entries: dict[bytes, bytes | None] = {}
+    for key, value in _list(evidence):
+        if key in entries:
+            shown = key.replace(b"\x00", b" ").decode(errors="replace")
+            msg = f"evidence: {shown} stands twice"
+            raise VerificationError(msg)
+        entries[key] = None if value is None else encode(value)
+    return entries
+
+
+def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
+    claim = evidence.claim
+    yield _key("claims", "claims", claim.claim_id), claim
+    for settlement in evidence.settlements:
+        yield _key("claims", "settlements", (claim.claim_id, settlement.outcome.version)), settlement
+    for payment in evidence.payments:
+        yield _key("claims", "payments", payment.payment_id), payment
+    for shown in evidence.grants:
+        grant_id = shown.versions[-1].grant.grant_id
+        for version in shown.versions:
+            yield _key("consent", "grants", (grant_id, version.version)), version
+        yield _key("consent", "grants", (grant_id, shown.versions[-1].version + 1)), None
+        for organisation, history in zip((claim.hospital, claim.insurer), shown.links, strict=True):
+            yield _key("consent", "links", (grant_id, organisation)), history
+    for stay in evidence.stays:
+        yield _key("records", "stays", stay.stay_id), stay
+    for closing in evidence.closings:
+        yield _key("records", "closings", (closing.stay_id, closing.version)), closing
+    for share in evidence.shares:
+        yield _key("records", "shares", (share.record_id, share.recipient, share.sequence)), share
+    yield from _list_balances(evidence)
+    for actor in evidence.actors:
+        yield _key("membership", "actors", actor.name), actor
+
+
+def _list_balances(evidence: Evidence) -> Iterator[tuple[bytes, Struct]]:
+    former: Settlement | None = None
+    balances = iter(evidence.balances)
+    for settlement in evidence.settlements:
+        outcome = settlement.outcome
+        if needs_balance(settlement, former):
+            balance = next(balances, None)
+            if balance is None:
+                msg = f"evidence: the balance that settlement {outcome.version} started from is missing"
+                raise VerificationError(msg)
+            key = (outcome.policy_id, outcome.year_tag, outcome.currency, outcome.accumulator_sequence)
+            yield _key("coverage", "balances", key), balance
+        former = settlement
+    if next(balances, None) is not None:
+        msg = "evidence: a balance that no settlement started from"
+        raise VerificationError(msg)
+
+
+def _key(contract: str, table: str, key: Key) -> bytes:
+    return encode_key(contract, table, key)

@@ -1,0 +1,246 @@
+"""The openings of a claim: what the customer may add to a dossier, and what follows from it.
+
+A dossier says that figures add up, not what they are. The openings file holds, for each settlement, the bytes that the
+insurer sealed to the customer before it settled; the settlement names their hash. Her wallet opens them, and then:
+
+    what is in them is what the settlement committed to     salted commitments, amounts, opening balances
+    the terms are the insurer's registered ones             a proof of policy, product and payee under a header
+    the adjudicator gives the same decision                 `contracts.adjudication.engine`, run again, to the 分
+
+It is a file of its own because the sealed case alone is 4 KB or more, and because whoever gets the dossier need not
+get this. It opens for the holder of the pseudonym's seal key and for nobody else.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from contracts.adjudication.decision import Decision
+from contracts.adjudication.engine import adjudicate
+from contracts.identifiers import ClaimId
+from contracts.policies import PayeeVersion, PolicyVersion, ProductEntry, hash_product
+from contracts.settlements import Outcome, Settlement
+from contracts.stays import Closing
+from ledger.blocks import BlockHeader, Commit, verify_commit
+from ledger.codec import Struct, encode
+from ledger.crypto.commitments import subtract_commitments
+from ledger.crypto.hashes import commit_salted
+from ledger.errors import ContractError, DecodeError, VerificationError
+from ledger.execution.state import encode_key
+from ledger.state_multiproof import StateMultiProof, verify_many
+from nodes.audit.rules import expect
+from nodes.audit.verify import VerifiedClaim
+from nodes.roles.opening import ClaimOpening, hash_opening, open_opening, opening_context
+from nodes.schemas.canonical_json import parse
+from nodes.vault.sealing import AmountOpening, Sealed, SealKeyPair
+
+OPENINGS_FORMAT: Literal["xinpei-openings/1"] = "xinpei-openings/1"
+
+
+class Openings(Struct):
+    """What opens one claim's settlements, for the customer's wallet."""
+
+    format: Literal["xinpei-openings/1"]
+    claim_id: ClaimId
+    sealed: Annotated[tuple[Sealed, ...], Meta(min_length=1, max_length=200)]
+    """`nodes.roles.opening`, of every settlement, version 1 first."""
+    policy: PolicyVersion
+    payee: PayeeVersion
+    product: ProductEntry
+    """The terms of the latest settlement."""
+    header: BlockHeader
+    commit: Commit
+    """By the same validators as the dossier's latest header."""
+    proof: StateMultiProof
+    """Of the terms under `header`."""
+
+
+@dataclass(frozen=True)
+class RevealedSettlement:
+    """One settlement with its amounts."""
+
+    version: int
+    decision: Decision
+    payable: int
+    """All that the claim pays as of this version, in minor units."""
+    moved: int
+    """What this version moved: below zero for a recovery."""
+
+
+@dataclass(frozen=True)
+class Revealed:
+    """What the openings showed; made by `verify_reveal` only."""
+
+    settlements: tuple[RevealedSettlement, ...]
+    policy: PolicyVersion
+    product: ProductEntry
+    payee: PayeeVersion
+
+
+def list_terms(policy: PolicyVersion, payee: PayeeVersion, product: ProductEntry) -> dict[bytes, bytes | None]:
+    """Return the state entries that the terms of a settlement are."""
+    key = (product.insurer, product.product.id, product.product.version)
+    return {
+        encode_key("coverage", "policies", (policy.policy_id, policy.version)): encode(policy),
+        encode_key("coverage", "payees", (policy.policy_id, payee.version)): encode(payee),
+        encode_key("coverage", "products", key): encode(product),
+    }
+
+
+def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeyPair) -> Revealed:
+    """Open a verified claim's amounts and adjudicate its cases again.
+
+    Args:
+        verified: From `verify_dossier`.
+        data: The openings file.
+        seal_key: The seal key of the claim's pseudonym, from the customer's wallet.
+
+    Raises:
+        VerificationError: Naming the first thing that does not hold.
+    """
+    try:
+        openings = parse(data, Openings)
+    except DecodeError as error:
+        msg = f"openings: canonical form: {error}"
+        raise VerificationError(msg) from None
+    evidence = verified.evidence
+    expect("openings claim id", evidence.claim.claim_id, openings.claim_id)
+    expect("openings", len(evidence.settlements), len(openings.sealed))
+    _check_terms(verified, openings)
+    revealed: list[RevealedSettlement] = []
+    for settlement, sealed in zip(evidence.settlements, openings.sealed, strict=True):
+        opening = _open(verified, settlement, sealed, seal_key)
+        revealed.append(_check_opening(verified, settlement, opening, revealed[-1] if revealed else None))
+    product = openings.product.product
+    expect("case product", hash_product(product), hash_product(opening.case.product))
+    return Revealed(tuple(revealed), openings.policy, openings.product, openings.payee)
+
+
+def _check_terms(verified: VerifiedClaim, openings: Openings) -> None:
+    """Check that policy, payee and product are those of the latest settlement."""
+    settlement = verified.evidence.settlements[-1]
+    outcome = settlement.outcome
+    expect("openings header chain id", verified.genesis.chain_id, openings.header.chain_id)
+    verify_commit(openings.commit, openings.header, verified.validators)
+    policy, payee, product = openings.policy, openings.payee, openings.product
+    for field, expected, actual in (
+        ("policy", (outcome.policy_id, settlement.policy_version), (policy.policy_id, policy.version)),
+        ("payee version", outcome.payee_version, payee.version),
+        ("product insurer", verified.evidence.claim.insurer, product.insurer),
+        (
+            "product",
+            (policy.product_id, policy.product_version),
+            (product.product.id, product.product.version),
+        ),
+        ("product hash", hash_product(product.product), product.content_hash),
+    ):
+        expect(f"openings {field}", expected, actual)
+    verify_many(openings.header.state_root, list_terms(policy, payee, product), openings.proof)
+
+
+def _open(verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_key: SealKeyPair) -> ClaimOpening:
+    claim, outcome = verified.evidence.claim, settlement.outcome
+    what = f"settlement {outcome.version} openings"
+    expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))
+    context = opening_context(verified.genesis.chain_id, claim.claim_id, outcome.version, claim.insurer, claim.customer)
+    try:
+        return open_opening(seal_key, sealed, context)
+    except DecodeError as error:
+        msg = f"{what}: {error}"
+        raise VerificationError(msg) from None
+
+
+def _check_opening(
+    verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening, former: RevealedSettlement | None
+) -> RevealedSettlement:
+    outcome = settlement.outcome
+    case, decision = opening.case, opening.decision
+    what = f"settlement {outcome.version}"
+    expect(f"{what} case", outcome.case, commit_salted(opening.case_salt, encode(case)))
+    expect(f"{what} decision", outcome.decision, commit_salted(opening.decision_salt, encode(decision)))
+    _check_facts(verified, what, outcome, opening)
+    try:
+        again = adjudicate(case)
+    except (ContractError, DecodeError) as error:
+        msg = f"{what} case: the adjudicator refuses it: {error}"
+        raise VerificationError(msg) from None
+    if again != decision:
+        msg = (
+            f"{what} decision: expected {again.payable} {again.currency} in minor units, as the adjudicator finds "
+            f"again, got {decision.payable} {decision.currency} or another trace"
+        )
+        raise VerificationError(msg)
+    settled = 0 if case.already_settled is None else case.already_settled.payable
+    expect(f"{what} settled before", 0 if former is None else former.payable, settled)
+    _check_amounts(verified, settlement, opening)
+    return RevealedSettlement(outcome.version, decision, opening.payable.amount, opening.payable.amount - settled)
+
+
+def _check_facts(verified: VerifiedClaim, what: str, outcome: Outcome, opening: ClaimOpening) -> None:
+    """Check the case's facts against what the dossier proved."""
+    claim, case, decision = verified.evidence.claim, opening.case, opening.decision
+    is_pended = decision.disposition in ("PENDED", "PARTIAL_PENDED")
+    for field, expected, actual in (
+        ("hospital", claim.hospital, case.hospital),
+        ("insurer", claim.insurer, case.insurer),
+        ("currency", outcome.currency, decision.currency),
+        ("balance sequence", outcome.accumulator_sequence, case.accumulator.sequence),
+        ("pended", outcome.is_pended, is_pended),
+    ):
+        expect(f"{what} {field}", expected, actual)
+
+
+def _check_amounts(verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening) -> None:
+    """Check that every commitment of a settlement opens to the case's and the decision's amounts."""
+    outcome, case, decision = settlement.outcome, opening.case, opening.decision
+    what = f"settlement {outcome.version}"
+    closings = _closings(verified, outcome)
+    expect(f"{what} totals", len(closings), len(opening.totals))
+    for closing, total in zip(closings, opening.totals, strict=True):
+        _verify(f"{what} total of {closing.stay_id}", total, closing.total, total.amount)
+    expect(f"{what} bill", sum(total.amount for total in opening.totals), case.bill.total)
+    payable, deductible = decision.payable, decision.deductible_used
+    if decision.disposition == "PENDED":
+        payable = 0 if case.already_settled is None else case.already_settled.payable
+        deductible = 0 if case.already_settled is None else case.already_settled.deductible_used
+    if case.product.deductible.per != "year":
+        deductible = 0
+    paid_before = subtract_commitments(outcome.paid_after, settlement.difference)
+    used_before = subtract_commitments(outcome.deductible_used_after, _deductible_added(verified, outcome))
+    for name, shown, commitment, amount in (
+        ("payable", opening.payable, outcome.payable, payable),
+        ("deductible", opening.deductible, outcome.deductible, deductible),
+        ("paid before", opening.paid_before, paid_before, case.accumulator.paid_year),
+        ("deductible used before", opening.deductible_used_before, used_before, case.accumulator.deductible_used),
+        ("paid after", opening.paid_after, outcome.paid_after, decision.accumulator.paid_year),
+        (
+            "deductible used after",
+            opening.deductible_used_after,
+            outcome.deductible_used_after,
+            decision.accumulator.deductible_used,
+        ),
+    ):
+        _verify(f"{what} {name}", shown, commitment, amount)
+
+
+def _closings(verified: VerifiedClaim, outcome: Outcome) -> list[Closing]:
+    closings = {(closing.stay_id, closing.version): closing for closing in verified.evidence.closings}
+    return [closings[item.stay_id, item.version] for item in outcome.closings]
+
+
+def _deductible_added(verified: VerifiedClaim, outcome: Outcome) -> bytes:
+    if outcome.version == 1:
+        return outcome.deductible
+    return subtract_commitments(
+        outcome.deductible, verified.evidence.settlements[outcome.version - 2].outcome.deductible
+    )
+
+
+def _verify(what: str, shown: AmountOpening, commitment: bytes, amount: int) -> None:
+    expect(f"{what} in minor units", amount, shown.amount)
+    try:
+        shown.verify(commitment)
+    except VerificationError as error:
+        msg = f"{what}: {error}"
+        raise VerificationError(msg) from None
