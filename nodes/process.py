@@ -29,6 +29,7 @@ from nodes.config import HOME_DEFAULT, Home, NetworkConfig
 from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
+from nodes.members import host_member
 from nodes.network.founding import CONSENSUS_FOLDER, SIGNER_FILE
 from nodes.network.node import NetworkNode, NodeFiles, NodeStoppedError, read_clock_ms
 from nodes.network.supervisor import NodeLock, announce_ready
@@ -92,7 +93,9 @@ async def run_node(home: Home, organisation: str) -> None:
             hosted=network.hosted,
             report=write_line,
         )
-        server = ApiServer(make_app(node, ()), address.host, address.api_port, folder / "keys" / "tls")
+        members = [organisation, *(name for name, host in network.hosted.items() if host == organisation)]
+        routers = [router for name in members for router in host_member(home, genesis, node, name, SystemEntropy())]
+        server = ApiServer(make_app(node, routers), address.host, address.api_port, folder / "keys" / "tls")
         try:
             await node.start((address.host, address.peer_port), peer_addresses(network, organisation), tls)
             await server.start()

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
 from contracts.registers import LIST_ROWS_MAX
-from ledger.codec import encode
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
 from nodes.audit.collect import collect_dossier
@@ -17,7 +16,6 @@ from nodes.authentication import Caller
 from nodes.network.node import NetworkNode
 from nodes.roles.lookup import find_claim
 from nodes.schemas import canonical_json
-from nodes.vault.sealing import Sealed
 
 WATCH_SECONDS_MAX = 30.0
 CLAIM_ID = re.compile(r"claim-[0-9a-f]{12}")
@@ -28,8 +26,8 @@ router = APIRouter(prefix="/v1/claims", tags=["claims"])
 class Openings(Protocol):
     """Where a customer's openings are: the insurer's own books."""
 
-    def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[int, Sealed]:
-        """Return the latest settlement's version and its opening, sealed to the customer; raises `LedgerError`."""
+    def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
+        """Return the latest settlement's opening, sealed to the customer, and its version; raises `LedgerError`."""
         ...
 
 
@@ -107,8 +105,8 @@ def make_openings_router(openings: Openings) -> APIRouter:
     async def opening(node: Node, caller: Customer, claim_id: str) -> dict[str, object]:
         """Return the opening of the latest settlement, sealed to the calling pseudonym."""
         find_own_claim(node, caller, claim_id)
-        version, sealed = openings.customer_opening(claim_id, caller.name)
-        return {"version": version, "sealed": encode(sealed).hex()}
+        sealed, version = openings.customer_opening(claim_id, caller.name)
+        return {"version": version, "sealed": sealed.hex()}
 
     return own
 

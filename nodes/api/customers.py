@@ -89,17 +89,6 @@ class LinkAnswer(BaseModel):
     result: str
 
 
-@router.post("/enrolments")
-async def enrol(node: Node, caller: Customer, enrolment: Enrolment) -> Enrolled:
-    """Enrol the calling pseudonym, with this organisation as its sponsor; again does nothing."""
-    if not caller.enrolled:
-        message = Enrol(caller.name, caller.public_key, bytes.fromhex(enrolment.proof))
-        await node.call(node.organisation, Call("membership", "enrol", message), WAIT_SECONDS)
-    actor = node.view.actor(caller.name)
-    assert actor is not None, "an enrolled pseudonym is an actor"
-    return Enrolled(pseudonym=caller.name, sponsor=actor.sponsor or "")
-
-
 @router.get("/grants")
 async def list_grants(node: Node, caller: AnyCaller, after: str = "") -> dict[str, object]:
     """List the grants of the calling customer, or those the calling organisation is a party of."""
@@ -121,6 +110,16 @@ def make_party_router(party: Party) -> APIRouter:
         party: The organisation's agent.
     """
     own = APIRouter(prefix="/v1", tags=["customers"])
+
+    @own.post("/enrolments")
+    async def enrol(node: Node, caller: Customer, enrolment: Enrolment) -> Enrolled:
+        """Enrol the calling pseudonym, with this organisation as its sponsor; again does nothing."""
+        if not caller.enrolled:
+            message = Enrol(caller.name, caller.public_key, bytes.fromhex(enrolment.proof))
+            await node.call(node.organisation, Call("membership", "enrol", message), WAIT_SECONDS)
+        actor = node.view.actor(caller.name)
+        assert actor is not None, "an enrolled pseudonym is an actor"
+        return Enrolled(pseudonym=caller.name, sponsor=actor.sponsor or "")
 
     @own.post("/grants/{grant_id}/challenge")
     async def challenge(node: Node, caller: Customer, grant_id: str) -> ChallengeAnswer:

@@ -89,12 +89,12 @@ def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 def estimate(case: Path, language: Any, *, as_json: bool) -> None:
     """Adjudicate the plain CASE file here and now, with every step; no network is asked."""
     from contracts.adjudication.engine import adjudicate
-    from nodes.schemas.case import read_case_file
+    from nodes.schemas.case import read_case
     from nodes.schemas.decision import describe_decision
     from nodes.schemas.trace import render_trace
 
     output = Output(as_json=as_json)
-    decision = adjudicate(read_case_file(case))
+    decision = adjudicate(read_case(case.read_bytes()))
     for line in render_trace(decision, language):
         output.say(line)
     output.finish(describe_decision(decision))

@@ -11,7 +11,10 @@ from ledger.errors import LedgerError
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("nodes.cli.network:up", "Start a network of four organisations on this machine."),
     "customer": ("nodes.cli.customer:customer", "Create customers with a wallet of their own."),
+    "policy": ("nodes.cli.policy:policy", "Issue and list policies, as an insurer."),
     "consent": ("nodes.cli.consent:consent", "Grant and revoke consent, and look at what was granted."),
+    "stay": ("nodes.cli.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),
+    "claim": ("nodes.cli.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
     "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
     "down": ("nodes.cli.network:down", "Stop the network; nothing is lost."),
 }

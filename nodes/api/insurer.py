@@ -1,0 +1,157 @@
+"""The routes of an insurer's desk: products, policies, and what a person decides. For the operator of this node alone.
+
+Days are ISO dates of civil days in China; amounts never pass here.
+"""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.adjudication.case import Review
+from nodes.agent import AgentEffect
+from nodes.api.callers import Node, Operator
+from nodes.fhir.instants import civil_day, format_day
+from nodes.identity import Identity
+from nodes.network.node import NetworkNode, read_clock_ms
+from nodes.roles.insurer.agent import Insurer, InsurerClaim
+from nodes.roles.insurer.portfolio import PolicyEntry
+from nodes.schemas.decision import describe_decision
+from nodes.schemas.identity import IdentityForm
+from nodes.schemas.notation import CivilDay
+from nodes.schemas.product import read_product
+from nodes.schemas.trace import render_formula
+
+BACKDATED_DAYS = 180
+"""A policy begins so long ago unless told otherwise, so that a development network is past its waiting periods."""
+YEAR_DAYS = 365
+
+PayeeText = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class PolicyForm(BaseModel):
+    """A policy to issue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    insured: Annotated[str, Field(min_length=1, max_length=64)]
+    """The insurer's own number for the person."""
+    identity: IdentityForm | None = None
+    """Enters her, or corrects what is known; None if she is known."""
+    product: Annotated[str, Field(min_length=1, max_length=64)]
+    from_day: CivilDay | None = None
+    """First day in force; BACKDATED_DAYS ago if left out."""
+    until_day: CivilDay | None = None
+    """Last day in force; a year's if left out."""
+    payee_name: PayeeText | None = None
+    """The insured person herself if left out."""
+    payee_account: PayeeText
+
+
+class PolicyInfo(BaseModel):
+    """A policy, for the desk."""
+
+    policy: str
+    insured: str
+    product: str
+    product_version: int
+    from_day: str
+    until_day: str
+
+
+class ReviewForm(BaseModel):
+    """A person's decision on a pended finding."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rule: Literal["R04", "R05", "R06", "R07", "R08", "R09"]
+    line: Annotated[str, Field(max_length=32)] | None = None
+    accepted: bool
+
+
+class CaseInfo(BaseModel):
+    """A claim with the insurer's own calculation."""
+
+    claim: str
+    status: str
+    formula: str | None
+    decision: dict[str, object] | None
+    waits: str
+    """Why it is not settled by itself now; empty if nothing holds it."""
+
+
+def make_insurer_router(insurer: Insurer) -> APIRouter:
+    """Return the desk's routes.
+
+    Args:
+        insurer: The insurer's agent.
+    """
+    router = APIRouter(prefix="/v1", tags=["insurer"])
+
+    @router.post("/products")
+    async def register_product(node: Node, _caller: Operator, request: Request) -> dict[str, object]:
+        """Register a version of a product, as `docs/examples` shows one."""
+        now_ms = read_clock_ms()
+        product, effects = insurer.register_product(read_product(await request.body()), now_ms)
+        _perform(node, effects, now_ms)
+        return {"product": product.id, "version": product.version}
+
+    @router.post("/policies")
+    async def issue_policy(node: Node, _caller: Operator, form: PolicyForm) -> PolicyInfo:
+        """Issue a policy; the product is a registered or a shipped one."""
+        now_ms = read_clock_ms()
+        if form.identity is not None:
+            _, effects = insurer.register_insured(form.insured, Identity(**form.identity.model_dump()))
+            _perform(node, effects, now_ms)
+        first = civil_day(now_ms) - BACKDATED_DAYS if form.from_day is None else form.from_day
+        last = first + YEAR_DAYS - 1 if form.until_day is None else form.until_day
+        payee = (form.payee_name or form.insured, form.payee_account)
+        entry, effects = insurer.issue_policy(form.insured, form.product, (first, last), payee, now_ms)
+        _perform(node, effects, now_ms)
+        return _describe(entry)
+
+    @router.get("/policies")
+    async def list_policies(_caller: Operator) -> list[PolicyInfo]:
+        """List all policies."""
+        return [_describe(entry) for entry in insurer.list_policies()]
+
+    @router.get("/cases/{claim_id}")
+    async def show_case(_caller: Operator, claim_id: str) -> CaseInfo:
+        """Show a claim with the calculation of its latest settlement, and what it waits for."""
+        return _describe_case(insurer.show_claim(claim_id))
+
+    @router.post("/cases/{claim_id}/reviews")
+    async def review(node: Node, _caller: Operator, claim_id: str, form: ReviewForm) -> CaseInfo:
+        """Take in a person's decision on a finding that is pended."""
+        now_ms = read_clock_ms()
+        found, effects = insurer.review(claim_id, Review(form.rule, form.line, form.accepted), now_ms)
+        _perform(node, effects, now_ms)
+        return _describe_case(found)
+
+    return router
+
+
+def _perform(node: NetworkNode, effects: list[AgentEffect], now_ms: int) -> None:
+    node.host.perform(node.organisation, effects, now_ms)
+
+
+def _describe(entry: PolicyEntry) -> PolicyInfo:
+    return PolicyInfo(
+        policy=entry.policy_id,
+        insured=entry.person,
+        product=entry.product_id,
+        product_version=entry.product_version,
+        from_day=format_day(entry.from_day),
+        until_day=format_day(entry.until_day),
+    )
+
+
+def _describe_case(found: InsurerClaim) -> CaseInfo:
+    decision = None if found.settled is None else found.settled.opening.decision
+    return CaseInfo(
+        claim=found.shown.claim.claim_id,
+        status=found.shown.status,
+        formula=None if decision is None else render_formula(decision),
+        decision=None if decision is None else describe_decision(decision),
+        waits="" if found.waits is None else str(found.waits),
+    )

@@ -1,0 +1,74 @@
+"""A member in a process: its books opened, its agent hosted, its routes made.
+
+A node hosts its own organisation and the members that run no node of their own; each has a folder with its own keys,
+register and vault, and signs with its own key.
+"""
+
+from fastapi import APIRouter
+
+from ledger.genesis import Genesis
+from nodes.agent import Agent
+from nodes.api import claims, customers
+from nodes.api.hospital import make_hospital_router
+from nodes.api.insurer import make_insurer_router
+from nodes.config import ConfigurationError, Home
+from nodes.entropy import Entropy
+from nodes.keystore import Keystore, load_keystore
+from nodes.network.hosting import Signatory
+from nodes.network.node import NetworkNode
+from nodes.roles.hospital import Hospital
+from nodes.roles.insurer.agent import Insurer
+from nodes.roles.rail import Rail
+from nodes.roles.rail.bank import PromptBank
+from nodes.vault.records import Vault
+from nodes.vault.register import Register
+
+REGISTER_FOLDER = "register"
+VAULT_FOLDER = "vault"
+
+
+def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entropy: Entropy) -> list[APIRouter]:
+    """Open a member's books and host its agent; return the routes that belong to its role.
+
+    Args:
+        home: Where its folder is.
+        genesis: The network's.
+        node: The node that hosts it.
+        name: The member.
+        entropy: For all that its agent draws.
+
+    Raises:
+        ConfigurationError: If it is no founding member.
+        KeystoreError, VaultError: If its keys or books cannot be opened.
+    """
+    member = genesis.organisation(name)
+    if member is None:
+        msg = f"member: {name} is not in the genesis of {genesis.chain_id}"
+        raise ConfigurationError(msg)
+    folder = home.node_folder(name)
+    keys = load_keystore(folder / "keys")
+    register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
+    vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
+    routers = [customers.router, claims.router] if name == node.organisation else []
+    agent: Agent
+    match member.role:
+        case "hospital":
+            agent = hospital = Hospital(name, node.view, genesis, keys, vault, register, entropy)
+            routers += [customers.make_party_router(hospital), make_hospital_router(hospital)]
+        case "insurer":
+            agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy)
+            routers += [
+                customers.make_party_router(insurer),
+                claims.make_openings_router(insurer),
+                make_insurer_router(insurer),
+            ]
+        case "rail":
+            agent = Rail(name, node.view, keys, register, PromptBank(register))
+        case _:
+            return routers
+    node.host.add(agent, _signatory(name, keys))
+    return routers
+
+
+def _signatory(name: str, keys: Keystore) -> Signatory:
+    return Signatory(name, keys.submission, keys.submission_version)
