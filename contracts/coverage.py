@@ -2,7 +2,8 @@
 
 Rules:
 
-    1. A product is data, registered by its insurer, fixed once registered; what changes is a new version.
+    1. A product is data, registered by its insurer, fixed once registered; what changes is a new version. One that
+       contradicts itself is refused: no case could ever be decided on it.
     2. A policy is public as a random id, its insurer, its product and an open status. Who holds it and from when until
        when it is in force are salted commitments, because service dates and names are private: whether it was in force
        on the day of admission is adjudicated by the insurer and checked by whoever holds the openings.
@@ -27,6 +28,7 @@ Rules:
     sequences     policy id, year, currency              BalanceHead: latest sequence
 """
 
+from contracts.adjudication.consistency import check_product
 from contracts.identifiers import locate
 from contracts.membership import Membership
 from contracts.policies import (
@@ -72,6 +74,7 @@ class Coverage(Contract):
         """Fix a version of a product."""
         insurer = self.call(Membership).require(("insurer",)).name
         product = message.product
+        check_product(product)
         key = (insurer, product.id, product.version)
         if self.products.get(key) is not None:
             reject("PRODUCT_TAKEN", f"{product.id}: version {product.version} is registered, register the next one")

@@ -13,7 +13,7 @@ them. The store checks that what comes belongs together, not that it is valid: t
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
-from ledger.blocks import Block, Commit
+from ledger.blocks import Block, Commit, receipts_root
 from ledger.codec import ChainId, Hash, Struct, decode, encode
 from ledger.errors import DecodeError
 from ledger.transactions import EXPIRED, REPLAYED, Receipt
@@ -130,7 +130,7 @@ class BlockStore:
         Args:
             block: At the height after the last.
             commit: The certificate for exactly this block.
-            receipts: One per transaction, in order.
+            receipts: One per transaction, in order, then one per clock call.
             writes: What executing the block wrote: keys under `s/`, `n/` or `m/`; None deletes.
 
         Raises:
@@ -139,7 +139,8 @@ class BlockStore:
         height = block.header.height
         assert height == self.height() + 1, f"expected height {self.height() + 1}, got {height}"
         assert (commit.height, commit.block_hash) == (height, block.header.hash), "the commit is for another block"
-        assert len(receipts) == block.header.transaction_count, "one receipt per transaction"
+        assert len(receipts) >= block.header.transaction_count, "one receipt per transaction, then those of clock calls"
+        assert receipts_root(receipts) == block.header.receipts_root, "the receipts are another block's"
         records: dict[bytes, bytes] = {
             _at(b"b/", height): encode(block),
             _at(b"c/", height): encode(commit),
@@ -162,7 +163,7 @@ class BlockStore:
         return self._read(_at(b"c/", height), Commit)
 
     def receipts(self, height: int) -> tuple[Receipt, ...] | None:
-        """Return what became of each transaction of the block at `height`."""
+        """Return what became of each transaction of the block at `height`, and then of its clock calls."""
         return self._read(_at(b"r/", height), tuple[Receipt, ...])
 
     def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:

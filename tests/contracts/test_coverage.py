@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from contracts.adjudication.product import AmountTier
 from contracts.policies import (
     Balance,
     ChangePolicy,
@@ -24,6 +25,11 @@ def view(chain: Consortium, policy_id: str) -> PolicyView:
     found: PolicyView | None = chain.ask("coverage.policy", ShowPolicy(policy_id), PolicyView | None)  # type: ignore[arg-type]
     assert found is not None
     return found
+
+
+def test_a_product_that_contradicts_itself_is_not_registered(chain: Consortium) -> None:
+    falling = replace(PRODUCT, amount_tiers=(AmountTier(0, 9_000), AmountTier(100_000, 8_000)))
+    assert chain.post(("insurer-a", "coverage.register_product", RegisterProduct(falling))) == ["CASE-MALFORMED"]
 
 
 def test_a_product_version_is_fixed_once_registered(chain: Consortium) -> None:

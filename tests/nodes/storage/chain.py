@@ -1,6 +1,6 @@
 """Blocks that belong together without being valid: what the store is given, with none of the cost of consensus."""
 
-from ledger.blocks import Block, BlockHeader, Commit, CommitSignature
+from ledger.blocks import Block, BlockHeader, Commit, CommitSignature, receipts_root
 from ledger.crypto.hashes import hash_bytes
 from ledger.transactions import OK, Receipt
 from nodes.storage.blocks import BlockStore
@@ -17,7 +17,10 @@ def make_receipt(identity: bytes, code: str = OK) -> Receipt:
     return Receipt(identity, code, "" if code == OK else "a reason", (), 7)
 
 
-def make_block(height: int, receipts: tuple[Receipt, ...]) -> tuple[Block, Commit]:
+def make_block(height: int, receipts: tuple[Receipt, ...], clock_calls: int = 0) -> tuple[Block, Commit]:
+    """Return a block whose last `clock_calls` receipts are of clock calls, and its certificate."""
+    roots = [hash_bytes(b"%d" % field) for field in range(7)]
+    roots[2] = receipts_root(receipts)
     header = BlockHeader(
         1,
         CHAIN_ID,
@@ -25,8 +28,8 @@ def make_block(height: int, receipts: tuple[Receipt, ...]) -> tuple[Block, Commi
         1_000 + height,
         "hospital-a",
         GENESIS_HASH,
-        len(receipts),
-        *(hash_bytes(b"%d" % field) for field in range(7)),
+        len(receipts) - clock_calls,
+        *roots,
     )
     return Block(header, (), ()), Commit(height, 0, header.hash, (CommitSignature("hospital-a", bytes(64)),))
 

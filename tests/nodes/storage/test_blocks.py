@@ -72,9 +72,19 @@ def test_a_block_without_its_own_commit_and_receipts_is_refused(blocks: BlockSto
         blocks.append(block, foreign, receipts, {})
     with pytest.raises(AssertionError, match="one receipt per transaction"):
         blocks.append(block, commit, (), {})
+    with pytest.raises(AssertionError, match="the receipts are another block's"):
+        blocks.append(block, commit, (make_receipt(transaction_id(1, 0), "AUTH-013"),), {})
     with pytest.raises(AssertionError, match="key outside the state: b'h/height'"):
         blocks.append(block, commit, receipts, {b"h/height": bytes(8)})
     assert check_whole(blocks) == 0
+
+
+def test_the_receipts_of_clock_calls_follow_those_of_the_transactions(blocks: BlockStore) -> None:
+    receipts = tuple(make_receipt(transaction_id(1, index)) for index in range(3))
+    block, commit = make_block(1, receipts, clock_calls=2)
+    blocks.append(block, commit, receipts, {})
+    assert blocks.receipts(1) == receipts
+    assert blocks.find_transaction(transaction_id(1, 2)) == (1, 2)
 
 
 def append_receipts(blocks: BlockStore, *codes: str) -> None:
