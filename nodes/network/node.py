@@ -149,6 +149,7 @@ class NetworkNode:
         self._waiters: dict[bytes, list[asyncio.Future[TransactionPlace | None]]] = {}
         self._verdicts: dict[bytes, asyncio.Future[SubmissionRefused | None]] = {}
         self._followers: list[Callable[[int], None]] = []
+        self._is_leaving = False
         self._ticker: asyncio.Task[None] | None = None
         self._stopped: asyncio.Future[None] | None = None
 
@@ -200,7 +201,8 @@ class NetworkNode:
             self._stopped.set_result(None)
 
     def dismiss(self) -> None:
-        """Let go of the clients that wait for receipts: they are answered without; the chain has their transactions."""
+        """Take no more submissions, and let go of the clients that wait for receipts: they are answered without."""
+        self._is_leaving = True
         for waiting in self._waiters.values():
             for future in waiting:
                 if not future.done():
@@ -260,14 +262,14 @@ class NetworkNode:
             InvalidTransactionError: If this node's mempool refuses it.
             NodeStoppedError: If this node is stopping.
         """
-        if not self._has_ended():
+        if not self._is_leaving:
             verdict = self._verdicts.setdefault(submission.id, asyncio.get_running_loop().create_future())
             self.offer(submission)
             refusal = await verdict
             if refusal is not None:
                 raise InvalidTransactionError(refusal.code, refusal.message)
-        if self._has_ended():
-            msg = f"{self.organisation}: this node is stopping"
+        if self._is_leaving:
+            msg = f"{self.organisation}: this node is stopping; what it took already is not lost"
             raise NodeStoppedError(msg)
 
     async def call(self, member: str, call: Call, timeout_seconds: float) -> TransactionPlace:
@@ -297,7 +299,7 @@ class NetworkNode:
             futures[item] = asyncio.get_running_loop().create_future()
             self._waiters.setdefault(item, []).append(futures[item])
         try:
-            if futures and not self._has_ended():
+            if futures and not self._is_leaving:
                 await asyncio.wait(futures.values(), timeout=timeout_seconds)
             places |= {item: future.result() for item, future in futures.items() if future.done()}
         finally:
