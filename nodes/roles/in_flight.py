@@ -54,6 +54,13 @@ class InFlight:
             taken.append(call)
         return tuple(taken)
 
+    def take_batch(self, calls: tuple[Call, ...], now_ms: int) -> tuple[Call, ...]:
+        """Return as `take` does, but none while one of `calls` is on its way: the others may build on it."""
+        keys = [(call.contract, call.method, encode(call.message)) for call in calls]
+        if any(self._sent.get(key, now_ms) > now_ms for key in keys):
+            return ()
+        return self.take(list(calls), now_ms)
+
     def release(self, committed: Committed) -> list[Note]:
         """Take in a block; return a note for each own call that it refused."""
         notes = []

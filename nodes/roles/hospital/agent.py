@@ -281,7 +281,8 @@ class Hospital:
             for lane in stay.lanes:
                 progress = self._lanes.derive(stay, lane)
                 states.append(progress.state)
-                effects.extend(self._submit(list(progress.calls), now_ms))
+                taken = self._in_flight.take_batch(progress.calls, now_ms)
+                effects.extend([Submit(taken)] if taken else [])
         except VaultError as error:
             self._open.discard(stay.number)
             return [*effects, Note("stay-stuck", {"stay": stay.number, "why": str(error)})]

@@ -29,6 +29,7 @@ class Recipient:
         self.asked: dict[str, int] = {}
         self.requests: dict[int, ShareView] = {}
         self.refusals: list[Refusal] = []
+        self.refused: set[tuple[str, int]] = set()
         self.fetches = True
 
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
@@ -51,6 +52,8 @@ class Recipient:
             record_id = view.share.record_id
             if record_id in self.kit.vault:
                 calls.append(Call("records", "deliver", Deliver(record_id)))
+            elif (record_id, view.share.sequence) in self.refused:
+                continue
             elif self.fetches and self.asked.get(record_id, 0) <= event.now_ms:
                 self.asked[record_id] = event.now_ms + ASK_MS
                 effects.append(self._ask(view))
@@ -73,6 +76,7 @@ class Recipient:
         reply = decode_reply(event.body)
         if isinstance(reply, Refusal):
             self.refusals.append(reply)
+            self.refused.add((share.record_id, share.sequence))
             return
         assert isinstance(reply, RecordHandover)
         if share.record_id in self.kit.vault:
