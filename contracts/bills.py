@@ -13,10 +13,13 @@
 These are functions of what they are given; the contract `records` reads the tables.
 """
 
+from contracts.grants import RecordType
 from contracts.stays import Append, Close, Part, Record
 from ledger.execution.contract import IDENTITY, add_commitments, check_commitment, reject
 
 BILLS = ("invoice", "interim-bill")
+CLOSABLE: tuple[RecordType, ...] = ("admission", "discharge-summary", "invoice", "item-list")
+"""What a closing lists."""
 
 
 def check_bill(message: Append) -> None:
@@ -85,5 +88,14 @@ def check_closing(message: Close, parts: list[tuple[str, Part]]) -> None:
             tags.append(part.invoice_tag)
     if message.total != total:
         reject("TOTAL", f"{message.stay_id}: expected the sum of the invoices' totals")
+    check_distinct(message.stay_id, tags)
     if message.invoice_tags != tuple(sorted(tags)):
         reject("INVOICE_TAG", f"{message.stay_id}: expected the tags of its {len(tags)} invoices, sorted")
+
+
+def check_distinct(where: str, tags: list[bytes]) -> None:
+    """Refuse invoice tags of which one stands twice: one invoice counts once, in one stay."""
+    ordered = sorted(tags)
+    for place in range(1, len(ordered)):
+        if ordered[place] == ordered[place - 1]:
+            reject("DUPL-001", f"{where}: one invoice stands in it twice")

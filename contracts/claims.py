@@ -4,9 +4,10 @@ Rules:
 
     1. A hospital reports a claim for admitted stays under a usable grant; the grant says who the customer and the
        insurer are. It enters the insurer's register.
-    2. Only the claim's insurer settles, and only while the claim's grant covers it at that place: it names the grant's
-       version, the latest closing of every stay, the policy, its current payee, and the balance that it starts from.
-       It has confirmed every part, and every invoice is consumed by this claim and no other.
+    2. Only the claim's insurer settles, and only while the claim's grant covers it and the type of every part at that
+       place: it names the grant's version, the latest closing of every stay, the policy, its current payee, and the
+       balance that it starts from. It has confirmed every part, and every invoice counts once and is consumed by this
+       claim and no other. Where every part is reversed, nothing is paid out.
     3. A settlement states the claim's whole payable and deductible. What it adds to the former settlement's is what
        the balance grows by and what moves: a payout, a recovery, or provably nothing.
     4. The same closings settle once (ALREADY_SETTLED); a person's decision on a pended part is a review of them, a
@@ -36,6 +37,7 @@ Rules:
     idempotency      key                       KeyUse
 """
 
+from contracts.bills import check_distinct
 from contracts.consent import Consent
 from contracts.coverage import Coverage
 from contracts.grants import Finding, GrantVersion, Need, RecordType
@@ -88,6 +90,8 @@ from ledger.execution.contract import (
 
 WAITS_MAX = 20
 """Waits for consent of one claim: keeps room for its other steps."""
+PAYMENT_STEPS_RESERVED = 40
+"""Steps that only the rail's receipts may take: nobody can fill a claim until money that moved has no entry."""
 
 
 class Claims(Contract):
@@ -129,8 +133,7 @@ class Claims(Contract):
         )
         version = self._covered(claim)
         for stay_id in message.stay_ids:
-            self.call(Records).attach(stay_id, claim_id, hospital, grant.subject)
-        self.call(Consent).bind(message.grant_id, claim_id)
+            self.call(Records).attach(stay_id, claim_id, hospital, grant.subject, insurer)
         self._step(claim, "reported", "REPORTED", version.version, "")
 
     @transaction
@@ -142,7 +145,7 @@ class Claims(Contract):
             reject("WRONG_STATE", f"{claim.claim_id}: expected a claim that goes on, got {claim.status}")
         if len(claim.stay_ids) >= STAYS_MAX:
             reject("TOO_MANY", f"{claim.claim_id}: expected at most {STAYS_MAX} stays")
-        self.call(Records).attach(message.stay_id, claim.claim_id, claim.hospital, claim.customer)
+        self.call(Records).attach(message.stay_id, claim.claim_id, claim.hospital, claim.customer, claim.insurer)
         claim = replace(claim, stay_ids=tuple(sorted((*claim.stay_ids, message.stay_id))))
         version = self._covered(claim)
         self._step(claim, "extended", claim.status, version.version, message.stay_id)
@@ -172,7 +175,6 @@ class Claims(Contract):
             reject("WRONG_STATE", f"{claim.claim_id}: expected AWAITING_CONSENT, got {claim.status}")
         claim = replace(claim, grant_id=message.grant_id)
         version = self._covered(claim)
-        self.call(Consent).bind(message.grant_id, claim.claim_id)
         self._step(claim, "resumed", claim.resumes_as, version.version, "")
 
     @transaction
@@ -281,11 +283,21 @@ class Claims(Contract):
         return tuple(self._summary(self._claim(claim_id)) for claim_id in ids)
 
     def _check_parts(self, claim: Claim, outcome: Outcome) -> None:
+        """Refuse parts that are not current, covered, confirmed, or free to be settled by this claim."""
         records = self.call(Records)
+        parts: tuple[str, ...] = ()
+        tags: tuple[bytes, ...] = ()
         for reference in outcome.closings:
             closing = records.closed(reference.stay_id, reference.version)
+            for record_type in records.closable_types(reference.stay_id):
+                self.call(Consent).check(self._need(claim, reference.stay_id, record_type, releasing=False))
             records.require_delivered(closing, claim.insurer)
             records.consume(closing, claim.claim_id, claim.insurer)
+            parts = (*parts, *closing.parts)
+            tags = (*tags, *closing.invoice_tags)
+        check_distinct(claim.claim_id, list(tags))
+        if outcome.disposition == "payout" and not parts:
+            reject("CLOSINGS", f"{claim.claim_id}: expected a part to pay for, every one is reversed")
 
     def _advance_balance(self, former: Settlement | None, outcome: Outcome) -> bytes:
         """Append the balance after a settlement whose arithmetic holds, and return what moves."""
@@ -442,8 +454,9 @@ class Claims(Contract):
         detail: bytes | None = None,
     ) -> Claim:
         """Append a step to the claim's entry, move it to `status`, and tell followers."""
-        if len(claim.steps) >= STEPS_MAX:
-            reject("TOO_MANY", f"{claim.claim_id}: expected at most {STEPS_MAX} steps")
+        steps_max = STEPS_MAX if name == "payment" else STEPS_MAX - PAYMENT_STEPS_RESERVED
+        if len(claim.steps) >= steps_max:
+            reject("TOO_MANY", f"{claim.claim_id}: expected at most {steps_max} steps")
         self.call(Registers).move(claim.claim_id, claim.status, status)
         step = Step(name, status, claim.grant_id, grant_version, reference, detail, locate(self.context))
         claim = replace(claim, status=status, steps=(*claim.steps, step))

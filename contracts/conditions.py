@@ -10,7 +10,8 @@
     subject       the pseudonym it was given by                         AUTH-013
     record type   one of the scope's                                    AUTH-013
     encounter     one of the scope's stays, where it names any          AUTH-013
-    case          the claim that a one-case grant belongs to            AUTH-013
+    case          the claim that a one-case grant belongs to, or a      AUTH-013
+                  stay that it names and that no claim has yet
     execution     data-to-insurer, to hand a record over                AUTH-013
     mode          STORE, to hand a record over                          AUTH-013
     uses          fewer than the grant's maximum, to hand one over      AUTH-013
@@ -102,7 +103,8 @@ def _find_in_scope(need: Need, latest: GrantVersion, head: GrantHead) -> Finding
         return _refused("record type", f"{need.record_type} is not in the scope")
     if need.stay_id is not None and scope.encounters and not named:
         return _refused("encounter", f"{need.stay_id} is not in the scope")
-    if scope.case == "one-case" and head.claim_id is not None and need.claim_id != head.claim_id and not named:
+    awaits_claim = named and need.claim_id is None
+    if scope.case == "one-case" and head.claim_id not in (None, need.claim_id) and not awaits_claim:
         return _refused("case", f"the grant is for {head.claim_id} alone")
     return None
 

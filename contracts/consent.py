@@ -13,7 +13,8 @@ Rules:
     5. `check` looks at the state at the transaction's place: what is ordered after a revocation or a mismatch is
        stopped, in the same block too; what was ordered before it stands.
     6. No insurer gets a break-glass grant, and HLEGAL needs no grant and cannot be granted.
-    7. Absence is refusal.
+    7. A one-case grant serves the first claim that anything is done for under it, and no other.
+    8. Absence is refusal.
 
     status                        by                            next
     (none)                        grant, version 1              GRANTED
@@ -171,11 +172,16 @@ class Consent(Contract):
         return find_failing(need, self._latest(need.grant_id), head, links, self.context.time_ms)
 
     def check(self, need: Need) -> GrantVersion:
-        """Return the version that covers `need` at this place; else reject with the condition that fails."""
+        """Return the version that covers `need` at this place; else reject with the condition that fails.
+
+        A one-case grant belongs to the claim that it first covers anything for, from then on.
+        """
         finding = self.failing(need)
         if finding is not None:
             reject(finding.code, f"{finding.condition}: {finding.text}")
-        return self._latest(need.grant_id)
+        latest = self._latest(need.grant_id)
+        self._bind(latest, need)
+        return latest
 
     def use(self, need: Need) -> GrantVersion:
         """Check `need` and count one release under the grant."""
@@ -187,15 +193,14 @@ class Consent(Contract):
         self.heads.put(need.grant_id, counted)
         return latest
 
-    def bind(self, grant_id: str, claim_id: str) -> None:
-        """Tie a `one-case` grant to the claim that uses it first; a standing grant stays free."""
-        head = self._head(grant_id)
-        if self._latest(grant_id).grant.scope.case == "one-case" and head.claim_id is None:
-            self.heads.put(grant_id, replace(head, claim_id=claim_id))
-
     def terms(self, grant_id: str) -> Grant:
         """Return the latest words of a grant; else reject with AUTH-013."""
         return self._latest(grant_id).grant
+
+    def _bind(self, latest: GrantVersion, need: Need) -> None:
+        """Tie a `one-case` grant to the claim that uses it first, for whatever; a standing grant stays free."""
+        if latest.grant.scope.case == "one-case" and need.claim_id is not None:
+            self.heads.put(need.grant_id, replace(self._head(need.grant_id), claim_id=need.claim_id))
 
     def _check_grantor(self, message: Grant) -> None:
         actor = self.call(Membership).require(("customer",))

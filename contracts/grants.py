@@ -49,7 +49,7 @@ class Scope(Struct):
     """What may be shared."""
 
     case: Literal["one-case", "standing"]
-    """`one-case`: the first claim reported under the grant is the only one."""
+    """`one-case`: the first claim that is reported, released for or settled under the grant is the only one."""
     encounters: Annotated[tuple[StayId, ...], Meta(max_length=16)]
     """The only stays meant, sorted; empty for any."""
     record_types: Annotated[tuple[RecordType, ...], Meta(min_length=1, max_length=8)]

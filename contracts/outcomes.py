@@ -15,6 +15,7 @@ These are functions of what they are given; the contract `claims` reads the tabl
 from contracts.policies import Balance
 from contracts.settlements import Claim, Outcome, OutcomeSigned, Settle, Settlement
 from ledger.execution.contract import (
+    IDENTITY,
     add_commitments,
     check_commitment,
     encode,
@@ -100,5 +101,7 @@ def check_movement(message: Settle, moves: bytes) -> None:
         return
     if message.payment_id is None or message.zero_blinding is not None:
         reject("PAYMENT", f"{outcome.claim_id}: expected a payment for a {outcome.disposition}")
+    if moves == IDENTITY:
+        reject("PAYMENT", f"{outcome.claim_id}: expected an amount to move, nothing does")
     if outcome.disposition == "recovery" and outcome.version == 1:
         reject("PAYMENT", f"{outcome.claim_id}: a first settlement has nothing to recover")

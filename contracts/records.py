@@ -9,7 +9,7 @@ Rules:
        reversed at most once, a reversal never. A replacement names a reversed record, which has no other replacement.
     4. Only bills carry a total: invoices count, interim bills never settle and are in no closing.
     5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
-       tags. After a correction the next version is needed; the same parts cannot be closed twice.
+       tags, each once. After a correction the next version is needed; the same parts cannot be closed twice.
     6. A share serves a reported claim, names the grant that covers it and counts as one use. The hospital's node
        hands over after the share is committed and after looking again. The recipient answers within SHARE_HEIGHTS
        heights, else it has lapsed and may be shared anew. What was ordered before a revocation stands, so an answer
@@ -39,7 +39,7 @@ Rules:
     by_subject     subject, record id               IndexEntry
 """
 
-from contracts.bills import check_bill, check_closing, check_former, check_order, list_closable
+from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
 from contracts.consent import Consent
 from contracts.grants import GrantVersion, Need, RecordType
 from contracts.identifiers import locate
@@ -257,11 +257,13 @@ class Records(Contract):
             found.extend([self._view(share) for _, share in self.shares.scan(record_id)])
         return tuple(found)
 
-    def attach(self, stay_id: str, claim_id: str, hospital: str, subject: str) -> None:
+    def attach(self, stay_id: str, claim_id: str, hospital: str, subject: str, insurer: str) -> None:
         """Tie an admitted stay to the claim that reports it; else reject."""
         stay = self._stay(stay_id)
         if (stay.hospital, stay.subject) != (hospital, subject):
             reject("FOREIGN_STAY", f"{stay_id}: is not a stay of this customer at {hospital}")
+        if stay.recipient != insurer:
+            reject("FOREIGN_STAY", f"{stay_id}: was entered for {stay.recipient}, not for {insurer}")
         if stay.claim_id is not None:
             reject("STAY_TAKEN", f"{stay_id}: belongs to {stay.claim_id}")
         if "admission" not in self._live_types(stay_id):
@@ -280,6 +282,11 @@ class Records(Contract):
     def closing_version(self, stay_id: str) -> int:
         """Return the latest closing's version; 0 before the first."""
         return self._stay(stay_id).closing_version
+
+    def closable_types(self, stay_id: str) -> tuple[RecordType, ...]:
+        """Return the types of a stay's live parts but interim bills, each once: those of a current closing."""
+        live = [part.record_type for _, part in self._live(stay_id)]
+        return tuple(record_type for record_type in CLOSABLE if record_type in live)
 
     def has_parts(self, stay_id: str) -> bool:
         """Whether anything but the admission was entered."""
