@@ -24,7 +24,7 @@ from nodes.audit.deeds import Deed, batch_nodes, list_deeds
 from nodes.audit.dossier import FORMAT, Certificate, Dossier
 from nodes.audit.evidence import Act, Batch, Evidence, GrantEvidence, list_entries, list_uses, needs_balance
 from nodes.audit.packing import pack
-from nodes.audit.reveal import OPENINGS_FORMAT, Openings, list_terms
+from nodes.audit.reveal import OPENINGS_FORMAT, Openings, SealedOpening, list_terms
 from nodes.vault.sealing import Sealed
 
 V = TypeVar("V")
@@ -69,14 +69,14 @@ def collect_dossier(application: Application, blocks: Blocks, claim_id: str) -> 
     )
 
 
-def collect_openings(application: Application, blocks: Blocks, claim_id: str, sealed: tuple[Sealed, ...]) -> Openings:
+def collect_openings(application: Application, blocks: Blocks, claim_id: str, sealed: Mapping[int, Sealed]) -> Openings:
     """Return the file that lets the customer open her claim's amounts.
 
     Args:
         application: The state.
         blocks: The node's blocks.
         claim_id: The claim; it has been settled.
-        sealed: What the insurer sealed to her for each of its settlements, version 1 first.
+        sealed: What the insurer sealed to her, by the settlement's version; the latest one's is among them.
 
     Raises:
         CollectionError: If there is no such claim, or it is not settled.
@@ -94,7 +94,8 @@ def collect_openings(application: Application, blocks: Blocks, claim_id: str, se
     product = state.read("coverage", "products", key, ProductEntry)
     header, commit = _certified(blocks, application.height)
     proof = state.prove(list_terms(policy, payee, product))
-    return Openings(OPENINGS_FORMAT, claim_id, sealed, policy, payee, product, header, commit, proof)
+    shown = tuple(SealedOpening(version, sealed[version]) for version in sorted(sealed))
+    return Openings(OPENINGS_FORMAT, claim_id, shown, policy, payee, product, header, commit, proof)
 
 
 def collect_certificates(application: Application, blocks: Blocks) -> tuple[Certificate, ...]:

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
-from contracts.identifiers import ClaimId
+from contracts.identifiers import ClaimId, Version
 from contracts.policies import PayeeVersion, PolicyVersion, ProductEntry, hash_product
 from contracts.settlements import Outcome, Settlement
 from contracts.stays import Closing
@@ -38,13 +38,21 @@ from nodes.vault.sealing import AmountOpening, Sealed, SealKeyPair
 OPENINGS_FORMAT: Literal["xinpei-openings/1"] = "xinpei-openings/1"
 
 
+class SealedOpening(Struct):
+    """The opening of one settlement."""
+
+    version: Version
+    sealed: Sealed
+    """`nodes.roles.opening`."""
+
+
 class Openings(Struct):
     """What opens one claim's settlements, for the customer's wallet."""
 
     format: Literal["xinpei-openings/1"]
     claim_id: ClaimId
-    sealed: Annotated[tuple[Sealed, ...], Meta(min_length=1, max_length=200)]
-    """`nodes.roles.opening`, of every settlement, version 1 first."""
+    sealed: Annotated[tuple[SealedOpening, ...], Meta(min_length=1, max_length=200)]
+    """Sorted by version; the latest settlement's is the last."""
     policy: PolicyVersion
     payee: PayeeVersion
     product: ProductEntry
@@ -106,14 +114,17 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeyPair) -
         raise VerificationError(msg) from None
     evidence = verified.evidence
     expect("openings claim id", evidence.claim.claim_id, openings.claim_id)
-    expect("openings", len(evidence.settlements), len(openings.sealed))
+    versions = [item.version for item in openings.sealed]
+    expect("openings versions", sorted(set(versions)), versions)
+    expect("openings latest version", evidence.claim.settlement_version, versions[-1])
     _check_terms(verified, openings)
-    revealed: list[RevealedSettlement] = []
-    for settlement, sealed in zip(evidence.settlements, openings.sealed, strict=True):
-        opening = _open(verified, settlement, sealed, seal_key)
-        revealed.append(_check_opening(verified, settlement, opening, revealed[-1] if revealed else None))
+    revealed = []
+    for item in openings.sealed:
+        settlement = evidence.settlements[item.version - 1]
+        opening = _open(verified, settlement, item.sealed, seal_key)
+        revealed.append(_check_opening(verified, settlement, opening))
     product = openings.product.product
-    expect("case product", hash_product(product), hash_product(opening.case.product))
+    expect("case product", hash_product(product).hex(), hash_product(opening.case.product).hex())
     return Revealed(tuple(revealed), openings.policy, openings.product, openings.payee)
 
 
@@ -151,9 +162,7 @@ def _open(verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_
         raise VerificationError(msg) from None
 
 
-def _check_opening(
-    verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening, former: RevealedSettlement | None
-) -> RevealedSettlement:
+def _check_opening(verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening) -> RevealedSettlement:
     outcome = settlement.outcome
     case, decision = opening.case, opening.decision
     what = f"settlement {outcome.version}"
@@ -171,10 +180,11 @@ def _check_opening(
             f"again, got {decision.payable} {decision.currency} or another trace"
         )
         raise VerificationError(msg)
-    settled = 0 if case.already_settled is None else case.already_settled.payable
-    expect(f"{what} settled before", 0 if former is None else former.payable, settled)
     _check_amounts(verified, settlement, opening)
-    return RevealedSettlement(outcome.version, decision, opening.payable.amount, opening.payable.amount - settled)
+    moved = opening.paid_after.amount - opening.paid_before.amount
+    settled = 0 if case.already_settled is None else case.already_settled.payable
+    expect(f"{what} settled before", opening.payable.amount - moved, settled)
+    return RevealedSettlement(outcome.version, decision, opening.payable.amount, moved)
 
 
 def _check_facts(verified: VerifiedClaim, what: str, outcome: Outcome, opening: ClaimOpening) -> None:
