@@ -35,7 +35,7 @@ def render() -> str:
         load("ledger.transactions").docstring.partition("System codes")[1]
         + load("ledger.transactions").docstring.partition("System codes")[2],
         *(part for name in contracts for part in _render_contract(load(name))),
-        "# What they share",
+        "## What they share",
         *(part for name in others for part in _render_module(load(name))),
     )
 
