@@ -1,9 +1,10 @@
 """Evidence: two signatures of one validator that no honest validator gives.
 
 Two different votes in one height, round and type, or two different proposals in one height and round. Evidence is put
-into a canonical order, so that the same offence has one encoding and can be included once; it is verified with the
-keys of *that* height and refused when it is too old. What it does to the validator is the members' decision, not
-this module's. Amnesia (voting against one's lock) leaves no such pair and is not detected.
+into a canonical order, so that the same pair has one encoding. All that a validator signs twice at one height is one
+offence, included once; it is verified with the keys of *that* height and refused when it is too old. What it does to
+the validator is the members' decision, not this module's. Amnesia (voting against one's lock) leaves no such pair and
+is not detected.
 """
 
 from typing import NoReturn
@@ -34,15 +35,12 @@ def offender(evidence: Evidence) -> str:
 
 
 def offence_id(evidence: Evidence) -> bytes:
-    """Return what makes an offence one offence, 32 bytes: who, where, and which two values; not the signatures."""
-    first, second = evidence.first, evidence.second
-    if isinstance(first, Vote):
-        assert isinstance(second, Vote), "evidence pairs votes with votes"
-        parts = ("vote", first.validator, first.height, first.round, first.type, first.block_hash, second.block_hash)
-        return hash_tagged("xinpei/offence/v1", encode(parts))
-    assert isinstance(second, Proposal), "evidence pairs proposals with proposals"
-    values = (first.block_hash, first.pol_round, second.block_hash, second.pol_round)
-    return hash_tagged("xinpei/offence/v1", encode(("proposal", first.proposer, first.height, first.round, *values)))
+    """Return what makes an offence one offence, 32 bytes: who signed twice, and at which height.
+
+    Not in which round and not what: whoever may sign once more is told nothing new about by a second pair, and could
+    make as many of them as it likes, each a reason for another block.
+    """
+    return hash_tagged("xinpei/offence/v1", encode((offender(evidence), evidence.first.height)))
 
 
 def verify_evidence(evidence: Evidence, chain_id: str, height: int, validators: ValidatorSet) -> None:

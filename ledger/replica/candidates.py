@@ -91,7 +91,7 @@ class Candidates:
         return not block.submissions and not block.evidence and not is_due
 
     def make(self, name: str, now_ms: int, mempool: Mempool, evidence: tuple[Evidence, ...]) -> Block:
-        """Return a block to propose; it may be idle.
+        """Return a block to propose; it may be idle. It is known here once it was logged and judged.
 
         Args:
             name: Its proposer.
@@ -109,10 +109,7 @@ class Candidates:
             else:
                 chosen.append(submission)
         inputs = BlockInputs(self._application.height + 1, time_ms, name, tuple(chosen), evidence)
-        executed = self._application.execute(inputs)
-        self._judged[executed.block.header.hash] = executed
-        self._blocks[executed.block.header.hash] = executed.block
-        return executed.block
+        return self._application.execute(inputs).block
 
     def prune(self, keep: set[bytes], count: int) -> list[bytes]:
         """Forget the oldest blocks above `count`, but none of `keep`; returns what was forgotten."""

@@ -236,8 +236,12 @@ class HeightConsensus:
         self._drain()
 
     def _take(self, entry: LogEntry) -> None:
-        """Log an input, give it to the driver, and queue what the driver asks for."""
-        if not self._is_replaying:
+        """Log an input, give it to the driver, and queue what the driver asks for.
+
+        Whoever does not sign here does not log either: a log that leads to the vote that was signed last says that
+        this node knows its locks (`_covers_signer_state`), and only the life that signed it may say that.
+        """
+        if not self._is_replaying and self.signing == "yes":
             self._emit(AppendLog(entry))
         match entry:
             case StartEntry():

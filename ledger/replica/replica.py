@@ -107,6 +107,8 @@ class Replica:
         if isinstance(input_, LogReplayed):
             self._replay(input_.entries)
             return self._effects
+        if not self._is_started and not isinstance(input_, Started):
+            return []  # until then nobody knows whether we may vote; whatever it was comes again
         self._now_ms = self._current.now_ms = input_.now_ms
         if self._is_between_heights:
             self._begin_height()
@@ -192,7 +194,8 @@ class Replica:
             self._settle()
         if self._is_between_heights or current.wanted_round is None or current.signing != "yes":
             return
-        if current.driver.state.step is Step.PROPOSE:
+        is_needed = current.wanted_round > 0 or self._has_work()
+        if current.driver.state.step is Step.PROPOSE and is_needed:
             block = current.candidates.make(self.name, self._now_ms, self.mempool, self._evidence.pending())
             if current.wanted_round > 0 or not current.candidates.is_idle(block):
                 current.add_value(block)
@@ -256,6 +259,8 @@ class Replica:
         current, state = self._current, self._current.driver.state
         committed = self.application.height
         if 1 <= status.height <= committed:
+            if not self._peers.may_send_blocks(peer, self._now_ms):
+                return
             count = min(CATCH_UP_BLOCKS_MAX, committed + 1 - status.height)
             self._emit(SendBlocks(peer, status.height, count))
         elif status.height == current.height and status.round < state.round:

@@ -62,3 +62,10 @@ def test_one_offence_has_one_form_and_one_id(one: bytes | None, other: bytes | N
     assert pair_votes(first, second) == pair_votes(second, first)
     assert offence_id(pair_votes(first, second)) == offence_id(pair_votes(second, first))
     assert offence_id(pair_votes(first, second)) != offence_id(VOTES)
+
+
+def test_a_validator_offends_once_per_height_however_often_it_signs() -> None:
+    other_round = pair_votes(vote(PREVOTE, 3, V, "c"), vote(PREVOTE, 3, W, "c"))
+    other_type = pair_votes(vote(PRECOMMIT, 0, None, "c"), vote(PRECOMMIT, 0, W, "c"))
+    assert offence_id(other_round) == offence_id(other_type)
+    assert offence_id(other_round) != offence_id(pair_votes(vote(PREVOTE, 3, V, "d"), vote(PREVOTE, 3, W, "d")))

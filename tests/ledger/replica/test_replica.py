@@ -16,8 +16,15 @@ from ledger.consensus.evidence import pair_votes
 from ledger.consensus.round import Step
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.errors import DecodeError
-from ledger.limits import CANDIDATE_BLOCKS_MAX, CATCH_UP_BLOCKS_MAX, CLOCK_SKEW_MS_MAX, FUTURE_MESSAGES_MAX
+from ledger.limits import (
+    CANDIDATE_BLOCKS_MAX,
+    CATCH_UP_BLOCKS_MAX,
+    CLOCK_SKEW_MS_MAX,
+    FUTURE_MESSAGES_MAX,
+    SEND_BLOCKS_EVERY_MS,
+)
 from ledger.replica import Replica
+from ledger.replica.log import LogEntry, ProposalEntry
 from ledger.replica.messages import (
     CommittedBlock,
     EvidenceMessage,
@@ -492,3 +499,71 @@ def test_a_log_entry_survives_its_encoding() -> None:
     effects = give(started(), proposed(executed()), *votes(PREVOTE, value, "bc"))
     entries = [effect.entry for effect in effects if isinstance(effect, AppendLog)]
     assert all(decode(encode(entry), type(entry)) == entry for entry in entries)
+
+
+def test_a_validator_that_lost_its_log_abstains_at_that_height_in_every_later_life_too() -> None:
+    """What an abstaining life would have cast must not pass for the vote that was signed: the locks are gone."""
+    value = executed().block.header.hash
+    first = started()
+    effects = give(first, proposed(executed()), *votes(PREVOTE, value, "bc"))
+    assert own_votes(effects)[-1] == (PRECOMMIT, value), "locked in round 0"
+    give(first, *votes(PREVOTE, None, "bc", 1))
+    effects = first.step(TimeoutElapsed(Timeout(1, 1, Step.PROPOSE), NOW_MS))
+    assert own_votes(effects) == [(PREVOTE, None), (PRECOMMIT, None)]
+    state = [effect.state for effect in effects if isinstance(effect, SaveSignerState)][-1]
+    log: list[LogEntry] = []
+    for _ in range(2):
+        again = Replica(application(), "a", KEYS["a"], state)
+        again.step(LogReplayed(tuple(log)))
+        again.step(Started(NOW_MS))
+        assert "may have voted" in again.status().signing
+        effects = give(again, *votes(PREVOTE, None, "bcd", 1))
+        effects += again.step(TimeoutElapsed(Timeout(1, 1, Step.PROPOSE), NOW_MS))
+        log.extend(effect.entry for effect in effects if isinstance(effect, AppendLog))
+    other = executed(submission(2), proposer="d").block.header.hash
+    effects = give(again, proposed(executed(submission(2), proposer="d"), 2, "d"), *votes(PREVOTE, other, "bcd", 2))
+    assert own_votes(effects) == []
+
+
+def test_nothing_is_signed_before_the_start_has_settled_whether_we_may_vote() -> None:
+    effects = give(started(), proposed(executed()))
+    (state,) = (effect.state for effect in effects if isinstance(effect, SaveSignerState))
+    again = Replica(application(), "a", KEYS["a"], state)
+    again.step(LogReplayed(()))
+    value = executed(submission(2)).block.header.hash
+    assert give(again, proposed(executed(submission(2)), 1, "c"), *votes(PREVOTE, value, "bcd", 1)) == []
+
+
+def test_a_proposer_without_work_makes_no_block_that_its_log_does_not_know() -> None:
+    """Else another could propose that very block, and the log would name it without holding it."""
+    replica = started("b")
+    give(replica, *votes(PREVOTE, None, "ac"), peer="a")
+    assert replica.status().step == "propose"
+    for number in range(5):
+        give(replica, *votes(PREVOTE, None, "d", number), now_ms=NOW_MS + number)
+    assert len(replica._current.candidates) == 0
+    idle = application().execute(BlockInputs(1, NOW_MS, "b", (), ()))
+    effects = give(replica, *votes(PREVOTE, None, "ac", 1), proposed(idle, 1, "c"))
+    entries = tuple(effect.entry for effect in effects if isinstance(effect, AppendLog))
+    assert any(isinstance(entry, ProposalEntry) and entry.block == idle.block for entry in entries)
+
+
+def test_a_proposer_that_equivocates_on_and_on_is_executed_twice_and_is_one_offence() -> None:
+    replica = started()
+    effects = give(replica, *(proposed(executed(time_ms=NOW_MS + number)) for number in range(6)))
+    assert len(replica._current.candidates) == 2
+    assert sum(isinstance(effect, Broadcast) and isinstance(effect.message, EvidenceMessage) for effect in effects) == 1
+    effects = give(replica, *(VoteMessage(vote(PREVOTE, bytes([number]) * 32, "c")) for number in range(6)))
+    assert sum(isinstance(effect, Broadcast) and isinstance(effect.message, EvidenceMessage) for effect in effects) == 1
+    assert replica.status().pending_evidence == 2
+
+
+def test_a_peer_that_asks_on_and_on_is_sent_blocks_once_in_a_while() -> None:
+    replica = started()
+    value = executed().block.header.hash
+    give(replica, proposed(executed()), *votes(PREVOTE, value, "bc"), *votes(PRECOMMIT, value, "bc"))
+    behind = StatusMessage(1, 0, Step.UNSTARTED, has_proposal=False)
+    effects = give(replica, *[behind] * 50)
+    assert [effect for effect in effects if isinstance(effect, SendBlocks)] == [SendBlocks("b", 1, 1)]
+    assert SendBlocks("c", 1, 1) in give(replica, behind, peer="c"), "one peer's asking does not silence another's"
+    assert SendBlocks("b", 1, 1) in give(replica, behind, now_ms=NOW_MS + SEND_BLOCKS_EVERY_MS)
