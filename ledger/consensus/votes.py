@@ -114,9 +114,10 @@ class VoteKeeper:
             return Tallied(counted=False)
         self._make_place(vote, current_round)
         self._votes.setdefault((vote.round, vote.type), {})[vote.validator] = vote
-        emitted = self._emitted.setdefault(vote.round, [])
+        emitted = self.emitted(vote.round)
         new = tuple(threshold for threshold in self._hold(vote, current_round) if threshold not in emitted)
-        emitted.extend(new)
+        if new:
+            self._emitted[vote.round] = [*emitted, *new]
         return Tallied(counted=True, thresholds=new)
 
     def certify(self, votes: tuple[Vote, ...]) -> bool:
@@ -201,8 +202,11 @@ class VoteKeeper:
         """Let a validator's oldest round beyond ours go if this vote's is one too many."""
         rounds = self._rounds_beyond(vote.validator, current_round) | {vote.round}
         if len(rounds) > FUTURE_ROUNDS_MAX:
-            for vote_type in (PREVOTE, PRECOMMIT):
-                self._votes.get((min(rounds), vote_type), {}).pop(vote.validator, None)
+            for place in ((min(rounds), PREVOTE), (min(rounds), PRECOMMIT)):
+                votes = self._votes.get(place, {})
+                votes.pop(vote.validator, None)
+                if not votes:
+                    self._votes.pop(place, None)
 
     def _rounds_beyond(self, validator: str, current_round: int) -> set[int]:
         return {round_ for (round_, _), votes in self._votes.items() if round_ > current_round and validator in votes}

@@ -117,6 +117,7 @@ def test_a_validator_cannot_fill_the_memory_with_later_rounds() -> None:
     assert keeper.get(199, PREVOTE, "a")
     assert keeper.get(5, PREVOTE, "b"), "another validator's votes stay"
     assert not keeper.add(vote(PREVOTE, 3, None, "a"), 0).counted, "an older round makes no place for itself"
+    assert len(keeper._votes) + len(keeper._emitted) <= 2 * (FUTURE_ROUNDS_MAX + 1), "nothing is left of the others"
 
 
 @given(st.permutations([(name, block_hash) for name in NAMES for block_hash in (V, W, None)]))
