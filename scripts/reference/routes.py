@@ -1,9 +1,11 @@
 """docs/reference/api.md from the routers of `nodes/api`, through the OpenAPI description that FastAPI makes of them.
 
-No node is needed: routes are declared on routers, and what is behind them is asked for when a request comes.
+No node is needed: routes are declared on routers, and what is behind them is asked for when a request comes. A role's
+router is made around its agent, by a function `make_..._router`; here it is made around nothing.
 """
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +22,7 @@ same description for programs, with the routes of that organisation's role.
 An error has a status and a JSON body with `code` and `message`: one sentence that says what was expected.
 """
 
+ROUTER_MAKER = re.compile(r"make_\w+_router")
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -42,8 +45,10 @@ def make_schema() -> dict[str, Any]:
     app = FastAPI(title="Xinpei", version="1", description=DESCRIPTION)
     included: list[APIRouter] = []
     for name in list_modules("nodes.api"):
-        for value in vars(load(name).module).values():
-            if isinstance(value, APIRouter) and value not in included:
+        for word, value in vars(load(name).module).items():
+            if ROUTER_MAKER.fullmatch(word) and value.__module__ == name:
+                app.include_router(value(*[None for _ in inspect.signature(value).parameters]))
+            elif isinstance(value, APIRouter) and value not in included:
                 included.append(value)
                 app.include_router(value)
     return app.openapi()
