@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Protocol, cast
 
 from fastapi import APIRouter, Query, Response
@@ -11,11 +12,12 @@ from contracts.listings import ClaimSummary, ClaimView, ListClaims
 from contracts.registers import LIST_ROWS_MAX
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
-from nodes.audit.collect import collect_dossier
+from nodes.audit.collect import collect_dossier, collect_openings
 from nodes.authentication import Caller
 from nodes.network.node import NetworkNode
 from nodes.roles.lookup import find_claim
 from nodes.schemas import canonical_json
+from nodes.vault.sealing import Sealed
 
 WATCH_SECONDS_MAX = 30.0
 CLAIM_ID = re.compile(r"claim-[0-9a-f]{12}")
@@ -28,6 +30,10 @@ class Openings(Protocol):
 
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the latest settlement's opening, sealed to the customer, and its version; raises `LedgerError`."""
+        ...
+
+    def customer_openings(self, claim_id: str, pseudonym: str) -> Mapping[int, Sealed]:
+        """Return the sealed opening of every settlement, by version; raises `LedgerError`."""
         ...
 
 
@@ -107,6 +113,14 @@ def make_openings_router(openings: Openings) -> APIRouter:
         find_own_claim(node, caller, claim_id)
         sealed, version = openings.customer_opening(claim_id, caller.name)
         return {"version": version, "sealed": sealed.hex()}
+
+    @own.get("/{claim_id}/openings")
+    async def all_openings(node: Node, caller: Customer, claim_id: str) -> Response:
+        """Return the file that opens every settlement of a dossier for the customer's wallet."""
+        find_own_claim(node, caller, claim_id)
+        sealed = openings.customer_openings(claim_id, caller.name)
+        found = collect_openings(node.application, node.files.blocks, claim_id, sealed)
+        return Response(canonical_json.render(found), media_type="application/json")
 
     return own
 

@@ -15,7 +15,7 @@ from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.hospital import Hospital
-from nodes.roles.hospital.agent import StaySummary
+from nodes.roles.hospital.summaries import StaySummary
 from nodes.roles.lookup import find_record, find_stay
 from nodes.schemas.identity import IdentityForm
 from nodes.schemas.stay import read_admission, read_discharge, read_interim

@@ -120,10 +120,15 @@ def audit(claim_id: str, actor: str, out: Path, home: Path, *, as_json: bool) ->
     place = Home(home)
     with find_claim(place, actor, claim_id) as found:
         data = found.dossier()
+        openings = found.openings()
     write_file(out, data)
     output.say(f"{out} · {len(data):,} bytes")
+    if openings is not None:
+        write_file(out.with_suffix(".openings.json"), openings, 0o600)
+        output.say(f"{out.with_suffix('.openings.json')} · sealed: opens the amounts for your wallet alone (--reveal)")
     output.hint(f"xinpei verify {out} --genesis {place.genesis_path}")
-    output.finish({"dossier": str(out), "bytes": len(data), "genesis": str(place.genesis_path)})
+    paths = {"dossier": str(out), "genesis": str(place.genesis_path)}
+    output.finish(paths | {"bytes": len(data), "openings": openings and str(out.with_suffix(".openings.json"))})
 
 
 def _describe_status(view: dict[str, Any], opening: dict[str, Any] | None) -> str:

@@ -66,6 +66,12 @@ class FoundClaim:
             raise
         return int(answer["version"]), bytes.fromhex(answer["sealed"])
 
+    def openings(self) -> bytes | None:
+        """Return the file that opens the amounts for the customer's wallet; None for organisations."""
+        if self._pseudonym is None:
+            return None
+        return self.client.get_bytes(f"/v1/claims/{self.claim_id}/openings")
+
     def dossier(self) -> bytes:
         """Return the dossier."""
         return self.client.get_bytes(f"/v1/claims/{self.claim_id}/dossier")

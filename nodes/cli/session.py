@@ -6,6 +6,7 @@ name. In a home folder of one machine both are files of one user.
 
 import os
 import re
+from pathlib import Path
 
 import click
 
@@ -82,9 +83,14 @@ def open_wallet(home: Home, name: str) -> Wallet:
     if not NAME.fullmatch(name) or not path.exists():
         msg = f"{name[:40]}: no wallet of that name in {home.wallets_folder}; make one with `xinpei customer create`"
         raise CustomerError(msg)
+    return open_wallet_file(path)
+
+
+def open_wallet_file(path: Path) -> Wallet:
+    """Return the wallet in a file, asking for its passphrase if it has one; raises `WalletError`."""
     passphrase = os.environ.get(PASSPHRASE_VARIABLE) if is_protected(path) else None
     if passphrase is None and is_protected(path):
-        passphrase = str(click.prompt(f"passphrase of {name}", hide_input=True, err=True))
+        passphrase = str(click.prompt(f"passphrase of {path.stem}", hide_input=True, err=True))
     return Wallet.load(path, passphrase)
 
 

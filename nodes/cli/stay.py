@@ -1,5 +1,6 @@
 """`xinpei stay`: a hospital's desk."""
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -32,13 +33,8 @@ def admit(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     with open_operator(Home(home), actor) as client:
         found = client.post_bytes("/v1/stays", file.read_bytes())
-        found = _await_reported(client, found)
-    claims = [lane["claim"] for lane in found["lanes"]]
-    if claims:
-        reported = ", ".join(show_claim_id(claim) for claim in claims)
-        output.say(f"{found['number']} admitted {found['admitted']} · claim {reported} reported; nobody filed it")
-    else:
-        output.say(f"{found['number']} admitted {found['admitted']} · {found['message']}")
+        found = await_reported(client, found)
+    output.say(_describe_admission(found))
     output.hint(f"xinpei stay discharge {found['number']} --as {actor} docs/examples/polyp/discharge.json")
     output.finish(found)
 
@@ -80,6 +76,37 @@ def discharge(number: str, file: Path, actor: str, home: Path, *, as_json: bool)
 def correct(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     """Correct STAY after its discharge: FILE is the whole discharge as it should have been."""
     _end(number, file, actor, home, "correct", Output(as_json=as_json))
+
+
+@stay.command("import")
+@click.argument("bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@actor_option(HOSPITAL)
+@click.option("--patient", required=True, metavar="NAME", help="Whose stay it becomes: a number of the patient index.")
+@click.option("--encounter", metavar="ID", help="Which stay, where the bundle has several.")
+@click.option("--shift", is_flag=True, help="Move all dates so that the discharge is today; said in the output.")
+@home_option
+@json_option
+def import_(
+    bundle: Path, actor: str, patient: str, encounter: str | None, home: Path, *, shift: bool, as_json: bool
+) -> None:
+    """Import the inpatient stay in BUNDLE, a FHIR R4 Bundle: admission and discharge with its bills."""
+    from nodes.cli.session import open_operator
+    from nodes.fhir import read_bundle
+    from nodes.fhir.instants import civil_day
+    from nodes.roles.hospital.importing import import_stay
+
+    output = Output(as_json=as_json)
+    found = read_bundle(bundle).select(encounter)
+    if shift:
+        found = found.shift(civil_day(time.time_ns() // 1_000_000) - found.discharge_day)
+    imported = import_stay(found, patient)
+    for note in imported.notes:
+        output.say(f"  note: {note}")
+    with open_operator(Home(home), actor) as client:
+        admitted = await_reported(client, client.post("/v1/stays", imported.admission))
+        output.say(_describe_admission(admitted))
+        ended = _watch_end(client, admitted["number"], "discharge", json.dumps(imported.discharge).encode(), output)
+    output.finish(ended | {"notes": list(imported.notes), "encounter": found.encounter_id})
 
 
 @stay.command("list")
@@ -130,7 +157,8 @@ def is_settled(view: dict[str, Any], version: int) -> bool:
     return status == "paid"
 
 
-def _await_reported(client: Any, found: dict[str, Any]) -> dict[str, Any]:
+def await_reported(client: Any, found: dict[str, Any]) -> dict[str, Any]:
+    """Watch an admission until its claims are on the chain; return the stay as it stands."""
     deadline = time.monotonic() + WAIT_SECONDS
     while any(lane["claim_status"] is None for lane in found["lanes"]) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -138,30 +166,40 @@ def _await_reported(client: Any, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _describe_admission(found: dict[str, Any]) -> str:
+    claims = [show_claim_id(lane["claim"]) for lane in found["lanes"]]
+    what = f"claim {', '.join(claims)} reported; nobody filed it" if claims else found["message"]
+    return f"{found['number']} admitted {found['admitted']} · {what}"
+
+
 def _end(number: str, file: Path, actor: str, home: Path, action: str, output: Output) -> None:
     from nodes.cli.session import open_operator
 
     with open_operator(Home(home), actor) as client:
-        versions = {}
-        for lane in client.get(f"/v1/stays/{number}")["lanes"]:
-            if lane["claim_status"] is not None:
-                view = client.get(f"/v1/claims/{lane['claim']}")
-                versions[lane["claim"]] = view["claim"]["settlement_version"]
-        begun = time.monotonic()
-        found = client.post_bytes(f"/v1/stays/{number}/{action}", file.read_bytes())
-        claims = []
-        for lane in found["lanes"]:
-            view = await_settled(client, lane["claim"], versions.get(lane["claim"], 0) + 1, output)
-            seconds = round(time.monotonic() - begun, 3)
-            claims.append({"claim": lane["claim"], "status": view["status"], "seconds": seconds})
-            found = client.get(f"/v1/stays/{number}")
-            fresh = next(item for item in found["lanes"] if item["claim"] == lane["claim"])
-            output.say(_describe_end(fresh, view, seconds))
-    if not found["lanes"]:
+        output.finish(_watch_end(client, number, action, file.read_bytes(), output))
+
+
+def _watch_end(client: Any, number: str, action: str, form: bytes, output: Output) -> dict[str, Any]:
+    """Discharge or correct a stay and watch its claims; return the stay with what became of them."""
+    versions = {}
+    for lane in client.get(f"/v1/stays/{number}")["lanes"]:
+        if lane["claim_status"] is not None:
+            versions[lane["claim"]] = client.get(f"/v1/claims/{lane['claim']}")["claim"]["settlement_version"]
+    begun = time.monotonic()
+    found: dict[str, Any] = client.post_bytes(f"/v1/stays/{number}/{action}", form)
+    claims = []
+    for lane in found["lanes"]:
+        view = await_settled(client, lane["claim"], versions.get(lane["claim"], 0) + 1, output)
+        seconds = round(time.monotonic() - begun, 3)
+        claims.append({"claim": lane["claim"], "status": view["status"], "seconds": seconds})
+        found = client.get(f"/v1/stays/{number}")
+        fresh = next(item for item in found["lanes"] if item["claim"] == lane["claim"])
+        output.say(_describe_end(fresh, view, seconds))
+    if not claims:
         output.say(f"{number} · {found['message']}")
-    elif claims:
+    else:
         output.hint(f"xinpei claim show {show_claim_id(claims[0]['claim'])} --as {found['patient']}")
-    output.finish(found | {"claims": claims})
+    return found | {"claims": claims}
 
 
 def _describe_end(lane: dict[str, Any], view: dict[str, Any], seconds: float) -> str:

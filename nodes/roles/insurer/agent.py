@@ -258,6 +258,16 @@ class Insurer:
             raise InsurerError(msg)
         return encode(claim.settled.sealed), claim.settled.outcome.version
 
+    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
+        """Return the sealed opening of every settlement of a claim, by version.
+
+        Raises:
+            InsurerError: If it is not this customer's claim, or not settled.
+        """
+        self.customer_opening(claim_id, pseudonym)
+        drafts = [self._casebook.settled_draft(item.outcome) for item in self._find(claim_id).settlements]
+        return {draft.outcome.version: draft.sealed for draft in drafts if draft is not None}
+
     # ----------------------------------------------------------------------------------------------------- events
 
     def _follow(self, event: Event) -> None:
@@ -293,10 +303,8 @@ class Insurer:
         for stay_id, ready in kept.items():
             stay = find_stay(self._view, stay_id)
             assert stay is not None, "a record belongs to a stay"
-            if stay.stay.claim_id is None:
-                batches.append(_confirm(ready))
-            else:
-                by_claim[stay.stay.claim_id].extend(ready)
+            assert stay.stay.claim_id is not None, "a share serves a reported claim"
+            by_claim[stay.stay.claim_id].extend(ready)
         for claim_id in sorted({*by_claim, *self._touched}):
             calls, asks = self._work_on(claim_id, by_claim[claim_id], now_ms)
             batches.append(calls)

@@ -1,0 +1,157 @@
+"""`xinpei verify` and `xinpei chain verify`: what anyone can check, without trusting a node."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import HOME_DEFAULT, Home, load_genesis
+
+if TYPE_CHECKING:
+    from nodes.audit.verify import VerifiedClaim
+    from nodes.vault.sealing import SealKeyPair
+
+
+@click.command()
+@click.argument("dossier", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--genesis",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    default=HOME_DEFAULT / "genesis.json",
+    show_default=True,
+    help="What you trust: the network's genesis.",
+)
+@click.option("--checkpoint", metavar="HASH", help="A header hash from somebody you trust; then old keys matter less.")
+@click.option("--reveal", metavar="WALLET", help="The customer's wallet: its name or its file. Opens the amounts.")
+@click.option(
+    "--openings",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What the wallet opens; the dossier's name ending in .openings.json if left out.",
+)
+@click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Of the summary.")
+@home_option
+@json_option
+def verify(
+    dossier: Path,
+    genesis: Path,
+    checkpoint: str | None,
+    reveal: str | None,
+    openings: Path | None,
+    language: Any,
+    home: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Verify DOSSIER offline, from the genesis alone: exit 0 if it holds, 1 if it does not and why."""
+    from ledger.errors import LedgerError
+    from nodes.audit.reveal import verify_reveal
+    from nodes.audit.summary import render_summary, summarise
+    from nodes.audit.verify import verify_dossier
+    from nodes.schemas.trace import render_formula
+
+    output = Output(as_json=as_json)
+    revealed = None
+    try:
+        verified = verify_dossier(dossier.read_bytes(), load_genesis(genesis), read_checkpoint(checkpoint))
+        if reveal is not None:
+            path = openings or dossier.with_suffix(".openings.json")
+            seal_key = open_seal_key(Home(home), reveal, verified)
+            revealed = verify_reveal(verified, path.read_bytes(), seal_key)
+    except LedgerError as error:
+        output.finish({"holds": False, "why": str(error)})
+        if not as_json:
+            click.echo(f"DOES NOT HOLD: {error}", err=True)
+        raise click.exceptions.Exit(1) from None
+    amount = "amount hidden (--reveal)"
+    if revealed is not None and revealed.settlements:
+        last = revealed.settlements[-1]
+        amount = f"{render_formula(last.decision, language)}, adjudicated again: the same 分"
+    output.say(f"HOLDS offline · {amount}")
+    for line in render_summary(verified, revealed, language):
+        output.say(line)
+    output.finish({"holds": True, **summarise(verified, revealed)})
+
+
+@click.group()
+def chain() -> None:
+    """Check a node's chain."""
+
+
+@chain.command("verify")
+@actor_option("the organisation whose store is read")
+@home_option
+@json_option
+def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
+    """Re-execute every block of a stopped node's store from the genesis and compare everything."""
+    from ledger.errors import LedgerError
+    from nodes.audit.reexecution import verify_chain
+    from nodes.contract_sources import load_installed_contracts
+    from nodes.storage import open_store
+    from nodes.storage.blocks import BlockStore
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    genesis = place.load_genesis()
+    folder = place.node_folder(actor)
+    place.load_network().address(actor)
+    store = open_store(folder / "store")
+    try:
+        blocks = BlockStore(store, genesis.chain_id, genesis.hash)
+        begun = time.monotonic()
+        height = 0
+        for progress in verify_chain(genesis, blocks, load_installed_contracts()):
+            height = progress.height
+            output.progress(f"height {height} of {progress.of} ...")
+        seconds = time.monotonic() - begun
+    except LedgerError as error:
+        output.end_progress()
+        output.finish({"holds": False, "why": str(error)})
+        if not as_json:
+            click.echo(f"DOES NOT HOLD: {error}", err=True)
+        raise click.exceptions.Exit(1) from None
+    finally:
+        store.close()
+    output.end_progress()
+    output.say(f"HOLDS: {height} blocks re-executed in {seconds:.1f} s")
+    output.finish({"holds": True, "height": height, "seconds": round(seconds, 3)})
+
+
+def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKeyPair":
+    """Return the seal key that a verified claim's openings are sealed to, from the customer's wallet.
+
+    Args:
+        home: Where wallets are found by name.
+        wallet: A name, or the path of a wallet file.
+        verified: Says which pseudonym it is about.
+
+    Raises:
+        VerificationError: If the wallet is another customer's.
+    """
+    from ledger.errors import VerificationError
+    from nodes.cli.session import open_wallet, open_wallet_file
+
+    path = Path(wallet)
+    found = open_wallet_file(path) if path.suffix == ".wallet" else open_wallet(home, wallet)
+    claim = verified.evidence.claim
+    pseudonym = found.pseudonym(verified.genesis.chain_id, claim.hospital, claim.insurer)
+    if pseudonym.name != claim.customer:
+        msg = f"wallet: expected the one of {claim.customer}, got one whose pseudonym there is {pseudonym.name}"
+        raise VerificationError(msg)
+    return pseudonym.seal_key
+
+
+def read_checkpoint(text: str | None) -> bytes | None:
+    """Return the header hash that was given; raises a usage error if it is none."""
+    if text is None:
+        return None
+    try:
+        value = bytes.fromhex(text)
+    except ValueError:
+        value = b""
+    if len(value) != 32:
+        msg = f"--checkpoint: expected 64 hex digits, got {text[:80]!r}"
+        raise click.UsageError(msg)
+    return value
