@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
+from nodes.api.identity import IdentityForm
 from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.summaries import StaySummary
 from nodes.roles.lookup import find_record, find_stay
-from nodes.schemas.identity import IdentityForm
 from nodes.schemas.stay import read_admission, read_discharge, read_interim
 
 

@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.adjudication.case import Review
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
+from nodes.api.identity import IdentityForm
 from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.insurer.agent import Insurer, InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
 from nodes.schemas.decision import describe_decision
-from nodes.schemas.identity import IdentityForm
 from nodes.schemas.notation import CivilDay
 from nodes.schemas.product import read_product
 from nodes.schemas.trace import render_formula
