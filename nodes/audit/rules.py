@@ -76,7 +76,8 @@ def _check_use(claim: Claim, shown: GrantEvidence, use: Use) -> None:
     expect(f"{what} status", "GRANTED", version.status)
     check_order(f"{what} was given", version.place, use.what, use.place)
     if following is not None:
-        check_order(use.what, use.place, f"{use.grant_id} became {following.status} again or no more", following.place)
+        later = f"version {following.version} of {use.grant_id}, {following.status},"
+        check_order(use.what, use.place, later, following.place)
     permission = version.grant.permission
     if use.place.time_ms >= permission.expires_at_ms:
         msg = f"{what}: expected before its end at {permission.expires_at_ms} ms, got {use.place.time_ms} ms"
@@ -107,7 +108,8 @@ def check_parts(evidence: Evidence) -> None:
     for stay in evidence.stays:
         expect(f"{stay.stay_id} hospital", claim.hospital, stay.hospital)
         expect(f"{stay.stay_id} subject", claim.customer, stay.subject)
-        expect(f"{stay.stay_id} claim", claim.claim_id, stay.claim_id)
+        if claim.status != "WITHDRAWN":  # which frees its stays for another claim
+            expect(f"{stay.stay_id} claim", claim.claim_id, stay.claim_id)
     references = {
         (item.stay_id, item.version) for settlement in evidence.settlements for item in settlement.outcome.closings
     }

@@ -1,0 +1,93 @@
+"""Claims on real contracts with real keys: settled once, and corrected; collected once for all tests that only read."""
+
+from dataclasses import dataclass
+
+import pytest
+from msgspec.structs import replace
+
+from contracts.settlements import ClosingReference
+from contracts.stays import Append, Close, Deliver
+from ledger.execution.loader import ContractSet
+from nodes.audit.collect import collect_dossier
+from nodes.audit.dossier import Dossier
+from nodes.schemas.canonical_json import render
+from tests.contracts.consortium import Case, Figure, digest, load
+from tests.nodes.audit.chain import AuditedChain
+
+PAYABLE = Figure.draw(206_000, "payable")
+RAISED = Figure.draw(250_000, "raised")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A chain, the case on it, and the claim's dossier."""
+
+    chain: AuditedChain
+    case: Case
+
+    @property
+    def dossier(self) -> Dossier:
+        return collect_dossier(self.chain.application, self.chain.blocks, self.case.claim_id)
+
+    @property
+    def data(self) -> bytes:
+        return render(self.dossier)
+
+
+@pytest.fixture(scope="session")
+def contract_set() -> ContractSet:
+    return load()
+
+
+@pytest.fixture
+def chain(contract_set: ContractSet) -> AuditedChain:
+    return AuditedChain(contract_set)
+
+
+@pytest.fixture(scope="session")
+def settled(contract_set: ContractSet) -> Settled:
+    """A claim that was settled once and paid."""
+    chain = AuditedChain(contract_set)
+    return Settled(chain, settle(chain))
+
+
+@pytest.fixture(scope="session")
+def corrected(contract_set: ContractSet) -> Settled:
+    """A claim whose invoice was replaced after the payout, settled again and paid."""
+    chain = AuditedChain(contract_set)
+    case = settle(chain)
+    correct(chain, case)
+    return Settled(chain, case)
+
+
+def settle(chain: AuditedChain) -> Case:
+    """Take a claim from consent to payment."""
+    case = chain.case(chain.consent(), chain.policy())
+    chain.admitted(case)
+    chain.do(*chain.deliver(case), chain.settle(case, chain.outcome(case, PAYABLE)))
+    chain.paid(case)
+    return case
+
+
+def correct(chain: AuditedChain, case: Case) -> None:
+    """Replace the invoice, settle the difference and pay it."""
+    signer, target, original = chain.append(case, "invoice")
+    assert isinstance(original, Append)
+    invoice, reversal, new = case.record("invoice"), chain.draw("record"), chain.draw("record")
+    parts = tuple(sorted((*(record_id for kind, record_id in case.records if kind != "invoice"), new)))
+    bill, tag = Figure.draw(700_000, "bill"), digest("new tag")
+    minus = replace(original, record_id=reversal, kind="reversal", replaces=invoice, total=case.bill.negative)
+    plus = replace(original, record_id=new, kind="replacement", replaces=invoice, total=bill.point, invoice_tag=tag)
+    close = Close(case.stay_id, 2, parts, len(parts), bill.point, (tag,), case.grant_id)
+    chain.do((signer, target, minus), (signer, target, plus), (signer, "records.close", close), chain.share(case, new))
+    outcome = replace(
+        chain.outcome(case, RAISED),
+        version=2,
+        closings=(ClosingReference(case.stay_id, 2),),
+        accumulator_sequence=1,
+        case=digest("case 2"),
+        decision=digest("decision 2"),
+        opening_hash=digest("openings 2"),
+    )
+    chain.do((case.insurer, "records.deliver", Deliver(new)), chain.settle(case, outcome))
+    chain.paid(case)
