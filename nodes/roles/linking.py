@@ -105,6 +105,7 @@ class Linking:
         self._challenges: dict[str, tuple[Challenge, int]] = {}
         self.people = People(register)
         self._entries = {key: decode(data, LinkEntry) for key, data in register.list_entries(LINK)}
+        self._unconfirmed = set(self._entries)
 
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
         """Return the challenge that the grant's subject has to answer; the same one until it expires.
@@ -143,6 +144,7 @@ class Linking:
         commitment = self._committed(grant_id)
         former = self._entries.get(grant_id)
         if former is not None and (former.commitment, former.answer) == (commitment, answer):
+            self._unconfirmed.add(grant_id)
             return Linked(grant_id, self._organisation, former.result)
         challenge = self._answered(grant_id, grant.subject, answer, now_ms)
         disclosure = self._open(grant_id, grant.subject, sealed)
@@ -164,21 +166,27 @@ class Linking:
         )
         self._register.put(LINK, grant_id, encode(entry))
         self._entries[grant_id] = entry
+        self._unconfirmed.add(grant_id)
         del self._challenges[grant_id]
         return Linked(grant_id, self._organisation, result)
 
     def derive(self) -> list[Call]:
         """Return the judgements that the chain does not have yet."""
         calls = []
-        for entry in self._entries.values():
-            grant = find_grant(self._view, entry.grant_id)
+        for grant_id in sorted(self._unconfirmed):
+            entry = self._entries[grant_id]
+            grant = find_grant(self._view, grant_id)
             if grant is None or grant.status != "GRANTED" or self._committed_in(grant) != entry.commitment:
+                self._unconfirmed.discard(grant_id)
                 continue
             history = dict(grant.links).get(self._organisation)
             latest = None if history is None else history.entries[-1]
-            if latest is None or (latest.identity, latest.evidence) != (entry.commitment, entry.evidence):
-                message = Link(entry.grant_id, grant.versions[-1].version, entry.result, entry.evidence)
-                calls.append(Call("consent", "link", message))
+            if latest is not None and (latest.identity, latest.evidence) == (entry.commitment, entry.evidence):
+                self._unconfirmed.discard(grant_id)
+                continue
+            calls.append(
+                Call("consent", "link", Link(grant_id, grant.versions[-1].version, entry.result, entry.evidence))
+            )
         return calls
 
     def entry(self, grant_id: str) -> LinkEntry | None:

@@ -330,6 +330,26 @@ def test_nobody_else_answers_for_the_recipient(chain: Consortium, case: Case) ->
     ]
 
 
+def test_a_share_that_waits_is_replaced_under_another_grant_and_not_under_its_own(
+    chain: Consortium, case: Case
+) -> None:
+    chain.do(*chain.admit(case))
+    chain.do(*chain.discharge(case))
+    invoice = case.record("invoice")
+    chain.do((case.customer, "consent.revoke", Revoke(case.grant_id)))
+    other = chain.grant(case.customer)
+    chain.do(
+        (case.customer, "consent.grant", other), *(chain.link(other, party) for party in (case.hospital, case.insurer))
+    )
+    again = (case.hospital, "records.share", Share(invoice, case.insurer, other.grant_id))
+    chain.do(again)
+    assert chain.post(again) == ["ALREADY_SHARED"]
+    shares = record(chain, invoice).shares
+    assert [(view.share.sequence, view.share.grant_id) for view in shares] == [(1, case.grant_id), (2, other.grant_id)]
+    chain.do(("insurer-a", "records.deliver", Deliver(invoice)))
+    assert [view.status for view in record(chain, invoice).shares] == ["SHARED", "DELIVERED"]
+
+
 def test_a_disputed_record_may_be_shared_anew_and_a_delivered_one_not(chain: Consortium, case: Case) -> None:
     chain.do(*chain.admit(case))
     chain.do(*chain.discharge(case))

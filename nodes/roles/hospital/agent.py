@@ -8,7 +8,6 @@ A stay for which nothing is left to do is closed in memory, until an event or th
 """
 
 import re
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -36,10 +35,10 @@ from nodes.roles.hospital.handover import Handover
 from nodes.roles.hospital.lanes import LaneState, LaneWorker
 from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
 from nodes.roles.hospital.records import RecordWriter
-from nodes.roles.hospital.stays import Lane, LocalStay
+from nodes.roles.hospital.stays import LocalStay
+from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
-from nodes.roles.lookup import find_claim
 from nodes.roles.people import Person
 from nodes.roles.questions import FetchRecord, Refusal, decode_question, encode_body
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
@@ -49,52 +48,13 @@ from nodes.vault.sealing import Sealed
 from nodes.wallet import Challenge
 
 SWEEP_MS = 2_000
-"""How often open stays are looked at when nothing was committed."""
+"""How often open stays are looked at although no event named them."""
+SWEEP_STAYS = 64
+"""How many of them at a time, in turn."""
 ENDED: frozenset[LaneState] = frozenset({"delivered", "withdrawn", "disputed"})
-NO_GRANT = "no usable grant: nothing was reported"
-WORDS: dict[LaneState, str] = {
-    "unreported": "is being reported",
-    "staying": "reported",
-    "handing-over": "records are being handed over",
-    "awaiting-consent": "waits for the customer's consent",
-    "outside-dates": "nothing is handed over: the grant does not mean these days",
-    "disputed": "the insurer disputes a record; somebody has to look",
-    "delivered": "everything was handed over",
-    "withdrawn": "the customer withdrew the claim",
-}
 _ID = re.compile(rb"(?:stay|claim)-[0-9a-f]{12,32}")
 """As `contracts.identifiers` has them; every event about a stay or claim names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneSummary:
-    """A stay towards one insurer, for the desk."""
-
-    insurer: str
-    stay_id: str
-    claim_id: str
-    state: LaneState
-    claim_status: str | None
-    """As the chain has it; None before the report is committed."""
-    waits_for: str
-    """The condition that a wait for consent names, such as `AUTH-013 status`; empty if it does not wait."""
-    message: str
-    """One sentence on what happens with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StaySummary:
-    """A stay, for the desk."""
-
-    number: str
-    patient: str
-    admitted_day: int
-    discharged_day: int | None
-    interim_bills: int
-    corrections: int
-    lanes: tuple[LaneSummary, ...]
-    message: str
-    """The same for all insurers in one line."""
+_GRANT = re.compile(rb"grant-[0-9a-f]{12,32}")
 
 
 class Hospital:
@@ -128,9 +88,10 @@ class Hospital:
         self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
         self._coverage = Coverage(name, view, self._linking)
         self._lanes = LaneWorker(view, self._coverage, self._writer)
+        self._summaries = SummaryWriter(view, self._lanes)
         self._handover = Handover(name, view, genesis, keystore, vault)
         self._in_flight = InFlight(name)
-        self._open = set(self._book.numbers())
+        self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
 
     # ---------------------------------------------------------------------------------------- what customers ask
@@ -210,7 +171,7 @@ class Hospital:
 
     def show(self, number: str) -> StaySummary:
         """Return a stay; raises `StayError` if there is none of this number."""
-        return self._summarise(self._book.get(number))
+        return self._summaries.write(self._book.get(number))
 
     def list_stays(self) -> tuple[StaySummary, ...]:
         """Return all stays, in the order in which they came."""
@@ -226,21 +187,36 @@ class Hospital:
             case PeerAnswered():
                 return []
             case Committed():
-                return [*self._take_block(event), *self._sweep(event.now_ms)]
+                return self._take_block(event)
             case _:
                 return self._sweep(event.now_ms) if event.now_ms - self._swept_ms >= SWEEP_MS else []
 
     def _take_block(self, event: Committed) -> list[AgentEffect]:
-        """Open the stays that a block's events name; a new grant or a claim's step may change the chain's answers."""
+        """Work on the stays that a block's events name; a grant that names this hospital may concern any of them."""
+        effects: list[AgentEffect] = [*self._in_flight.release(event)]
         events = [item for receipt in event.receipts for item in receipt.events]
-        if any(item.contract in ("consent", "claims") for item in events):
+        named = {number for item in events for number in self._find_numbers(item.data)}
+        if any(item.contract == "consent" and self._concerns(item.data) for item in events):
+            effects.extend(self._submit(self._linking.derive(), event.now_ms))
+            named.update(self._open)
+        if named:
             self._in_flight.forgive()
-        for item in events:
-            for found in _ID.findall(item.data):
-                number = self._book.find_number(found.decode("ascii"))
-                if number is not None:
-                    self._open.add(number)
-        return list(self._in_flight.release(event))
+        for number in self._open_again(named):
+            effects.extend(self._work(self._book.get(number), event.now_ms))
+        return effects
+
+    def _find_numbers(self, data: bytes) -> list[str]:
+        numbers = [self._book.find_number(found.decode("ascii")) for found in _ID.findall(data)]
+        return [number for number in numbers if number is not None]
+
+    def _concerns(self, data: bytes) -> bool:
+        """Whether an event of consent names this hospital, or a grant whose subject disclosed herself here."""
+        grants = [found.decode("ascii") for found in _GRANT.findall(data)]
+        return self.name.encode("ascii") in data or any(self._linking.entry(grant) is not None for grant in grants)
+
+    def _open_again(self, numbers: set[str]) -> list[str]:
+        self._open.update(dict.fromkeys(sorted(numbers)))
+        return sorted(numbers)
 
     def _answer(self, request_id: int, peer: str, body: bytes) -> list[AgentEffect]:
         try:
@@ -257,16 +233,18 @@ class Hospital:
         return [Note("record-asked", fields), Answer(request_id, encode_body(answer))]
 
     def _sweep(self, now_ms: int) -> list[AgentEffect]:
+        """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""
         self._swept_ms = now_ms
-        calls = self._linking.derive()
-        effects: list[AgentEffect] = self._submit(calls, now_ms) if calls else []
-        for number in sorted(self._open):
+        effects = self._submit(self._linking.derive(), now_ms)
+        for number in list(self._open)[:SWEEP_STAYS]:
+            del self._open[number]
+            self._open[number] = None
             effects.extend(self._work(self._book.get(number), now_ms))
         return effects
 
     def _go_on(self, stay: LocalStay, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
         stay = self._book.put(stay)
-        self._open.add(stay.number)
+        self._open_again({stay.number})
         effects = self._work(stay, now_ms)
         return self.show(stay.number), effects
 
@@ -284,10 +262,10 @@ class Hospital:
                 taken = self._in_flight.take_batch(progress.calls, now_ms)
                 effects.extend([Submit(taken)] if taken else [])
         except VaultError as error:
-            self._open.discard(stay.number)
+            self._open.pop(stay.number, None)
             return [*effects, Note("stay-stuck", {"stay": stay.number, "why": str(error)})]
         if stay.discharges and all(state in ENDED for state in states):
-            self._open.discard(stay.number)
+            self._open.pop(stay.number, None)
         return effects
 
     def _open_lanes(self, stay: LocalStay) -> LocalStay:
@@ -300,34 +278,3 @@ class Hospital:
     def _submit(self, calls: list[Call], now_ms: int) -> list[AgentEffect]:
         taken = self._in_flight.take(calls, now_ms)
         return [Submit(taken)] if taken else []
-
-    def _summarise(self, stay: LocalStay) -> StaySummary:
-        lanes = tuple(self._summarise_lane(stay, lane) for lane in stay.lanes)
-        ended = stay.discharges[-1].summary.stay.discharge_day if stay.discharges else None
-        return StaySummary(
-            stay.number,
-            stay.patient,
-            stay.admission.admission_day,
-            ended,
-            len(stay.interims),
-            max(0, len(stay.discharges) - 1),
-            lanes,
-            "; ".join(f"{lane.insurer}: {lane.message}" for lane in lanes) or NO_GRANT,
-        )
-
-    def _summarise_lane(self, stay: LocalStay, lane: Lane) -> LaneSummary:
-        progress = self._lanes.derive(stay, lane)
-        is_refused = progress.state == "unreported" and not progress.calls
-        claim = find_claim(self._view, lane.claim_id)
-        waits_for = ""
-        if claim is not None and claim.status == "AWAITING_CONSENT":
-            waits_for = [step.reference for step in claim.claim.steps if step.name == "awaiting"][-1]
-        return LaneSummary(
-            lane.insurer,
-            lane.stay_id,
-            lane.claim_id,
-            progress.state,
-            None if claim is None else claim.status,
-            waits_for,
-            NO_GRANT if is_refused else WORDS[progress.state],
-        )

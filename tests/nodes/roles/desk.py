@@ -6,7 +6,7 @@ from typing import Any
 
 from nodes.identity import Identity
 from nodes.roles.hospital import Hospital
-from nodes.roles.hospital.agent import StaySummary
+from nodes.roles.hospital.summaries import StaySummary
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm, read_admission, read_discharge, read_interim
 from tests.nodes.roles.recipient import Recipient
 from tests.nodes.roles.town import TODAY, Customer, Kit, Town

@@ -1,0 +1,95 @@
+"""What the desk is shown of its stays: where each stands towards each insurer, in words.
+
+Derived from chain and register at the moment of asking; nothing here is stored.
+"""
+
+from dataclasses import dataclass
+
+from nodes.agent import ChainView
+from nodes.roles.hospital.lanes import LaneState, LaneWorker
+from nodes.roles.hospital.stays import Lane, LocalStay
+from nodes.roles.lookup import find_claim
+
+NO_GRANT = "no usable grant: nothing was reported"
+WORDS: dict[LaneState, str] = {
+    "unreported": "is being reported",
+    "staying": "reported",
+    "handing-over": "records are being handed over",
+    "awaiting-consent": "waits for the customer's consent",
+    "outside-dates": "nothing is handed over: the grant does not mean these days",
+    "disputed": "the insurer disputes a record; somebody has to look",
+    "delivered": "everything was handed over",
+    "withdrawn": "the customer withdrew the claim",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LaneSummary:
+    """A stay towards one insurer, for the desk."""
+
+    insurer: str
+    stay_id: str
+    claim_id: str
+    state: LaneState
+    claim_status: str | None
+    """As the chain has it; None before the report is committed."""
+    waits_for: str
+    """The condition that a wait for consent names, such as `AUTH-013 status`; empty if it does not wait."""
+    message: str
+    """One sentence on what happens with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaySummary:
+    """A stay, for the desk."""
+
+    number: str
+    patient: str
+    admitted_day: int
+    discharged_day: int | None
+    interim_bills: int
+    corrections: int
+    lanes: tuple[LaneSummary, ...]
+    message: str
+    """The same for all insurers in one line."""
+
+
+class SummaryWriter:
+    """Writes summaries for one hospital."""
+
+    def __init__(self, view: ChainView, lanes: LaneWorker) -> None:
+        """Ask the chain, and what each lane has left to do."""
+        self._view = view
+        self._lanes = lanes
+
+    def write(self, stay: LocalStay) -> StaySummary:
+        """Return what the desk is shown of a stay."""
+        lanes = tuple(self._write_lane(stay, lane) for lane in stay.lanes)
+        ended = stay.discharges[-1].summary.stay.discharge_day if stay.discharges else None
+        return StaySummary(
+            stay.number,
+            stay.patient,
+            stay.admission.admission_day,
+            ended,
+            len(stay.interims),
+            max(0, len(stay.discharges) - 1),
+            lanes,
+            "; ".join(f"{lane.insurer}: {lane.message}" for lane in lanes) or NO_GRANT,
+        )
+
+    def _write_lane(self, stay: LocalStay, lane: Lane) -> LaneSummary:
+        progress = self._lanes.derive(stay, lane)
+        is_refused = progress.state == "unreported" and not progress.calls
+        claim = find_claim(self._view, lane.claim_id)
+        waits_for = ""
+        if claim is not None and claim.status == "AWAITING_CONSENT":
+            waits_for = [step.reference for step in claim.claim.steps if step.name == "awaiting"][-1]
+        return LaneSummary(
+            lane.insurer,
+            lane.stay_id,
+            lane.claim_id,
+            progress.state,
+            None if claim is None else claim.status,
+            waits_for,
+            NO_GRANT if is_refused else WORDS[progress.state],
+        )
