@@ -49,7 +49,7 @@ class Asking:
         """Return the question to send; only after `may_ask`."""
         assert self.may_ask(subject, now_ms), "look before asking"
         known = self._subjects.get(subject)
-        wait_ms = FIRST_MS if known is None else min(2 * known.wait_ms, LONGEST_MS)
+        wait_ms = FIRST_MS if known is None else max(known.wait_ms, min(2 * known.wait_ms, LONGEST_MS))
         self._subjects[subject] = _Subject(now_ms + wait_ms, wait_ms)
         self._number += 1
         self._sent[self._number] = (subject, now_ms + UNANSWERED_MS)
@@ -59,6 +59,10 @@ class Asking:
         """Return the subject that an answer is about; None for one that nobody waits for."""
         sent = self._sent.pop(event.request_id, None)
         return None if sent is None else sent[0]
+
+    def postpone(self, subject: str, now_ms: int, wait_ms: int) -> None:
+        """Ask about `subject` no sooner than this; the answer is not going to change by itself."""
+        self._subjects[subject] = _Subject(now_ms + wait_ms, wait_ms)
 
     def forget(self, subject: str) -> None:
         """Ask about `subject` anew, without waiting: it is done, or it is another matter now."""

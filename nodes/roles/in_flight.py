@@ -61,6 +61,10 @@ class InFlight:
             return ()
         return self.take(list(calls), now_ms)
 
+    def is_sent(self, call: Call, now_ms: int) -> bool:
+        """Whether a call is on its way."""
+        return self._sent.get((call.contract, call.method, encode(call.message)), now_ms) > now_ms
+
     def release(self, committed: Committed) -> list[Note]:
         """Take in a block; return a note for each own call that it refused."""
         notes = []

@@ -341,11 +341,8 @@ class Insurer:
         """Return what one claim needs, and remember whether it is still open."""
         shown = self._find(claim_id)
         calls = _confirm(ready)
-        self._waits.pop(claim_id, None)
-        try:
-            calls.extend(self._desk.derive(shown, frozenset(share.record_id for share in ready)))
-        except WaitError as error:
-            self._waits[claim_id] = error
+        if not any(self._in_flight.is_sent(call, now_ms) for call in calls):
+            calls.extend(self._settle(shown, ready))
         more, requests = self._payments.derive(shown, now_ms)
         calls.extend(more)
         unpaid = any(payment.status != "paid" for payment in shown.payments)
@@ -354,6 +351,15 @@ class Insurer:
         else:
             self._open.discard(claim_id)
         return calls, requests
+
+    def _settle(self, shown: ClaimView, ready: list[ShareReceipt]) -> list[Call]:
+        claim_id = shown.claim.claim_id
+        self._waits.pop(claim_id, None)
+        try:
+            return self._desk.derive(shown, frozenset(share.record_id for share in ready))
+        except WaitError as error:
+            self._waits[claim_id] = error
+            return []
 
     def _find(self, claim_id: str) -> ClaimView:
         shown = find_claim(self._view, claim_id)

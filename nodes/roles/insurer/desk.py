@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 from contracts.adjudication.case import Case
 from contracts.adjudication.engine import adjudicate
-from contracts.grants import Need
+from contracts.grants import Need, RecordType
 from contracts.listings import ClaimView
 from contracts.outcomes import decision_message
 from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settle, Settlement
-from contracts.stays import Closing
+from contracts.stays import Closing, Record
 from ledger.crypto.commitments import GROUP_ORDER
 from ledger.crypto.signatures import PrivateKey, sign_decision
 from ledger.errors import ContractError, DecodeError
@@ -80,9 +80,9 @@ class Desk:
             return []
         if claim.status == "AWAITING_CONSENT":
             raise WaitError("AUTH-013", "the claim waits for the customer's consent")
-        version = self._covering_version(claim)
-        if version is None:
-            return [Call("claims", "await_consent", AwaitConsent(claim.claim_id, "discharge-summary"))]
+        version, uncovered = self._cover(claim, closings)
+        if uncovered is not None:
+            return [Call("claims", "await_consent", AwaitConsent(claim.claim_id, uncovered))]
         entry = self._link(claim)
         stays = tuple(self._read(closing) for closing in closings)
         policy = self._choose_policy(former, entry, stays)
@@ -125,24 +125,31 @@ class Desk:
                 return None
         return tuple(found)
 
-    def _covering_version(self, claim: Claim) -> int | None:
-        """Return the version of the claim's grant that covers all its stays now."""
-        version = None
-        for stay_id in claim.stay_ids:
-            need = Need(
-                claim.grant_id,
-                claim.hospital,
-                claim.insurer,
-                claim.customer,
-                None,
-                stay_id,
-                claim.claim_id,
-                releasing=False,
-            )
-            version = explain(self.view, need).version
-            if version is None:
-                return None
-        return version
+    def _cover(self, claim: Claim, closings: tuple[Closing, ...]) -> tuple[int, RecordType | None]:
+        """Return the version of the claim's grant, and the first type of a part that it does not cover now."""
+        version = 0
+        for closing in closings:
+            for record_type in self._types(closing):
+                need = Need(
+                    claim.grant_id,
+                    claim.hospital,
+                    claim.insurer,
+                    claim.customer,
+                    record_type,
+                    closing.stay_id,
+                    claim.claim_id,
+                    releasing=False,
+                )
+                found = explain(self.view, need).version
+                if found is None:
+                    return 0, record_type or "discharge-summary"
+                version = found
+        return version, None
+
+    def _types(self, closing: Closing) -> list[RecordType | None]:
+        """Return the types of a closing's parts; None alone stands for a closing without parts."""
+        types = {self._record(record_id).record_type for record_id in closing.parts}
+        return [*sorted(types)] or [None]
 
     def _is_reviewed(self, former: Settlement) -> bool:
         """Whether a person decided something that a pended settlement has not taken in."""
@@ -184,21 +191,18 @@ class Desk:
         return policy
 
     def _read(self, closing: Closing) -> StayDocuments:
-        documents = []
-        for record_id in closing.parts:
-            record = find_record(self.view, record_id)
-            assert record is not None, "a closing's parts exist"
-            documents.append((str(record.record.record_type), self.intake.read(record_id)[0]))
-        return sort_documents(documents)
+        parts = [(str(self._record(part).record_type), self.intake.read(part)[0]) for part in closing.parts]
+        return sort_documents(parts)
+
+    def _record(self, record_id: str) -> Record:
+        shown = find_record(self.view, record_id)
+        assert shown is not None, "a closing's parts exist"
+        return shown.record
 
     def _open_total(self, closing: Closing) -> AmountOpening:
         """Return what opens a closing's total: the sum of its invoices' openings."""
-        openings: list[AmountOpening] = []
-        for record_id in closing.parts:
-            record = find_record(self.view, record_id)
-            assert record is not None, "a closing's parts exist"
-            if record.record.record_type == "invoice":
-                openings.extend(self.intake.read(record_id)[1].openings)
+        invoices = [part for part in closing.parts if self._record(part).record_type == "invoice"]
+        openings = [opening for part in invoices for opening in self.intake.read(part)[1].openings]
         scalar = sum(opening.scalar for opening in openings) % GROUP_ORDER
         total = AmountOpening("total", sum(opening.amount for opening in openings), scalar.to_bytes(32, "little"))
         total.verify(closing.total)

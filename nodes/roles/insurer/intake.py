@@ -41,6 +41,9 @@ DOCUMENT_TYPES = {
     "interim-bill": Invoice,
     "discharge-summary": DischargeSummary,
 }
+WITHHELD = ("AUTH-013", "ELIG-001", "WITHDRAWN")
+"""Refusals that stand while this share does: another grant makes another share."""
+WITHHELD_MS = 10 * 60 * 1000
 
 
 class DisputeEntry(Struct):
@@ -136,6 +139,8 @@ class Intake:
         try:
             reply = decode_reply(event.body)
             if isinstance(reply, Refusal):
+                if reply.code in WITHHELD:
+                    self._asking.postpone(subject, event.now_ms, WITHHELD_MS)
                 return [Note("handover-refused", {**fields, "code": reply.code})]
             if not isinstance(reply, RecordHandover):
                 return [Note("handover-refused", {**fields, "code": "UNEXPECTED"})]

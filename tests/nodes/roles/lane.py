@@ -1,13 +1,11 @@
 """The whole lane for tests: hospital-a, insurer-a and the rail in one town, and a bank that says what a test wants."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts.listings import ClaimView, ListClaims
-from contracts.settlements import Payment
-from nodes.agent import AgentEffect
+from contracts.listings import ClaimView
+from ledger.codec import decode
 from nodes.roles.insurer import Insurer
 from nodes.roles.insurer.agent import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
@@ -17,9 +15,8 @@ from nodes.roles.questions import PaymentOrder
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState
 from nodes.vault.sealing import Sealed
-from ledger.codec import decode
-from tests.nodes.roles.desk import Desk, build_hospital, correction, discharge, example
-from tests.nodes.roles.town import CHAIN_ID, TODAY, Customer, Kit, Town
+from tests.nodes.roles.desk import Desk, admission, build_hospital, discharge
+from tests.nodes.roles.town import CHAIN_ID, TICK_MS, TODAY, Customer, Kit, Town
 
 POLICY_DAYS = (TODAY - 200, TODAY + 100)
 
@@ -95,6 +92,18 @@ class Lane:
         self.town.operate("insurer-a", lambda insurer: insurer.register_insured(name, customer.identity))
         return customer
 
+    def know_with(self, hospital: Any) -> Customer:
+        """Have an unusual hospital and the insurer know wang."""
+        customer = Customer(self.town, "wang")
+        hospital.register_patient("wang", customer.identity)
+        self.insurer.register_insured("wang", customer.identity)
+        return customer
+
+    def admit_with(self, hospital: Any) -> str:
+        """Have an unusual hospital admit wang; return the stay's number."""
+        summary = self.town.operate(hospital.name, lambda agent: agent.admit(admission(), self.town.now_ms))
+        return str(summary.number)
+
     def issue(
         self, name: str = "wang", product: str = "inpatient-100", days: Sequence[int] = POLICY_DAYS
     ) -> PolicyEntry:
@@ -126,6 +135,13 @@ class Lane:
     def run(self) -> None:
         self.town.run_until_quiet()
         assert self.town.faults == []
+
+    def run_for(self, span_ms: int) -> None:
+        """Let time pass and things happen, where something would go on for ever."""
+        until_ms = self.town.now_ms + span_ms
+        while self.town.now_ms < until_ms:
+            if not self.town._deliver_something():
+                self.town.pass_time(TICK_MS)
 
     def claims(self) -> list[ClaimView]:
         """Return the insurer's claims in the order of their reports."""
