@@ -6,10 +6,13 @@ cannot be changed, sent to another node, or sent twice:
 
     Xinpei-Actor       insurer-a, or a pseudonym c-...
     Xinpei-Key         version of the actor's key, a decimal
-    Xinpei-Time        milliseconds since 1970, within WINDOW_MS of the node's clock
+    Xinpei-Time        milliseconds since 1970: at most WINDOW_MS old, AHEAD_MS ahead, and not before the node's start
     Xinpei-Nonce       32 hex digits, once per window
     Xinpei-Signature   128 hex digits
     Xinpei-Public-Key  only from a pseudonym that is not enrolled yet: its name is the hash of this key
+
+Nonces are remembered in memory only, so a node that has started again refuses what was dated before; and what is dated
+ahead of its clock it serves only when that time has come (`Caller.time_ms`), so that no later life can take it again.
 
 Used by both sides: clients sign, nodes verify. It says who calls, never what the caller may do.
 """
@@ -26,10 +29,16 @@ from ledger.errors import LedgerError, VerificationError
 from ledger.membership import Actor
 
 WINDOW_MS = 60_000
-"""How far a request's time may lie from the node's clock; nonces are remembered this long either way."""
+"""How old a request may be; nonces are remembered this long."""
+
+AHEAD_MS = 5_000
+"""How far a caller's clock may be ahead of the node's: such a request waits until the node's clock is there."""
 
 NONCES_MAX = 100_000
 """Remembered nonces; a node that sees more within the window refuses further requests until some lapse."""
+
+STRANGER_NONCES_MAX = 10_000
+"""As NONCES_MAX, for pseudonyms that the chain does not know: anybody can make those, and must not shut out members."""
 
 ACTOR = "xinpei-actor"
 KEY = "xinpei-key"
@@ -63,6 +72,8 @@ class Caller:
     role: str
     """The member's role, `customer` for pseudonyms."""
     public_key: bytes
+    time_ms: int
+    """When the caller dated the request; it is served once the node's clock is there."""
     enrolled: bool
     """False for a pseudonym that the chain does not know yet."""
 
@@ -112,16 +123,19 @@ class RequestSigner:
 class RequestVerifier:
     """A node's side: verifies requests and remembers their nonces."""
 
-    def __init__(self, chain_id: str, audience: str) -> None:
+    def __init__(self, chain_id: str, audience: str, started_ms: int) -> None:
         """Verify for one node.
 
         Args:
             chain_id: The network's chain.
             audience: The organisation this node belongs to.
+            started_ms: The node's clock at its start: what was dated before, an earlier life may have taken.
         """
         self._chain_id = chain_id
         self._audience = audience
+        self._started_ms = started_ms
         self._nonces: dict[tuple[str, bytes], int] = {}
+        self._stranger_nonces: dict[tuple[str, bytes], int] = {}
 
     def verify(
         self,
@@ -153,8 +167,14 @@ class RequestVerifier:
         time_ms = _number(headers, TIME)
         nonce = _hex(headers, NONCE, 16)
         signature = _hex(headers, SIGNATURE, 64)
-        if abs(time_ms - now_ms) > WINDOW_MS:
-            msg = f"{TIME}: expected within {WINDOW_MS} ms of this node's clock {now_ms}, got {time_ms}"
+        if not now_ms - WINDOW_MS <= time_ms <= now_ms + AHEAD_MS:
+            msg = (
+                f"{TIME}: expected at most {WINDOW_MS} ms before and {AHEAD_MS} ms after this node's clock {now_ms}, "
+                f"got {time_ms}"
+            )
+            raise AuthenticationError(msg)
+        if time_ms < self._started_ms:
+            msg = f"{TIME}: {time_ms} is before this node started at {self._started_ms}; sign the request again"
             raise AuthenticationError(msg)
         actor = find_actor(name)
         public_key = self._public_key(actor, name, version, height, headers)
@@ -165,8 +185,14 @@ class RequestVerifier:
             verify("request", public_key, encode(signed), signature)
         except VerificationError as error:
             raise AuthenticationError(str(error)) from None
-        self._remember(name, nonce, time_ms, now_ms)
-        return Caller(name, actor.role if actor else "customer", public_key, enrolled=actor is not None)
+        if (name, nonce) in self._nonces or (name, nonce) in self._stranger_nonces:
+            msg = f"{NONCE}: this request was received before"
+            raise AuthenticationError(msg)
+        if actor is not None:
+            _remember(self._nonces, NONCES_MAX, (name, nonce), time_ms, now_ms)
+        else:
+            _remember(self._stranger_nonces, STRANGER_NONCES_MAX, (name, nonce), time_ms, now_ms)
+        return Caller(name, actor.role if actor else "customer", public_key, time_ms, enrolled=actor is not None)
 
     def _public_key(
         self, actor: Actor | None, name: str, version: int, height: int, headers: Mapping[str, str]
@@ -185,16 +211,17 @@ class RequestVerifier:
             raise AuthenticationError(msg)
         return public_key
 
-    def _remember(self, name: str, nonce: bytes, time_ms: int, now_ms: int) -> None:
-        if (name, nonce) in self._nonces:
-            msg = f"{NONCE}: this request was received before"
+
+def _remember(
+    nonces: dict[tuple[str, bytes], int], nonces_max: int, nonce: tuple[str, bytes], time_ms: int, now_ms: int
+) -> None:
+    if len(nonces) >= nonces_max:
+        for lapsed in [key for key, at_ms in nonces.items() if at_ms < now_ms - WINDOW_MS]:
+            del nonces[lapsed]
+        if len(nonces) >= nonces_max:
+            msg = f"{NONCE}: too many requests within {WINDOW_MS} ms; try again later"
             raise AuthenticationError(msg)
-        if len(self._nonces) >= NONCES_MAX:
-            self._nonces = {key: at for key, at in self._nonces.items() if at >= now_ms - WINDOW_MS}
-            if len(self._nonces) >= NONCES_MAX:
-                msg = f"{NONCE}: too many requests within {WINDOW_MS} ms; try again later"
-                raise AuthenticationError(msg)
-        self._nonces[name, nonce] = time_ms
+    nonces[nonce] = time_ms
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

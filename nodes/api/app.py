@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from nodes.api import chain
 from nodes.api.errors import BODY_BYTES_MAX, TooLargeError, install_handlers
 from nodes.authentication import RequestVerifier
-from nodes.network.node import NetworkNode
+from nodes.network.node import NetworkNode, read_clock_ms
 
 DESCRIPTION = """
 Every request but `GET /v1/health` is signed by its caller: the headers `Xinpei-Actor`, `Xinpei-Key`, `Xinpei-Time`,
@@ -30,7 +30,7 @@ def make_app(node: NetworkNode, routers: Iterable[APIRouter]) -> FastAPI:
     """
     app = FastAPI(title="Xinpei", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.node = node
-    app.state.verifier = RequestVerifier(node.application.genesis.chain_id, node.organisation)
+    app.state.verifier = RequestVerifier(node.application.genesis.chain_id, node.organisation, read_clock_ms())
     app.include_router(chain.router)
     for router in routers:
         app.include_router(router)

@@ -4,6 +4,7 @@ A route asks for a `Caller` and states who may use it: any authenticated caller,
 node (the organisation itself, whose command line holds its key), or a customer about herself.
 """
 
+import asyncio
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -25,15 +26,18 @@ async def authenticate(request: Request, node: Node) -> Caller:
     """Return who sent a request; raises `AuthenticationError`."""
     verifier = cast("RequestVerifier", request.app.state.verifier)
     path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
-    return verifier.verify(
+    now_ms = read_clock_ms()
+    caller = verifier.verify(
         request.headers,
         method=request.method,
         target=f"{path}?{query}" if query else path,
         body=await request.body(),
-        now_ms=read_clock_ms(),
+        now_ms=now_ms,
         height=node.view.height + 1,
         find_actor=node.view.actor,
     )
+    await asyncio.sleep(max(0, caller.time_ms - now_ms) / 1000)  # see `nodes.authentication`
+    return caller
 
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]

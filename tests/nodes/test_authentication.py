@@ -7,8 +7,10 @@ import pytest
 
 from ledger.crypto.signatures import PrivateKey
 from ledger.membership import Actor, KeyRecord
+from nodes import authentication
 from nodes.authentication import (
     ACTOR,
+    AHEAD_MS,
     NONCE,
     PUBLIC_KEY,
     WINDOW_MS,
@@ -42,12 +44,12 @@ def check(
         "now_ms": NOW,
         "height": 5,
     }
-    verifier = verifier or RequestVerifier("test", "hospital-a")
+    verifier = verifier or RequestVerifier("test", "hospital-a", NOW)
     return verifier.verify(given, find_actor=find_actor, **(fields | changes))
 
 
 def test_a_signed_request_names_its_caller() -> None:
-    assert check(headers()) == Caller("insurer-a", "insurer", KEY.public_key, enrolled=True)
+    assert check(headers()) == Caller("insurer-a", "insurer", KEY.public_key, NOW, enrolled=True)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_a_signed_request_names_its_caller() -> None:
         {"target": "/v1/claims?status=open"},
         {"body": b"{ }"},
         {"now_ms": NOW + WINDOW_MS + 1},
-        {"now_ms": NOW - WINDOW_MS - 1},
+        {"now_ms": NOW - AHEAD_MS - 1},
         {"height": 10},
     ],
 )
@@ -68,13 +70,13 @@ def test_a_request_is_refused_when_anything_about_it_was_changed(change: dict[st
 
 def test_a_request_for_another_node_or_chain_is_refused() -> None:
     with pytest.raises(AuthenticationError, match="does not verify"):
-        check(headers(), RequestVerifier("test", "hospital-b"))
+        check(headers(), RequestVerifier("test", "hospital-b", NOW))
     with pytest.raises(AuthenticationError, match="does not verify"):
-        check(headers(), RequestVerifier("other", "hospital-a"))
+        check(headers(), RequestVerifier("other", "hospital-a", NOW))
 
 
 def test_a_request_is_taken_once() -> None:
-    verifier = RequestVerifier("test", "hospital-a")
+    verifier = RequestVerifier("test", "hospital-a", NOW)
     check(headers(), verifier)
     with pytest.raises(AuthenticationError, match="received before"):
         check(headers(), verifier)
@@ -89,6 +91,40 @@ def test_a_stranger_is_refused_and_a_pseudonym_certifies_itself() -> None:
     assert (caller.role, caller.enrolled) == ("customer", False)
     with pytest.raises(AuthenticationError, match="not the pseudonym"):
         check(headers(actor=name, carry_key=True) | {PUBLIC_KEY: bytes(32).hex()})
+
+
+def test_a_request_that_an_earlier_life_of_the_node_may_have_taken_is_refused() -> None:
+    """Nonces are in memory only: what was dated before the start may have been received before it."""
+    with pytest.raises(AuthenticationError, match="before this node started"):
+        check(headers(), RequestVerifier("test", "hospital-a", NOW + 1), now_ms=NOW + 2)
+    caller = check(headers(), RequestVerifier("test", "hospital-a", NOW), now_ms=NOW - AHEAD_MS)
+    assert caller.time_ms == NOW, "who serves it waits until then, so that no life takes what a later one would"
+
+
+def test_a_request_of_a_pseudonym_is_not_taken_again_once_it_is_enrolled() -> None:
+    verifier = RequestVerifier("test", "hospital-a", NOW)
+    name = pseudonym_name(KEY.public_key)
+    given = headers(actor=name, carry_key=True)
+    check(given, verifier)
+    enrolled = Actor(name, "customer", (KeyRecord(1, KEY.public_key, 0, None),), "hospital-a")
+    with pytest.raises(AuthenticationError, match="received before"):
+        check(given, verifier, lambda _name: enrolled)
+
+
+def test_strangers_cannot_use_up_the_memory_that_members_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "STRANGER_NONCES_MAX", 3)
+    verifier = RequestVerifier("test", "hospital-a", NOW)
+    name = pseudonym_name(KEY.public_key)
+    for number in range(3):
+        check(headers(actor=name, carry_key=True, nonce=bytes([number] * 16)), verifier)
+    with pytest.raises(AuthenticationError, match="too many requests"):
+        check(headers(actor=name, carry_key=True), verifier)
+    check(headers(), verifier)
+    lapsed = NOW + WINDOW_MS + 1
+    fresh = RequestSigner(KEY, "test", name, carry_key=True).headers(
+        "hospital-a", "POST", "/v1/claims?status=paid", b"{}", time_ms=lapsed, nonce=b"n" * 16
+    )
+    check(fresh, verifier, now_ms=lapsed)
 
 
 @pytest.mark.parametrize("name", [ACTOR, NONCE])
