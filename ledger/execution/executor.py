@@ -138,14 +138,14 @@ def run_query(
         index=0,
     )
     try:
-        message = decode(arguments, method.message)
-    except DecodeError as error:
-        raise InvalidTransactionError(MALFORMED_ARGUMENTS, str(error)) from None
-    try:
         with metered(Meter(QUERY_METER_UNITS_MAX)):
+            try:
+                message = decode(arguments, method.message)
+            except DecodeError as error:
+                raise InvalidTransactionError(MALFORMED_ARGUMENTS, str(error)) from None
             instance = Frame(context, overlay, read_only=True).contract(loaded.kind)
             return encode(getattr(instance, method_name)(message))
-    except (ContractError, VerificationError):
+    except (ContractError, VerificationError, InvalidTransactionError):
         raise
     except MeterExhaustedError:
         raise InvalidTransactionError(METER_EXHAUSTED, f"{contract}.{method_name}: ask for less") from None
@@ -270,7 +270,7 @@ class BlockExecution:
         except ContractError as error:
             code, reason = self._read_rejection(error)
         except VerificationError as error:
-            code, reason = INVALID_PROOF, str(error)
+            code, reason = self._read_failure(error)
         except MeterExhaustedError:
             code, reason = METER_EXHAUSTED, f"expected at most {METER_UNITS_MAX} charges"
         except MemoryError:
@@ -302,6 +302,13 @@ class BlockExecution:
         getattr(frame.contract(loaded.kind), method_name)(message)
         return OK, ""
 
+    def _read_failure(self, error: VerificationError) -> tuple[str, str]:
+        """Return a failed proof's code and reason, or a fault where a contract raised what is not plain text."""
+        if len(error.args) == 1 and type(error.args[0]) is str and _is_encodable(error.args[0]):
+            return INVALID_PROOF, error.args[0]
+        self._faults.append(f"raised {type(error).__name__} with {error.args!r}")
+        return CONTRACT_FAULT, "the contract failed in a way it does not declare"
+
     def _read_rejection(self, error: ContractError) -> tuple[str, str]:
         """Return a contract's code and reason, or a fault where they cannot stand in a receipt."""
         code, reason = error.code, error.reason
@@ -320,6 +327,14 @@ class BlockExecution:
 class _Rejection(Struct):
     code: Annotated[str, Meta(min_length=1, max_length=64)]
     reason: str
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _block_full(transaction_id: bytes, charges: int) -> Receipt:

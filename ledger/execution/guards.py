@@ -42,7 +42,7 @@ def check_value(value: Any) -> Any:
     elif isinstance(value, Fraction):
         charge(FRACTION_UNITS)
         _check_bits(max(value.numerator.bit_length(), value.denominator.bit_length()))
-    elif isinstance(value, _SEQUENCES):
+    elif isinstance(value, (*_SEQUENCES, dict)):
         _pay(len(value))
     elif isinstance(value, float | complex | set | frozenset):
         msg = f"contracts have no {type(value).__name__}"
@@ -60,7 +60,7 @@ def _pay(items: int) -> None:
     if items > SEQUENCE_ITEMS_MAX:
         msg = f"expected at most {SEQUENCE_ITEMS_MAX} items, got {items}"
         raise OverflowError(msg)
-    charge(1 + items // ITEMS_PER_UNIT)
+    charge(1 + max(items, 0) // ITEMS_PER_UNIT)
 
 
 def _bits(value: Any) -> int:
@@ -225,6 +225,14 @@ def check_plain(value: Any) -> Any:
     return check_value(value)
 
 
+def check_formatted(value: Any) -> Any:
+    """Return `value` if every Python formats it alike: fractions have formats from 3.12 on only."""
+    if type(value) not in (str, int, bool):
+        msg = f"expected text or an integer to format, got {type(value).__name__}"
+        raise TypeError(msg)
+    return check_value(value)
+
+
 def make_range(*bounds: int) -> range:
     """Return `range(...)` of a bounded length; its turns are charged where they are made."""
     result = range(*bounds)
@@ -296,8 +304,43 @@ METHODS: Final = frozenset({"join", "replace", "extend"}) | _GROWING | _UNICODE 
 `call_method` only. A contract's own method of such a name is called the same way and behaves as ever."""
 
 
+_CONSTRUCTORS = frozenset({"fromhex", "from_bytes", "fromkeys"})
+_CODECS = frozenset({"utf-8", "ascii"})
+
+
+def _is_builtin_type(subject: Any) -> bool:
+    return isinstance(subject, type) and issubclass(subject, (*_SEQUENCES, dict, int))
+
+
+def read_field(subject: Any, name: str) -> Any:
+    """Return `subject.name` for a name of METHODS that is not called: a field or method of the contract's own.
+
+    Raises:
+        TypeError: For a built-in value's method, which would later be called without its bounds.
+    """
+    if isinstance(subject, (*_SEQUENCES, dict, int)) or _is_builtin_type(subject):
+        msg = f"{name}: expected it to be called at once"
+        raise TypeError(msg)
+    return getattr(subject, name)
+
+
+def _check_call(name: str, subject: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """Refuse what would get past the bounds below, or what not every Python has."""
+    if _is_builtin_type(subject) and name not in _CONSTRUCTORS:
+        msg = f"{name}: expected it to be called on a value, not on a type"
+        raise TypeError(msg)
+    if isinstance(subject, str | bytes):
+        if name in {"encode", "decode"} and (named or len(arguments) > 1 or not _CODECS.issuperset(arguments)):
+            msg = f"{name}: expected UTF-8 or ASCII, without error handlers"
+            raise ValueError(msg)
+        if name == "replace" and named:
+            msg = "replace: expected no keyword, only newer Pythons have one"
+            raise TypeError(msg)
+
+
 def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:
     """Return `subject.name(*arguments, **named)`, bounded before it runs."""
+    _check_call(name, subject, arguments, named)
     if isinstance(subject, (*_SEQUENCES, dict)):
         _pay(len(subject))
         if name == "join" and isinstance(subject, str | bytes):
@@ -320,10 +363,22 @@ def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def pay_for(value: Any) -> Any:
-    """Return `value`, charged by its length: for comparisons, searches, slices and unpackings."""
-    if isinstance(value, (*_SEQUENCES, dict)):
+    """Return `value`, charged by its length: for comparisons, searches, slices and unpackings.
+
+    Raises:
+        TypeError: For a type: before 3.12 an enum answers `in` with an exception where it now says False.
+    """
+    if isinstance(value, type):
+        msg = f"expected a value to compare with or search in, got the type {value.__name__}"
+        raise TypeError(msg)
+    if isinstance(value, Sized):
         _pay(len(value))
     return value
+
+
+def iterate(items: Iterable[Any]) -> Iterator[Any]:
+    """Return `iter(items)`; there is no iterating over a function, which might never end."""
+    return iter(items)
 
 
 # ------------------------------------------------------------------------------------------------ builtins
@@ -367,7 +422,7 @@ def round_number(number: Any, digits: int | None = None) -> Any:
 
 
 _PLAIN_BUILTINS = (
-    *("abs", "bool", "bytes", "classmethod", "dict", "divmod", "int", "isinstance", "iter", "len", "list", "next"),
+    *("abs", "bool", "bytes", "classmethod", "dict", "divmod", "int", "isinstance", "len", "list", "next"),
     *("property", "range", "staticmethod", "str", "tuple", "AssertionError", "ValueError", "__build_class__"),
 )
 
@@ -377,6 +432,7 @@ BUILTINS: Final[Mapping[str, Any]] = {
     "any": _over(any),
     "enumerate": _eager(enumerate),
     "filter": _eager(filter),
+    "iter": iterate,
     "map": _eager(map),
     "max": _over(max),
     "min": _over(min),
@@ -395,7 +451,9 @@ NAMESPACE: Final[Mapping[str, Any]] = {
     "__leave__": leave_call,
     "__deeper__": deeper,
     "__freeze__": MappingProxyType,
-    "__iterate__": iter,
+    "__iterate__": iterate,
+    "__field__": read_field,
+    "__formatted__": check_formatted,
     "__change__": change,
     "__change_item__": change_item,
     "__pay_for__": pay_for,

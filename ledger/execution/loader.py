@@ -22,24 +22,37 @@ from ledger.crypto.hashes import hash_bytes, hash_tagged
 from ledger.errors import DecodeError, LedgerError
 from ledger.execution import contract as contract_api
 from ledger.execution import guards
+from ledger.execution.constants import find_changeable
 from ledger.execution.contract import CLOCK, Contract, MethodKind, Table, method_kind
 from ledger.execution.meter import Meter, MeterExhaustedError, metered
 from ledger.execution.metering import insert_charges
 from ledger.execution.replay import REPLAY
-from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules
+from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules, parse
 from ledger.genesis import ContractPin
 from ledger.limits import METER_UNITS_MAX, PROTOCOL_VERSION
 
 PLATFORM_MODULES: Final = (
     "ledger.codec",
+    "ledger.crypto.commitments",
+    "ledger.crypto.hashes",
+    "ledger.crypto.signatures",
+    "ledger.errors",
     "ledger.execution.contract",
+    "ledger.execution.executor",
     "ledger.execution.guards",
     "ledger.execution.meter",
     "ledger.execution.metering",
     "ledger.execution.primitives",
+    "ledger.execution.replay",
+    "ledger.execution.state",
+    "ledger.genesis",
     "ledger.limits",
+    "ledger.membership",
+    "ledger.merkle",
+    "ledger.transactions",
 )
-"""The modules of the core whose source is part of every code hash."""
+"""The modules of the core whose source is part of every code hash: all that the contract API and metering are made of,
+and what runs the calls. Packages' own texts say nothing and are left out."""
 
 RESERVED_NAMES: Final = frozenset({CLOCK, REPLAY})
 """The system's own entries in the state."""
@@ -194,7 +207,7 @@ class _Loader:
         refusals = check_source(name, source)
         if refusals:
             raise ContractLoadError("\n".join(str(refusal) for refusal in refusals))
-        return ast.parse(source, filename=name)
+        return parse(name, source)
 
     def _execute(self, name: str, tree: ast.Module) -> ModuleType:
         module = ModuleType(f"metered:{name}", ast.get_docstring(tree))
@@ -208,6 +221,9 @@ class _Loader:
         except (Exception, MeterExhaustedError) as error:
             msg = f"{name}: cannot be executed: {type(error).__name__}: {error}"
             raise ContractLoadError(msg) from error
+        for kept in find_changeable(namespace):
+            msg = f"{name}: {kept} keeps a value that can change; keep a tuple, or make it in a function"
+            raise ContractLoadError(msg)
         return module
 
     def _import(self, name: str, _globals: object, _locals: object, fromlist: tuple[str, ...], _level: int) -> object:

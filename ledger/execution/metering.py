@@ -7,7 +7,8 @@
     x += y                         the same, in place
     == < in, x[1:2], *x            what is compared, searched, sliced or unpacked is charged by its length
     list(...), str(...), ...       a guarded call that is charged by size
-    x.join(...), x.replace(...)    a guarded call that is bounded before it runs
+    x.join(...), x.replace(...)    a guarded call that is bounded before it runs; x.join alone is refused
+    first, *rest = x               what is taken apart is charged by its length
     NAME = {...} at module level   becomes a read-only mapping
     a generator expression         becomes a list first: laziness would hide whose charge a turn is
 
@@ -165,15 +166,37 @@ class _Inserter(ast.NodeTransformer):
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.FormattedValue:
         """Format plain values only: the text of any other object may hold its address."""
-        node.value = _call("__plain__", self.visit(node.value))
+        guard = "__plain__" if node.format_spec is None else "__formatted__"
+        node.value = _call(guard, self.visit(node.value))
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         """Guard calls of types by their name, and of methods that can grow."""
+        called = node.func
+        if isinstance(called, ast.Attribute) and called.attr in guards.METHODS:
+            node.args = [ast.Constant(value=called.attr), called.value, *node.args]
+            node.func = _name("__method__")
         self.generic_visit(node)
         if isinstance(node.func, ast.Name) and node.func.id in guards.CALLS:
             node.func = _name(guards.CALLS[node.func.id])
-        elif isinstance(node.func, ast.Attribute) and node.func.attr in guards.METHODS:
-            node.args = [ast.Constant(value=node.func.attr), node.func.value, *node.args]
-            node.func = _name("__method__")
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """Guard the reading of a method that can grow: only calls of it are bounded."""
+        self.generic_visit(node)
+        if node.attr not in guards.METHODS or not isinstance(node.ctx, ast.Load):
+            return node
+        return _call("__field__", node.value, ast.Constant(value=node.attr))
+
+    def visit_match_case(self, node: ast.match_case) -> ast.match_case:
+        """Leave the pattern alone."""
+        node.guard = None if node.guard is None else self.visit(node.guard)
+        node.body = [self.visit(statement) for statement in node.body]
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.Assign:
+        """Charge what is taken apart into a list by its length."""
+        self.generic_visit(node)
+        if any(isinstance(inner, ast.Starred) for target in node.targets for inner in ast.walk(target)):
+            node.value = _call("__pay_for__", node.value)
         return node

@@ -8,6 +8,7 @@ closed: names and imports that are not allowed are refused, rather than those th
     names        no builtins but those of `ledger.execution.guards.BUILTINS`; nothing with two underscores
     attributes   a leading underscore only on self and cls; no assignment to any; no introspection
     numbers      no float literals, no `/` without a Fraction, no `**` but small constants such as 2**53, no `<<`
+    types        a type's name is called, or stands in an annotation or isinstance; it is not passed on
     collections  no sets; constants of a module are tuples, or dicts that become read-only
     control      no recursion, generators, async, `with`, `global`, `finally`; `try` catches declared errors only
     classes      plain bases, known decorators, no special methods but `__post_init__`
@@ -24,16 +25,19 @@ from typing import Final, NamedTuple
 from ledger.execution import guards
 from ledger.execution.call_graph import find_recursion
 from ledger.execution.metering import is_constant_dict
+from ledger.execution.names import bound_names, fraction_names, type_places
 from ledger.limits import INTEGER_BITS_MAX
 
 API_MODULE: Final = "ledger.execution.contract"
+OLDEST_PYTHON: Final = (3, 11)
+"""The oldest Python of a node: what only newer ones understand is no contract."""
 
 STANDARD_NAMES: Final[Mapping[str, frozenset[str]]] = {
     "collections.abc": frozenset({"Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence"}),
     "enum": frozenset({"Enum", "IntEnum", "StrEnum", "unique"}),
     "fractions": frozenset({"Fraction"}),
     "typing": frozenset(
-        {"Annotated", "Any", "ClassVar", "Final", "Generic", "Literal", "NoReturn", "Protocol", "Self", "TypeAlias"}
+        {"Annotated", "ClassVar", "Final", "Generic", "Literal", "NoReturn", "Protocol", "Self", "TypeAlias"}
         | {"TypeVar", "assert_never", "cast"}
     ),
 }
@@ -48,7 +52,7 @@ _INTROSPECTION: Final = re.compile(
     r"(gi|f|tb|co|cr|ag|func)_.*|mro|with_traceback|format|format_map|translate|maketrans"
 )
 _UNBOUNDED: Final = frozenset(
-    {"expandtabs", "casefold", "title", "capitalize", "swapcase", "isprintable", "isidentifier"}
+    {"expandtabs", "casefold", "title", "capitalize", "swapcase", "isprintable", "isidentifier", "is_integer"}
 )
 _FORMAT_SPEC: Final = re.compile(r"[<>=^]?0?[0-9]{0,2},?[bdoxXs]?")
 
@@ -70,6 +74,7 @@ _NODES: Final[Mapping[type[ast.AST], tuple[str, str]]] = {
     ast.TryStar: ("except*", "a check before the call"),
     ast.Import: ("import", "from MODULE import NAME"),
     ast.Delete: ("del", "a new value, or the table's delete"),
+    ast.MatchStar: ("a star in a pattern", "a slice"),
 }
 
 
@@ -97,7 +102,7 @@ def check_source(module: str, source: str) -> tuple[Refusal, ...]:
         source: Its text.
     """
     try:
-        tree = ast.parse(source, filename=module)
+        tree = parse(module, source)
     except (SyntaxError, ValueError, RecursionError) as error:
         return (Refusal(module, getattr(error, "lineno", None) or 1, f"a syntax error ({error})", "valid Python"),)
     checker = _Checker(tree)
@@ -106,6 +111,11 @@ def check_source(module: str, source: str) -> tuple[Refusal, ...]:
     checker.check_recursion(tree)
     refusals = sorted(set(checker.found))
     return tuple(Refusal(module, line, found, instead) for line, found, instead in refusals)
+
+
+def parse(module: str, source: str) -> ast.Module:
+    """Return a module's syntax tree by the grammar of OLDEST_PYTHON, as far as newer Pythons can tell it."""
+    return ast.parse(source, filename=module, feature_version=OLDEST_PYTHON)
 
 
 def imported_modules(tree: ast.Module, known: Collection[str]) -> Iterator[str]:
@@ -128,8 +138,9 @@ class _Checker(ast.NodeVisitor):
 
     def __init__(self, tree: ast.Module) -> None:
         self.found: list[tuple[int, str, str]] = []
-        self._bound = _bound_names(tree)
-        self._fractions = _fraction_names(tree)
+        self._bound = bound_names(tree)
+        self._type_places = type_places(tree)
+        self._fractions = fraction_names(tree)
 
     def refuse(self, node: ast.AST, found: str, instead: str) -> None:
         """Note a refusal at a node's line."""
@@ -176,14 +187,33 @@ class _Checker(ast.NodeVisitor):
         elif isinstance(node.ctx, ast.Load):
             if node.id not in self._bound and node.id not in guards.BUILTINS:
                 self.refuse(node, f"the name {node.id}", _instead_of(node.id))
+            elif node.id in guards.CALLS and id(node) not in self._type_places:
+                self.refuse(node, f"the type {node.id} as a value", f"a call of {node.id} where it is needed")
         elif node.id in guards.BUILTINS or node.id in guards.CALLS:
             self.refuse(node, f"an assignment to {node.id}", "another name")
 
     def visit_arg(self, node: ast.arg) -> None:
         """Refuse parameters that hide what metering counts on."""
+        self._check_annotation(node.annotation)
         if node.arg in guards.BUILTINS or node.arg in guards.CALLS or "__" in node.arg:
             self.refuse(node, f"a parameter {node.arg}", "another name")
         self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """Refuse annotations that do more than name types."""
+        self._check_annotation(node.annotation)
+        self.generic_visit(node)
+
+    def _check_annotation(self, annotation: ast.expr | None) -> None:
+        """Refuse work in an annotation, which is not metered: it names types, and may call Meta."""
+        for node in () if annotation is None else ast.walk(annotation):
+            works = isinstance(node, ast.Lambda | ast.NamedExpr | ast.comprehension)
+            works |= isinstance(node, ast.Call) and not (isinstance(node.func, ast.Name) and node.func.id == "Meta")
+            works |= isinstance(node, ast.BinOp) and not (
+                isinstance(node.op, ast.BitOr | ast.Sub | ast.Add) or _is_constant_power(node)
+            )
+            if works:
+                self.refuse(node, "this annotation", "types by their names, with Meta at most")
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         """Refuse introspection, assignment, and what belongs to others."""
@@ -285,6 +315,7 @@ class _Checker(ast.NodeVisitor):
         for decorator in node.decorator_list:
             if not isinstance(decorator, ast.Name) or decorator.id not in _DECORATORS:
                 self.refuse(decorator, "this decorator", f"one of {', '.join(sorted(_DECORATORS))}")
+        self._check_annotation(node.returns)
         self._check_defaults(node.args)
         self.generic_visit(node)
 
@@ -311,6 +342,26 @@ class _Checker(ast.NodeVisitor):
                 self.refuse(decorator, "this decorator", "a plain class")
         if node.name in guards.BUILTINS or node.name in guards.CALLS or "__" in node.name:
             self.refuse(node, f"a class {node.name}", "another name")
+        self.generic_visit(node)
+
+    def visit_For(self, node: ast.For) -> None:
+        """Refuse a star in a loop's target: what it copies is not charged."""
+        self._check_target(node.target)
+        self.generic_visit(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> None:
+        """Refuse a star in a comprehension's target."""
+        self._check_target(node.target)
+        self.generic_visit(node)
+
+    def _check_target(self, target: ast.expr) -> None:
+        if any(isinstance(node, ast.Starred) for node in ast.walk(target)):
+            self.refuse(target, "a star in a loop's target", "an assignment in its body")
+
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
+        """Refuse what copies the rest of a mapping."""
+        if node.rest is not None:
+            self.refuse(node, "a star in a pattern", "the mapping itself")
         self.generic_visit(node)
 
     def visit_MatchClass(self, node: ast.MatchClass) -> None:
@@ -357,40 +408,12 @@ def _is_mutable(node: ast.AST) -> bool:
     return isinstance(node, ast.List | ast.Dict | ast.ListComp | ast.DictComp | ast.GeneratorExp)
 
 
-def _bound_names(tree: ast.Module) -> frozenset[str]:
-    """Return every name that the module binds anywhere: scopes are Python's affair, unknown names are ours."""
-    bound: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.alias(asname=str(name)):
-                bound.add(name)
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.alias(name=name):
-                bound.add(name)
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.MatchMapping(rest=str(name)):
-                bound.add(name)
-    return frozenset(bound)
-
-
 def _is_constant_power(node: ast.AST) -> bool:
     """Whether a node is a small power written out, such as 2**53: the compiler makes a constant of it."""
     match node:
         case ast.BinOp(left=ast.Constant(value=int(base)), op=ast.Pow(), right=ast.Constant(value=int(exponent))):
             return 0 <= base <= 10 and 0 <= exponent <= 128
     return False
-
-
-def _fraction_names(tree: ast.Module) -> frozenset[str]:
-    """Return the names that are annotated as fractions, or assigned a call to Fraction, anywhere in the module."""
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        match node:
-            case (
-                ast.arg(arg=name, annotation=ast.Name(id="Fraction"))
-                | ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="Fraction"))
-                | ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="Fraction")))
-            ):
-                names.add(name)
-    return frozenset(names)
 
 
 def _is_immutable(node: ast.expr) -> bool:

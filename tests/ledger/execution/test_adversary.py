@@ -11,7 +11,7 @@ from tests.ledger.execution.chain import API, Chain, load
 TEMPLATE = (
     API
     + """
-from enum import Enum
+from enum import Enum, StrEnum
 from fractions import Fraction
 
 class Ask(Struct):
@@ -22,6 +22,9 @@ class Row(Struct):
     value: int | str | tuple[int, ...]
 
 class Colour(Enum):
+    RED = "red"
+
+class Word(StrEnum):
     RED = "red"
 
 def twice(function, argument):
@@ -87,10 +90,29 @@ FAULTS = {
     "a rejection with a number": ("reject(7, 'why')", "rejected with"),
     "a rejection that cannot be encoded": ("reject('BAD', '\\ud800')", "rejected with"),
     "a constant dict that is changed": ("NAMES['a'] = 2", "does not support item assignment"),
+    "a length below nothing": ("bytes(0 - 1000000000)", "ValueError"),
+    "a method that grows, kept for later": ("f = text.ljust\nf(100000000)", "TypeError"),
+    "a method that grows, passed on": ("tuple(map(text.ljust, (100000000,)))", "TypeError"),
+    "a method of a type that grows": ("str.ljust('a', 100000000)", "TypeError"),
+    "letters of a Python's own tables by a type's method": ("str.lower('ÄÖ')", "TypeError"),
+    "letters of a Python's own tables by an enum's method": ("Word.lower('ÄÖ')", "TypeError"),
+    "names of a Python's own tables": ("'é'.encode('ascii', 'namereplace')", "expected UTF-8 or ASCII"),
+    "letters named by a Python's own tables": ("b'a'.decode('unicode_escape')", "expected UTF-8 or ASCII"),
+    "a replacement that newer Pythons count": ("'aa'.replace('a', 'b', count=1)", "TypeError"),
+    "a member looked for in an enum": ("'red' in Colour", "TypeError"),
+    "a fraction in a format that newer Pythons have": ("f'{Fraction(1, 2):>10}'", "expected text or an integer"),
+    "an iterator over a function without end": ("5 in iter(text.isascii, 2)", "TypeError"),
+    "a proof's error that holds an address": ("raise VerificationError(self)", "raised"),
+    "a proof's error of several parts": ("raise VerificationError('a', 'b')", "raised"),
+    "a proof's error that cannot be encoded": ("raise VerificationError('\\ud800')", "raised"),
     "bytes that decode to nothing": ("decode(b'\\xc1', Ask)", "DecodeError"),
 }
 
 EXHAUSTIONS = {
+    "a meter turned back by lengths below nothing": "while n != 0:\n    text.ljust(0 - 1000000)",
+    "merging without end": "x = {i: i for i in range(2000)}\nwhile n != 0:\n    x | x",
+    "taking apart without end": "x = (1,) * 200000\nwhile n != 0:\n    *y, last = x",
+    "searching values without end": "x = {i: i for i in range(2000)}\nn = 0 - 1\nwhile n not in x.values():\n    n = 0 - 1",
     "splitting without end": "x = 'a b ' * 100000\nwhile n != 0:\n    x.split(' ')",
     "searching without end": "x = [i for i in range(20000)]\nwhile n != 0:\n    n = n if 20001 in x else n + 0",
     "comparing without end": "x = 'a' * 200000\ny = 'a' * 200000\nwhile n != 0:\n    x == y",
@@ -133,6 +155,7 @@ def test_a_fault_reverts_and_hides_its_text(attempt: str) -> None:
     chain, executed = attack(body)
     receipt, honest = executed.receipts
     assert (receipt.code, receipt.events) == ("CONTRACT_FAULT", ())
+    assert 0 <= receipt.charges <= METER_UNITS_MAX
     assert "private" not in receipt.reason
     assert len(executed.faults) == 1
     assert fault in executed.faults[0]

@@ -1,9 +1,11 @@
 """Loading contracts: closures and their hashes, imports, method tables, and what cannot be loaded."""
 
+import ast
+
 import pytest
 
 from ledger.execution.loader import PLATFORM_MODULES, ContractLoadError, load_contracts
-from tests.ledger.execution.chain import API, COUNTER, MEMBERSHIP, Chain, load, platform
+from tests.ledger.execution.chain import API, COUNTER, MEMBERSHIP, ROOT, Chain, load, platform
 
 RULES = '"""Rules."""\nLIMIT = 10\n\n\ndef is_large(n: int) -> bool:\n    return n > LIMIT\n'
 USER = (
@@ -140,3 +142,47 @@ def test_a_module_that_runs_for_ever_is_refused() -> None:
 
 def test_a_module_sees_nothing_of_its_host() -> None:
     assert "cannot be executed: NameError" in refusal(host="X = Y\nif False:\n    Y = 1\n")
+
+
+KEEPERS = {
+    "a list from a function": "def make():\n    return [1]\n\n\nKEPT = make()\n",
+    "a list inside a tuple": "def make():\n    return (1, [1])\n\n\nKEPT = make()\n",
+    "a list in a constant dict": "def make():\n    return [1]\n\n\nKEPT = {'a': make()}\n",
+    "an iterator": "def make():\n    return iter((1, 2))\n\n\nKEPT = make()\n",
+    "a list in a closure": "def make():\n    kept = [1]\n    return lambda: kept\n\n\nKEPT = make()\n",
+    "a list in a default": "def make():\n    kept = [1]\n    return lambda a=kept: a\n\n\nKEPT = make()\n",
+    "a list in a struct": API
+    + "class Row(Struct):\n    n: tuple[int, ...]\n\ndef make():\n    return [1]\n\nKEPT = Row(make())\n",
+    "a list on a class": "def make():\n    return [1]\n\n\nclass Keeper:\n    KEPT = make()\n",
+    "a struct that can change": API + "class Row(Struct, frozen=False):\n    n: int\n",
+}
+
+
+@pytest.mark.parametrize("keeper", KEEPERS)
+def test_nothing_that_can_change_outlives_a_transaction(keeper: str) -> None:
+    assert "a value that can change" in refusal(keeper=KEEPERS[keeper])
+
+
+def test_what_cannot_change_may_be_kept() -> None:
+    source = (
+        API
+        + "from enum import Enum\nfrom fractions import Fraction\n\nclass Kind(Enum):\n    A = 'a'\n\n"
+        + "class Row(Struct):\n    n: tuple[int, ...]\n"
+        + "    @property\n    def size(self) -> int:\n        return len(self.n)\n\n"
+        + "def make(n: int) -> Row:\n    return Row((n,))\n\nROWS = (make(1), make(2))\nBY = {'a': ROWS, 'b': Kind.A}\n"
+        + "HALF = Fraction(1, 2)\nPICK = lambda row, rows=ROWS: rows\n"
+    )
+    assert load(keeper=source).get("counter") is not None
+
+
+def test_a_code_hash_covers_all_that_the_contract_api_is_made_of() -> None:
+    waiting, closure = ["ledger.execution.contract", "ledger.execution.metering"], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in closure or not (ROOT / f"{name.replace('.', '/')}.py").exists():
+            continue
+        closure.add(name)
+        for node in ast.walk(ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ledger"):
+                waiting += [node.module, *(f"{node.module}.{item.name}" for item in node.names)]
+    assert closure <= set(PLATFORM_MODULES), sorted(closure - set(PLATFORM_MODULES))

@@ -78,7 +78,7 @@ PROGRAM = dedent('''
         merged = {**pairs, **WEIGHTS}
         return (
             tuple(items), share, tuple(turned), tuple(pairs.items()), best, first, joined, count, str(best),
-            tuple(map(tuple, nested)), spread[1:], tuple(merged), any(n < 0 for n in numbers), all(numbers),
+            tuple(tuple(row) for row in nested), spread[1:], tuple(merged), any(n < 0 for n in numbers), all(numbers),
             tuple(enumerate(words)), text.replace("a", "bb"), text.upper(), text[::-1], int("12") // 5, -7 % 3,
             round(share), Colour("red").value, [colour.value for colour in Colour], classify(best), collect(numbers),
             (lambda a, b=2: a + b)(1), double(3, by=5), bytes(3) + b"x" * 2, (5).to_bytes(2, "big"),

@@ -99,6 +99,18 @@ REFUSED = {
     "def len(a):\n    pass": "a function len",
     "class dict:\n    pass": "a class dict",
     "def f(a):\n    match a:\n        case int(_x=1):\n            pass": "the attribute _x",
+    "def f(a):\n    return tuple(map(str, a))": "the type str as a value",
+    "def f(a):\n    s = str\n    return s(a)": "the type str as a value",
+    "def f(a):\n    return sorted(a, key=str)": "the type str as a value",
+    "def f(a, g=bytes):\n    return g(a)": "the type bytes as a value",
+    "def f(a):\n    return (int, bytes)[1](a)": "the type bytes as a value",
+    "def f(a):\n    def g(b: [c for c in a]):\n        return b\n    return g": "this annotation",
+    "def f(a):\n    b: int | max(a) = 1\n    return b": "this annotation",
+    "def f(a) -> (lambda: a)():\n    return a": "this annotation",
+    "def f(a):\n    return a.is_integer()": "the attribute is_integer",
+    "from typing import Any": "import Any",
+    "type Row = int": "a syntax error",
+    "def f[T](a: T) -> T:\n    return a": "a syntax error",
     "def f(:": "a syntax error",
 }
 
@@ -155,6 +167,8 @@ def test_ordinary_code_passes() -> None:
             total = sum(row.amount for row in rows)
             share = Fraction(total, 3) / 2
             best = max(rows, key=lambda row: row.amount)
+            sizes: dict[str, int] = dict.fromkeys(("a",), int.from_bytes(b"", "big"))
+            assert isinstance(sizes, dict) and decode(b"\\x00", int) == 0
             for number, row in enumerate(sorted(rows, key=lambda row: row.double)):
                 total += number + self._weigh(row)
             while total > 0:
