@@ -26,6 +26,7 @@ from ledger.codec import decode, encode
 from ledger.consensus.driver import Timeout
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import InvalidTransactionError, LedgerError
+from ledger.limits import FRAME_BYTES_MAX
 from ledger.replica import Replica
 from ledger.replica.log import LogEntry
 from ledger.replica.messages import CommittedBlock, Message
@@ -351,9 +352,9 @@ class NetworkNode:
                 continue
             self._flush_log()
             self._perform_one(effect)
-        self._flush_log()
 
     def _flush_log(self) -> None:
+        """Put inputs on the disk before anything follows from them; those that led to nothing wait for the next."""
         if self._pending_log:
             self.files.log.append(self._pending_log)
             self._pending_log = []
@@ -441,7 +442,10 @@ class NetworkNode:
             self._report("send-refused", {"peer": peer, "why": str(error)})
 
     def _send_blocks(self, peer: str, from_height: int, count: int) -> None:
+        """Send blocks while little waits for the peer: a full backlog would forget the first ones, which it needs."""
         for height in range(from_height, from_height + count):
+            if self._transport is None or self._transport.waiting_bytes(peer) >= FRAME_BYTES_MAX:
+                return
             block, commit = self.files.blocks.block(height), self.files.blocks.commit(height)
             if block is None or commit is None:
                 return

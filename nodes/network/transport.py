@@ -220,6 +220,11 @@ class Transport:
         for link in self._links.values():
             _queue(link, frame)
 
+    def waiting_bytes(self, peer: str) -> int:
+        """Return how much waits to be sent to a peer; 0 if there is no such peer."""
+        link = self._links.get(peer)
+        return 0 if link is None else link.backlog.size
+
     def connected(self) -> frozenset[str]:
         """Return the peers that frames can be sent to now."""
         return frozenset(link.name for link in self._links.values() if link.outgoing)
