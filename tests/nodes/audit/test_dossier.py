@@ -158,13 +158,15 @@ def test_there_is_no_dossier_of_a_claim_that_does_not_exist(settled: Settled, ch
 # ------------------------------------------------------------------------------------------- every byte
 
 
-def test_no_byte_of_a_dossier_can_be_another(settled: Settled) -> None:
-    data = settled.data
-    genesis = settled.chain.genesis
+def test_no_byte_of_a_dossier_can_be_another(chain: AuditedChain) -> None:
+    case = chain.case(chain.consent(), chain.policy())
+    chain.do(*chain.admit(case))
+    data = render(collect_dossier(chain.application, chain.blocks, case.claim_id))
+    verify_dossier(data, chain.genesis)
     for index in range(len(data)):
         flipped = data[:index] + bytes([data[index] ^ (0x01, 0x02, 0x20)[index % 3]]) + data[index + 1 :]
         with pytest.raises(VerificationError):
-            verify_dossier(flipped, genesis)
+            verify_dossier(flipped, chain.genesis)
 
 
 def test_a_byte_more_or_less_is_refused(settled: Settled) -> None:
