@@ -12,6 +12,8 @@
     delivered          everything that is live was delivered             nothing
     withdrawn          the customer ended the claim                      nothing
 
+An interim bill that did not reach the chain before the discharge is of no use any more and is not entered.
+
 What a grant no longer covers is not sent to be refused record by record: an entry that fails would still leave the
 record's commitment in the chain. One record that is on the chain already stands for all, and its refusal is the trace.
 """
