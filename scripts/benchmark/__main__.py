@@ -1,0 +1,111 @@
+"""`scripts/bench`: start a network, load it, print what it did and what the machine could do."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+import uvloop
+
+from scripts.benchmark.claims import load_claims, prepare_patients
+from scripts.benchmark.figures import Limits, Load, Percentiles, describe, render
+from scripts.benchmark.machine import describe_machine, measure_limits
+from scripts.benchmark.network import BenchmarkNetwork
+from scripts.benchmark.transactions import TransactionSource, load_transactions, measure_idle_finality
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything: fixed amounts, so that two runs do the same."""
+
+    limit_seconds: float
+    idle_transactions: int
+    idle_claims: int
+    claims: int
+    claims_at_once: int
+    singles: int
+    single_clients: int
+    batches: int
+    batch_clients: int
+
+
+QUICK = Plan(0.2, 40, 6, 40, 16, 1_000, 64, 60, 16)
+DEFAULT = Plan(1.0, 200, 24, 200, 32, 5_000, 64, 300, 16)
+BATCH = 100
+FAILED_EXIT_CODE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that one run measured."""
+
+    limits: Limits
+    idle: Percentiles
+    loads: list[Load]
+
+
+def main() -> int:
+    """Run the benchmark; exit code 1 if anything failed under load."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description="Start a network of four nodes on this machine, load it, and print figures."
+    )
+    parser.add_argument("--quick", action="store_true", help="about a minute, with rougher percentiles")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else DEFAULT
+    begun = time.monotonic()
+    cores = len(os.sched_getaffinity(0))
+    with BenchmarkNetwork() as network:
+        machine = describe_machine(network.folder)
+        machine["network"] = f"{len(network.names)} validators on one machine, TLS between nodes and to clients"
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            results = runner.run(run(network, plan))
+    machine["took"] = f"{time.monotonic() - begun:.0f} s, {os.getloadavg()[0]:.1f} load at the end"
+    if arguments.json:
+        print(json.dumps(_collect(machine, plan, results, cores), ensure_ascii=False))
+    else:
+        print("\n".join(render(machine, results.limits, results.loads, results.idle, cores)))
+    return FAILED_EXIT_CODE if any(load.failures for load in results.loads) else 0
+
+
+async def run(network: BenchmarkNetwork, plan: Plan) -> Results:
+    """Measure everything on a running network."""
+    _say("the machine's own limits")
+    limits = measure_limits(network.folder, plan.limit_seconds)
+    source = TransactionSource(network)
+    _say("finality on the idle network")
+    idle = await measure_idle_finality(network, source, plan.idle_transactions)
+    _say(f"{plan.idle_claims + plan.claims} customers with policies and grants")
+    patients = await prepare_patients(network, plan.idle_claims + plan.claims)
+    loads = []
+    _say(f"{plan.idle_claims} claims one after the other")
+    loads.append(await load_claims(network, patients[: plan.idle_claims], 1))
+    _say(f"{plan.claims} claims, {plan.claims_at_once} at once")
+    loads.append(await load_claims(network, patients[plan.idle_claims :], plan.claims_at_once))
+    _say(f"{plan.singles} transactions in submissions of 1")
+    loads.append(await load_transactions(network, source, 1, plan.singles, plan.single_clients))
+    _say(f"{plan.batches * BATCH} transactions in submissions of {BATCH}")
+    loads.append(await load_transactions(network, source, BATCH, plan.batches, plan.batch_clients))
+    return Results(limits, idle, loads)
+
+
+def _collect(machine: dict[str, str], plan: Plan, results: Results, cores: int) -> dict[str, object]:
+    return {
+        "machine": machine,
+        "cores": cores,
+        "plan": asdict(plan),
+        "limits": asdict(results.limits),
+        "idle_finality_ms": asdict(results.idle),
+        "loads": [describe(load, results.limits, cores) for load in results.loads],
+    }
+
+
+def _say(text: str) -> None:
+    print(f"{text} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

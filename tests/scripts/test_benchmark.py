@@ -1,0 +1,127 @@
+"""The benchmark's arithmetic; how fast anything is, no test says."""
+
+import math
+import os
+
+import pytest
+
+from scripts.benchmark.connections import parse_head
+from scripts.benchmark.figures import (
+    Limits,
+    Load,
+    Percentiles,
+    Work,
+    count_claim_work,
+    count_transaction_work,
+    describe,
+    percentiles,
+    render,
+)
+from scripts.benchmark.network import read_cpu_seconds
+
+LIMITS = Limits(
+    verify=10_000,
+    sign=20_000,
+    sha256=500_000,
+    encode=1_000_000,
+    decode=250_000,
+    seal=2_000,
+    open=4_000,
+    commit=5_000,
+    synced_write=1_000,
+)
+
+
+def make_load(units: int = 200, failures: int = 0) -> Load:
+    return Load(
+        name="a load",
+        unit="transaction",
+        units=units,
+        failures=failures,
+        seconds=4.0,
+        latency=percentiles([0.010] * 99 + [0.500]),
+        cpu_seconds={"hospital-a": 0.5, "insurer-a": 1.5},
+        disk_bytes=800_000,
+        blocks=10,
+        transactions=200,
+        submissions=2,
+        work=count_transaction_work(4, 100),
+        failure_codes=("TIMEOUT 3",) if failures else (),
+    )
+
+
+def test_percentiles_are_samples_by_nearest_rank() -> None:
+    found = percentiles([number / 1000 for number in range(100, 0, -1)])
+    assert found == Percentiles(100, 50.0, 95.0, 99.0, 100.0)
+
+
+def test_percentiles_of_one_sample_are_that_sample() -> None:
+    assert percentiles([0.25]) == Percentiles(1, 250.0, 250.0, 250.0, 250.0)
+
+
+def test_percentiles_of_nothing_are_zero_of_zero() -> None:
+    assert percentiles([]) == Percentiles(0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_the_rare_slow_one_shows_in_the_last_percentile_only() -> None:
+    found = percentiles([0.010] * 98 + [0.5, 0.6])
+    assert (found.p50, found.p95, found.p99, found.worst) == (10.0, 10.0, 500.0, 600.0)
+
+
+def test_the_bare_cost_adds_up_what_the_limits_say() -> None:
+    work = Work(verify=4, hashes=10, encode=10, decode=10, seal=1, open=1, commit=1)
+    assert math.isclose(work.bare_us(LIMITS), 400 + 20 + 10 + 40 + 500 + 250 + 200)
+
+
+def test_a_hundred_transactions_share_one_signature() -> None:
+    one, hundred = count_transaction_work(4, 1), count_transaction_work(4, 100)
+    assert one.verify == 4
+    assert hundred.verify == pytest.approx(0.04)
+    assert (one.hashes, one.decode) == (hundred.hashes, hundred.decode)
+
+
+def test_a_claim_seals_its_records_once_and_not_once_for_each_validator() -> None:
+    four, seven = count_claim_work(4, 17, 4, 4), count_claim_work(7, 17, 4, 4)
+    assert (four.seal, four.open) == (seven.seal, seven.open) == (6, 5)
+    assert seven.verify == 28
+
+
+def test_rates_and_costs_are_of_what_succeeded() -> None:
+    load = make_load(units=200, failures=100)
+    assert load.rate == 50.0
+    assert load.cpu_us == 10_000.0
+
+
+def test_a_load_in_which_nothing_succeeded_has_figures_too() -> None:
+    described = describe(make_load(units=0, failures=3), LIMITS, 2)
+    assert (described["rate"], described["cpu_us"], described["disk_bytes_per_unit_and_node"]) == (0.0, 0.0, 0.0)
+
+
+def test_the_report_for_programs_has_the_ratio_to_the_bare_cost() -> None:
+    load = make_load()
+    described = describe(load, LIMITS, 2)
+    bare_us = load.work.bare_us(LIMITS)
+    assert described["cost_over_bare"] == pytest.approx(10_000 / bare_us)
+    assert described["bare_rate"] == pytest.approx(2e6 / bare_us)
+    assert described["disk_bytes_per_unit_and_node"] == 2_000
+
+
+def test_the_report_names_machine_percentiles_processes_and_failures() -> None:
+    text = "\n".join(render({"machine": "a loom"}, LIMITS, [make_load(failures=3)], percentiles([0.05]), 2))
+    for part in ("a loom", "p50 10 ms", "p99 10 ms", "worst 500 ms", "hospital-a 0.5", "3 failed", "TIMEOUT 3"):
+        assert part in text
+
+
+def test_cpu_time_is_read_past_a_process_name_with_brackets() -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = ["S", *["0"] * 10, str(3 * ticks), str(ticks), *["0"] * 30]
+    assert read_cpu_seconds(f"17 (a) name (b)) {' '.join(fields)}") == 4.0
+
+
+def test_an_answer_is_as_long_as_its_head_says() -> None:
+    assert parse_head(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nx: y\r\n\r\n") == (200, 12)
+
+
+def test_an_answer_without_a_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="content-length"):
+        parse_head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
