@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -52,14 +52,12 @@ def xinpei() -> None:
     """Xinpei 信赔: a ledger on which a claim settles by itself, and only under the customer's consent."""
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; every expected error is one sentence and exit code 1."""
     from nodes.storage.errors import StorageError
 
     try:
-        xinpei.main(args=arguments, prog_name="xinpei", standalone_mode=False)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
+        code = xinpei.main(args=arguments, prog_name="xinpei", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -69,3 +67,4 @@ def main(arguments: list[str] | None = None) -> Any:
     except (LedgerError, StorageError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)  # a command that ended early gives its code, the others nothing
