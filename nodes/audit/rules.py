@@ -151,7 +151,7 @@ def check_figures(evidence: Evidence) -> None:
         expect(f"{what} difference", moves.hex(), settlement.difference.hex())
         if settlement.outcome.disposition == "none":
             expect(f"{what} payment", None, settlement.payment_id)
-            verify_difference(moves, 0, int.from_bytes(next(blindings), "little"))
+            verify_difference(moves, 0, int.from_bytes(next(blindings, b""), "little"))
         else:
             _check_payment(claim, settlement, payments.pop(settlement.payment_id or "", None))
         former = settlement

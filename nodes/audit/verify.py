@@ -21,6 +21,7 @@ from ledger.blocks import BlockHeader
 from ledger.codec import encode
 from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
+from ledger.execution.loader import ContractSet
 from ledger.genesis import Genesis
 from ledger.light_client import TrustedState, advance, trust_genesis
 from ledger.membership import Actor, ValidatorSet
@@ -99,6 +100,18 @@ def walk_certificates(genesis: Genesis, certificates: tuple[Certificate, ...]) -
                 raise VerificationError(msg)
         trusted = advance(trusted, certificate.header, certificate.commit, certificate.next_validators)
     return deciding
+
+
+def check_contracts(genesis: Genesis, contracts: ContractSet) -> None:
+    """Check that these are the contracts that the genesis pins: the rules that ran, and the adjudicator to run again.
+
+    Raises:
+        VerificationError: Naming the first contract that differs.
+    """
+    pinned = {pin.name: pin.code_hash for pin in genesis.contracts}
+    loaded = {pin.name: pin.code_hash for pin in contracts.pins()}
+    for name in sorted(pinned.keys() | loaded.keys()):
+        expect(f"contract {name}", pinned.get(name), loaded.get(name))
 
 
 def _check_checkpoint(dossier: Dossier, checkpoint: bytes | None) -> None:

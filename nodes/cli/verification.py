@@ -49,7 +49,8 @@ def verify(
     from ledger.errors import LedgerError
     from nodes.audit.reveal import verify_reveal
     from nodes.audit.summary import render_summary, summarise
-    from nodes.audit.verify import verify_dossier
+    from nodes.audit.verify import check_contracts, verify_dossier
+    from nodes.contract_sources import load_installed_contracts
     from nodes.schemas.trace import render_formula
 
     output = Output(as_json=as_json)
@@ -57,6 +58,7 @@ def verify(
     try:
         verified = verify_dossier(dossier.read_bytes(), load_genesis(genesis), read_checkpoint(checkpoint))
         if reveal is not None:
+            check_contracts(verified.genesis, load_installed_contracts())
             path = openings or dossier.with_suffix(".openings.json")
             seal_key = open_seal_key(Home(home), reveal, verified)
             revealed = verify_reveal(verified, path.read_bytes(), seal_key)

@@ -58,8 +58,13 @@ def read(data: bytes, kind: type[S]) -> S:
     except (ValueError, RecursionError) as error:
         msg = f"{kind.__name__}: not JSON: {error}"
         raise DecodeError(msg) from None
+    try:
+        encoded = codec.encode(value)
+    except (UnicodeEncodeError, OverflowError) as error:  # half a surrogate pair, or an integer of more than 64 bits
+        msg = f"{kind.__name__}: {error}"
+        raise DecodeError(msg) from None
     # The codec holds the bounds of the fields; the round trip applies them.
-    return codec.decode(codec.encode(value), kind)
+    return codec.decode(encoded, kind)
 
 
 def plain(value: object) -> object:

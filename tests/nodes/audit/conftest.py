@@ -11,7 +11,7 @@ from ledger.execution.loader import ContractSet
 from nodes.audit.collect import collect_dossier
 from nodes.audit.dossier import Dossier
 from nodes.schemas.canonical_json import render
-from tests.contracts.consortium import Case, Figure, digest, load
+from tests.contracts.consortium import Call, Case, Figure, digest, load
 from tests.nodes.audit.chain import AuditedChain
 
 PAYABLE = Figure.draw(206_000, "payable")
@@ -69,8 +69,8 @@ def settle(chain: AuditedChain) -> Case:
     return case
 
 
-def correct(chain: AuditedChain, case: Case) -> None:
-    """Replace the invoice, settle the difference and pay it."""
+def correct(chain: AuditedChain, case: Case, payable: Figure = RAISED) -> None:
+    """Replace the invoice, settle the difference and pay it, if there is any."""
     signer, target, original = chain.append(case, "invoice")
     assert isinstance(original, Append)
     invoice, reversal, new = case.record("invoice"), chain.draw("record"), chain.draw("record")
@@ -81,7 +81,7 @@ def correct(chain: AuditedChain, case: Case) -> None:
     close = Close(case.stay_id, 2, parts, len(parts), bill.point, (tag,), case.grant_id)
     chain.do((signer, target, minus), (signer, target, plus), (signer, "records.close", close), chain.share(case, new))
     outcome = replace(
-        chain.outcome(case, RAISED),
+        chain.outcome(case, payable),
         version=2,
         closings=(ClosingReference(case.stay_id, 2),),
         accumulator_sequence=1,
@@ -89,5 +89,9 @@ def correct(chain: AuditedChain, case: Case) -> None:
         decision=digest("decision 2"),
         opening_hash=digest("openings 2"),
     )
-    chain.do((case.insurer, "records.deliver", Deliver(new)), chain.settle(case, outcome))
+    deliver: Call = (case.insurer, "records.deliver", Deliver(new))
+    if payable == PAYABLE:
+        chain.do(deliver, chain.settle(case, replace(outcome, disposition="none"), 0))
+        return
+    chain.do(deliver, chain.settle(case, outcome))
     chain.paid(case)

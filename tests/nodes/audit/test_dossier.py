@@ -175,6 +175,15 @@ def test_a_byte_more_or_less_is_refused(settled: Settled) -> None:
         refused(changed, settled, "canonical form")
 
 
+@pytest.mark.parametrize(
+    "spelling", [b'"\\ud800"', b"99999999999999999999999", b"-99999999999999999999999", b"NaN", b"1e3", b"null", b"{}"]
+)
+def test_json_that_no_codec_holds_is_refused(settled: Settled, spelling: bytes) -> None:
+    data = settled.data
+    refused(data.replace(b'"test-chain"', spelling, 1), settled, "canonical form")
+    refused(data.replace(b'"round": 0', b'"round": ' + spelling, 1), settled, "canonical form")
+
+
 def leaves_of(value: object, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
     """Return the paths to everything in plain lists that is no list."""
     if not isinstance(value, list):
@@ -435,6 +444,18 @@ def test_figures_that_do_not_add_up_are_named(
 ) -> None:
     with pytest.raises(VerificationError, match=match):
         check_figures(changed(evidence_of(corrected.dossier), path, **fields))
+
+
+def test_a_settlement_that_moves_nothing_needs_the_proof_of_that(chain: AuditedChain) -> None:
+    case = settle(chain)
+    correct(chain, case, PAYABLE)
+    dossier = collect_dossier(chain.application, chain.blocks, case.claim_id)
+    evidence = verify_dossier(render(dossier), chain.genesis).evidence
+    assert [settlement.outcome.disposition for settlement in evidence.settlements] == ["payout", "none"]
+    settled = Settled(chain, case)
+    for blindings in ((), (bytes([1]) + bytes(31),), (*evidence.zero_blindings, bytes(32))):
+        with pytest.raises(VerificationError):
+            verify_dossier(with_evidence(dossier, zero_blindings=blindings), settled.chain.genesis)
 
 
 def test_a_dropped_payment_is_named(corrected: Settled) -> None:

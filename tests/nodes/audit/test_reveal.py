@@ -18,7 +18,7 @@ from ledger.errors import VerificationError
 from nodes.audit.collect import CollectionError, collect_dossier, collect_openings
 from nodes.audit.reveal import Openings, Revealed, verify_reveal
 from nodes.audit.summary import render_summary, summarise
-from nodes.audit.verify import VerifiedClaim, verify_dossier
+from nodes.audit.verify import VerifiedClaim, check_contracts, verify_dossier
 from nodes.entropy import SeededEntropy
 from nodes.roles.insurer.casebook import Draft
 from nodes.roles.insurer.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
@@ -242,6 +242,15 @@ def test_terms_need_a_header_of_the_same_validators_and_a_proof(desk: Desk) -> N
             verify_reveal(verified, render(changed), SEAL_KEY)
     with pytest.raises(VerificationError, match="canonical form"):
         verify_reveal(verified, render(openings) + b" ", SEAL_KEY)
+
+
+def test_the_adjudicator_must_be_the_pinned_one(desk: Desk) -> None:
+    check_contracts(desk.chain.genesis, desk.chain.contracts)
+    pins = tuple(
+        replace(pin, code_hash=bytes(32)) if pin.name == "adjudication" else pin for pin in desk.chain.genesis.contracts
+    )
+    with pytest.raises(VerificationError, match="contract adjudication: expected 0000"):
+        check_contracts(replace(desk.chain.genesis, contracts=pins), desk.chain.contracts)
 
 
 def test_there_are_no_openings_of_an_unsettled_claim(desk: Desk) -> None:
