@@ -40,11 +40,12 @@ FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 256 * 1024
 """One frame between peers: a full proposal with its header and signatures."""
 
 METER_UNITS_MAX = 200_000
-"""Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us); the largest honest
-transaction uses under 20,000."""
+"""Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us, at most 0.5); an honest
+settlement of one stay uses about 6,000, one of 8 stays with 64 parts each under 150,000."""
 
-BLOCK_METER_UNITS_MAX = 4_000_000
-"""Charges of one block: about 0.5 s of contract code, a quarter of the propose timeout."""
+BLOCK_METER_UNITS_MAX = 1_500_000
+"""Charges of one block: under a quarter of the propose timeout if every unit is of the dearest kind (0.46 us on two
+cores), about 0.2 s of ordinary contract code."""
 
 CALL_DEPTH_MAX = 48
 """Contract functions inside one another. Far below what any Python's own stack allows, so that every node stops at
@@ -53,11 +54,11 @@ the same call; the deepest honest one is about 12."""
 BLOCK_CLOCK_CALLS_MAX = 64
 """Due clock calls that one block runs; the rest waits for the next block, which is due at once."""
 
-BLOCK_CLOCK_METER_UNITS_MAX = 2_000_000
+BLOCK_CLOCK_METER_UNITS_MAX = 750_000
 """Charges that clock calls may use of one block's: the other half belongs to transactions."""
 
 QUERY_METER_UNITS_MAX = 5_000_000
-"""Charges of one query: about a second of one node, agreed on by nobody."""
+"""Charges of one query: about a second of one node, two at worst, agreed on by nobody."""
 
 CANDIDATES_MAX = 8
 """Executed candidates of one height kept in memory: one per round that is still talked about."""
@@ -91,7 +92,8 @@ MEMPOOL_BYTES_MAX = 64 * 1024 * 1024
 """What waits for a block, in memory only: sixteen full blocks."""
 
 MEMPOOL_SIGNER_SUBMISSIONS_MAX = 512
-"""Waiting submissions of one signer: one loud member cannot crowd out the others."""
+MEMPOOL_SIGNER_BYTES_MAX = MEMPOOL_BYTES_MAX // 4
+"""Waiting submissions of one signer, and what they weigh: one loud member cannot crowd out the others."""
 
 BLOCK_SIGNER_TRANSACTIONS_MAX = 2_048
 """Transactions of one signer in one block; failures cost nothing, so a quota must."""
@@ -138,7 +140,8 @@ RESEND_SUBMISSIONS_MAX = 64
 RESEND_AFTER_MS = 2_000
 """How long a local submission waits for a block before it is sent again."""
 
-TIMEOUT_PROPOSE_MS = 2_000
+TIMEOUT_PROPOSE_MS = 3_000
+"""Four times what the dearest block takes to execute (BLOCK_METER_UNITS_MAX)."""
 TIMEOUT_PREVOTE_MS = 500
 TIMEOUT_PRECOMMIT_MS = 500
 TIMEOUT_DELTA_MS = 250

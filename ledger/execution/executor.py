@@ -33,6 +33,7 @@ from ledger.errors import ContractError, DecodeError, InvalidTransactionError, V
 from ledger.execution.contract import CLOCK, Context, Frame, MethodKind, ScheduledCall, read_actor
 from ledger.execution.loader import ContractSet
 from ledger.execution.meter import Meter, MeterExhaustedError, charge, metered
+from ledger.execution.primitives import BYTES_PER_UNIT
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_prefix
 from ledger.genesis import Genesis
@@ -66,8 +67,6 @@ from ledger.transactions import (
 
 BASE_UNITS: Final = 20
 """What a transaction costs before its contract runs."""
-_BYTES_PER_UNIT: Final = 64
-
 DUE_PREFIX: Final = encode_prefix(CLOCK, "due")
 
 
@@ -290,7 +289,7 @@ class BlockExecution:
     def _dispatch(
         self, frame: Frame, kind: MethodKind, contract: str, method_name: str, arguments: bytes
     ) -> tuple[str, str]:
-        charge(BASE_UNITS + len(arguments) // _BYTES_PER_UNIT)
+        charge(BASE_UNITS + len(arguments) // BYTES_PER_UNIT)
         loaded = self._contracts.get(contract)
         method = loaded.method(method_name, kind) if loaded else None
         if loaded is None or method is None:

@@ -22,9 +22,12 @@ from ledger.limits import INTEGER_BITS_MAX, SEQUENCE_ITEMS_MAX
 ITEMS_PER_UNIT: Final = 8
 """Items or characters that one unit pays for, where C code does the loop."""
 
-INTEGER_UNITS: Final = 2
+INTEGER_UNITS: Final = 4
 FRACTION_UNITS: Final = 20
 """One guarded operation; a fraction's has a greatest common divisor in it."""
+
+METHOD_UNITS: Final = 4
+"""One guarded method call, whatever it does."""
 
 _SEQUENCES = (str, bytes, tuple, list)
 
@@ -340,6 +343,7 @@ def _check_call(name: str, subject: Any, arguments: tuple[Any, ...], named: dict
 
 def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:
     """Return `subject.name(*arguments, **named)`, bounded before it runs."""
+    charge(METHOD_UNITS)
     _check_call(name, subject, arguments, named)
     if isinstance(subject, (*_SEQUENCES, dict)):
         _pay(len(subject))
@@ -353,6 +357,8 @@ def call_method(name: str, subject: Any, *arguments: Any, **named: Any) -> Any:
             return change("__add__", subject, *arguments) and None
         elif name in _UNICODE:
             _check_ascii(subject)
+        elif name == "sort":
+            _pay_for_order(len(subject))
     if name in _GROWING and isinstance(subject, str | bytes | int):
         _pay(named.get("length", arguments[0] if arguments else 1))
     for argument in arguments:
@@ -407,6 +413,7 @@ def _eager(function: Callable[..., Iterable[Any]]) -> Callable[..., Iterator[Any
 def total(items: Iterable[Any], start: Any = 0) -> Any:
     """Return `sum(items, start)` of numbers, bounded."""
     numbers = list_items(items)
+    _pay(len(numbers))
     if isinstance(start, int) and all(type(number) is int for number in numbers):
         return check_value(sum(numbers, start))
     result = start
@@ -414,6 +421,17 @@ def total(items: Iterable[Any], start: Any = 0) -> Any:
         charge_turn()
         result = add(result, number)
     return result
+
+
+def sort_items(items: Iterable[Any], **named: Any) -> list[Any]:
+    """Return `sorted(items, **named)`, charged by the comparisons that it may take."""
+    listed = list_items(items)
+    _pay_for_order(len(listed))
+    return sorted(listed, **named)
+
+
+def _pay_for_order(items: int) -> None:
+    charge(items * items.bit_length() // ITEMS_PER_UNIT)
 
 
 def round_number(number: Any, digits: int | None = None) -> Any:
@@ -438,7 +456,7 @@ BUILTINS: Final[Mapping[str, Any]] = {
     "min": _over(min),
     "reversed": _eager(reversed),
     "round": round_number,
-    "sorted": _over(sorted),
+    "sorted": sort_items,
     "sum": total,
     "zip": _eager(zip),
 }

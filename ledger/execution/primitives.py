@@ -14,7 +14,8 @@ from ledger.execution.meter import charge
 
 V = TypeVar("V")
 
-BYTES_PER_UNIT: Final = 64
+BYTES_PER_UNIT: Final = 16
+"""Bytes that one unit pays for: they may be as many small integers, each an object to decode."""
 SIGNATURE_UNITS: Final = 600
 """One Ed25519 verification, about 60 us."""
 POINT_UNITS: Final = 500

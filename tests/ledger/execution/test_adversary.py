@@ -112,7 +112,7 @@ EXHAUSTIONS = {
     "a meter turned back by lengths below nothing": "while n != 0:\n    text.ljust(0 - 1000000)",
     "merging without end": "x = {i: i for i in range(2000)}\nwhile n != 0:\n    x | x",
     "taking apart without end": "x = (1,) * 200000\nwhile n != 0:\n    *y, last = x",
-    "searching values without end": "x = {i: i for i in range(2000)}\nn = 0 - 1\nwhile n not in x.values():\n    n = 0 - 1",
+    "searching values without end": "x = {i: i for i in range(999)}\nn = 0 - 1\nwhile n not in x.values():\n    n = n",
     "splitting without end": "x = 'a b ' * 100000\nwhile n != 0:\n    x.split(' ')",
     "searching without end": "x = [i for i in range(20000)]\nwhile n != 0:\n    n = n if 20001 in x else n + 0",
     "comparing without end": "x = 'a' * 200000\ny = 'a' * 200000\nwhile n != 0:\n    x == y",
