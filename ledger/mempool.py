@@ -1,9 +1,10 @@
 """Submissions that wait for a block: bounded, first in first out, fair between signers.
 
 Held in memory only: a submission that is lost in a crash is sent again by whoever made it, so nothing here is durable.
-The order is that of arrival. Two bounds keep it fair: one signer holds at most MEMPOOL_SIGNER_SUBMISSIONS_MAX places,
-and gets at most BLOCK_SIGNER_TRANSACTIONS_MAX transactions into one block; what is above waits behind the others, in
-its own order. A transaction waits once: a submission that repeats a waiting transaction id is refused.
+The order is that of arrival. Two bounds keep it fair: one signer holds at most MEMPOOL_SIGNER_SUBMISSIONS_MAX places
+and MEMPOOL_SIGNER_BYTES_MAX bytes, and gets at most BLOCK_SIGNER_TRANSACTIONS_MAX transactions into one block; what is
+above waits behind the others, in its own order. A transaction waits once: a submission that repeats a waiting
+transaction id is refused.
 
 The mempool does not verify: whoever adds has asked the application first.
 """
@@ -19,6 +20,7 @@ from ledger.limits import (
     BLOCK_SIGNER_TRANSACTIONS_MAX,
     BLOCK_TRANSACTIONS_MAX,
     MEMPOOL_BYTES_MAX,
+    MEMPOOL_SIGNER_BYTES_MAX,
     MEMPOOL_SIGNER_SUBMISSIONS_MAX,
     MEMPOOL_SUBMISSIONS_MAX,
     RESEND_AFTER_MS,
@@ -48,7 +50,8 @@ class Mempool:
         """Start empty."""
         self._waiting: dict[bytes, _Waiting] = {}
         self._transaction_ids: set[bytes] = set()
-        self._signers: dict[str, int] = {}
+        self._signers: dict[str, tuple[int, int]] = {}
+        """How many submissions of a signer wait, and how many bytes they have."""
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -83,16 +86,18 @@ class Mempool:
             )
         if len(set(ids)) != len(ids) or not self._transaction_ids.isdisjoint(ids):
             raise InvalidTransactionError(ALREADY_WAITING, "a transaction of this submission waits already")
-        if self._signers.get(submission.signer, 0) >= MEMPOOL_SIGNER_SUBMISSIONS_MAX:
+        count, weight = self._signers.get(submission.signer, (0, 0))
+        if count >= MEMPOOL_SIGNER_SUBMISSIONS_MAX or weight + size > MEMPOOL_SIGNER_BYTES_MAX:
             raise InvalidTransactionError(
                 SIGNER_QUOTA,
-                f"{submission.signer} has {MEMPOOL_SIGNER_SUBMISSIONS_MAX} waiting submissions; try again later",
+                f"{submission.signer}: expected at most {MEMPOOL_SIGNER_SUBMISSIONS_MAX} waiting submissions of "
+                f"{MEMPOOL_SIGNER_BYTES_MAX} bytes, got {count + 1} of {weight + size}; try again after a block",
             )
         if len(self._waiting) >= MEMPOOL_SUBMISSIONS_MAX or self._bytes + size > MEMPOOL_BYTES_MAX:
             raise InvalidTransactionError(MEMPOOL_FULL, "too much is waiting; try again after a block")
         self._waiting[submission.id] = _Waiting(submission, size, ids, is_local, now_ms)
         self._transaction_ids.update(ids)
-        self._signers[submission.signer] = self._signers.get(submission.signer, 0) + 1
+        self._signers[submission.signer] = (count + 1, weight + size)
         self._bytes += size
 
     def select(self) -> Iterator[Submission]:
@@ -119,9 +124,9 @@ class Mempool:
         signer = waiting.submission.signer
         self._transaction_ids.difference_update(waiting.transaction_ids)
         self._bytes -= waiting.size
-        self._signers[signer] -= 1
-        if not self._signers[signer]:
-            del self._signers[signer]
+        count, weight = self._signers.pop(signer)
+        if count > 1:
+            self._signers[signer] = (count - 1, weight - waiting.size)
 
     def remove_committed(self, submissions: tuple[Submission, ...]) -> None:
         """Let go what a block included: every submission none of whose transactions is still to come."""

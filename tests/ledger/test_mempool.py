@@ -17,6 +17,7 @@ from ledger.limits import (
     BLOCK_BYTES_MAX,
     BLOCK_SIGNER_TRANSACTIONS_MAX,
     BLOCK_TRANSACTIONS_MAX,
+    MEMPOOL_SIGNER_BYTES_MAX,
     MEMPOOL_SIGNER_SUBMISSIONS_MAX,
     RESEND_AFTER_MS,
     RESEND_SUBMISSIONS_MAX,
@@ -75,6 +76,16 @@ def test_one_loud_signer_does_not_crowd_out_the_others() -> None:
     with pytest.raises(InvalidTransactionError, match=module.SIGNER_QUOTA):
         mempool.add(submission(99_999), NOW_MS, is_local=True)
     mempool.add(submission(1, "b"), NOW_MS, is_local=True)
+
+
+def test_one_signer_with_few_but_large_submissions_does_not_crowd_out_the_others() -> None:
+    mempool = filled(*(submission(number, count=20, size=16_000) for number in range(52)))
+    assert MEMPOOL_SIGNER_BYTES_MAX - 400_000 < mempool.size_bytes <= MEMPOOL_SIGNER_BYTES_MAX
+    with pytest.raises(InvalidTransactionError, match=module.SIGNER_QUOTA):
+        mempool.add(submission(99, count=20, size=16_000), NOW_MS, is_local=True)
+    mempool.add(submission(1, "b"), NOW_MS, is_local=True)
+    mempool.remove(submission(0, count=20, size=16_000).id)
+    mempool.add(submission(99, count=20, size=16_000), NOW_MS, is_local=True)
 
 
 def test_one_block_holds_a_signers_quota_and_the_others_come_in() -> None:
