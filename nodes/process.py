@@ -17,6 +17,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,6 +41,8 @@ from nodes.storage.log import ConsensusLog
 from nodes.storage.signer import SignerFile
 
 LOG_FILE = "consensus.log"
+FAULT_FRAMES = 8
+"""Places of a fault that the log names, the innermost first."""
 
 
 def main() -> int:
@@ -136,8 +139,14 @@ class _LineHandler(logging.Handler):
     """Writes what libraries log in the same form as everything else."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        write_line("log", {"level": record.levelname, "from": record.name, "text": record.getMessage()})
+        """Write one line; of an exception its kind and its places, because its text may quote what is secret."""
+        line: dict[str, object] = {"level": record.levelname, "from": record.name, "text": record.getMessage().strip()}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            frames = traceback.extract_tb(error.__traceback__)[-FAULT_FRAMES:]
+            line["fault"] = type(error).__name__
+            line["at"] = [f"{frame.filename}:{frame.lineno}" for frame in reversed(frames)]
+        write_line("log", line)
 
 
 async def _run_until_stopped(node: NetworkNode, told: asyncio.Event) -> None:

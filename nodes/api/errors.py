@@ -4,6 +4,7 @@
 401  the caller is not established         404  there is no such thing, or not for this caller
 403  the caller may not do this            409  the chain or the node's books refuse it
 413  the body is too large                 503  the node is stopping or cannot write
+                                           500  a fault of this program; the log names the place
 
 {"code": "AUTH-013", "message": "one sentence: the field, what was expected, what came"}
 """
@@ -64,15 +65,16 @@ def install_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, _handler(status, code))
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_unrouted)
+    app.add_exception_handler(Exception, _answer_fault)
 
 
 def _handler(status: int, code: str) -> Callable[[Request, Exception], Awaitable[JSONResponse]]:
     async def answer(_request: Request, error: Exception) -> JSONResponse:
         if isinstance(error, InvalidTransactionError):
-            return JSONResponse({"code": error.code, "message": error.message}, status)
+            return _refuse(error.code, error.message, status)
         if isinstance(error, ContractError):
-            return JSONResponse({"code": error.code, "message": error.reason}, status)
-        return JSONResponse({"code": code, "message": str(error)}, status)
+            return _refuse(error.code, error.reason, status)
+        return _refuse(code, str(error), status)
 
     return answer
 
@@ -81,11 +83,20 @@ async def _answer_invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError), "registered for this class only"
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part != "body") or "body"
-    return JSONResponse({"code": "MALFORMED", "message": f"{field}: {first['msg']}"}, 422)
+    return _refuse("MALFORMED", f"{field}: {first['msg']}", 422)
 
 
 async def _answer_unrouted(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException), "registered for this class only"
     codes = {404: "NOT_FOUND", 405: "METHOD", 400: "MALFORMED"}
     message = f"{request.method} {request.url.path}: {error.detail}; the routes are in /openapi.json"
-    return JSONResponse({"code": codes.get(error.status_code, "REFUSED"), "message": message}, error.status_code)
+    return _refuse(codes.get(error.status_code, "REFUSED"), message, error.status_code)
+
+
+async def _answer_fault(_request: Request, _error: Exception) -> JSONResponse:
+    return _refuse("FAULT", "a fault of this node's program, not of the request; its log names the place", 500)
+
+
+def _refuse(code: str, message: str, status: int) -> JSONResponse:
+    """Return a refusal; what it quotes may hold half a surrogate pair, which JSON can carry and UTF-8 cannot."""
+    return JSONResponse({"code": code, "message": message.encode(errors="backslashreplace").decode()}, status)

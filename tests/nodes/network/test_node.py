@@ -81,7 +81,7 @@ def test_nothing_piles_up_under_many_submissions_good_and_bad(home: Home) -> Non
                 results = await asyncio.gather(
                     *(solo.node.submit(item) for item in (*good, *good, *[expired] * 20)), return_exceptions=True
                 )
-                assert [type(item) for item in results] == [type(None)] * 40 + [InvalidTransactionError] * 20
+                assert [type(item) for item in results] == [type(None)] * 20 + [InvalidTransactionError] * 40
                 await solo.node.wait_for([item.transactions[0].id for item in good], 20)
             assert sizes(solo) == [0] * 6
             assert len(solo.node._replica.mempool) == 0
