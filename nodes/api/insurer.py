@@ -15,7 +15,8 @@ from nodes.api.identity import IdentityForm
 from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
-from nodes.roles.insurer.agent import Insurer, InsurerClaim
+from nodes.roles.insurer.agent import Insurer
+from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.notation import CivilDay

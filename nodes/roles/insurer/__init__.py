@@ -8,6 +8,8 @@
     casebook      drafts, decisions and reviews of each claim, in the register
     desk          one claim: what is left to do, derived from chain and register
     payments      a payment that is due -> a sealed instruction to the rail
+    events        which claim an event is about
+    inquiries     what operators and customers ask about claims
     agent         all of it behind the agent's boundary, and what the operator asks
 
 Nothing is decided here: decisions are `contracts.adjudication`'s, or a person's.

@@ -13,15 +13,12 @@ quicker, since after a restart every claim is looked at once.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 from contracts.adjudication.case import Review
 from contracts.adjudication.product import Product
-from contracts.listings import ClaimSummary, ClaimView, ListClaims
-from contracts.settlements import ClaimEvent, PaymentEvent
-from contracts.stays import CloseEvent, Deliver, ShareEvent, ShareReceipt
-from ledger.codec import Day, decode, encode
-from ledger.errors import LedgerError
+from contracts.listings import ClaimSummary, ClaimView
+from contracts.stays import Deliver, ShareReceipt
+from ledger.codec import Day
 from ledger.genesis import Genesis
 from ledger.transactions import Event
 from nodes.agent import (
@@ -42,14 +39,16 @@ from nodes.identity import Identity
 from nodes.keystore import Keystore
 from nodes.roles.asking import Asking
 from nodes.roles.in_flight import InFlight
-from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.insurer.desk import Desk
+from nodes.roles.insurer.events import claim_of, is_general
+from nodes.roles.insurer.inquiries import Inquiries, InsurerClaim
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.payments import Payments
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError
 from nodes.roles.linking import Linked, Linking
-from nodes.roles.lookup import find_claim, find_record, find_stay
+from nodes.roles.lookup import find_record, find_stay
 from nodes.roles.people import Person
 from nodes.roles.questions import Refusal, encode_body
 from nodes.vault.records import Vault
@@ -61,34 +60,6 @@ QUESTIONS_MAX = 8
 """Questions to peers on their way at once."""
 SWEEP_MS = 2_000
 """Between two looks at the claims that are still open."""
-CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent]] = {
-    **{f"claim-{name}": ClaimEvent for name in ("reported", "extended", "awaiting", "resumed", "settled")},
-    **{f"claim-{name}": ClaimEvent for name in ("withdrawn", "acknowledged", "disputed")},
-    "payment-changed": PaymentEvent,
-    "record-delivered": ShareEvent,
-    "record-disputed": ShareEvent,
-    "stay-closed": CloseEvent,
-}
-GENERAL_EVENTS = ("consent-granted", "consent-revoked", "consent-linked", "policy-issued", "policy-changed")
-"""After these any open claim may have another answer."""
-
-
-class InsurerError(LedgerError):
-    """What an operator or customer asked for and cannot have; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class InsurerClaim:
-    """A claim as its insurer sees it."""
-
-    shown: ClaimView
-    """As the chain has it."""
-    settled: Draft | None
-    """Case, decision and openings of the latest settlement."""
-    reviews: tuple[Review, ...]
-    """What people decided about it."""
-    waits: WaitError | None
-    """Why it is not settled by itself now."""
 
 
 class Insurer:
@@ -139,6 +110,7 @@ class Insurer:
         self._payments = Payments(
             view, rail, keystore.submission, keystore.tag_secret, self._casebook, self._portfolio, self._asking
         )
+        self._inquiries = Inquiries(name, view, self._casebook)
         self._looked_through = False
         self._open: set[str] = set()
         self._touched: set[str] = set()
@@ -209,19 +181,12 @@ class Insurer:
         return self._portfolio.list_all()
 
     def list_claims(self, after: str = "") -> tuple[ClaimSummary, ...]:
-        """Return one page of the insurer's claims; `after` is the last one's number as 16 hex digits."""
-        message = ListClaims("insurer", self.name, after)
-        return self._view.query("claims", "list_claims", message, tuple[ClaimSummary, ...])
+        """Return one page of the insurer's claims; see `Inquiries.list_claims`."""
+        return self._inquiries.list_claims(after)
 
     def show_claim(self, claim_id: str) -> InsurerClaim:
-        """Return a claim with case, decision and openings.
-
-        Raises:
-            InsurerError: If it is no claim of this insurer.
-        """
-        shown = self._find(claim_id)
-        settled = self._casebook.settled_draft(shown.settlements[-1].outcome) if shown.settlements else None
-        return InsurerClaim(shown, settled, self._casebook.file(claim_id).reviews, self._waits.get(claim_id))
+        """Return a claim with case, decision and openings; raises `InsurerError` if it is not this insurer's."""
+        return self._inquiries.show(claim_id, self._waits.get(claim_id))
 
     def review(self, claim_id: str, review: Review, now_ms: int) -> tuple[InsurerClaim, list[AgentEffect]]:
         """Take in a person's decision on a finding that is pended; it leads to the claim's next settlement.
@@ -229,19 +194,11 @@ class Insurer:
         Raises:
             InsurerError: If the claim's latest settlement did not pend this finding, or it is decided already.
         """
-        claim = self.show_claim(claim_id)
-        reasons = () if claim.settled is None else claim.settled.opening.decision.reasons
-        asked = [(reason.rule, reason.line) for reason in reasons if reason.action in ("ask", "review")]
-        if (review.rule, review.line) not in asked:
-            open_findings = ", ".join(f"{rule} {line or 'claim'}" for rule, line in asked) or "none"
-            msg = f"review: expected a pended finding of {claim_id} ({open_findings}), got {review.rule}"
-            raise InsurerError(msg)
-        if any((former.rule, former.line) == (review.rule, review.line) for former in claim.reviews):
-            msg = f"review: {review.rule} of {claim_id} is decided already"
-            raise InsurerError(msg)
+        self._inquiries.check_review(claim_id, review)
         self._casebook.add_review(claim_id, review)
         self._touched.add(claim_id)
-        return self.show_claim(claim_id), self._derive(now_ms)
+        effects = self._derive(now_ms)
+        return self.show_claim(claim_id), effects
 
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the encoded `Sealed` opening of a claim's latest settlement, and its version.
@@ -249,39 +206,17 @@ class Insurer:
         Raises:
             InsurerError: If it is not this customer's claim, or not settled.
         """
-        claim = self.show_claim(claim_id)
-        if claim.shown.claim.customer != pseudonym:
-            msg = f"claim: expected one of {pseudonym}, got {claim_id}"
-            raise InsurerError(msg)
-        if claim.settled is None:
-            msg = f"{claim_id}: is {claim.shown.status}, there is no settlement to open yet"
-            raise InsurerError(msg)
-        return encode(claim.settled.sealed), claim.settled.outcome.version
-
-    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
-        """Return the sealed opening of every settlement of a claim, by version.
-
-        Raises:
-            InsurerError: If it is not this customer's claim, or not settled.
-        """
-        self.customer_opening(claim_id, pseudonym)
-        drafts = [self._casebook.settled_draft(item.outcome) for item in self._find(claim_id).settlements]
-        return {draft.outcome.version: draft.sealed for draft in drafts if draft is not None}
+        return self._inquiries.customer_opening(claim_id, pseudonym)
 
     # ----------------------------------------------------------------------------------------------------- events
 
     def _follow(self, event: Event) -> None:
-        if event.contract in ("consent", "coverage") and event.name in GENERAL_EVENTS:
+        if is_general(event):
             self._touched |= self._open
             self._in_flight.forgive()
-            return
-        kind = CLAIM_EVENTS.get(event.name) if event.contract in ("claims", "records") else None
-        if kind is None:
-            return
-        data = decode(event.data, kind)
-        whose = data.recipient if isinstance(data, ShareEvent | CloseEvent) else data.insurer
-        if whose == self.name and data.claim_id is not None:
-            self._touched.add(data.claim_id)
+        claim_id = claim_of(event, self.name)
+        if claim_id is not None:
+            self._touched.add(claim_id)
 
     def _take(self, event: PeerAnswered) -> list[Note]:
         subject = self._asking.take(event)
@@ -339,7 +274,7 @@ class Insurer:
 
     def _work_on(self, claim_id: str, ready: list[ShareReceipt], now_ms: int) -> tuple[list[Call], list[Request]]:
         """Return what one claim needs, and remember whether it is still open."""
-        shown = self._find(claim_id)
+        shown = self._inquiries.find(claim_id)
         calls = _confirm(ready)
         if not any(self._in_flight.is_sent(call, now_ms) for call in calls):
             calls.extend(self._settle(shown, ready))
@@ -360,13 +295,6 @@ class Insurer:
         except WaitError as error:
             self._waits[claim_id] = error
             return []
-
-    def _find(self, claim_id: str) -> ClaimView:
-        shown = find_claim(self._view, claim_id)
-        if shown is None or shown.claim.insurer != self.name:
-            msg = f"claim: expected one of {self.name}, got {claim_id[:64]!r}"
-            raise InsurerError(msg)
-        return shown
 
 
 def _confirm(shares: list[ShareReceipt]) -> list[Call]:

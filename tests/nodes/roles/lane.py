@@ -7,7 +7,7 @@ from typing import Any
 from contracts.listings import ClaimView
 from ledger.codec import decode
 from nodes.roles.insurer import Insurer
-from nodes.roles.insurer.agent import InsurerClaim
+from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
 from nodes.roles.lookup import find_claim
 from nodes.roles.opening import ClaimOpening, open_opening, opening_context

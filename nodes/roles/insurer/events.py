@@ -1,0 +1,32 @@
+"""Which claim an event of the chain is about, so that it is looked at at once and not with the next sweep."""
+
+from contracts.settlements import ClaimEvent, PaymentEvent
+from contracts.stays import CloseEvent, ShareEvent
+from ledger.codec import decode
+from ledger.transactions import Event
+
+CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent]] = {
+    **{f"claim-{name}": ClaimEvent for name in ("reported", "extended", "awaiting", "resumed", "settled")},
+    **{f"claim-{name}": ClaimEvent for name in ("withdrawn", "acknowledged", "disputed")},
+    "payment-changed": PaymentEvent,
+    "record-delivered": ShareEvent,
+    "record-disputed": ShareEvent,
+    "stay-closed": CloseEvent,
+}
+GENERAL_EVENTS = ("consent-granted", "consent-revoked", "consent-linked", "policy-issued", "policy-changed")
+"""After these any open claim may have another answer."""
+
+
+def is_general(event: Event) -> bool:
+    """Whether any open claim may have another answer after this."""
+    return event.contract in ("consent", "coverage") and event.name in GENERAL_EVENTS
+
+
+def claim_of(event: Event, insurer: str) -> str | None:
+    """Return the insurer's claim that an event is about, or None."""
+    kind = CLAIM_EVENTS.get(event.name) if event.contract in ("claims", "records") else None
+    if kind is None:
+        return None
+    data = decode(event.data, kind)
+    whose = data.recipient if isinstance(data, ShareEvent | CloseEvent) else data.insurer
+    return data.claim_id if whose == insurer else None

@@ -1,0 +1,91 @@
+"""What an insurer's operators and customers ask about claims, and which reviews make sense."""
+
+from dataclasses import dataclass
+
+from contracts.adjudication.case import Review
+from contracts.listings import ClaimSummary, ClaimView, ListClaims
+from ledger.codec import encode
+from ledger.errors import LedgerError
+from nodes.agent import ChainView
+from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.insurer.premises import WaitError
+from nodes.roles.lookup import find_claim
+
+
+class InsurerError(LedgerError):
+    """What an operator or customer asked for and cannot have; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsurerClaim:
+    """A claim as its insurer sees it."""
+
+    shown: ClaimView
+    """As the chain has it."""
+    settled: Draft | None
+    """Case, decision and openings of the latest settlement."""
+    reviews: tuple[Review, ...]
+    """What people decided about it."""
+    waits: WaitError | None
+    """Why it is not settled by itself now."""
+
+
+class Inquiries:
+    """Answers from the chain and the casebook; changes nothing."""
+
+    def __init__(self, insurer: str, view: ChainView, casebook: Casebook) -> None:
+        """Read `view` and `casebook` for one insurer."""
+        self._insurer = insurer
+        self._view = view
+        self._casebook = casebook
+
+    def find(self, claim_id: str) -> ClaimView:
+        """Return a claim as the chain has it; raises `InsurerError` if it is not this insurer's."""
+        shown = find_claim(self._view, claim_id)
+        if shown is None or shown.claim.insurer != self._insurer:
+            msg = f"claim: expected one of {self._insurer}, got {claim_id[:64]!r}"
+            raise InsurerError(msg)
+        return shown
+
+    def list_claims(self, after: str) -> tuple[ClaimSummary, ...]:
+        """Return one page of the claims; `after` is the last one's number as 16 hex digits, empty for the first."""
+        message = ListClaims("insurer", self._insurer, after)
+        return self._view.query("claims", "list_claims", message, tuple[ClaimSummary, ...])
+
+    def show(self, claim_id: str, waits: WaitError | None) -> InsurerClaim:
+        """Return a claim with case, decision and openings; raises as `find`."""
+        shown = self.find(claim_id)
+        settled = self._casebook.settled_draft(shown.settlements[-1].outcome) if shown.settlements else None
+        return InsurerClaim(shown, settled, self._casebook.file(claim_id).reviews, waits)
+
+    def check_review(self, claim_id: str, review: Review) -> None:
+        """Refuse a decision on what is not pended.
+
+        Raises:
+            InsurerError: If the latest settlement did not pend this finding, or it is decided already.
+        """
+        claim = self.show(claim_id, None)
+        reasons = () if claim.settled is None else claim.settled.opening.decision.reasons
+        asked = [(reason.rule, reason.line) for reason in reasons if reason.action in ("ask", "review")]
+        if (review.rule, review.line) not in asked:
+            pended = ", ".join(f"{rule} {line or 'claim'}" for rule, line in asked) or "none"
+            msg = f"review: expected a pended finding of {claim_id} ({pended}), got {review.rule}"
+            raise InsurerError(msg)
+        if any((former.rule, former.line) == (review.rule, review.line) for former in claim.reviews):
+            msg = f"review: {review.rule} of {claim_id} is decided already"
+            raise InsurerError(msg)
+
+    def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
+        """Return the encoded `Sealed` opening of the latest settlement, and its version.
+
+        Raises:
+            InsurerError: If it is not this customer's claim, or not settled.
+        """
+        claim = self.show(claim_id, None)
+        if claim.shown.claim.customer != pseudonym:
+            msg = f"claim: expected one of {pseudonym}, got {claim_id}"
+            raise InsurerError(msg)
+        if claim.settled is None:
+            msg = f"{claim_id}: is {claim.shown.status}, there is no settlement to open yet"
+            raise InsurerError(msg)
+        return encode(claim.settled.sealed), claim.settled.outcome.version
