@@ -235,8 +235,7 @@ class Claims(Contract):
         payment = self._payment(message.payment_id)
         claim = self._claim(payment.claim_id)
         self._require(claim, claim.insurer)
-        currency = self._settlement(claim.claim_id, payment.settlement_version).outcome.currency
-        self.call(Coverage).settleable(payment.policy_id, claim.insurer, message.payee_version, currency)
+        self.call(Coverage).check_payee(payment.policy_id, message.payee_version)
         moved = redirect_payment(payment, message.payee_version, locate(self.context))
         self.payments.put(payment.payment_id, moved)
         self._emit_payment(claim, moved)
@@ -288,8 +287,8 @@ class Claims(Contract):
         parts: tuple[str, ...] = ()
         tags: tuple[bytes, ...] = ()
         for reference in outcome.closings:
-            closing = records.closed(reference.stay_id, reference.version)
-            for record_type in records.closable_types(reference.stay_id):
+            closing, types = records.closed(reference.stay_id, reference.version)
+            for record_type in types:
                 self.call(Consent).check(self._need(claim, reference.stay_id, record_type, releasing=False))
             records.require_delivered(closing, claim.insurer)
             records.consume(closing, claim.claim_id, claim.insurer)

@@ -168,16 +168,20 @@ class Coverage(Contract):
     def settleable(self, policy_id: str, insurer: str, payee_version: int, currency: str) -> PolicyVersion:
         """Return the policy's latest version if `insurer` may settle on it, to the current payee; else reject."""
         policy = self._latest(policy_id)
-        head = self._head(policy_id)
         if policy.insurer != insurer:
             reject("ELIG-005", f"{policy_id}: is not a policy of {insurer}")
         if policy.status == "terminated":
             reject("ELIG-005", f"{policy_id}: is terminated")
         if policy.currency != currency:
             reject("CURRENCY", f"{policy_id}: expected {policy.currency}, got {currency}")
+        self.check_payee(policy_id, payee_version)
+        return policy
+
+    def check_payee(self, policy_id: str, payee_version: int) -> None:
+        """Reject unless this is the policy's current payee; money owed reaches it also after the policy has ended."""
+        head = self._head(policy_id)
         if payee_version != head.payee_version:
             reject("STALE_PAYEE", f"{policy_id}: expected payee version {head.payee_version}, got {payee_version}")
-        return policy
 
     def current(self, policy_id: str, year_tag: str, currency: str) -> Balance:
         """Return the current state of an accumulator."""

@@ -283,23 +283,20 @@ class Records(Contract):
         """Return the latest closing's version; 0 before the first."""
         return self._stay(stay_id).closing_version
 
-    def closable_types(self, stay_id: str) -> tuple[RecordType, ...]:
-        """Return the types of a stay's live parts but interim bills, each once: those of a current closing."""
-        live = [part.record_type for _, part in self._live(stay_id)]
-        return tuple(record_type for record_type in CLOSABLE if record_type in live)
-
     def has_parts(self, stay_id: str) -> bool:
         """Whether anything but the admission was entered."""
         return self._live_types(stay_id) != ["admission"]
 
-    def closed(self, stay_id: str, version: int) -> Closing:
-        """Return a closing if it is the latest one and still lists all live parts; else reject."""
+    def closed(self, stay_id: str, version: int) -> tuple[Closing, tuple[RecordType, ...]]:
+        """Return a closing and its parts' types, if it is the latest and still lists all live parts; else reject."""
         stay = self._stay(stay_id)
         if version != stay.closing_version:
             reject("STALE_CLOSING", f"{stay_id}: expected closing {stay.closing_version}, got {version}")
-        if not self.is_closed(stay_id):
+        live = self._live(stay_id)
+        if version < 1 or self._closing(stay_id, version).parts != list_closable(live):
             reject("ASSEMBLING", f"{stay_id}: parts were entered or reversed after closing {version}")
-        return self._closing(stay_id, version)
+        types = [part.record_type for _, part in live]
+        return self._closing(stay_id, version), tuple(kind for kind in CLOSABLE if kind in types)
 
     def require_delivered(self, closing: Closing, recipient: str) -> None:
         """Reject unless the recipient opened every part of the closing."""

@@ -41,7 +41,7 @@ FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 256 * 1024
 
 METER_UNITS_MAX = 200_000
 """Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us, at most 0.5); an honest
-settlement of one stay uses about 6,000, one of 8 stays with 64 parts each under 150,000."""
+settlement of one stay uses about 6,000, one of 8 stays with 64 parts each about 150,000."""
 
 BLOCK_METER_UNITS_MAX = 1_500_000
 """Charges of one block: under a quarter of the propose timeout if every unit is of the dearest kind (0.46 us on two

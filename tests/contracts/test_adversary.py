@@ -3,11 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from contracts.grants import Grant, RecordType, Revoke
-from contracts.settlements import Acknowledge, AwaitConsent, ClosingReference, Extend, Report, Resume
+from contracts.grants import Grant, GrantView, RecordType, Revoke, ShowGrant
+from contracts.policies import ChangePolicy, NamePayee
+from contracts.settlements import Acknowledge, AwaitConsent, ClosingReference, Extend, Redirect, Report, Resume
 from contracts.stays import Append, Close
 from ledger.crypto.commitments import IDENTITY
-from tests.contracts.consortium import Call, Case, Consortium, Figure
+from tests.contracts.consortium import Call, Case, Consortium, Figure, digest
 
 PAYABLE = Figure.draw(206_000, "payable")
 
@@ -208,3 +209,29 @@ def test_a_claim_full_of_other_steps_has_room_for_the_rails_receipts(chain: Cons
         review = replace(review, accumulator_sequence=version - 1)
         codes = chain.post((case.customer, "claims.acknowledge", answer), chain.settle(case, review, 0))
     chain.do(chain.pay(payment_id, "paid"), chain.pay(payment_id, "returned"))
+
+
+def test_an_insurer_that_terminates_a_policy_still_redirects_what_it_owes(chain: Consortium, case: Case) -> None:
+    delivered(chain, case)
+    chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
+    payment_id = chain.view(case).claim.payments[0]
+    chain.do(
+        chain.pay(payment_id, "rejected"),
+        (case.insurer, "coverage.change_policy", ChangePolicy(case.policy_id, 2, digest("period"), "terminated")),
+        (case.insurer, "coverage.name_payee", NamePayee(case.policy_id, 2, digest("heir"))),
+        (case.insurer, "claims.redirect", Redirect(payment_id, 2)),
+        chain.pay(payment_id, "paid", "second"),
+    )
+
+
+@pytest.mark.parametrize("narrowing", ["later", "sooner"])
+def test_a_grant_that_ends_before_the_settlements_block_settles_nothing(
+    chain: Consortium, case: Case, narrowing: str
+) -> None:
+    delivered(chain, case)
+    grant = chain.ask("consent.show", ShowGrant(case.grant_id), GrantView).versions[0].grant
+    ends_ms = chain.application.time_ms + (2_000 if narrowing == "sooner" else 2_001)
+    permission = replace(grant.permission, expires_at_ms=ends_ms)
+    chain.do((case.customer, "consent.grant", replace(grant, version=2, previous_version=1, permission=permission)))
+    expected = ["AUTH-013"] if narrowing == "sooner" else ["OK"]
+    assert chain.post(chain.settle(case, chain.outcome(case, PAYABLE, grant_version=2))) == expected
