@@ -20,7 +20,11 @@ from contracts.grants import (
     Revoke,
     ShowGrant,
 )
+from ledger.application import BlockInputs
 from ledger.codec import encode
+from ledger.errors import InvalidTransactionError
+from ledger.mempool import Mempool
+from ledger.transactions import Transaction, make_submission
 from tests.contracts.consortium import BEGUN_MS, YEAR_MS, Call, Consortium, digest
 
 DAY_MS = 86_400_000
@@ -196,6 +200,39 @@ def test_only_the_subject_revokes_and_only_once(chain: Consortium) -> None:
         assert chain.post((stranger, "consent.revoke", Revoke(grant.grant_id))) == ["FORBIDDEN"]
     assert chain.post(revoke(grant), revoke(grant)) == ["OK", "WRONG_STATE"]
     assert chain.post(chain.link(grant, "hospital-a")) == ["WRONG_STATE"]
+
+
+def test_a_stranger_who_copies_a_pending_revocation_does_not_stop_it(chain: Consortium) -> None:
+    """Under her own name the copy is another transaction; with the signature taken along it is none at all."""
+    grant = chain.consent()
+    application, height, time_ms = chain.application, chain.application.height + 1, chain.application.time_ms + 1
+    tx = Transaction(
+        application.genesis.chain_id,
+        grant.subject,
+        1,
+        "consent",
+        "revoke",
+        encode(Revoke(grant.grant_id)),
+        bytes(16),
+        height,
+        time_ms,
+    )
+    real = make_submission(chain.keys[grant.subject], (tx,))
+    renamed = make_submission(chain.keys["hospital-b"], (replace(tx, signer="hospital-b"),))
+    for forged in (
+        replace(real, signature=make_submission(chain.keys["hospital-b"], (tx,)).signature),
+        replace(renamed, signature=real.signature),
+    ):
+        with pytest.raises(InvalidTransactionError, match="INVALID_SIGNATURE"):
+            application.check_submission(forged, time_ms)
+    mempool = Mempool()
+    for item in (renamed, real):
+        application.check_submission(item, time_ms)
+        mempool.add(item, time_ms, is_local=False)
+    executed = application.execute(BlockInputs(height, time_ms, "hospital-a", tuple(mempool.select()), ()))
+    assert [receipt.code for receipt in executed.receipts] == ["FORBIDDEN", "OK"]
+    application.commit(executed)
+    assert failing(chain, need(grant)) is not None
 
 
 def test_a_revoked_grant_is_not_amended_back_to_life(chain: Consortium) -> None:
