@@ -41,7 +41,7 @@ from nodes.roles.asking import Asking
 from nodes.roles.in_flight import InFlight
 from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.insurer.desk import Desk
-from nodes.roles.insurer.events import claim_of, is_general
+from nodes.roles.insurer.events import claim_of, find_duplicates, is_general
 from nodes.roles.insurer.inquiries import Inquiries, InsurerClaim
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.payments import Payments
@@ -115,6 +115,7 @@ class Insurer:
         self._open: set[str] = set()
         self._touched: set[str] = set()
         self._waits: dict[str, WaitError] = {}
+        self._duplicates: dict[str, WaitError] = {}
         self._sweep_ms = 0
 
     def step(self, event: AgentInput) -> list[AgentEffect]:
@@ -128,6 +129,7 @@ class Insurer:
             if refused:
                 self._touched |= self._open
             effects.extend(refused)
+            self._duplicates.update(find_duplicates(event, self.name))
             for item in (item for receipt in event.receipts for item in receipt.events):
                 self._follow(item)
         if isinstance(event, PeerAnswered):
@@ -186,7 +188,7 @@ class Insurer:
 
     def show_claim(self, claim_id: str) -> InsurerClaim:
         """Return a claim with case, decision and openings; raises `InsurerError` if it is not this insurer's."""
-        return self._inquiries.show(claim_id, self._waits.get(claim_id))
+        return self._inquiries.show(claim_id, self._waits.get(claim_id) or self._duplicates.get(claim_id))
 
     def review(self, claim_id: str, review: Review, now_ms: int) -> tuple[InsurerClaim, list[AgentEffect]]:
         """Take in a person's decision on a finding that is pended; it leads to the claim's next settlement.
@@ -201,12 +203,16 @@ class Insurer:
         return self.show_claim(claim_id), effects
 
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
-        """Return the encoded `Sealed` opening of a claim's latest settlement, and its version.
-
-        Raises:
-            InsurerError: If it is not this customer's claim, or not settled.
-        """
+        """Return the encoded `Sealed` opening of a claim's latest settlement, and its version; raises `InsurerError`."""
         return self._inquiries.customer_opening(claim_id, pseudonym)
+
+    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
+        """Return the sealed opening of every settlement of a claim, by version; raises `InsurerError`."""
+        return self._inquiries.customer_openings(claim_id, pseudonym)
+
+    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
+        """Return the sealed opening of every settlement of a claim, by version; raises `InsurerError`."""
+        return self._inquiries.customer_openings(claim_id, pseudonym)
 
     # ----------------------------------------------------------------------------------------------------- events
 

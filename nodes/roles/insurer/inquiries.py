@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from contracts.adjudication.case import Review
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
+from contracts.settlements import Outcome
 from ledger.codec import encode
 from ledger.errors import LedgerError
 from nodes.agent import ChainView
 from nodes.roles.insurer.casebook import Casebook, Draft
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.lookup import find_claim
+from nodes.vault.sealing import Sealed
 
 
 class InsurerError(LedgerError):
@@ -75,17 +77,44 @@ class Inquiries:
             msg = f"review: {review.rule} of {claim_id} is decided already"
             raise InsurerError(msg)
 
+    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
+        """Return the sealed opening of every settlement of a customer's claim, by version; raises `InsurerError`."""
+        self.customer_opening(claim_id, pseudonym)
+        drafts = [self._casebook.settled_draft(item.outcome) for item in self.show(claim_id, None).shown.settlements]
+        return {draft.outcome.version: draft.sealed for draft in drafts if draft is not None}
+
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the encoded `Sealed` opening of the latest settlement, and its version.
 
         Raises:
             InsurerError: If it is not this customer's claim, or not settled.
         """
-        claim = self.show(claim_id, None)
-        if claim.shown.claim.customer != pseudonym:
+        shown = self._find_of(claim_id, pseudonym)
+        if not shown.settlements:
+            msg = f"{claim_id}: is {shown.status}, there is no settlement to open yet"
+            raise InsurerError(msg)
+        outcome = shown.settlements[-1].outcome
+        return encode(self._sealed(outcome)), outcome.version
+
+    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
+        """Return the sealed opening of every settlement, by version.
+
+        Raises:
+            InsurerError: If it is not this customer's claim.
+        """
+        shown = self._find_of(claim_id, pseudonym)
+        return {item.outcome.version: self._sealed(item.outcome) for item in shown.settlements}
+
+    def _find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
+        shown = self.find(claim_id)
+        if shown.claim.customer != pseudonym:
             msg = f"claim: expected one of {pseudonym}, got {claim_id}"
             raise InsurerError(msg)
-        if claim.settled is None:
-            msg = f"{claim_id}: is {claim.shown.status}, there is no settlement to open yet"
+        return shown
+
+    def _sealed(self, outcome: Outcome) -> Sealed:
+        draft = self._casebook.settled_draft(outcome)
+        if draft is None:
+            msg = f"{outcome.claim_id}: the opening of settlement {outcome.version} is not in the register any more"
             raise InsurerError(msg)
-        return encode(claim.settled.sealed), claim.settled.outcome.version
+        return draft.sealed
