@@ -9,11 +9,12 @@ from typing import Annotated, cast
 from msgspec import Meta
 
 from ledger.codec import Name, Struct, decode
+from ledger.limits import FRAME_BYTES_MAX
 from ledger.replica.messages import Message
 
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
-BODY_BYTES_MAX = 2 * 1024 * 1024
-"""A question or answer between members: a sealed record with its envelope; larger records go in several answers."""
+BODY_BYTES_MAX = FRAME_BYTES_MAX - 1024
+"""A question or answer between members: the largest sealed record with its envelope, and what is around it."""
 
 
 class ConsensusFrame(Struct, tag="consensus"):

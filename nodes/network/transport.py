@@ -269,7 +269,11 @@ class Transport:
         if task.cancelled():
             return
         fault = task.exception()
-        if fault is not None and self._ended is not None and not self._ended.done():
+        if fault is not None:
+            self._end(fault)
+
+    def _end(self, fault: BaseException) -> None:
+        if self._ended is not None and not self._ended.done():
             self._ended.set_exception(fault)
 
     def _note(self, peer: str, reason: str) -> None:
@@ -385,8 +389,15 @@ class Transport:
         while data := await reader.read(READ_BYTES):
             for frame in decoder.feed(data):
                 self._received[peer] = self._received.get(peer, 0) + 1
-                self._on_frame(peer, frame)
+                self._deliver(peer, frame)
         decoder.finish()
+
+    def _deliver(self, peer: str, frame: bytes) -> None:
+        try:
+            self._on_frame(peer, frame)
+        except OSError as error:  # of this machine, not of the connection
+            self._end(error)
+            raise
 
     def _identify(self, writer: asyncio.StreamWriter) -> str:
         connection = writer.get_extra_info("ssl_object")

@@ -1,6 +1,7 @@
 """The transport over real sockets and TLS on this machine, against peers that lie, babble, stall and restart."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Coroutine
 from pathlib import Path
@@ -467,6 +468,26 @@ def test_a_fault_of_this_program_ends_the_transport(network: Network) -> None:
             peer.writer.write(encode_frame(b"x"))
             with pytest.raises(AssertionError):
                 await server.wait()
+        await server.stop()
+
+    run(scenario())
+
+
+def test_a_fault_of_this_machine_is_not_taken_for_the_peers(network: Network) -> None:
+    """A disk that is full while a frame is worked on ends this node, not the connection of whoever sent the frame."""
+
+    async def scenario() -> None:
+        def fail(_peer: str, _frame: bytes) -> None:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        server = Transport(make_hello("xinpei-test", GENESIS, A), ANYWHERE, {}, network.tls(A), fail)
+        await server.start()
+        async with RawPeer(network.tls(B)) as peer:
+            await peer.dial(server.address)
+            await peer.greet(make_hello("xinpei-test", GENESIS, B))
+            peer.writer.write(encode_frame(b"x"))
+            with pytest.raises(OSError, match="no space left"):
+                await asyncio.wait_for(server.wait(), 5)
         await server.stop()
 
     run(scenario())
