@@ -13,7 +13,7 @@ from ledger.application import Application
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.signatures import PrivateKey
 from ledger.execution.contract import read_actor
-from ledger.limits import FRAME_BYTES_MAX, SUBMISSION_TRANSACTIONS_MAX
+from ledger.limits import SUBMISSION_TRANSACTIONS_MAX
 from ledger.membership import Actor
 from ledger.transactions import Submission, Transaction, make_submission
 from nodes.agent import (
@@ -30,7 +30,7 @@ from nodes.agent import (
     Ticked,
 )
 from nodes.entropy import Entropy
-from nodes.network.messages import AnswerFrame, RequestFrame
+from nodes.network.messages import BODY_BYTES_MAX, AnswerFrame, RequestFrame
 
 R = TypeVar("R")
 
@@ -192,8 +192,10 @@ class AgentHost:
             return
         number = self._number()
         self._received[number] = (peer, frame.request_id)
-        self._step(frame.target, PeerRequested(number, frame.source, frame.body, now_ms), now_ms)
-        self._received.pop(number, None)
+        try:
+            self._step(frame.target, PeerRequested(number, frame.source, frame.body, now_ms), now_ms)
+        finally:
+            self._received.pop(number, None)
 
     def take_answer(self, peer: str, frame: AnswerFrame, now_ms: int) -> None:
         """Pass an answer to the agent that asked; one that nobody waits for is dropped."""
@@ -238,7 +240,9 @@ class AgentHost:
     def _answer(self, request_id: int, body: bytes) -> None:
         where = self._received.pop(request_id, None)
         assert where is not None, "an agent answers a request in the step that brings it"
-        assert len(body) <= FRAME_BYTES_MAX, "an answer fits into a frame"
+        if len(body) > BODY_BYTES_MAX:  # its reader would end the connection with it
+            self._note("answer-refused", {"peer": where[0], "why": f"{len(body)} bytes, at most {BODY_BYTES_MAX}"})
+            return
         self._send(where[0], AnswerFrame(where[1], body))
 
     def _node_of(self, member: str) -> str:

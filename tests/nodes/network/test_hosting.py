@@ -1,0 +1,109 @@
+"""Questions between members: who may ask, how much an answer holds, and nothing that a question leaves behind."""
+
+from typing import cast
+
+import pytest
+
+from ledger.codec import encode
+from ledger.crypto.signatures import PrivateKey
+from ledger.errors import LedgerError
+from ledger.limits import FRAME_BYTES_MAX
+from nodes.agent import Agent, AgentEffect, AgentInput, Answer, PeerAnswered, PeerRequested, Request
+from nodes.entropy import SeededEntropy
+from nodes.network.hosting import REQUEST_MS, AgentHost, NodeView, Signatory
+from nodes.network.messages import BODY_BYTES_MAX, AnswerFrame, RequestFrame, decode_frame
+from nodes.vault.payloads import CIPHERTEXT_BYTES_MAX
+
+NOW_MS = 1_700_000_000_000
+
+
+class Clerk:
+    """An agent that gives the answer it was told to give."""
+
+    name = "hospital-a"
+
+    def __init__(self) -> None:
+        self.answer = b"answer"
+        self.fault: LedgerError | None = None
+        self.seen: list[AgentInput] = []
+
+    def step(self, event: AgentInput) -> list[AgentEffect]:
+        self.seen.append(event)
+        if self.fault is not None:
+            raise self.fault
+        return [Answer(event.request_id, self.answer)] if isinstance(event, PeerRequested) else []
+
+
+class Desk:
+    """A host with one agent, and what it sent and noted."""
+
+    def __init__(self) -> None:
+        self.clerk = Clerk()
+        self.sent: list[tuple[str, RequestFrame | AnswerFrame]] = []
+        self.notes: list[str] = []
+        self.host = AgentHost(
+            "hospital-a",
+            {"rail": "regulator"},
+            cast("NodeView", None),
+            SeededEntropy(b"desk"),
+            submit=lambda _submission: None,
+            send=lambda node, frame: self.sent.append((node, frame)),
+            note=lambda event, _fields: self.notes.append(event),
+        )
+        self.host.add(cast("Agent", self.clerk), Signatory("hospital-a", PrivateKey(bytes(32)), 1))
+
+    def ask(self, peer: str = "insurer-a", source: str = "insurer-a", target: str = "hospital-a") -> None:
+        self.host.take_request(peer, RequestFrame(5, source, target, b"question"), NOW_MS)
+
+
+def test_a_question_is_believed_from_its_members_node_only() -> None:
+    desk = Desk()
+    desk.ask()
+    desk.ask("regulator", "rail")
+    assert desk.sent == [("insurer-a", AnswerFrame(5, b"answer")), ("regulator", AnswerFrame(5, b"answer"))]
+    desk.ask("insurer-a", "regulator")
+    desk.ask("insurer-a", "rail")
+    desk.ask(target="hospital-b")
+    assert desk.notes == ["request-refused"] * 3
+    assert len(desk.sent) == 2
+
+
+def test_an_answer_counts_once_from_the_member_that_was_asked_and_in_time() -> None:
+    desk = Desk()
+    desk.host.perform("hospital-a", [Request(1, "insurer-a", b"a"), Request(2, "rail", b"b")], NOW_MS)
+    (_, first), (node, second) = desk.sent
+    assert node == "regulator"
+    desk.host.take_answer("insurer-b", AnswerFrame(first.request_id, b"forged"), NOW_MS)
+    desk.host.take_answer("insurer-a", AnswerFrame(second.request_id, b"forged"), NOW_MS)
+    desk.host.take_answer("insurer-a", AnswerFrame(first.request_id, b"good"), NOW_MS)
+    desk.host.take_answer("insurer-a", AnswerFrame(first.request_id, b"again"), NOW_MS)
+    desk.host.expire(NOW_MS + REQUEST_MS)
+    desk.host.take_answer("regulator", AnswerFrame(second.request_id, b"late"), NOW_MS)
+    assert desk.clerk.seen == [
+        PeerAnswered(1, "insurer-a", b"good", NOW_MS),
+        PeerAnswered(2, "rail", None, NOW_MS + REQUEST_MS),
+    ]
+
+
+def test_the_largest_sealed_record_fits_an_answer_and_an_answer_fits_a_frame() -> None:
+    assert CIPHERTEXT_BYTES_MAX + 16 * 1024 <= BODY_BYTES_MAX
+    frame = AnswerFrame(2**53, bytes(BODY_BYTES_MAX))
+    assert len(encode(frame)) <= FRAME_BYTES_MAX
+    assert decode_frame(encode(frame)) == frame
+
+
+def test_an_answer_that_its_reader_would_refuse_is_not_sent() -> None:
+    """It would end the connection, with everything of consensus that is on its way."""
+    desk = Desk()
+    desk.clerk.answer = bytes(BODY_BYTES_MAX + 1)
+    desk.ask()
+    assert desk.sent == []
+    assert desk.notes == ["answer-refused"]
+
+
+def test_a_question_that_an_agent_refuses_leaves_nothing_behind() -> None:
+    desk = Desk()
+    desk.clerk.fault = LedgerError("no question of this network")
+    with pytest.raises(LedgerError, match="no question"):
+        desk.ask()
+    assert desk.host._received == {}
