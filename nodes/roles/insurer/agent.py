@@ -203,15 +203,11 @@ class Insurer:
         return self.show_claim(claim_id), effects
 
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
-        """Return the encoded `Sealed` opening of a claim's latest settlement, and its version; raises `InsurerError`."""
+        """Return the encoded `Sealed` opening of a claim's latest settlement, and its version."""
         return self._inquiries.customer_opening(claim_id, pseudonym)
 
     def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
-        """Return the sealed opening of every settlement of a claim, by version; raises `InsurerError`."""
-        return self._inquiries.customer_openings(claim_id, pseudonym)
-
-    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
-        """Return the sealed opening of every settlement of a claim, by version; raises `InsurerError`."""
+        """Return the sealed opening of every settlement of a customer's claim, by version."""
         return self._inquiries.customer_openings(claim_id, pseudonym)
 
     # ----------------------------------------------------------------------------------------------------- events

@@ -178,6 +178,7 @@ def _merge_stays(stays: list[Stay]) -> Stay:
         ordered_discharge_day=None if None in ordered else max(day for day in ordered if day is not None),
         hanging_bed=True if True in hanging else None if None in hanging else False,
         accident=accidents.pop() if len(accidents) == 1 else None,
+        deceased=any(stay.deceased for stay in stays),
         basic_insurance=basics.pop() if len(basics) == 1 else None,
         circumstances=tuple(facts.values()),
     )

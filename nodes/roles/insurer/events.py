@@ -1,9 +1,11 @@
 """Which claim an event of the chain is about, so that it is looked at at once and not with the next sweep."""
 
-from contracts.settlements import ClaimEvent, PaymentEvent
+from contracts.settlements import ClaimEvent, PaymentEvent, Settle
 from contracts.stays import CloseEvent, ShareEvent
 from ledger.codec import decode
 from ledger.transactions import Event
+from nodes.agent import Committed
+from nodes.roles.insurer.premises import WaitError
 
 CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent]] = {
     **{f"claim-{name}": ClaimEvent for name in ("reported", "extended", "awaiting", "resumed", "settled")},
@@ -13,6 +15,7 @@ CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent
     "record-disputed": ShareEvent,
     "stay-closed": CloseEvent,
 }
+DUPLICATES = ("DUPL-001", "DUPL-002")
 GENERAL_EVENTS = ("consent-granted", "consent-revoked", "consent-linked", "policy-issued", "policy-changed")
 """After these any open claim may have another answer."""
 
@@ -30,3 +33,16 @@ def claim_of(event: Event, insurer: str) -> str | None:
     data = decode(event.data, kind)
     whose = data.recipient if isinstance(data, ShareEvent | CloseEvent) else data.insurer
     return data.claim_id if whose == insurer else None
+
+
+def find_duplicates(committed: Committed, insurer: str) -> dict[str, WaitError]:
+    """Return the insurer's claims whose settlement a block refused because another claim consumed an invoice."""
+    receipts = {receipt.transaction_id: receipt for receipt in committed.receipts}
+    found = {}
+    for submission in committed.block.submissions:
+        for tx in submission.transactions:
+            receipt = receipts[tx.id]
+            if (tx.signer, tx.contract, tx.method) == (insurer, "claims", "settle") and receipt.code in DUPLICATES:
+                claim_id = decode(tx.arguments, Settle).outcome.claim_id
+                found[claim_id] = WaitError(receipt.code, receipt.reason)
+    return found

@@ -77,12 +77,6 @@ class Inquiries:
             msg = f"review: {review.rule} of {claim_id} is decided already"
             raise InsurerError(msg)
 
-    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
-        """Return the sealed opening of every settlement of a customer's claim, by version; raises `InsurerError`."""
-        self.customer_opening(claim_id, pseudonym)
-        drafts = [self._casebook.settled_draft(item.outcome) for item in self.show(claim_id, None).shown.settlements]
-        return {draft.outcome.version: draft.sealed for draft in drafts if draft is not None}
-
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the encoded `Sealed` opening of the latest settlement, and its version.
 

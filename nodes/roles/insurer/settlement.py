@@ -132,8 +132,22 @@ def draft_settlement(
     _check_balances(opening)
     context = opening_context(reader.chain_id, ground.claim_id, ground.version, reader.insurer, reader.customer)
     sealed = seal_opening(reader.seal_key, context, opening)
+    outcome = _make_outcome(ground, opening, moves, hash_opening(sealed))
+    nothing_moves = outcome.disposition == "none"
+    return Draft(
+        outcome=outcome,
+        payment_id=None if nothing_moves else f"payment-{entropy.draw(12).hex()}",
+        zero_blinding=moves.blinding if nothing_moves else None,
+        opening=opening,
+        sealed=sealed,
+        moves=moves,
+        standing=standing,
+    )
+
+
+def _make_outcome(ground: Ground, opening: ClaimOpening, moves: AmountOpening, opening_hash: bytes) -> Outcome:
     disposition: Disposition = "none" if moves.amount == 0 else "payout" if moves.amount > 0 else "recovery"
-    outcome = Outcome(
+    return Outcome(
         claim_id=ground.claim_id,
         version=ground.version,
         closings=ground.closings,
@@ -144,26 +158,16 @@ def draft_settlement(
         year_tag=ground.year_tag,
         currency=ground.currency,
         accumulator_sequence=ground.sequence,
-        case=commit_salted(opening.case_salt, encode(case)),
-        decision=commit_salted(opening.decision_salt, encode(decision)),
-        payable=_commit(payable),
-        deductible=_commit(deductible),
+        case=commit_salted(opening.case_salt, encode(opening.case)),
+        decision=commit_salted(opening.decision_salt, encode(opening.decision)),
+        payable=_commit(opening.payable),
+        deductible=_commit(opening.deductible),
         deductible_used_after=_commit(opening.deductible_used_after),
         paid_after=_commit(opening.paid_after),
-        opening_hash=hash_opening(sealed),
+        opening_hash=opening_hash,
         disposition=disposition,
-        is_pended=decision.disposition in ("PENDED", "PARTIAL_PENDED"),
+        is_pended=opening.decision.disposition in ("PENDED", "PARTIAL_PENDED"),
         is_review=ground.is_review,
-    )
-    nothing_moves = disposition == "none"
-    return Draft(
-        outcome=outcome,
-        payment_id=None if nothing_moves else f"payment-{entropy.draw(12).hex()}",
-        zero_blinding=moves.blinding if nothing_moves else None,
-        opening=opening,
-        sealed=sealed,
-        moves=moves,
-        standing=standing,
     )
 
 
