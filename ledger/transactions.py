@@ -23,6 +23,7 @@ System codes of a receipt (everything else comes from a contract):
     CONTRACT_FAULT       the contract raised something it did not declare; its text is not recorded
 """
 
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta
@@ -61,7 +62,7 @@ SYSTEM_CODES = frozenset(
 KeyVersion = Annotated[int, Meta(ge=1, le=2**31)]
 
 
-class Transaction(Struct):
+class Transaction(Struct, dict=True):
     """One call of one contract method."""
 
     chain_id: ChainId
@@ -81,7 +82,7 @@ class Transaction(Struct):
     expires_ms: Milliseconds
     """The last block time that may include it."""
 
-    @property
+    @cached_property
     def id(self) -> bytes:
         """The transaction's id, 32 bytes, over every field."""
         return hash_tagged("xinpei/transaction/v1", encode(self))
@@ -95,7 +96,7 @@ class _SubmissionSigned(Struct):
     root: Hash
 
 
-class Submission(Struct):
+class Submission(Struct, dict=True):
     """1 to 256 transactions of one signer under one signature."""
 
     transactions: Annotated[tuple[Transaction, ...], Meta(min_length=1, max_length=SUBMISSION_TRANSACTIONS_MAX)]
@@ -111,7 +112,7 @@ class Submission(Struct):
         """The one key version of all its transactions."""
         return self.transactions[0].key_version
 
-    @property
+    @cached_property
     def id(self) -> bytes:
         """The submission's id, 32 bytes, signature included."""
         return hash_tagged("xinpei/submission/v1", encode(self))

@@ -2,6 +2,9 @@
 
 A route asks for a `Caller` and states who may use it: any authenticated caller, members only, the operator of this
 node (the organisation itself, whose command line holds its key), or a customer about herself.
+
+All of them are coroutines although none of them waits: FastAPI runs plain functions in threads, and a hop there and
+back costs more than the rest of a small request.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ from nodes.authentication import Caller, RequestVerifier
 from nodes.network.node import NetworkNode, read_clock_ms
 
 
-def get_node(request: Request) -> NetworkNode:
+async def get_node(request: Request) -> NetworkNode:
     """Return the node behind this API."""
     return cast("NetworkNode", request.app.state.node)
 
@@ -43,21 +46,21 @@ async def authenticate(request: Request, node: Node) -> Caller:
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 
 
-def require_member(caller: AnyCaller) -> Caller:
+async def require_member(caller: AnyCaller) -> Caller:
     """Return the caller if it is a member organisation."""
     if caller.role == "customer":
         raise ForbiddenError("caller", "a member organisation", "a customer")
     return caller
 
 
-def require_operator(caller: AnyCaller, node: Node) -> Caller:
+async def require_operator(caller: AnyCaller, node: Node) -> Caller:
     """Return the caller if it is the organisation that runs this node."""
     if caller.name != node.organisation:
         raise ForbiddenError("caller", f"the operator of {node.organisation}", caller.name)
     return caller
 
 
-def require_customer(caller: AnyCaller) -> Caller:
+async def require_customer(caller: AnyCaller) -> Caller:
     """Return the caller if it is a customer's pseudonym."""
     if caller.role != "customer":
         raise ForbiddenError("caller", "a customer's pseudonym", caller.name)

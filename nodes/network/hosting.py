@@ -7,7 +7,7 @@ decides whether to ask again.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ledger.application import Application
 from ledger.codec import Struct, decode, encode
@@ -37,12 +37,18 @@ R = TypeVar("R")
 EXPIRY_HEIGHTS = 500
 """How many blocks an agent's transaction may wait; an agent that still wants it makes a new one."""
 EXPIRY_MS = 10 * 60 * 1000
+ANSWERS_MAX = 4_096
+"""Answers of queries kept until the next block: what a few hundred claims in work ask for."""
 REQUEST_MS = 5_000
 """How long a question to a peer waits for its answer."""
 
 
 class NodeView:
-    """The latest committed state of this node, as agents and the API read it."""
+    """The latest committed state of this node, as agents and the API read it.
+
+    Agents derive what is left to do again and again and ask the same each time; until the next block the answer is the
+    same too, so it is kept that long.
+    """
 
     def __init__(self, application: Application, read: Callable[[bytes], bytes | None]) -> None:
         """Read from an application.
@@ -53,6 +59,8 @@ class NodeView:
         """
         self._application = application
         self._read = read
+        self._answers: dict[tuple[str, str, bytes, object], object] = {}
+        self._answers_height = -1
 
     @property
     def chain_id(self) -> str:
@@ -71,7 +79,15 @@ class NodeView:
 
     def query(self, contract: str, method: str, message: Struct, result: type[R]) -> R:
         """Run a contract's query and decode its answer."""
-        return decode(self._application.query(contract, method, encode(message)), result, 2**31)
+        if self._answers_height != self.height or len(self._answers) >= ANSWERS_MAX:
+            self._answers.clear()
+            self._answers_height = self.height
+        arguments = encode(message)
+        key = (contract, method, arguments, result)
+        if key not in self._answers:
+            answer = self._application.query(contract, method, arguments)
+            self._answers[key] = decode(answer, result, 2**31)
+        return cast("R", self._answers[key])
 
     def actor(self, name: str) -> Actor | None:
         """Return a member or pseudonym with its key history."""

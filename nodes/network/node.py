@@ -70,6 +70,10 @@ from nodes.storage.signer import SignerFile
 TICK_SECONDS = 0.5
 """How often a replica looks for what is unanswered, and agents for what is left to do."""
 
+LOG_BYTES_KEPT = 1024 * 1024
+"""The log is begun anew only above this size: a new file costs two syncs more, and of what is left in the old one a
+replica that starts takes the entries of its own height and no others."""
+
 ENTRY_BYTES_MAX = 2**31
 """Log entries were bounded when they came in."""
 
@@ -376,7 +380,8 @@ class NetworkNode:
                 self.files.blocks.append(executed.block, commit, executed.receipts, executed.writes)
                 self._committed.append((executed, commit))
             case ResetLog(height):
-                self.files.log.reset(height)
+                if self.files.log.size_bytes >= LOG_BYTES_KEPT:
+                    self.files.log.reset(height)
             case SubmissionAccepted(submission_id):
                 self._give_verdict(submission_id, None)
             case SubmissionRefused(submission_id):

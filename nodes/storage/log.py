@@ -19,8 +19,8 @@ fast: a peer whose proposal lies torn in the log cannot have put anything like a
 What this cannot tell: damage of the very last synced frame looks like a tear. The inputs in it are then forgotten, but
 what was signed is not: that is `nodes.storage.signer`.
 
-The file is replaced as a whole when a height begins. One process has it open; the lock of the store in the same home
-folder sees to that.
+Entries carry their height, so a file may go on over several; `reset` replaces it as a whole. One process has it open;
+the lock of the store in the same home folder sees to that.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _PAYLOAD_BYTES_MAX = 2**32 - 1
 
 
 class ConsensusLog:
-    """The log of one height, open for appending."""
+    """The log of the latest heights, open for appending."""
 
     def __init__(self, path: Path) -> None:
         """Open the log and read it; a missing one is made, for height 0.
@@ -61,7 +61,7 @@ class ConsensusLog:
         """
         self.path = path
         self.height = 0
-        """The height whose inputs are in the log: behind the store's height after a crash between the two."""
+        """The first height whose inputs are in the log: behind the store's height, or the one after it."""
         self.entries: tuple[bytes, ...] = ()
         """What was found when the log was opened, in order; empty after `reset`."""
         self.cut_bytes = 0
@@ -73,6 +73,11 @@ class ConsensusLog:
             self.reset(0)
         else:
             self._recover(data)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long the file is."""
+        return self._end
 
     def append(self, entries: Sequence[bytes]) -> None:
         """Add entries and return once they would survive a power cut.
