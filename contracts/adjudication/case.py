@@ -106,6 +106,8 @@ class Stay(Struct):
     hanging_bed: bool | None
     """挂床: registered as an inpatient without staying."""
     accident: bool | None
+    deceased: bool
+    """The hospital recorded that the patient died no later than at discharge; False where it recorded no death."""
     basic_insurance: BasicInsurance | None
     circumstances: Annotated[tuple[CircumstanceFact, ...], Meta(max_length=8)]
     """What is known; a circumstance that is not listed is unknown."""

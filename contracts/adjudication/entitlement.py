@@ -42,13 +42,19 @@ def _covers_stay(grant: Consent, case: Case) -> bool:
 
 
 def check_policy(case: Case) -> Findings:
-    """R02: hospital and insurer both found the insured person, and the policy was in force on the day of admission."""
+    """R02: hospital and insurer both found the insured person, she lives, and the policy was in force at admission.
+
+    With her death her grant ends and the payee becomes her heirs. Who they are, no record of the stay says and no
+    `Review` can, so nothing moves to the payee whom she had named.
+    """
     findings: list[Finding] = []
     for side, link in (("hospital", case.links.hospital), ("insurer", case.links.insurer)):
         if link is None:
             findings.append(missing("R02", f"links.{side}", "ELIG-001"))
         elif link == "mismatch":
             findings.append(failed("R02", "link-mismatch", "ELIG-001", side))
+    if case.stay.deceased:
+        findings.append(failed("R02", "deceased", "ELIG-001"))
     if case.stay.admission_day < case.policy.from_day:
         findings.append(failed("R02", "before-cover", "ELIG-006"))
     if case.stay.admission_day > case.policy.until_day:

@@ -44,7 +44,7 @@ class Rule(Struct):
 
 RULES: tuple[Rule, ...] = (
     Rule(Text("R01", "授权", "Consent"), ("consent", "hospital", "insurer", "record_types", "stay.admission_day")),
-    Rule(Text("R02", "保单有效性", "Policy"), ("policy", "links", "stay.admission_day")),
+    Rule(Text("R02", "保单有效性", "Policy"), ("policy", "links", "stay.admission_day", "stay.deceased")),
     Rule(Text("R03", "重复理赔", "Duplicate"), ("duplicates",)),
     Rule(
         Text("R04", "等待期", "Waiting period"),
@@ -120,6 +120,7 @@ DETAILS: tuple[Text, ...] = (
     Text("grant-dates", "授权日期不包含本次住院", "the grant's dates do not cover the stay"),
     Text("grant-uses", "授权次数已用完", "the grant has no uses left"),
     Text("link-mismatch", "身份核对不一致", "hospital or insurer found another person"),
+    Text("deceased", "被保险人已身故，授权终止，由继承人受领", "she died: the grant ends, the heirs are the payee"),
     Text("before-cover", "入院在保障开始之前", "admitted before the first day of cover"),
     Text("after-cover", "入院在保障终止之后", "admitted after the last day of cover"),
     Text("foreign-currency", "账单币种与保单不同", "the bill is in another currency than the policy"),

@@ -91,7 +91,7 @@ def _read_stay(
         discharge_ms=discharge_ms,
         diagnoses=list_diagnoses(bundle, encounter, conditions),
         bills=list_bills(bundle, encounter, claims, (civil_day(admission_ms), civil_day(discharge_ms))),
-        deceased=patient.deceased_ms is not None and patient.deceased_ms <= discharge_ms,
+        deceased=patient.deceased and (patient.deceased_ms is None or patient.deceased_ms <= discharge_ms),
     )
 
 

@@ -98,7 +98,7 @@ class Stay:
     diagnoses: tuple[Diagnosis, ...]
     bills: tuple[Bill, ...]
     deceased: bool
-    """The patient died no later than at discharge: the payee becomes her heirs."""
+    """The patient died no later than at discharge, or on a day that the bundle does not say: the heirs are paid."""
     shifted_days: int = 0
     """How far `shift` has moved the stay from what the bundle says; outputs say so."""
 

@@ -94,6 +94,7 @@ class Stay(Mirror):
     ordered_discharge_day: CivilDay | None = None
     hanging_bed: bool | None = None
     accident: bool | None = None
+    deceased: bool = False
     basic_insurance: cases.BasicInsurance | None = None
     circumstances: tuple[CircumstanceFact, ...] = ()
 

@@ -168,6 +168,8 @@ class DischargeForm(BillingForm):
     ordered_discharge: NearDay | None = None
     hanging_bed: bool | None = None
     accident: bool | None = None
+    deceased: bool = False
+    """The patient died no later than at discharge: the claim pends, for her grant ends and the heirs are the payee."""
     basic_insurance: cases.BasicInsurance | None = None
     circumstances: Annotated[tuple[CircumstanceFact, ...], Field(max_length=8)] = ()
     diagnoses: Annotated[tuple[DiagnosisForm, ...], Field(min_length=1, max_length=64)]

@@ -65,6 +65,7 @@ def import_stay(stay: Stay, patient: str) -> ImportedStay:
     first, *further = [_render_bill(bill, place) for place, bill in enumerate(stay.bills)]
     discharge = {
         "discharged": format_day(stay.discharge_day),
+        "deceased": stay.deceased,
         "diagnoses": diagnoses or [{"id": "d1", "text": "not recorded"}],
         **first,
         "further_bills": further,
@@ -105,5 +106,5 @@ def _list_notes(stay: Stay) -> tuple[str, ...]:
     if not stay.diagnoses:
         notes.append("the bundle records no diagnosis: the claim pends")
     if stay.deceased:
-        notes.append("the patient died during the stay: her grant ends and the payee becomes her heirs")
+        notes.append("the patient died: her grant ends, the payee becomes her heirs, and the claim pends")
     return tuple(notes)

@@ -93,6 +93,7 @@ def write_discharge(form: DischargeForm, admission: Admission, today: int) -> Di
         ordered,
         form.hanging_bed,
         form.accident,
+        form.deceased,
         form.basic_insurance,
         tuple(fact.build() for fact in form.circumstances),
     )

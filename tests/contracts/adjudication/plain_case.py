@@ -90,6 +90,7 @@ PLAIN = Case(
         ordered_discharge_day=DISCHARGED,
         hanging_bed=False,
         accident=False,
+        deceased=False,
         basic_insurance="used",
         circumstances=(),
     ),

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from contracts.adjudication.case import Case, Review
+from contracts.adjudication.case import AlreadySettled, Case, Review
 from contracts.adjudication.engine import adjudicate
+from nodes.schemas.trace import render_trace
 from tests.contracts.adjudication.plain_case import ADMITTED, DISCHARGED, PLAIN, UNTIL, change, codes, outcome, steps
 
 
@@ -61,6 +62,24 @@ def test_a_link_that_does_not_match_pends(side: str) -> None:
     assert outcome(change(PLAIN, "links", **{side: None}), "R02") == ("PENDED", "unknown", "review")
 
 
+def test_a_death_pends_the_claim_whatever_else_holds() -> None:
+    decision = adjudicate(change(PLAIN, "stay", deceased=True))
+    assert (decision.disposition, decision.payable, codes(decision)) == ("PENDED", 0, ["ELIG-001"])
+    (step,) = steps(decision, "R02")
+    assert (step.detail, step.action) == ("deceased", "review")
+    texts = render_trace(decision, "zh"), render_trace(decision, "en")
+    assert any("被保险人已身故，授权终止，由继承人受领" in line for line in texts[0])
+    assert any("the grant ends, the heirs are the payee" in line for line in texts[1])
+
+
+def test_a_death_that_is_learned_of_later_takes_nothing_back() -> None:
+    earlier = adjudicate(PLAIN)
+    settled = AlreadySettled(earlier.payable, earlier.deductible_used, earlier.categories)
+    case = change(PLAIN, "", accumulator=earlier.accumulator, already_settled=settled)
+    decision = adjudicate(change(case, "stay", deceased=True))
+    assert (decision.disposition, decision.transfer, decision.recovery) == ("PENDED", 0, 0)
+
+
 @pytest.mark.parametrize(
     ("from_day", "until_day", "expected"),
     [
@@ -97,6 +116,7 @@ def _all_doubts() -> Case:
     return change(change(PLAIN, "links", insurer=None), "duplicates", invoice_settled=None)
 
 
-def test_no_review_stands_in_for_identity_or_the_books() -> None:
+@pytest.mark.parametrize("case", [_all_doubts(), change(PLAIN, "stay", deceased=True)], ids=["doubts", "death"])
+def test_no_review_stands_in_for_identity_the_books_or_the_heirs(case: Case) -> None:
     reviews = tuple(Review(rule, None, accepted=True) for rule in ("R04", "R05", "R06", "R07", "R08", "R09"))
-    assert adjudicate(change(_all_doubts(), "", reviews=reviews)).disposition == "PENDED"
+    assert adjudicate(change(case, "", reviews=reviews)).disposition == "PENDED"

@@ -37,6 +37,15 @@ def test_an_imported_stay_makes_the_documents_of_a_stay(stay: Stay) -> None:
         assert sum(line.amount for line in billing.item_list.lines) == bill.total
 
 
+@pytest.mark.parametrize("deceased", [True, False])
+def test_a_death_in_the_stay_is_in_the_discharge_summary(stay: Stay, *, deceased: bool) -> None:
+    imported = import_stay(replace(stay, deceased=deceased), "wang")
+    today = stay.discharge_day
+    admission = write_admission(read_admission(json.dumps(imported.admission).encode(), today), today)
+    ended = write_discharge(read_discharge(json.dumps(imported.discharge).encode(), today), admission, today)
+    assert ended.summary.stay.deceased is deceased
+
+
 def test_the_same_claim_is_the_same_invoice_and_another_is_not(stay: Stay) -> None:
     first, again = import_stay(stay, "wang"), import_stay(stay, "li")
     assert first.discharge["invoice"] == again.discharge["invoice"]
@@ -49,7 +58,7 @@ def test_what_is_missing_is_told_and_not_filled_in(stay: Stay) -> None:
     notes = import_stay(replace(stay, diagnoses=unmapped, deceased=True).shift(3), "wang").notes
     assert any("no ICD-10 code" in note for note in notes)
     assert any("shifted by 3 days" in note for note in notes)
-    assert any("died" in note for note in notes)
+    assert any("died" in note and "pends" in note for note in notes)
     bare = import_stay(replace(stay, diagnoses=()), "wang")
     assert bare.discharge["diagnoses"] == [{"id": "d1", "text": "not recorded"}]
     assert any("records no diagnosis" in note for note in bare.notes)

@@ -142,6 +142,7 @@ def test_a_transfer_is_one_case_from_first_admission_to_last_discharge() -> None
         ("ward", ("general", None), None),
         ("hanging_bed", (None, True), True),
         ("hanging_bed", (None, False), None),
+        ("deceased", (False, True), True),
         ("basic_insurance", ("used", "unused"), None),
         ("ordered_discharge_day", (DISCHARGED, None), None),
         ("hospital_grade", (3, None), None),

@@ -1,4 +1,4 @@
-"""The bundles that the reader is tested on: one of ours, and eight whole lives where they are at hand."""
+"""The FHIR bundles that tests read: one of ours, and eight whole lives where they are at hand."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SYNTHEA = ROOT.parent / "shared" / "data" / "synthea"
 
 Edit = Callable[[dict[str, dict[str, Any]]], object]
