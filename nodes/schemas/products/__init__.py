@@ -4,6 +4,8 @@ They are data, like every product: an insurer registers one as it is, or writes 
 
     inpatient-100      deductible 100 for each stay, 100 % with basic insurance, else 60 %
     million-medical    deductible 10,000 for the year, 100 % with basic insurance, else 60 %
+    worldwide-usd      in US dollars, deductible 250 for each stay, 80 %, at most 15,000 a stay; for hospitals abroad,
+                       which have no Chinese grade: it assumes the network and asks for no basic insurance
 """
 
 from importlib import resources
