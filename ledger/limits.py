@@ -131,8 +131,8 @@ CATCH_UP_BLOCKS_MAX = 16
 CANDIDATE_BLOCKS_MAX = 8
 """Executed candidates of one height kept in memory beside the locked and the valid one."""
 
-SEND_BLOCKS_EVERY_MS = 50
-"""A peer's requests for blocks are answered this often at most: executing what came before takes it longer."""
+ANSWER_STATUS_EVERY_MS = 50
+"""A peer that says what it lacks is answered this often at most; executing the blocks of one answer takes it longer."""
 
 RESEND_SUBMISSIONS_MAX = 64
 """Old local submissions sent again per tick."""

@@ -6,7 +6,7 @@ votes and proposals with the next ticks, blocks on request.
 
 from collections import deque
 
-from ledger.limits import FUTURE_MESSAGES_MAX, PEERS_MAX, SEND_BLOCKS_EVERY_MS
+from ledger.limits import ANSWER_STATUS_EVERY_MS, FUTURE_MESSAGES_MAX, PEERS_MAX
 from ledger.replica.messages import ProposalMessage, StatusMessage, VoteMessage
 
 
@@ -16,7 +16,7 @@ class Peers:
     def __init__(self) -> None:
         """Know nobody."""
         self.statuses: dict[str, StatusMessage] = {}
-        self._sent_blocks_ms: dict[str, int] = {}
+        self._answered_ms: dict[str, int] = {}
         self._votes: dict[str, deque[VoteMessage]] = {}
         self._proposals: dict[str, ProposalMessage] = {}
 
@@ -30,12 +30,12 @@ class Peers:
         status = self.statuses.get(peer)
         return status.height if status else 0
 
-    def may_send_blocks(self, peer: str, now_ms: int) -> bool:
-        """Whether a peer's request for blocks may be answered already, and note that it is: reading them is work."""
-        last_ms = self._sent_blocks_ms.get(peer)
-        if peer not in self.statuses or (last_ms is not None and 0 <= now_ms - last_ms < SEND_BLOCKS_EVERY_MS):
+    def may_answer(self, peer: str, now_ms: int) -> bool:
+        """Whether a peer's status may be answered already, and note that it is: an answer is far larger than it."""
+        last_ms = self._answered_ms.get(peer)
+        if peer not in self.statuses or (last_ms is not None and 0 <= now_ms - last_ms < ANSWER_STATUS_EVERY_MS):
             return False
-        self._sent_blocks_ms[peer] = now_ms
+        self._answered_ms[peer] = now_ms
         return True
 
     def keep(self, peer: str, message: VoteMessage | ProposalMessage) -> None:

@@ -259,17 +259,18 @@ class Replica:
         current, state = self._current, self._current.driver.state
         committed = self.application.height
         if 1 <= status.height <= committed:
-            if not self._peers.may_send_blocks(peer, self._now_ms):
-                return
-            count = min(CATCH_UP_BLOCKS_MAX, committed + 1 - status.height)
-            self._emit(SendBlocks(peer, status.height, count))
+            if self._peers.may_answer(peer, self._now_ms):
+                count = min(CATCH_UP_BLOCKS_MAX, committed + 1 - status.height)
+                self._emit(SendBlocks(peer, status.height, count))
         elif status.height == current.height and status.round < state.round:
-            for vote in current.driver.votes.of_round(status.round):
-                self._emit(Send(peer, VoteMessage(vote)))
+            votes = current.driver.votes.of_round(status.round)
+            if votes and self._peers.may_answer(peer, self._now_ms):
+                for vote in votes:
+                    self._emit(Send(peer, VoteMessage(vote)))
         elif (status.height, status.round) == (current.height, state.round) and not status.has_proposal:
             offer = current.driver.offers.get(state.round)
             message = current.proposal_message(offer.proposal) if offer else None
-            if message is not None:
+            if message is not None and self._peers.may_answer(peer, self._now_ms):
                 self._emit(Send(peer, message))
 
     def _receive_committed(self, peer: str, message: CommittedBlock) -> None:

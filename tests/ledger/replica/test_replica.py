@@ -17,11 +17,11 @@ from ledger.consensus.round import Step
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.errors import DecodeError
 from ledger.limits import (
+    ANSWER_STATUS_EVERY_MS,
     CANDIDATE_BLOCKS_MAX,
     CATCH_UP_BLOCKS_MAX,
     CLOCK_SKEW_MS_MAX,
     FUTURE_MESSAGES_MAX,
-    SEND_BLOCKS_EVERY_MS,
 )
 from ledger.replica import Replica
 from ledger.replica.log import LogEntry, ProposalEntry
@@ -566,4 +566,17 @@ def test_a_peer_that_asks_on_and_on_is_sent_blocks_once_in_a_while() -> None:
     effects = give(replica, *[behind] * 50)
     assert [effect for effect in effects if isinstance(effect, SendBlocks)] == [SendBlocks("b", 1, 1)]
     assert SendBlocks("c", 1, 1) in give(replica, behind, peer="c"), "one peer's asking does not silence another's"
-    assert SendBlocks("b", 1, 1) in give(replica, behind, now_ms=NOW_MS + SEND_BLOCKS_EVERY_MS)
+    assert SendBlocks("b", 1, 1) in give(replica, behind, now_ms=NOW_MS + ANSWER_STATUS_EVERY_MS)
+
+
+def test_a_peer_that_says_on_and_on_what_it_lacks_is_sent_it_once_in_a_while() -> None:
+    """A few bytes of status are answered by a whole proposal, or by everybody's votes."""
+    replica = started()
+    give(replica, proposed(executed()))
+    lacking = StatusMessage(1, 0, Step.PROPOSE, has_proposal=False)
+    assert give(replica, *[lacking] * 50, peer="d") == [Send("d", proposed(executed()))]
+    give(replica, *votes(PREVOTE, None, "bcd", 1))
+    later_ms = NOW_MS + ANSWER_STATUS_EVERY_MS
+    effects = give(replica, *[lacking] * 50, peer="d", now_ms=later_ms)
+    assert kinds(effects) == ["Send"], "our vote of round 0, once"
+    assert kinds(give(replica, lacking, peer="c", now_ms=later_ms)) == ["Send"]
