@@ -29,6 +29,9 @@ PROBES_MAX = 50
 """How often a node tries to take its lock: somebody who asks whether it runs holds the lock for an instant."""
 LOG_TAIL_BYTES = 2_000
 
+_children: list[subprocess.Popen[bytes]] = []
+"""Nodes that this program has started and may outlive; the system keeps their exit codes until they are asked for."""
+
 
 class NodeStartError(ConfigurationError):
     """A node that ended before it served; carries what it said last."""
@@ -151,6 +154,7 @@ def start_nodes(
                     command(organisation), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
         _await_ready(home, organisations, started, on_ready)
+        _children.extend(started.values())
     except (ConfigurationError, OSError, KeyboardInterrupt):
         _stop_started(list(started.values()))
         raise
@@ -169,6 +173,7 @@ def stop_nodes(home: Home, organisations: Sequence[str]) -> list[str]:
                 _signal(running[name], signal.SIGKILL)
             deadline = float("inf")
         time.sleep(POLL_SECONDS)
+    _children[:] = [child for child in _children if child.poll() is None]
     return list(running)
 
 
