@@ -2,7 +2,8 @@
 
 A node hosts its organisation's agents and those of members that run no node. Each agent signs with its own member's
 key. Requests that stay without an answer are given back to the agent as unanswered after REQUEST_MS; the agent
-decides whether to ask again.
+decides whether to ask again. A question from a node that is a block ahead waits here for that block: nearly every
+question is about what was committed a moment ago.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import TypeVar, cast
 from ledger.application import Application
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.signatures import PrivateKey
+from ledger.errors import LedgerError
 from ledger.execution.contract import read_actor
 from ledger.limits import SUBMISSION_TRANSACTIONS_MAX
 from ledger.membership import Actor
@@ -39,6 +41,8 @@ EXPIRY_HEIGHTS = 500
 EXPIRY_MS = 10 * 60 * 1000
 ANSWERS_MAX = 4_096
 """Answers of queries kept until the next block: what a few hundred claims in work ask for."""
+EARLY_MAX = 256
+"""Questions that wait for a block to be committed here; what is above is answered at once, as far as it can be."""
 REQUEST_MS = 5_000
 """How long a question to a peer waits for its answer."""
 
@@ -136,6 +140,13 @@ class _Waiting:
     deadline_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Early:
+    peer: str
+    frame: RequestFrame
+    deadline_ms: int
+
+
 class AgentHost:
     """All agents of one process, and the questions between them and other nodes."""
 
@@ -171,6 +182,7 @@ class AgentHost:
         self._agents: dict[str, tuple[Agent, Signatory]] = {}
         self._asked: dict[int, _Waiting] = {}
         self._received: dict[int, tuple[str, int]] = {}
+        self._early: list[_Early] = []
         self._next_id = int.from_bytes(entropy.draw(6), "big")
 
     def add(self, agent: Agent, signatory: Signatory) -> None:
@@ -190,9 +202,15 @@ class AgentHost:
         """Tell every agent the same."""
         for name in self._agents:
             self._step(name, event, event.now_ms)
+        ready = [early for early in self._early if early.frame.height <= self._view.height]
+        if ready:
+            self._early = [early for early in self._early if early.frame.height > self._view.height]
+            for early in ready:
+                self._take_early(early, event.now_ms)
 
     def expire(self, now_ms: int) -> None:
-        """Give back the questions that nobody answered in time."""
+        """Give back the questions that nobody answered in time, and drop those that came too early for too long."""
+        self._early = [early for early in self._early if early.deadline_ms > now_ms]
         late = [number for number, waiting in self._asked.items() if waiting.deadline_ms <= now_ms]
         for number in late:
             waiting = self._asked.pop(number)
@@ -206,12 +224,21 @@ class AgentHost:
         if frame.target not in self._agents:
             self._note("request-refused", {"peer": peer, "target": frame.target, "why": "not hosted here"})
             return
+        if frame.height > self._view.height and len(self._early) < EARLY_MAX:
+            self._early.append(_Early(peer, frame, now_ms + REQUEST_MS))
+            return
         number = self._number()
         self._received[number] = (peer, frame.request_id)
         try:
             self._step(frame.target, PeerRequested(number, frame.source, frame.body, now_ms), now_ms)
         finally:
             self._received.pop(number, None)
+
+    def _take_early(self, early: _Early, now_ms: int) -> None:
+        try:
+            self.take_request(early.peer, early.frame, now_ms)
+        except LedgerError as error:
+            self._note("request-refused", {"peer": early.peer, "why": str(error)})
 
     def take_answer(self, peer: str, frame: AnswerFrame, now_ms: int) -> None:
         """Pass an answer to the agent that asked; one that nobody waits for is dropped."""
@@ -245,7 +272,7 @@ class AgentHost:
         number = self._number()
         node = self._node_of(peer)
         self._asked[number] = _Waiting(name, request_id, peer, now_ms + REQUEST_MS)
-        frame = RequestFrame(number, name, peer, body)
+        frame = RequestFrame(number, name, peer, self._view.height, body)
         if node != self._organisation:
             self._send(node, frame)
             return

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 from msgspec import Meta
 
-from ledger.codec import Name, Struct, decode
+from ledger.codec import Height, Name, Struct, decode
 from ledger.limits import FRAME_BYTES_MAX
 from ledger.replica.messages import Message
 
@@ -32,6 +32,8 @@ class RequestFrame(Struct, tag="request"):
     """The member who asks: the sending organisation or one that it hosts."""
     target: Name
     """The member who is asked: the receiving organisation or one that it hosts."""
+    height: Height
+    """The asking node's: what it asks about is on the chain by then, so it is answered from there on."""
     body: Annotated[bytes, Meta(max_length=BODY_BYTES_MAX)]
 
 

@@ -8,9 +8,9 @@ from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
 from ledger.limits import FRAME_BYTES_MAX
-from nodes.agent import Agent, AgentEffect, AgentInput, Answer, PeerAnswered, PeerRequested, Request
+from nodes.agent import Agent, AgentEffect, AgentInput, Answer, PeerAnswered, PeerRequested, Request, Ticked
 from nodes.entropy import SeededEntropy
-from nodes.network.hosting import REQUEST_MS, AgentHost, NodeView, Signatory
+from nodes.network.hosting import EARLY_MAX, REQUEST_MS, AgentHost, NodeView, Signatory
 from nodes.network.messages import BODY_BYTES_MAX, AnswerFrame, RequestFrame, decode_frame
 from nodes.vault.payloads import CIPHERTEXT_BYTES_MAX
 
@@ -34,17 +34,24 @@ class Clerk:
         return [Answer(event.request_id, self.answer)] if isinstance(event, PeerRequested) else []
 
 
+class Chain:
+    """A view that stands at some height."""
+
+    height = 3
+
+
 class Desk:
     """A host with one agent, and what it sent and noted."""
 
     def __init__(self) -> None:
         self.clerk = Clerk()
+        self.chain = Chain()
         self.sent: list[tuple[str, RequestFrame | AnswerFrame]] = []
         self.notes: list[str] = []
         self.host = AgentHost(
             "hospital-a",
             {"rail": "regulator"},
-            cast("NodeView", None),
+            cast("NodeView", self.chain),
             SeededEntropy(b"desk"),
             submit=lambda _submission: None,
             send=lambda node, frame: self.sent.append((node, frame)),
@@ -52,8 +59,10 @@ class Desk:
         )
         self.host.add(cast("Agent", self.clerk), Signatory("hospital-a", PrivateKey(bytes(32)), 1))
 
-    def ask(self, peer: str = "insurer-a", source: str = "insurer-a", target: str = "hospital-a") -> None:
-        self.host.take_request(peer, RequestFrame(5, source, target, b"question"), NOW_MS)
+    def ask(
+        self, peer: str = "insurer-a", source: str = "insurer-a", target: str = "hospital-a", height: int = 3
+    ) -> None:
+        self.host.take_request(peer, RequestFrame(5, source, target, height, b"question"), NOW_MS)
 
 
 def test_a_question_is_believed_from_its_members_node_only() -> None:
@@ -83,6 +92,43 @@ def test_an_answer_counts_once_from_the_member_that_was_asked_and_in_time() -> N
         PeerAnswered(1, "insurer-a", b"good", NOW_MS),
         PeerAnswered(2, "rail", None, NOW_MS + REQUEST_MS),
     ]
+
+
+def test_a_question_about_a_block_that_is_still_to_come_is_answered_when_it_came() -> None:
+    desk = Desk()
+    desk.ask(height=5)
+    desk.chain.height = 4
+    desk.host.step_all(Ticked(NOW_MS))
+    assert desk.sent == []
+    desk.chain.height = 5
+    desk.host.step_all(Ticked(NOW_MS))
+    desk.host.step_all(Ticked(NOW_MS))
+    assert desk.sent == [("insurer-a", AnswerFrame(5, b"answer"))]
+
+
+def test_a_question_about_a_block_that_never_comes_is_forgotten_when_nobody_waits_any_more() -> None:
+    desk = Desk()
+    desk.ask(height=2**53)
+    desk.host.expire(NOW_MS + REQUEST_MS)
+    desk.chain.height = 2**53
+    desk.host.step_all(Ticked(NOW_MS + REQUEST_MS))
+    assert desk.sent == []
+
+
+def test_more_early_questions_than_there_is_room_for_are_answered_as_well_as_they_can_be() -> None:
+    desk = Desk()
+    for _ in range(EARLY_MAX + 1):
+        desk.ask(height=2**53)
+    assert len(desk.sent) == 1
+
+
+def test_an_early_question_that_an_agent_refuses_does_not_stop_the_node() -> None:
+    desk = Desk()
+    desk.ask(height=4)
+    desk.chain.height = 4
+    desk.clerk.fault = LedgerError("no question of this network")
+    desk.host._take_early(desk.host._early[0], NOW_MS)
+    assert desk.notes == ["request-refused"]
 
 
 def test_the_largest_sealed_record_fits_an_answer_and_an_answer_fits_a_frame() -> None:

@@ -21,7 +21,7 @@ from nodes.network.messages import (
 )
 
 STATUS = ConsensusFrame(StatusMessage(7, 1, Step.PREVOTE, has_proposal=True))
-REQUEST = RequestFrame(5, "insurer-a", "hospital-a", b"question")
+REQUEST = RequestFrame(5, "insurer-a", "hospital-a", 3, b"question")
 ANSWER = AnswerFrame(5, b"answer")
 FRAMES = [STATUS, REQUEST, ANSWER]
 
