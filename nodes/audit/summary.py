@@ -88,7 +88,8 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
         "settlements": [_describe_settlement(verified, item, revealed) for item in evidence.settlements],
         "payments": [_describe_payment(payment) for payment in evidence.payments],
         "deadlines": list_deadlines(verified),
-        "corrections": max(0, len(evidence.settlements) - 1),
+        "corrections": max(0, sum(not item.outcome.is_review for item in evidence.settlements) - 1),
+        "reviews": sum(item.outcome.is_review for item in evidence.settlements),
         "closed_again": _closed_again(verified),
         "signatures": verified.signatures,
         "trust": list(TRUST),
@@ -286,6 +287,7 @@ def _say_corrections(facts: dict[str, Any]) -> str:
     again = [f"{item['stay']} was closed again ({item['latest']}) and is not settled" for item in facts["closed_again"]]
     count = facts["corrections"]
     text = f"{count} after the first settlement" if count else "none"
+    text += f", {facts['reviews']} decided by a person on review" if facts["reviews"] else ""
     return "; ".join([text, *again])
 
 

@@ -1,4 +1,4 @@
-"""`xinpei claim`: list, show, watch, estimate, audit."""
+"""`xinpei claim`: list, show, watch, review, estimate, audit."""
 
 import datetime as dt
 from pathlib import Path
@@ -8,7 +8,7 @@ import click
 
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.stay import show_claim_id
+from nodes.cli.stay import await_settled, show_claim_id
 from nodes.config import Home, write_file
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
@@ -79,6 +79,30 @@ def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
             if view["status"] in ("PAID", "WITHDRAWN", "PENDED"):
                 break
             view = found.view(wait_seconds=WATCH_SECONDS, steps=seen)
+    output.finish(view)
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
+@actor_option("the insurer")
+@click.option("--rule", required=True, type=click.Choice(["R04", "R05", "R06", "R07", "R08", "R09"]), help="Which.")
+@click.option("--line", metavar="LINE", help="The bill's line it is about; left out for the whole claim.")
+@click.option("--accept/--refuse", "accepted", required=True, help="Covered after all, or refused with its reasons.")
+@home_option
+@json_option
+def review(
+    claim_id: str, actor: str, rule: str, line: str | None, home: Path, *, accepted: bool, as_json: bool
+) -> None:
+    """Decide, as a person, a finding of CLAIM that no program may decide against the customer."""
+    from nodes.cli.claims import find_claim
+
+    output = Output(as_json=as_json)
+    with find_claim(Home(home), actor, claim_id) as found:
+        version = found.view()["claim"]["settlement_version"]
+        form = {"rule": rule, "line": line, "accepted": accepted}
+        found.client.post(f"/v1/cases/{found.claim_id}/reviews", form)
+        view = await_settled(found.client, found.claim_id, version + 1, output)
+        output.say(_describe_status(view, found.opening()))
     output.finish(view)
 
 

@@ -17,17 +17,19 @@ from nodes.wallet import Pseudonym
 class FoundClaim:
     """One claim, seen by one caller at the insurer's or the caller's own node."""
 
-    def __init__(self, client: Client, claim_id: str, pseudonym: Pseudonym | None) -> None:
+    def __init__(self, client: Client, row: dict[str, Any], pseudonym: Pseudonym | None) -> None:
         """Keep a client open until the claim was looked at.
 
         Args:
             client: Of the node that is asked.
-            claim_id: In full.
+            row: The claim in a listing.
             pseudonym: The customer's, if a customer asks.
         """
         self.client = client
-        self.claim_id = claim_id
+        self.claim_id: str = row["claim"]
+        """In full."""
         self._pseudonym = pseudonym
+        self._is_insurer = client.signer.actor == row["insurer"]
 
     def __enter__(self) -> Self:
         """Use it in a with statement."""
@@ -47,6 +49,9 @@ class FoundClaim:
 
     def opening(self) -> dict[str, Any] | None:
         """Return the calculation of the latest settlement; None before it, or for whoever cannot open it."""
+        if self._is_insurer:
+            case = self.client.get(f"/v1/cases/{self.claim_id}")
+            return None if case["decision"] is None else {"formula": case["formula"], **case["decision"]}
         sealed = self.sealed_opening()
         if sealed is None:
             return None
@@ -106,7 +111,7 @@ def find_claim(home: Home, actor: str, claim_id: str) -> FoundClaim:
     wanted = "claim-" + claim_id.lower().removeprefix("c-").removeprefix("claim-")
     found: list[FoundClaim] = []
     for client, pseudonym in _open_clients(home, actor):
-        matching = [row["claim"] for row in _list_at(client) if row["claim"].startswith(wanted)]
+        matching = [row for row in _list_at(client) if row["claim"].startswith(wanted)]
         found += [FoundClaim(client, match, pseudonym) for match in matching]
         if not matching:
             client.close()

@@ -85,7 +85,8 @@ def _term(step: Trace, language: Language) -> str:
         return find_text(_TERMS, "limits").speak(language)
     key = step.detail
     if step.rule in ("R03", "R04", "R05", "R06", "R07", "R08", "R09", "R12", "R13", "R19"):
-        key = "refused" if step.action == "refused" or step.rule == "R19" else "pended"
+        refused = step.action == "refused" or (step.rule == "R19" and step.detail == "reviewed")
+        key = "refused" if refused else "pended"
     return find_text(_TERMS, key).speak(language)
 
 
