@@ -82,7 +82,23 @@ def test_a_node_is_who_it_says_or_nobody_talks_to_it(network: Network) -> None:
 
 def test_noise_at_every_route_of_every_node_never_breaks_it(network: Network) -> None:
     chance = random.Random(2027)
-    values = [None, True, -1, 2**63, 1.5, "", "\ud800", "\x00", "今天", "today-3", "zz" * 40, [], {}, [[{}]], {"a": 1}]
+    values: list[Any] = [
+        None,
+        True,
+        -1,
+        2**63,
+        1.5,
+        "",
+        "\ud800",
+        "\x00",
+        "今天",
+        "today-3",
+        "zz" * 40,
+        [],
+        {},
+        [[{}]],
+        {"a": 1},
+    ]
     for organisation in ALL:
         with network.client(organisation, caller=organisation) as client, open_http(network, organisation) as http:
             description = http.get("/openapi.json").json()

@@ -1,0 +1,61 @@
+"""The process of a node: exit codes, and a log that tells places and never what is secret."""
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nodes import process
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    command = [sys.executable, "-m", "nodes.process", *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+
+
+def test_wrong_use_is_exit_code_2() -> None:
+    ended = run("--home", "somewhere")
+    assert ended.returncode == 2
+    assert "--organisation" in ended.stderr
+
+
+def test_a_home_without_a_network_is_exit_code_1_and_one_line(tmp_path: Path) -> None:
+    ended = run("--home", str(tmp_path), "--organisation", "hospital-a")
+    assert ended.returncode == 1
+    line = json.loads(ended.stderr)
+    assert line["event"] == "stopped"
+    assert str(tmp_path) in line["why"]
+
+
+def test_a_line_is_one_json_object_whatever_is_in_it(capfd: pytest.CaptureFixture[str]) -> None:
+    process.write_line("noted", {"text": "two\nlines", "half": "\ud800", "name": "王"})
+    out = capfd.readouterr().err
+    assert out.count("\n") == 1
+    assert json.loads(out)["name"] == "王"
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nodes.process.os.write", fail)
+    process.write_line("noted", {})
+
+
+def test_a_fault_is_logged_by_kind_and_place_without_its_text(capfd: pytest.CaptureFixture[str]) -> None:
+    try:
+        int("diagnosis K63.5")
+    except ValueError as error:
+        record = logging.LogRecord("api", logging.ERROR, __file__, 1, "it failed\n", (), (ValueError, error, None))
+    process._LineHandler().emit(record)
+    out = capfd.readouterr().err
+    line = json.loads(out)
+    assert (line["text"], line["fault"]) == ("it failed", "ValueError")
+    assert line["at"][0].startswith(__file__ + ":")
+    assert "K63.5" not in out
