@@ -354,7 +354,8 @@ class NetworkNode:
             if isinstance(effect, AppendLog):
                 self._pending_log.append(encode(effect.entry))
                 continue
-            self._flush_log()
+            if not isinstance(effect, CommitBlock):
+                self._flush_log()
             self._perform_one(effect)
 
     def _flush_log(self) -> None:
@@ -378,6 +379,7 @@ class NetworkNode:
                 asyncio.get_running_loop().call_later(duration_ms / 1000, self._elapse, timeout)
             case CommitBlock(executed, commit):
                 self.files.blocks.append(executed.block, commit, executed.receipts, executed.writes)
+                self._pending_log.clear()  # inputs of a height that its certificate has just ended
                 self._committed.append((executed, commit))
             case ResetLog(height):
                 if self.files.log.size_bytes >= LOG_BYTES_KEPT:
