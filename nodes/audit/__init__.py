@@ -10,6 +10,7 @@
     reveal        the openings of a claim: opens them, and adjudicates the case again
     summary       what was proven, in words
     reexecution   a whole chain, block by block, from the genesis
+    comparison    where two stores of one chain differ
 
 What is said about a claim is derived from what was proven, never written beside it.
 """

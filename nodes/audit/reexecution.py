@@ -115,11 +115,18 @@ def _compare_state(height: int, state: "_MemoryState", blocks: BlockStore) -> No
     for key in sorted(stored.keys() | computed.keys()):
         expected, actual = computed.get(key), stored.get(key)
         if expected != actual:
-            shown = key.replace(b"\x00", b" ").decode(errors="replace")
-            raise ReexecutionError(height, f"state entry {shown}", _show(expected), _show(actual))
+            raise ReexecutionError(
+                height, f"state entry {describe_key(key)}", describe_value(expected), describe_value(actual)
+            )
 
 
-def _show(value: bytes | None) -> str:
+def describe_key(key: bytes) -> str:
+    """Return a state key with its parts apart."""
+    return key.replace(b"\x00", b" ").decode(errors="replace")
+
+
+def describe_value(value: bytes | None) -> str:
+    """Return how a state entry's value begins."""
     return "no entry" if value is None else f"{len(value)} bytes beginning {value[:16].hex()}"
 
 

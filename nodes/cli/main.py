@@ -16,7 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stay": ("nodes.cli.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),
     "claim": ("nodes.cli.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
     "verify": ("nodes.cli.verification:verify", "Verify a claim's dossier offline, from the genesis alone."),
-    "chain": ("nodes.cli.verification:chain", "Check a node's chain by executing it again."),
+    "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
     "demo": ("nodes.cli.demo:demo", "Watch a consented stay settle, and verify the proof offline."),
     "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
     "down": ("nodes.cli.network:down", "Stop the network; nothing is lost."),

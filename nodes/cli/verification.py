@@ -1,12 +1,11 @@
-"""`xinpei verify` and `xinpei chain verify`: what anyone can check, without trusting a node."""
+"""`xinpei verify`: what anyone can check, without trusting a node."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import HOME_DEFAULT, Home, load_genesis
 
@@ -75,50 +74,6 @@ def verify(
     for line in render_summary(verified, revealed, language):
         output.say(line)
     output.finish({"holds": True, **summarise(verified, revealed)})
-
-
-@click.group()
-def chain() -> None:
-    """Check a node's chain."""
-
-
-@chain.command("verify")
-@actor_option("the organisation whose store is read")
-@home_option
-@json_option
-def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
-    """Re-execute every block of a stopped node's store from the genesis and compare everything."""
-    from ledger.errors import LedgerError
-    from nodes.audit.reexecution import verify_chain
-    from nodes.contract_sources import load_installed_contracts
-    from nodes.storage import open_store
-    from nodes.storage.blocks import BlockStore
-
-    output = Output(as_json=as_json)
-    place = Home(home)
-    genesis = place.load_genesis()
-    folder = place.node_folder(actor)
-    place.load_network().address(actor)
-    store = open_store(folder / "store")
-    try:
-        blocks = BlockStore(store, genesis.chain_id, genesis.hash)
-        begun = time.monotonic()
-        height = 0
-        for progress in verify_chain(genesis, blocks, load_installed_contracts()):
-            height = progress.height
-            output.progress(f"height {height} of {progress.of} ...")
-        seconds = time.monotonic() - begun
-    except LedgerError as error:
-        output.end_progress()
-        output.finish({"holds": False, "why": str(error)})
-        if not as_json:
-            click.echo(f"DOES NOT HOLD: {error}", err=True)
-        raise click.exceptions.Exit(1) from None
-    finally:
-        store.close()
-    output.end_progress()
-    output.say(f"HOLDS: {height} blocks re-executed in {seconds:.1f} s")
-    output.finish({"holds": True, "height": height, "seconds": round(seconds, 3)})
 
 
 def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKeyPair":

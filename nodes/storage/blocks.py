@@ -61,6 +61,11 @@ class CommittedState:
         """Return what execution keeps beside the state under `key`, or None."""
         return self._store.get(METADATA_PREFIX + key)
 
+    def scan_metadata(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield what execution keeps beside the state under keys that begin with `prefix`, sorted by key."""
+        for key, value in self._store.scan(METADATA_PREFIX + prefix):
+            yield key[len(METADATA_PREFIX) :], value
+
 
 class BlockStore:
     """The blocks, receipts, commits and latest state of one chain."""

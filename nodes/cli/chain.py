@@ -1,0 +1,170 @@
+"""`xinpei chain verify` and `xinpei chain diff`: the stores of stopped nodes, executed again or compared."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import ConfigurationError, Home
+
+if TYPE_CHECKING:
+    from nodes.audit.comparison import Comparison, FieldDifference
+    from nodes.storage.blocks import BlockStore
+
+
+@click.group()
+def chain() -> None:
+    """Check a node's chain, or compare two."""
+
+
+@chain.command("verify")
+@actor_option("the organisation whose store is read")
+@home_option
+@json_option
+def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
+    """Re-execute every block of a stopped node's store from the genesis and compare everything."""
+    from ledger.errors import LedgerError
+    from nodes.audit.reexecution import verify_chain
+    from nodes.contract_sources import load_installed_contracts
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    genesis = place.load_genesis()
+    place.load_network().address(actor)
+    with open_blocks(place, place.node_folder(actor) / "store") as blocks:
+        try:
+            begun = time.monotonic()
+            height = 0
+            for progress in verify_chain(genesis, blocks, load_installed_contracts()):
+                height = progress.height
+                output.progress(f"height {height} of {progress.of} ...")
+            seconds = time.monotonic() - begun
+        except LedgerError as error:
+            output.end_progress()
+            output.finish({"holds": False, "why": str(error)})
+            if not as_json:
+                click.echo(f"DOES NOT HOLD: {error}", err=True)
+            raise click.exceptions.Exit(1) from None
+    output.end_progress()
+    output.say(f"HOLDS: {height} blocks re-executed in {seconds:.1f} s")
+    output.finish({"holds": True, "height": height, "seconds": round(seconds, 3)})
+
+
+@chain.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@home_option
+@json_option
+def diff(first: str, second: str, home: Path, *, as_json: bool) -> None:
+    """Say where the chains of stopped nodes A and B first differ: exit 0 if they do not, 1 if they do.
+
+    A and B are organisations of the home folder, or folders of stores. Named are the first height at which blocks,
+    receipts or certificates differ; and, where both stand at one height, the contracts whose states differ and the
+    first entries that do. A node that is behind does not differ by that.
+    """
+    from nodes.audit.comparison import compare_chains
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    folders = find_store(place, first), find_store(place, second)
+    if folders[0] == folders[1]:
+        msg = f"A and B: expected two stores, got {folders[0]} twice"
+        raise click.UsageError(msg)
+    with open_blocks(place, folders[0]) as blocks, open_blocks(place, folders[1]) as others:
+        try:
+            found = compare_chains(blocks, others, lambda at, of: output.progress(f"height {at} of {of} ..."))
+        finally:
+            output.end_progress()
+    for line in render_comparison(found, (first, second)):
+        output.say(line)
+    if not found.is_equal:
+        output.hint(f"xinpei chain verify --as {first}, and --as {second}: which of them is wrong")
+    output.finish({"equal": found.is_equal, "stores": [str(folder) for folder in folders], **asdict(found)})
+    if not found.is_equal:
+        raise click.exceptions.Exit(1)
+
+
+@contextlib.contextmanager
+def open_blocks(home: Home, folder: Path) -> Iterator["BlockStore"]:
+    """Open the chain of a stopped node for reading.
+
+    Args:
+        home: Its genesis says which chain it must be.
+        folder: The store's.
+
+    Raises:
+        ConfigurationError: If there is no store, or an empty one.
+        StorageError: If the node runs, or the store is another chain's or damaged.
+    """
+    from nodes.storage import open_store
+    from nodes.storage.blocks import BlockStore
+
+    genesis = home.load_genesis()
+    if not (folder / "engine").is_file():
+        msg = f"{folder}: expected the store of a node that has run, got no store"
+        raise ConfigurationError(msg)
+    store = open_store(folder)
+    try:
+        blocks = BlockStore(store, genesis.chain_id, genesis.hash)
+        if blocks.is_new:
+            msg = f"{folder}: expected the store of a node that has run, got an empty one"
+            raise ConfigurationError(msg)
+        yield blocks
+    finally:
+        store.close()
+
+
+def find_store(home: Home, text: str) -> Path:
+    """Return the folder of a store that is given as an organisation or as the folder itself."""
+    network = home.load_network()
+    if text in [node.organisation for node in network.nodes]:
+        return (home.node_folder(text) / "store").resolve()
+    if (Path(text) / "engine").is_file():
+        return Path(text).resolve()
+    names = ", ".join(node.organisation for node in network.nodes)
+    msg = f"store: expected one of {names} or the folder of a store, got {text[:200]!r}"
+    raise ConfigurationError(msg)
+
+
+def render_comparison(found: "Comparison", names: tuple[str, str]) -> Iterator[str]:
+    """Yield what a comparison found, in lines for people."""
+    width = max(len(name) for name in names)
+    common = min(found.heights)
+    if found.block is not None:
+        fields = ", ".join(item.field for item in found.block.fields)
+        yield f"DIFFER first at height {found.block.height}: {fields}"
+        for name, fault in zip(names, found.block.faults, strict=True):
+            yield f"  {name:<{width}}  {'its copy does not hold: ' + fault if fault else 'its copy is certified'}"
+        for item in found.block.fields:
+            yield from _render_field(item, names, width)
+    else:
+        yield f"{'EQUAL' if found.is_equal else 'equal'} up to height {common}: blocks, receipts, certificates"
+    if found.states is None:
+        behind = names[found.heights.index(common)]
+        heights = " and ".join(f"{name} at {height}" for name, height in zip(names, found.heights, strict=True))
+        yield f"states not compared: {heights}; let {behind} catch up first"
+        return
+    for state in found.states:
+        yield f"DIFFER in the state of {state.contract}: {_count(state.count)}"
+        for item in state.entries:
+            yield from _render_field(item, names, width)
+    if not found.states:
+        yield f"equal states at height {common}"
+
+
+def _count(entries: int) -> str:
+    if not entries:
+        return "no entry, but the tree over them"
+    return "1 entry" if entries == 1 else f"{entries} entries"
+
+
+def _render_field(item: "FieldDifference", names: tuple[str, str], width: int) -> Iterator[str]:
+    yield f"  {item.field}"
+    for name, value in zip(names, (item.first, item.second), strict=True):
+        yield f"    {name:<{width}}  {value}"
