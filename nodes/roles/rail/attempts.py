@@ -44,12 +44,17 @@ class Attempts:
     """All attempts of one rail."""
 
     def __init__(self, register: Register) -> None:
-        """Read which attempts are open."""
+        """Read which attempts are open; those are in memory too, since every step looks at them."""
         self._register = register
-        self._open = {bytes.fromhex(key) for key in register.list_ids(OPEN)}
+        self._open: dict[bytes, Attempt | None] = {}
+        for key in register.list_ids(OPEN):
+            self._open[bytes.fromhex(key)] = self.find(bytes.fromhex(key))
 
     def find(self, idempotency_key: bytes) -> Attempt | None:
         """Return an attempt, or None for a key that was never instructed."""
+        known = self._open.get(idempotency_key)
+        if known is not None:
+            return known
         data = self._register.get(ATTEMPT, idempotency_key.hex())
         return None if data is None else decode(data, Attempt)
 
@@ -60,7 +65,7 @@ class Attempts:
 
     def list_open(self) -> list[Attempt]:
         """Return the attempts that are not concluded, in the order of their keys."""
-        found = (self.find(key) for key in sorted(self._open))
+        found = (self._open[key] for key in sorted(self._open))
         return [attempt for attempt in found if attempt is not None]
 
     def begin(self, order: PaymentOrder) -> Attempt:
@@ -74,7 +79,7 @@ class Attempts:
         self._register.put(PAYMENT, order.payment_id, encode(PaymentEntry(order.payment_id, key)))
         self._register.put(OPEN, key.hex(), b"")
         self._register.put(ATTEMPT, key.hex(), encode(attempt))
-        self._open.add(key)
+        self._open[key] = attempt
         return attempt
 
     def move_on(self, attempt: Attempt, state: AttemptState) -> Attempt:
@@ -85,11 +90,11 @@ class Attempts:
             self._register.put(ATTEMPT, key.hex(), encode(moved))
         if key not in self._open:
             self._register.put(OPEN, key.hex(), b"")
-            self._open.add(key)
+        self._open[key] = moved
         return moved
 
     def conclude(self, attempt: Attempt) -> None:
         """Close an attempt whose end is on the chain."""
         key = attempt.order.idempotency_key
         self._register.erase(OPEN, key.hex())
-        self._open.discard(key)
+        self._open.pop(key, None)
