@@ -154,7 +154,7 @@ def test_nothing_is_unfinished_and_no_private_path_is_told(path: Path) -> None:
 
 def test_only_the_real_bundles_may_be_absent() -> None:
     skipping = [name(path) for path in TESTS if re.search(r"\b(importor)?skip\(", path.read_text(encoding="utf-8"))]
-    assert skipping == ["tests/nodes/fhir/conftest.py"]
+    assert skipping == ["tests/nodes/conftest.py"]
 
 
 def test_every_dependency_has_a_reason() -> None:
