@@ -144,6 +144,8 @@ async def _await_step(node: NetworkNode, claim_id: str, steps: int, seconds: flo
             while True:
                 await changed.wait()
                 changed.clear()
+                if node.is_leaving:
+                    return
                 view = find_claim(node.view, claim_id)
                 if view is not None and len(view.claim.steps) > steps:
                     return

@@ -74,6 +74,10 @@ LOG_BYTES_KEPT = 1024 * 1024
 """The log is begun anew only above this size: a new file costs two syncs more, and of what is left in the old one a
 replica that starts takes the entries of its own height and no others."""
 
+UNLOGGED = (CommitBlock, ScheduleTimeout, Report)
+"""Effects that need no synced log before them: a block stands by its own certificate, timers and lines of this node's
+own log end with the process. Whatever a peer or the key's own file gets to see waits for the sync."""
+
 ENTRY_BYTES_MAX = 2**31
 """Log entries were bounded when they came in."""
 
@@ -206,8 +210,10 @@ class NetworkNode:
             self._stopped.set_result(None)
 
     def dismiss(self) -> None:
-        """Take no more submissions, and let go of the clients that wait for receipts: they are answered without."""
+        """Take no more submissions, and let go of the clients that wait: for receipts, they are answered without."""
         self._is_leaving = True
+        for follower in list(self._followers):
+            follower(self.view.height)
         for waiting in self._waiters.values():
             for future in waiting:
                 if not future.done():
@@ -326,9 +332,18 @@ class NetworkNode:
         return TransactionPlace(place[0], place[1], receipts[place[1]])
 
     def follow(self, follower: Callable[[int], None]) -> Callable[[], None]:
-        """Have a callback told each committed height; returns what ends that."""
+        """Have a callback told each committed height, and the last one again when the node leaves.
+
+        Returns:
+            What ends that.
+        """
         self._followers.append(follower)
         return lambda: self._followers.remove(follower)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the node stops, and nobody should wait for it any more."""
+        return self._is_leaving
 
     def status(self) -> ReplicaStatus:
         """Return where consensus stands."""
@@ -354,7 +369,7 @@ class NetworkNode:
             if isinstance(effect, AppendLog):
                 self._pending_log.append(encode(effect.entry))
                 continue
-            if not isinstance(effect, CommitBlock):
+            if not isinstance(effect, UNLOGGED):
                 self._flush_log()
             self._perform_one(effect)
 
