@@ -66,7 +66,7 @@ class NodeLock:
         if not folder.is_dir():
             msg = f"{folder}: no such folder; {folder.name} has no node in this home folder"
             raise ConfigurationError(msg)
-        file = self._path.open("a+")
+        file = self._path.open("a")
         for probe in range(1, PROBES_MAX + 1):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,9 +76,8 @@ class NodeLock:
             else:
                 break
         else:
-            holder = _read_pid(file)
             file.close()
-            msg = f"{folder.name}: its node is running already as process {holder}; see `xinpei status`"
+            msg = f"{folder.name}: its node is running already as process {self._recorded()}; see `xinpei status`"
             raise ConfigurationError(msg)
         self._file = file
         (folder / "node.json").unlink(missing_ok=True)
@@ -93,16 +92,27 @@ class NodeLock:
             self._file = None
 
     def holder(self) -> int | None:
-        """Return the process that holds it; None if nobody does."""
-        try:
-            with self._path.open("a+") as file:
-                try:
+        """Return the process that holds it; None if nobody does.
+
+        Whoever has just taken it has yet to write its id over that of the dead one before: then this asks again.
+        """
+        for _ in range(PROBES_MAX):
+            try:
+                with self._path.open("a+") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return _read_pid(file)
-        except FileNotFoundError:
-            return None
+                    return None
+            except FileNotFoundError:
+                return None
+            except BlockingIOError:
+                pid = self._recorded()
+                if pid is not None and _is_alive(pid):
+                    return pid
+            time.sleep(POLL_SECONDS)
         return None
+
+    def _recorded(self) -> int | None:
+        text = self._path.read_text().strip()
+        return int(text) if text.isdecimal() else None
 
 
 def announce_ready(folder: Path) -> None:
@@ -201,7 +211,7 @@ def _await_ready(
             process = started.get(organisation)
             has_ended = process is None or process.poll() is not None
             state = find_process(home, organisation)
-            if state.serving:
+            if state.serving and (process is None or has_ended or state.pid == process.pid):
                 waiting.remove(organisation)
                 on_ready(organisation)
             elif has_ended and state.pid is None:
@@ -214,10 +224,14 @@ def _await_ready(
         time.sleep(POLL_SECONDS)
 
 
-def _read_pid(file: IO[str]) -> int | None:
-    file.seek(0)
-    text = file.read(20).strip()
-    return int(text) if text.isdecimal() else None
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _announced_pid(folder: Path) -> int | None:

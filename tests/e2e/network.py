@@ -30,7 +30,7 @@ from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
 from nodes.network.founding import found_network
-from nodes.network.supervisor import find_process
+from nodes.network.supervisor import NodeProcess, find_process
 
 T = TypeVar("T")
 
@@ -97,7 +97,8 @@ class Network:
             eventually(
                 f"{organisation} serves; its last words: {self.last_line(organisation, home)}",
                 lambda name=organisation, own=process: (  # type: ignore[misc]
-                    find_process(home or self.home, name).serving or own.poll() is not None
+                    find_process(home or self.home, name) == NodeProcess(name, own.pid, serving=True)
+                    or own.poll() is not None
                 ),
             )
             assert process.poll() is None, f"{organisation} ended: {self.last_line(organisation, home)}"

@@ -153,6 +153,23 @@ def test_a_node_that_was_killed_leaves_nothing_that_looks_like_a_node(home: Home
     lock.release()
 
 
+def test_a_lock_that_still_names_the_dead_is_asked_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = home.node_folder(NAMES[0])
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    lock = NodeLock(folder)
+    lock.acquire()
+    (folder / "node.lock").write_bytes(dead.stdout)
+    (folder / "node.json").write_text(f'{{"pid": {int(dead.stdout)}}}')
+
+    def write_own(_: float) -> None:
+        (folder / "node.lock").write_text(str(os.getpid()))
+
+    monkeypatch.setattr("nodes.network.supervisor.time.sleep", write_own)
+    process = find_process(home, NAMES[0])
+    assert (process.pid, process.serving) == (os.getpid(), False)
+    lock.release()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": null}'])
 def test_an_announcement_that_makes_no_sense_is_none(home: Home, text: str) -> None:
     folder = home.node_folder(NAMES[0])
