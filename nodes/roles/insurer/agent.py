@@ -56,8 +56,8 @@ from nodes.vault.register import Register
 from nodes.vault.sealing import Sealed
 from nodes.wallet import Challenge
 
-QUESTIONS_MAX = 8
-"""Questions to peers on their way at once."""
+QUESTIONS_MAX = 64
+"""Questions to peers on their way at once: the hand-overs of a dozen claims, so that no payment waits for a place."""
 SWEEP_MS = 2_000
 """Between two looks at the claims that are still open."""
 
