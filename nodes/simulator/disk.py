@@ -1,9 +1,11 @@
 """What survives a crash: the store, the blocks, the log's synced part, and the signer state beside the key.
 
 As a real disk promises no more than what was synced, entries appended to the log since the last sync may be lost in a
-crash, all or the latter part of them; the rest of a torn entry is cut when the log is opened.
+crash, all or the latter part of them; the rest of a torn entry is cut when the log is opened. A disk may also fail: an
+armed one refuses an operation, read or write, and its node stops there, as a real node does.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from random import Random
 
@@ -11,6 +13,11 @@ from ledger.blocks import Block, Commit
 from ledger.codec import encode
 from ledger.replica.log import LogEntry, decode_entry
 from ledger.replica.signer import NOTHING_SIGNED, SignerState
+from ledger.transactions import Receipt
+
+
+class DiskFaultError(OSError):
+    """The simulated machine refused to read or write."""
 
 
 class Disk:
@@ -20,34 +27,92 @@ class Disk:
         """Start as a new node with a new key."""
         self.entries: dict[bytes, bytes] = {}
         self.blocks: dict[int, tuple[Block, Commit]] = {}
+        self.receipts: dict[int, tuple[Receipt, ...]] = {}
+        self.places: dict[bytes, tuple[int, int]] = {}
+        """Transaction id -> height and index: where it was first included."""
         self.signer: SignerState | None = NOTHING_SIGNED
+        self.written_bytes = 0
+        """What the store, the blocks and the log have taken in so far."""
+        self._keys: list[bytes] = []
         self._log: list[bytes] = []
         self._unsynced: list[bytes] = []
+        self._left: int | None = None
+
+    def arm(self, operations: int) -> None:
+        """Fail once, after this many more operations; the node's own books count as well."""
+        self._left = operations
+
+    def operate(self) -> None:
+        """Count one operation; raises `DiskFaultError` if this is the one that fails."""
+        if self._left is not None:
+            self._left -= 1
+            if self._left < 0:
+                self._left = None
+                msg = "the disk failed"
+                raise DiskFaultError(msg)
 
     def get(self, key: bytes) -> bytes | None:
         """Read one entry of the store."""
+        self.operate()
         return self.entries.get(key)
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Read the store's entries below a prefix, sorted by key."""
-        yield from sorted((key, value) for key, value in self.entries.items() if key.startswith(prefix))
+        self.operate()
+        start = bisect_left(self._keys, prefix)
+        for place in range(start, len(self._keys)):
+            key = self._keys[place]
+            if not key.startswith(prefix):
+                return
+            yield key, self.entries[key]
 
     def write(self, writes: Mapping[bytes, bytes | None]) -> None:
-        """Write one synced batch to the store."""
+        """Write one synced batch to the store: all of it or, if the disk fails, nothing."""
+        self.operate()
         for key, value in writes.items():
-            if value is None:
-                self.entries.pop(key, None)
-            else:
+            if value is not None:
+                if key not in self.entries:
+                    insort(self._keys, key)
                 self.entries[key] = value
+                self.written_bytes += len(key) + len(value)
+            elif self.entries.pop(key, None) is not None:
+                del self._keys[bisect_left(self._keys, key)]
+
+    def store(
+        self, block: Block, commit: Commit, receipts: tuple[Receipt, ...], writes: Mapping[bytes, bytes | None]
+    ) -> None:
+        """Write a block with its certificate, receipts and state, as one batch."""
+        self.write(writes)
+        height = block.header.height
+        self.blocks[height] = (block, commit)
+        self.receipts[height] = receipts
+        self.written_bytes += len(encode((block, commit, receipts)))
+        for index, receipt in enumerate(receipts):
+            self.places.setdefault(receipt.transaction_id, (height, index))
+
+    def find(self, transaction_id: bytes) -> tuple[int, int, Receipt] | None:
+        """Return height, index and receipt of a stored transaction, or None."""
+        place = self.places.get(transaction_id)
+        return None if place is None else (*place, self.receipts[place[0]][place[1]])
+
+    def save_signer(self, state: SignerState) -> None:
+        """Overwrite the state beside the key."""
+        self.operate()
+        self.signer = state
 
     def append(self, entry: LogEntry) -> None:
         """Append to the log; durable with the next `sync`."""
-        self._unsynced.append(encode(entry))
+        self.operate()
+        data = encode(entry)
+        self._unsynced.append(data)
+        self.written_bytes += len(data)
 
     def sync(self) -> None:
         """Make the log durable."""
-        self._log.extend(self._unsynced)
-        self._unsynced.clear()
+        if self._unsynced:
+            self.operate()
+            self._log.extend(self._unsynced)
+            self._unsynced.clear()
 
     def reset_log(self) -> None:
         """Empty the log."""
@@ -56,6 +121,7 @@ class Disk:
 
     def read_log(self) -> tuple[LogEntry, ...]:
         """Return the log as a node that starts finds it."""
+        self.operate()
         return tuple(decode_entry(data) for data in self._log)
 
     def crash(self, chance: Random) -> None:
@@ -66,7 +132,10 @@ class Disk:
     def wipe(self, *, with_signer: bool) -> None:
         """Lose the store and the log, and the signer state too or not."""
         self.entries.clear()
+        self._keys.clear()
         self.blocks.clear()
+        self.receipts.clear()
+        self.places.clear()
         self.reset_log()
         if with_signer:
             self.signer = None

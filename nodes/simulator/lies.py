@@ -14,7 +14,7 @@ from ledger.crypto.hashes import hash_tagged
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.replica.messages import ProposalMessage, VoteMessage
 from ledger.replica.ports import Broadcast, Effect, Send
-from nodes.simulator.simulation import Node
+from nodes.simulator.node import Node
 
 
 def vote_twice(node: Node, effect: Effect) -> Iterable[Effect]:

@@ -2,28 +2,32 @@
 
     heap entry     what happens when its time comes
     deliver        a message, as bytes, reaches a node that is up and not cut off
+    frame          the same, from the residents of one node to those of another
     elapse         a timeout of a node's present life
     tick           every node that is up, every TICK_MS
+    start          a node that crashed comes back
+    call           somebody outside the nodes acts: a client, or whoever breaks things
 
-A step's effects are performed one by one, and the node may crash between any two of them. Every event enters the
-trace's hash, so two runs of one seed can be compared by 32 bytes.
+A step's effects are performed one by one, and the node may crash between any two of them; so may its residents. Every
+event enters the trace's hash, so two runs of one seed can be compared by 32 bytes.
 """
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from random import Random
-from typing import Literal
+from typing import TypeVar
+
+from msgspec.structs import asdict
 
 from ledger.application import Application
 from ledger.codec import encode
-from ledger.consensus.driver import Timeout
 from ledger.crypto.signatures import PrivateKey
+from ledger.errors import DecodeError
 from ledger.execution.loader import ContractSet
 from ledger.genesis import Genesis
 from ledger.replica import Replica
-from ledger.replica.messages import CommittedBlock, Message, decode_message
+from ledger.replica.messages import CommittedBlock, Message, StatusMessage, decode_message
 from ledger.replica.ports import (
     AppendLog,
     Broadcast,
@@ -48,65 +52,30 @@ from ledger.replica.ports import (
 )
 from ledger.transactions import Submission
 from nodes.simulator.checks import Checks
-from nodes.simulator.disk import Disk
+from nodes.simulator.disk import DiskFaultError
+from nodes.simulator.node import CrashedError, Happening, Lie, Node, Residents
+from nodes.simulator.weather import Links, Weather
+
+__all__ = ["TICK_MS", "Lie", "Node", "Simulation", "Weather"]
 
 TICK_MS = 500
+ACTIVE_MS = 60_000
+"""A node at which nothing has happened for so long ticks more slowly, if the simulation allows it."""
 
-
-@dataclass
-class Weather:
-    """What the network and the machines do to us."""
-
-    delay_min_ms: int = 1
-    delay_max_ms: int = 40
-    loss: float = 0.0
-    """Share of messages that never arrive."""
-    repeats: float = 0.0
-    """Share of messages that arrive twice."""
-    crashes: float = 0.0
-    """Chance that a step of a node ends in a crash between two of its effects."""
-    down_max_ms: int = 3_000
-    """After such a crash, the node is up again within this time."""
-
-
-Lie = Callable[["Node", Effect], Iterable[Effect]]
-"""What a Byzantine node does instead of one effect."""
-
-
-@dataclass
-class Node:
-    """One node: what is durable, and the replica while it is up."""
-
-    name: str
-    key: PrivateKey
-    disk: Disk = field(default_factory=Disk)
-    replica: Replica | None = None
-    life: int = 0
-    """Counts starts: timeouts of an earlier life are void."""
-    clock_offset_ms: int = 0
-    lie: Lie | None = None
-    reports: list[Report] = field(default_factory=list)
-    replies: list[SubmissionAccepted | SubmissionRefused | Halt] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One entry of the heap, beside its time."""
-
-    kind: Literal["deliver", "elapse", "tick", "start"]
-    node: str
-    life: int
-    """The node's life when it was planned: only deliveries outlive it."""
-    sender: str = ""
-    data: bytes = b""
-    timeout: Timeout | None = None
+R = TypeVar("R")
 
 
 class Simulation:
     """A consortium under one seed."""
 
     def __init__(
-        self, genesis: Genesis, contracts: ContractSet, keys: dict[str, PrivateKey], seed: int, weather: Weather
+        self,
+        genesis: Genesis,
+        contracts: ContractSet,
+        keys: dict[str, PrivateKey],
+        seed: int,
+        weather: Weather,
+        furnish: Callable[[Node], Residents] | None = None,
     ) -> None:
         """Build the nodes; none is up.
 
@@ -116,15 +85,24 @@ class Simulation:
             keys: Name to consensus key.
             seed: All chance comes from it.
             weather: May be changed while it runs.
+            furnish: Makes the residents of a node whenever it starts.
         """
         self.genesis = genesis
         self.contracts = contracts
         self.weather = weather
+        self.links = Links()
         self.nodes = {name: Node(name, key) for name, key in sorted(keys.items())}
         self.checks = Checks()
-        self.now_ms = genesis.time_ms + 1_000
+        self.began_ms = genesis.time_ms + 1_000
+        self.now_ms = self.began_ms
         self.chance = Random(seed)
-        self._cut: set[tuple[str, str]] = set()
+        self.idle_tick_ms = TICK_MS
+        """How often a node ticks at which nothing happens: more than TICK_MS for long quiet times."""
+        self.write_trace: Callable[[str], None] | None = None
+        """Takes one line for each state transition."""
+        self.events = 0
+        self._furnish = furnish
+        self._suspects: frozenset[str] | None = None
         self._heap: list[tuple[int, int, Happening]] = []
         self._count = 0
         self._trace = hashlib.sha256()
@@ -141,42 +119,64 @@ class Simulation:
         for name in names or tuple(self.nodes):
             node = self.nodes[name]
             assert node.replica is None, f"{name} is up"
-            application = Application(self.genesis, self.contracts, node.disk)
-            if not node.disk.entries:
-                node.disk.write(application.genesis_writes())
-            node.replica = Replica(application, name, node.key, node.disk.signer)
-            node.life += 1
-            self._step(node, LogReplayed(node.disk.read_log()))
-            self._step(node, Started(self._clock(node)))
-            self._plan(self.chance.randint(1, TICK_MS), Happening("tick", name, node.life))
+            self._within(node, lambda node=node: self._start(node))  # type: ignore[misc]
+
+    def _start(self, node: Node) -> None:
+        node.life += 1
+        application = Application(self.genesis, self.contracts, node.disk)
+        if not node.disk.entries:
+            node.disk.write(application.genesis_writes())
+        log = node.disk.read_log()
+        node.replica = Replica(application, node.name, node.key, node.disk.signer)
+        if self._furnish is not None:
+            node.residents = self._furnish(node)
+        self._take(node, LogReplayed(log))
+        self._take(node, Started(self.clock(node)))
+        node.active_ms = self.now_ms
+        self._plan_tick(node, self.chance.randint(1, TICK_MS))
 
     def crash(self, *names: str) -> None:
         """Stop nodes at once; what was not durable is lost."""
         for name in names:
             node = self.nodes[name]
-            node.replica = None
+            node.stop()
             node.disk.crash(self.chance)
-            self._note("crash", name, b"")
+            self._note("crash", name, b"", "")
+
+    def pause(self, name: str, duration_ms: int) -> None:
+        """Stop a node's process for a while: what reaches it waits, and its clock goes on."""
+        self.nodes[name].paused_until_ms = self.now_ms + duration_ms
+        self._note("pause", name, b"", f"{duration_ms} ms")
 
     def cut(self, senders: Sequence[str], receivers: Sequence[str]) -> None:
         """Cut the links from each sender to each receiver, one way."""
-        self._cut.update((sender, receiver) for sender in senders for receiver in receivers)
+        self.links.cut(senders, receivers)
 
     def split(self, *groups: Sequence[str]) -> None:
         """Cut all links between groups, both ways."""
-        for group in groups:
-            for other in groups:
-                if group is not other:
-                    self.cut(group, other)
+        self.links.split(*groups)
 
     def heal(self) -> None:
         """Mend all links; crashed nodes stay down."""
-        self._cut.clear()
+        self.links.heal()
 
     def submit(self, name: str, submission: Submission) -> None:
         """Hand a submission to a node as its local client."""
         node = self.nodes[name]
-        self._step(node, SubmissionReceived(submission, self._clock(node)))
+        self._step(node, SubmissionReceived(submission, self.clock(node)))
+
+    def operate(self, name: str, operation: Callable[[], R]) -> R | None:
+        """Do something inside a node that is up; None if it crashes meanwhile."""
+        node = self.nodes[name]
+        found: list[R] = []
+        if node.is_up and node.paused_until_ms <= self.now_ms:
+            self._wake(node)
+            self._within(node, lambda: found.append(operation()))
+        return found[0] if found else None
+
+    def at(self, delay_ms: int, action: Callable[[], None]) -> None:
+        """Have somebody outside the nodes act after a while."""
+        self._plan(max(0, delay_ms), Happening("call", "", 0, action=action))
 
     def run_for(self, duration_ms: int) -> None:
         """Let virtual time pass."""
@@ -200,46 +200,135 @@ class Simulation:
         """Return all nodes' stored heights, by name."""
         return [self.height(name) for name in self.nodes]
 
-    # ------------------------------------------------------------------------------------------------- events
-
-    def _clock(self, node: Node) -> int:
+    def clock(self, node: Node) -> int:
+        """Return what a node's own clock says."""
         return self.now_ms + node.clock_offset_ms
+
+    # ------------------------------------------------------------------------------------- what residents may do
+
+    def send_frame(self, node: Node, receiver: str, data: bytes) -> None:
+        """Send bytes from a node's residents to another's."""
+        self.risk(node)
+        self._send(node, receiver, "frame", data)
+
+    def risk(self, node: Node) -> None:
+        """Give a node's residents a chance to crash before what they do next; raises `CrashedError`."""
+        if node.is_honest and self.weather.crashes and self.chance.random() < self.weather.crashes:
+            raise CrashedError
+
+    # ------------------------------------------------------------------------------------------------- events
 
     def _plan(self, delay_ms: int, happening: Happening) -> None:
         self._count += 1
         heapq.heappush(self._heap, (self.now_ms + delay_ms, self._count, happening))
 
+    def _plan_tick(self, node: Node, delay_ms: int) -> None:
+        node.tick_number += 1
+        self._plan(delay_ms, Happening("tick", node.name, node.life, number=node.tick_number))
+
     def _pop(self) -> None:
         self.now_ms, _, event = heapq.heappop(self._heap)
+        self.events += 1
+        if event.action is not None:
+            event.action()
+            return
         node = self.nodes[event.node]
         is_same_life = node.life == event.life
+        if node.paused_until_ms > self.now_ms:
+            self._plan(node.paused_until_ms - self.now_ms, event)
+            return
         if event.kind == "start" and node.replica is None and is_same_life:
             self.start(node.name)
         if node.replica is None or event.kind == "start":
             return
-        self._note(event.kind, node.name, event.data)
         if event.kind == "deliver":
-            self._step(node, MessageReceived(event.sender, decode_message(event.data), self._clock(node)))
+            message = decode_message(event.data)
+            self._note("deliver", node.name, event.data, f"{_describe(message)} from {event.sender}")
+            if node.is_honest:
+                self.checks.note_heard(node, message, self._list_suspects())
+            if not isinstance(message, StatusMessage):
+                self._wake(node)
+            self._step(node, MessageReceived(event.sender, message, self.clock(node)))
+            return
+        self._note(event.kind, node.name, event.data, _describe_event(event))
+        if event.kind == "frame":
+            self._wake(node)
+            self._within(node, lambda: self._take_frame(node, event))
         elif event.kind == "elapse" and event.timeout is not None and is_same_life:
-            self._step(node, TimeoutElapsed(event.timeout, self._clock(node)))
-        elif event.kind == "tick" and is_same_life:
-            self._plan(TICK_MS, event)
-            self._step(node, Tick(self._clock(node)))
+            self._step(node, TimeoutElapsed(event.timeout, self.clock(node)))
+        elif event.kind == "tick" and is_same_life and event.number == node.tick_number:
+            is_idle = self.now_ms - node.active_ms > ACTIVE_MS
+            self._plan_tick(node, self.idle_tick_ms if is_idle else TICK_MS)
+            self._within(node, lambda: self._tick(node))
+
+    def _list_suspects(self) -> frozenset[str]:
+        if self._suspects is None:
+            self._suspects = frozenset(node.name for node in self.nodes.values() if not node.is_honest)
+        return self._suspects
+
+    def _wake(self, node: Node) -> None:
+        """Have a node tick as usual again: something happens to it."""
+        if self.now_ms - node.active_ms > ACTIVE_MS and self.idle_tick_ms > TICK_MS:
+            self._plan_tick(node, self.chance.randint(1, TICK_MS))
+        node.active_ms = self.now_ms
+
+    def _tick(self, node: Node) -> None:
+        self._take(node, Tick(self.clock(node)))
+        if node.residents is not None:
+            node.residents.tick(self.clock(node))
+
+    def _take_frame(self, node: Node, event: Happening) -> None:
+        if node.residents is None:
+            return
+        try:
+            node.residents.take_frame(event.sender, event.data, self.clock(node))
+        except DecodeError as error:
+            self._note("refused", node.name, b"", str(error))
+
+    # -------------------------------------------------------------------------------------------------- steps
 
     def _step(self, node: Node, input_: Input) -> None:
+        """Give a node an input, now or after those that it is at."""
+        node.inputs.append(input_)
+        if not node.is_acting:
+            self._within(node, lambda: None)
+
+    def _within(self, node: Node, action: Callable[[], object]) -> None:
+        """Have a node act, then take its inputs; whatever kills it meanwhile ends both."""
+        if node.is_acting:
+            action()
+            return
+        node.is_acting = True
+        try:
+            action()
+            while node.inputs and node.replica is not None:
+                self._take(node, node.inputs.popleft())
+        except (CrashedError, DiskFaultError):
+            self._go_down(node)
+        finally:
+            node.is_acting = False
+            node.inputs.clear()
+
+    def _go_down(self, node: Node) -> None:
+        self.crash(node.name)
+        self._plan(self.chance.randint(1, self.weather.down_max_ms), Happening("start", node.name, node.life))
+
+    def _take(self, node: Node, input_: Input) -> None:
         if node.replica is None:
             return
         effects = node.replica.step(input_)
-        if node.lie is not None:
-            effects = [told for effect in effects for told in node.lie(node, effect)]
+        for change in (node.lie, node.bug):
+            if change is not None:
+                effects = [told for effect in effects for told in change(node, effect)]
         crash_at = len(effects)
         if node.lie is None and effects and self.chance.random() < self.weather.crashes:
             crash_at = self.chance.randint(0, len(effects))
         for effect in effects[:crash_at]:
             self._perform(node, effect)
         if crash_at < len(effects):
-            self.crash(node.name)
-            self._plan(self.chance.randint(1, self.weather.down_max_ms), Happening("start", node.name, node.life))
+            raise CrashedError
+        while node.committed and node.residents is not None:
+            node.residents.take_block(node.committed.popleft(), self.clock(node))
 
     def _perform(self, node: Node, effect: Effect) -> None:
         if isinstance(effect, AppendLog):
@@ -248,16 +337,14 @@ class Simulation:
         node.disk.sync()
         match effect:
             case SaveSignerState():
-                node.disk.signer = effect.state
+                node.disk.save_signer(effect.state)
             case Broadcast():
-                for name in self.nodes:
-                    if name != node.name:
-                        self._send(node, name, effect.message)
+                self._send_message(node, [name for name in self.nodes if name != node.name], effect.message)
             case Send():
-                self._send(node, effect.peer, effect.message)
+                self._send_message(node, [effect.peer], effect.message)
             case SendBlocks():
                 for height in range(effect.from_height, effect.from_height + effect.count):
-                    self._send(node, effect.peer, CommittedBlock(*node.disk.blocks[height]))
+                    self._send_message(node, [effect.peer], CommittedBlock(*node.disk.blocks[height]))
             case ScheduleTimeout():
                 self._plan(effect.duration_ms, Happening("elapse", node.name, node.life, timeout=effect.timeout))
             case CommitBlock():
@@ -268,6 +355,7 @@ class Simulation:
                 node.reports.append(effect)
             case Halt():
                 node.replies.append(effect)
+                self._note("halt", node.name, b"", effect.reason)
                 self.crash(node.name)
             case SubmissionAccepted() | SubmissionRefused():
                 node.replies.append(effect)
@@ -276,21 +364,54 @@ class Simulation:
         header = effect.executed.block.header
         assert node.replica is not None, f"{node.name} is down"
         validators = node.replica.application.validators(header.height)
-        self.checks.note_commit(effect.executed, effect.commit, validators)
-        node.disk.write(effect.executed.writes)
-        node.disk.blocks[header.height] = (effect.executed.block, effect.commit)
-        self._note("commit", node.name, header.hash)
+        if node.is_honest:
+            self.checks.note_commit(effect.executed, effect.commit, validators)
+        node.disk.store(effect.executed.block, effect.commit, effect.executed.receipts, effect.executed.writes)
+        if node.residents is not None:
+            node.committed.append(effect.executed)
+        detail = f"height {header.height} round {effect.commit.round} transactions {header.transaction_count}"
+        self._note("commit", node.name, header.hash, detail)
 
-    def _send(self, node: Node, receiver: str, message: Message) -> None:
+    def _send_message(self, node: Node, receivers: Sequence[str], message: Message) -> None:
         if node.lie is None:
             self.checks.note_sent(node.name, message)
         data = encode(message)
+        for receiver in receivers:
+            self._send(node, receiver, "deliver", data)
+
+    def _send(self, node: Node, receiver: str, kind: str, data: bytes) -> None:
+        node.sent_bytes += len(data)
         copies = 1 + (self.chance.random() < self.weather.repeats)
         for _ in range(copies):
             delay_ms = self.chance.randint(self.weather.delay_min_ms, self.weather.delay_max_ms)
-            lost = self.chance.random() < self.weather.loss or (node.name, receiver) in self._cut
+            lost = self.chance.random() < self.weather.loss or self.links.is_cut(node.name, receiver)
             if not lost:
-                self._plan(delay_ms, Happening("deliver", receiver, 0, sender=node.name, data=data))
+                happening = (
+                    Happening("deliver", receiver, 0, sender=node.name, data=data)
+                    if kind == "deliver"
+                    else Happening("frame", receiver, 0, sender=node.name, data=data)
+                )
+                self._plan(delay_ms, happening)
 
-    def _note(self, kind: str, name: str, data: bytes) -> None:
+    def _note(self, kind: str, name: str, data: bytes, detail: str) -> None:
         self._trace.update(encode((self.now_ms, kind, name, data)))
+        if self.write_trace is not None:
+            self.write_trace(f"{self.now_ms - self.began_ms:>9} {name:<12} {kind:<8} {detail}".rstrip())
+
+
+def _describe(message: Message) -> str:
+    """Return a message in a few words, for the trace."""
+    fields: dict[str, int | str] = {}
+    for part in (message, getattr(message, "vote", None), getattr(message, "proposal", None)):
+        if part is not None:
+            fields |= {key: value for key, value in asdict(part).items() if isinstance(value, int | str)}
+    block_hash = getattr(getattr(message, "vote", None), "block_hash", None)
+    words = [f"{key} {value}" for key, value in fields.items() if value != ""]
+    name = type(message).__name__.removesuffix("Message").lower()
+    return " ".join([name, *words, block_hash.hex()[:8] if block_hash else ""]).rstrip()
+
+
+def _describe_event(event: Happening) -> str:
+    if event.timeout is not None:
+        return f"{event.timeout.step.name.lower()} height {event.timeout.height} round {event.timeout.round}"
+    return f"{len(event.data)} bytes from {event.sender}" if event.kind == "frame" else ""

@@ -225,8 +225,12 @@ class Vault:
 
     def _store(self, record_id: str, keys: RecordKeys, ciphertext: bytes) -> None:
         file = _KeyFile("xinpei-record-keys/1", record_id, keys, _checksum(record_id, keys))
-        write_private(self._payloads / record_id, ciphertext)
-        write_private(self._keys / record_id, encode(file))
+        self._write(self._payloads / record_id, ciphertext)
+        self._write(self._keys / record_id, encode(file))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Put a file down; what a simulated disk does otherwise."""
+        write_private(path, data)
 
     def _read(self, folder: Path, record_id: str, what: str, bytes_max: int) -> bytes:
         if self.is_erased(record_id):

@@ -1,0 +1,102 @@
+"""One simulated node, and what the heap holds for it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from ledger.application import ExecutedBlock
+from ledger.consensus.driver import Timeout
+from ledger.crypto.signatures import PrivateKey
+from ledger.replica import Replica
+from ledger.replica.ports import Effect, Halt, Input, Report, SubmissionAccepted, SubmissionRefused
+from nodes.simulator.disk import Disk
+
+
+class CrashedError(Exception):
+    """The node that was acting is down; what it still wanted done is lost."""
+
+
+class Residents(Protocol):
+    """Who lives in a node beside its replica: the agents of its organisation."""
+
+    def take_frame(self, peer: str, data: bytes, now_ms: int) -> None:
+        """Take in what another node's residents sent."""
+        ...
+
+    def take_block(self, executed: ExecutedBlock, now_ms: int) -> None:
+        """Take note of a block that is durable here."""
+        ...
+
+    def tick(self, now_ms: int) -> None:
+        """Take note that time has passed."""
+        ...
+
+
+Lie = Callable[["Node", Effect], Iterable[Effect]]
+"""What a node does instead of one effect: a Byzantine one, or one with a planted bug."""
+
+
+@dataclass
+class Node:
+    """One node: what is durable, and the replica while it is up."""
+
+    name: str
+    key: PrivateKey
+    disk: Disk = field(default_factory=Disk)
+    replica: Replica | None = None
+    residents: Residents | None = None
+    life: int = 0
+    """Counts starts: timeouts of an earlier life are void."""
+    clock_offset_ms: int = 0
+    lie: Lie | None = None
+    """A Byzantine node's; nothing is promised about such a node."""
+    bug: Lie | None = None
+    """A node's that is believed to be honest: what checks must find."""
+    reports: list[Report] = field(default_factory=list)
+    replies: list[SubmissionAccepted | SubmissionRefused | Halt] = field(default_factory=list)
+    inputs: deque[Input] = field(default_factory=deque)
+    committed: deque[ExecutedBlock] = field(default_factory=deque)
+    is_acting: bool = False
+    paused_until_ms: int = 0
+    """Until then it is stopped, as by SIGSTOP: whatever happens to it waits."""
+    active_ms: int = 0
+    """When something happened to it that was no tick and no status."""
+    tick_number: int = 0
+    """The one tick that is planned; others are void."""
+    sent_bytes: int = 0
+    """What it has sent to others, each receiver counted."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its process runs."""
+        return self.replica is not None
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether it is promised anything, and nothing but the truth is expected of it."""
+        return self.lie is None
+
+    def stop(self) -> None:
+        """Lose everything that is not durable."""
+        self.replica = None
+        self.residents = None
+        self.inputs.clear()
+        self.committed.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One entry of the heap, beside its time."""
+
+    kind: Literal["deliver", "frame", "elapse", "tick", "start", "call"]
+    node: str
+    life: int
+    """The node's life when it was planned: only deliveries outlive it."""
+    sender: str = ""
+    data: bytes = b""
+    timeout: Timeout | None = None
+    number: int = 0
+    """Of a tick."""
+    action: Callable[[], None] | None = None
+    """Of a call: what somebody outside the nodes does."""
