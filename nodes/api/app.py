@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from nodes.api import chain
+from nodes.api import chain, events, metrics
 from nodes.api.errors import BODY_BYTES_MAX, TooLargeError, install_handlers
 from nodes.authentication import RequestVerifier
 from nodes.network.node import NetworkNode, read_clock_ms
@@ -31,7 +31,10 @@ def make_app(node: NetworkNode, routers: Iterable[APIRouter]) -> FastAPI:
     app = FastAPI(title="Xinpei", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.node = node
     app.state.verifier = RequestVerifier(node.application.genesis.chain_id, node.organisation, read_clock_ms())
-    app.include_router(chain.router)
+    app.state.followers = events.Followers(node)
+    app.state.meter = metrics.Meter(node)
+    for router in (chain.router, events.router, metrics.router):
+        app.include_router(router)
     for router in routers:
         app.include_router(router)
     install_handlers(app)

@@ -4,7 +4,7 @@
 401  the caller is not established         404  there is no such thing, or not for this caller
 403  the caller may not do this            409  the chain or the node's books refuse it
 413  the body is too large                 503  the node is stopping or cannot write
-                                           500  a fault of this program; the log names the place
+429  too many streams at once              500  a fault of this program; the log names the place
 
 {"code": "AUTH-013", "message": "one sentence: the field, what was expected, what came"}
 """
@@ -37,6 +37,14 @@ class NotFoundError(LedgerError):
     """Something that does not exist, or that this caller may not know of: the answer is the same."""
 
 
+class TooManyError(LedgerError):
+    """More of something than this node keeps at once."""
+
+    def __init__(self, field: str, most: int) -> None:
+        """Say of what, and how many there may be."""
+        super().__init__(f"{field}: expected at most {most}, and there are as many; end one, or try again later")
+
+
 class TooLargeError(LedgerError):
     """A body of more than BODY_BYTES_MAX."""
 
@@ -50,6 +58,7 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (ForbiddenError, 403, "FORBIDDEN"),
     (NotFoundError, 404, "NOT_FOUND"),
     (TooLargeError, 413, "TOO_LARGE"),
+    (TooManyError, 429, "TOO_MANY"),
     (DecodeError, 400, "MALFORMED"),
     (VerificationError, 400, "INVALID_PROOF"),
     (LedgerError, 409, "REFUSED"),

@@ -103,7 +103,8 @@ def test_noise_at_every_route_of_every_node_never_breaks_it(network: Network) ->
         with network.client(organisation, caller=organisation) as client, open_http(network, organisation) as http:
             description = http.get("/openapi.json").json()
             schemas = description["components"]["schemas"]
-            routes = [(path, method.upper()) for path, item in description["paths"].items() for method in item]
+            paths = {path: item for path, item in description["paths"].items() if path != "/v1/events"}  # has no end
+            routes = [(path, method.upper()) for path, item in paths.items() for method in item]
             fields = sorted({name for schema in schemas.values() for name in schema.get("properties", {})})
             assert len(routes) >= 6
             for path, method in routes:

@@ -23,6 +23,8 @@ from tests.nodes.network.solo import ENTROPY, NAME, OTHER, Solo, found, run_solo
 
 Test = Callable[[Solo], Awaitable[None]]
 BLOB = "ff" * 32
+ENDLESS = "/v1/events"
+"""Its answer has no end, and it takes no body; `test_events` has the noise for it."""
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +327,8 @@ def test_random_bodies_at_every_route_never_break_the_node(home: Home) -> None:
 
     async def test(solo: Solo) -> None:
         for method, template in list_routes(solo):
+            if template == ENDLESS:
+                continue
             for _ in range(60):
                 path = template
                 while "{" in path:
