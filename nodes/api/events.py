@@ -131,7 +131,7 @@ class EventStream(Response):
             await _pass(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
 
-@router.get("/events", response_class=EventStream, responses={200: {"model": BlockNotice}})
+@router.get("/events", status_code=200, response_class=EventStream, responses={200: {"model": BlockNotice}})
 async def follow(
     request: Request,
     node: Node,
