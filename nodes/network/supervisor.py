@@ -20,8 +20,8 @@ from typing import IO
 
 from nodes.config import ConfigurationError, Home, write_file
 
-READY_SECONDS_MAX = 30.0
-"""How long a node may take until it serves: a cold disk and a long log replay included."""
+READY_SECONDS_MAX = 60.0
+"""How long a node may take until it serves: a cold disk and a busy machine included."""
 STOP_SECONDS_MAX = 10.0
 """How long a node may take to stop by itself before it is killed; nothing is lost by that."""
 POLL_SECONDS = 0.01

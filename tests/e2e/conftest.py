@@ -1,4 +1,4 @@
-"""Networks of real processes: one shared by the tests of a module, and fresh ones for those that break theirs."""
+"""One network of real processes for all tests that leave it whole: starting four nodes is what costs most here."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import pytest
 from tests.e2e.network import Network
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_network() -> Iterator[Network]:
-    """Return the network of this module's tests; its folder's path is short because sockets' names must be."""
+    """Return the network that tests share; its folder's path is short because sockets' names must be."""
     with tempfile.TemporaryDirectory(prefix="xp") as folder:
         network = Network(Path(folder) / "n")
         try:
@@ -22,17 +22,6 @@ def shared_network() -> Iterator[Network]:
 
 @pytest.fixture
 def network(shared_network: Network) -> Network:
-    """Return the module's network with all four nodes serving."""
+    """Return the shared network with all four nodes serving."""
     shared_network.repair()
     return shared_network
-
-
-@pytest.fixture
-def own_network() -> Iterator[Network]:
-    """Return a network that is founded and not started, for one test alone."""
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        network = Network(Path(folder) / "n")
-        try:
-            yield network
-        finally:
-            network.close()

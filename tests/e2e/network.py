@@ -37,7 +37,7 @@ T = TypeVar("T")
 REPOSITORY = Path(__file__).parents[2]
 ENTROPY = SystemEntropy()
 ALL = ("hospital-a", "hospital-b", "insurer-a", "regulator")
-PATIENCE_SECONDS = 40.0
+PATIENCE_SECONDS = 100.0
 """How long anything may take on a machine that does much else."""
 POLL_SECONDS = 0.05
 
