@@ -52,18 +52,34 @@ class Status(BaseModel):
     validators: dict[str, int]
     """Who votes at the height that is being decided, and with which power."""
     deciding: int
+    """The height that is being decided."""
     round: int
     step: str
+    """unstarted, propose, prevote, precommit or commit; unstarted: there is nothing to decide, nobody is waited for."""
     proposer: str
+    """Who proposes in this round."""
+    has_proposal: bool
+    """Whether this round's proposal is here."""
+    missing_block: str
+    """Hash of a block that a quorum committed and that is not here yet; or nothing."""
     prevoted: list[str]
     precommitted: list[str]
     missing: list[str]
+    """Whose vote of this step's type is not here: prevotes up to the step prevote, then precommits."""
     power_lacking: int
+    """What those that are here lack to a quorum."""
     next_timeout: str
+    """Step of the timeout that elapses next; or nothing."""
     next_timeout_ms: int
     waiting_submissions: int
+    pending_evidence: int
+    """Proofs of double signing that wait for a block."""
     signing: str
+    """`yes`, or why this node does not vote."""
+    halted: str
+    """Why this node stopped taking part; or nothing."""
     store: str
+    """Engine of the store."""
     peers: list[PeerInfo]
     refused: list[str]
     """The latest connections that this node did not take: from where, and why."""
@@ -126,6 +142,8 @@ async def status(node: Node, _caller: AnyCaller) -> Status:
         round=consensus.round,
         step=consensus.step,
         proposer=consensus.proposer,
+        has_proposal=consensus.has_proposal,
+        missing_block=consensus.missing_block,
         prevoted=list(consensus.prevoted),
         precommitted=list(consensus.precommitted),
         missing=list(consensus.missing),
@@ -133,7 +151,9 @@ async def status(node: Node, _caller: AnyCaller) -> Status:
         next_timeout=consensus.next_timeout,
         next_timeout_ms=consensus.next_timeout_ms,
         waiting_submissions=consensus.waiting_submissions,
+        pending_evidence=consensus.pending_evidence,
         signing=consensus.signing,
+        halted=consensus.halted,
         store=node.store_engine,
         peers=[
             PeerInfo(name=peer.name, connected=peer.outgoing, height=heights.get(peer.name), reason=peer.reason)

@@ -138,7 +138,11 @@ async def follow(
     caller: AnyCaller,
     last_event_id: Annotated[int | None, Header(ge=0, le=2**53)] = None,
 ) -> Response:
-    """Follow the chain: one server-sent event for each block from now on, or from `Last-Event-ID` on."""
+    """Follow the chain: one server-sent event for each block from now on, or for each after `Last-Event-ID`.
+
+    Its id is the height, its data a BlockNotice: members see all events, customers those that name their pseudonym. A
+    comment comes at least every 15 s. The stream ends after an hour, with the node, and if nothing is taken for 10 s.
+    """
     followers = cast("Followers", request.app.state.followers)
     followers.check(caller)
     return EventStream(followers, caller, node.files.blocks.height() if last_event_id is None else last_event_id)

@@ -59,7 +59,10 @@ class Meter:
 
 @router.get("/metrics", response_class=MetricsText)
 async def metrics(request: Request, node: Node, _caller: Member) -> Response:
-    """Return this node's metrics for Prometheus, for members."""
+    """Return this node's metrics in Prometheus' text format; members only.
+
+    Prometheus signs no requests: `xinpei metrics` asks, and prints what the textfile collector reads.
+    """
     meter = cast("Meter", request.app.state.meter)
     followers = cast("Followers", request.app.state.followers)
     return MetricsText("".join(f"{line}\n" for line in _render(node, meter, len(followers))))
@@ -82,8 +85,9 @@ def _render(node: NetworkNode, meter: Meter, streams: int) -> Iterator[str]:
     yield from _metric("round", "gauge", "The round of that height.", ({}, status.round))
     step = [({"step": name}, int(name == status.step)) for name in steps]
     yield from _metric("step", "gauge", "1 for the step of that round; unstarted is idle.", *step)
-    words = "What the votes of this step lack to a quorum."
-    yield from _metric("power_lacking", "gauge", words, ({}, status.power_lacking))
+    words = "What the votes of this step lack to a quorum; 0 if idle."
+    lacking = 0 if status.step == steps[Step.UNSTARTED] else status.power_lacking
+    yield from _metric("power_lacking", "gauge", words, ({}, lacking))
     yield from _metric("signing", "gauge", "1 if this node votes.", ({}, int(status.signing == "yes")))
     words = "Submissions that wait for a block."
     yield from _metric("waiting_submissions", "gauge", words, ({}, status.waiting_submissions))

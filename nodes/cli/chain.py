@@ -72,7 +72,8 @@ def diff(first: str, second: str, home: Path, *, as_json: bool) -> None:
 
     output = Output(as_json=as_json)
     place = Home(home)
-    folders = find_store(place, first), find_store(place, second)
+    organisations = [node.organisation for node in place.load_network().nodes]
+    folders = find_store(place, organisations, first), find_store(place, organisations, second)
     if folders[0] == folders[1]:
         msg = f"A and B: expected two stores, got {folders[0]} twice"
         raise click.UsageError(msg)
@@ -83,8 +84,9 @@ def diff(first: str, second: str, home: Path, *, as_json: bool) -> None:
             output.end_progress()
     for line in render_comparison(found, (first, second)):
         output.say(line)
-    if not found.is_equal:
-        output.hint(f"xinpei chain verify --as {first}, and --as {second}: which of them is wrong")
+    for name in (first, second):
+        if not found.is_equal and name in organisations:
+            output.hint(f"xinpei chain verify --as {name}")
     output.finish({"equal": found.is_equal, "stores": [str(folder) for folder in folders], **asdict(found)})
     if not found.is_equal:
         raise click.exceptions.Exit(1)
@@ -120,15 +122,13 @@ def open_blocks(home: Home, folder: Path) -> Iterator["BlockStore"]:
         store.close()
 
 
-def find_store(home: Home, text: str) -> Path:
-    """Return the folder of a store that is given as an organisation or as the folder itself."""
-    network = home.load_network()
-    if text in [node.organisation for node in network.nodes]:
+def find_store(home: Home, organisations: list[str], text: str) -> Path:
+    """Return the folder of a store that is given as one of the organisations or as the folder itself."""
+    if text in organisations:
         return (home.node_folder(text) / "store").resolve()
     if (Path(text) / "engine").is_file():
         return Path(text).resolve()
-    names = ", ".join(node.organisation for node in network.nodes)
-    msg = f"store: expected one of {names} or the folder of a store, got {text[:200]!r}"
+    msg = f"store: expected one of {', '.join(organisations)} or the folder of a store, got {text[:200]!r}"
     raise ConfigurationError(msg)
 
 

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
     "demo": ("nodes.cli.demo:demo", "Watch a consented stay settle, and verify the proof offline."),
     "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
+    "metrics": ("nodes.cli.network:metrics", "Print a node's metrics for Prometheus."),
     "down": ("nodes.cli.network:down", "Stop the network; nothing is lost."),
 }
 """Name -> where the command is, and the line `--help` shows without importing it."""
@@ -53,18 +54,24 @@ def xinpei() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line; every expected error is one sentence and exit code 1."""
+    """Run the command line; every expected error is one sentence and exit code 1, and so is Ctrl-C at any moment."""
+    try:
+        code = _run(arguments)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        code = 1
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> int:
     from nodes.storage.errors import StorageError
 
     try:
         code = xinpei.main(args=arguments, prog_name="xinpei", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
-    except click.Abort:
-        click.echo("Stopped.", err=True)
-        sys.exit(1)
+        return error.exit_code
     except (LedgerError, StorageError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)  # a command that ended early gives its code, the others nothing
+        return 1
+    return code if isinstance(code, int) else 0  # a command that ended early gives its code, the others nothing

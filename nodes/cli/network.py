@@ -1,4 +1,4 @@
-"""`xinpei up`, `status`, `down`: the processes of a network on this machine."""
+"""`xinpei up`, `status`, `metrics`, `down`: the processes of a network on this machine."""
 
 import datetime as dt
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from nodes.cli.options import home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
@@ -56,7 +56,11 @@ def down(home: Path, *, as_json: bool) -> None:
 @home_option
 @json_option
 def status(home: Path, *, as_json: bool) -> None:
-    """Say where every node stands and what the chain waits for."""
+    """Say where every node stands and what the chain waits for.
+
+    One line for each node: its height; the height that it decides, with round, step and whose votes are missing, or
+    that it is idle; the next timeout; its peers; the store's engine and the process. With --json all that nodes tell.
+    """
     output = Output(as_json=as_json)
     place = Home(home)
     network = place.load_network()
@@ -69,6 +73,25 @@ def status(home: Path, *, as_json: bool) -> None:
     output.finish({"chain": network.chain_id, "nodes": rows, "power_lacking": lacking})
     if not all(row["running"] for row in rows):
         output.hint("xinpei up")
+
+
+@click.command()
+@actor_option("the organisation whose node is asked")
+@home_option
+@json_option
+def metrics(actor: str, home: Path, *, as_json: bool) -> None:
+    """Print a node's metrics as Prometheus reads them.
+
+    Prometheus signs no requests and the route is for members, so this asks; let the textfile collector of the node
+    exporter, or a scheduler, take what it prints.
+    """
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    with open_operator(Home(home), actor, STATUS_SECONDS) as client:
+        text = client.get_bytes("/metrics").decode()
+    output.say(text.removesuffix("\n"))
+    output.finish({"organisation": actor, "metrics": text})
 
 
 def start_network(home: Home, output: Output) -> bool:
@@ -127,21 +150,58 @@ def _describe(row: dict[str, Any]) -> str:
     if "status" not in row:
         return f"{name} does not answer · pid {row['pid']} · {row['error']}"
     state = row["status"]
-    text = f"{name} height {state['height']} · {state['store']} · pid {row['pid']}"
-    if state["step"] == "unstarted":
-        text += " · idle"
-    else:
-        text += f" · deciding {state['deciding']} round {state['round']} {state['step']}"
-        if state["missing"]:
-            text += f" · waits for {', '.join(state['missing'])} (power lacking {state['power_lacking']})"
-        if state["next_timeout"]:
-            text += f" · {state['next_timeout']} timeout in {state['next_timeout_ms']} ms"
+    parts = [f"height {state['height']}", _describe_work(state)]
+    if state["step"] != "unstarted" and state["next_timeout"]:
+        parts.append(f"{state['next_timeout']} timeout in {state['next_timeout_ms']} ms")
+    if state["waiting_submissions"]:
+        parts.append(f"{_count(state['waiting_submissions'], 'submission')} waiting")
+    if state["pending_evidence"]:
+        parts.append(f"{_count(state['pending_evidence'], 'proof')} of double signing waiting")
     if state["signing"] != "yes":
-        text += f" · does not vote: {state['signing']}"
-    for peer in state["peers"]:
-        if not peer["connected"]:
-            text += f" · cannot reach {peer['name']}" + (f" ({peer['reason']})" if peer["reason"] else "")
-    return text
+        parts.append(f"does not vote: {state['signing']}")
+    parts += _describe_peers(state)
+    return " · ".join([f"{name} {parts[0]}", *parts[1:], state["store"], f"pid {row['pid']}"])
+
+
+def _describe_work(state: dict[str, Any]) -> str:
+    """Return what a node decides, and whom it waits for."""
+    if state["halted"]:
+        return f"halted: {state['halted']}"
+    if state["step"] == "unstarted":
+        return "idle"
+    text = f"deciding {state['deciding']}, round {state['round']}, {state['step']}"
+    if state["missing_block"]:
+        return f"{text}: waits for block {state['missing_block'][:16]}, which a quorum committed"
+    if state["step"] == "propose" and not state["has_proposal"]:
+        return f"{text}: waits for the proposal of {state['proposer']}"
+    if not state["missing"] or state["step"] == "commit":
+        return text
+    votes = "precommit" if state["step"] == "precommit" else "prevote"
+    lacking = state["power_lacking"]
+    reason = f"power lacking {lacking}" if lacking else "a quorum voted, not all for one block"
+    return f"{text}: waits for the {votes} of {', '.join(state['missing'])} ({reason})"
+
+
+def _describe_peers(state: dict[str, Any]) -> list[str]:
+    """Return how many peers can be reached, which cannot and why, and who is ahead."""
+    peers = state["peers"]
+    if not peers:
+        return []
+    texts = [f"{sum(peer['connected'] for peer in peers)} of {len(peers)} peers"]
+    texts += [
+        f"cannot reach {peer['name']}" + (f" ({peer['reason']})" if peer["reason"] else "")
+        for peer in peers
+        if not peer["connected"]
+    ]
+    heights = {peer["name"]: peer["height"] - 1 for peer in peers if peer["height"]}
+    first = max(heights, key=lambda name: heights[name], default="")
+    if first and heights[first] > state["height"] + 1:  # one block is on its way all the time
+        texts.append(f"behind {first}, which has height {heights[first]}")
+    return texts
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _describe_quorum(rows: list[dict[str, Any]]) -> tuple[int, str]:

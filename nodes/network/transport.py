@@ -496,4 +496,4 @@ def _describe(error: LedgerError | OSError) -> str:
         return f"no answer within {GREETING_S:g} s"
     if isinstance(error, ssl.SSLError):
         return f"TLS: {error.reason or error}"
-    return str(error)
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

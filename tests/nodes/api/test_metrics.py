@@ -56,7 +56,7 @@ def test_the_numbers_follow_the_chain(home: Home) -> None:
     async def test(solo: Solo) -> None:
         before = await read(solo)
         assert (before["xinpei_transactions_total"], before["xinpei_signing"]) == (0, 1)
-        assert before['xinpei_step{step="unstarted"}'] == 1
+        assert (before['xinpei_step{step="unstarted"}'], before["xinpei_power_lacking"]) == (1, 0)
         await solo.submit(solo.submission(2), wait=20)
         first_ms = solo.node.view.time_ms
         await solo.submit(solo.submission(), wait=20)

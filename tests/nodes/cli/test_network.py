@@ -14,11 +14,17 @@ STATE: dict[str, Any] = {
     "deciding": 8,
     "round": 0,
     "step": "unstarted",
+    "proposer": "hospital-b",
+    "has_proposal": False,
+    "missing_block": "",
     "missing": list(NAMES),
     "power_lacking": 3,
     "next_timeout": "",
     "next_timeout_ms": 0,
+    "waiting_submissions": 0,
+    "pending_evidence": 0,
     "signing": "yes",
+    "halted": "",
     "peers": [],
 }
 
@@ -27,6 +33,11 @@ def row(name: str, **changed: Any) -> dict[str, Any]:
     """Return what was found out about a node that serves."""
     state = STATE | {"organisation": name} | changed
     return {"organisation": name, "running": True, "pid": 42, "status": state}
+
+
+def peer(name: str, height: int | None, reason: str = "") -> dict[str, Any]:
+    """Return a peer that is connected, or why it is not, and the height that it decides."""
+    return {"name": name, "connected": not reason, "height": height, "reason": reason}
 
 
 def down(name: str, error: str = "") -> dict[str, Any]:
@@ -40,13 +51,35 @@ def down(name: str, error: str = "") -> dict[str, Any]:
         (row("hospital-a"), ["hospital-a", "height 7", "sqlite", "pid 42", "idle"]),
         (
             row("hospital-a", step="prevote", round=2, missing=["regulator"], power_lacking=1),
-            ["deciding 8 round 2 prevote", "waits for regulator (power lacking 1)"],
+            ["deciding 8, round 2, prevote: waits for the prevote of regulator (power lacking 1)"],
         ),
-        (row("hospital-a", step="propose", next_timeout="propose", next_timeout_ms=900), ["propose timeout in 900 ms"]),
+        (
+            row("hospital-a", step="precommit", missing=["regulator", "hospital-b"], power_lacking=1),
+            ["round 0, precommit: waits for the precommit of regulator, hospital-b (power lacking 1)"],
+        ),
+        (
+            row("hospital-a", step="prevote", missing=["regulator"], power_lacking=0),
+            ["waits for the prevote of regulator (a quorum voted, not all for one block)"],
+        ),
+        (
+            row("hospital-a", step="propose", next_timeout="propose", next_timeout_ms=900),
+            ["propose: waits for the proposal of hospital-b", "propose timeout in 900 ms"],
+        ),
+        (
+            row("hospital-a", step="commit", missing_block="ab" * 32),
+            ["commit: waits for block abababababababab, which a quorum committed"],
+        ),
+        (row("hospital-a", halted="the state differs"), ["halted: the state differs"]),
+        (row("hospital-a", waiting_submissions=1), ["1 submission waiting"]),
+        (row("hospital-a", waiting_submissions=3, pending_evidence=1), ["3 submissions", "1 proof of double signing"]),
+        (
+            row("hospital-a", peers=[peer("regulator", 9), peer("insurer-a", 15), peer("rail", None)]),
+            ["3 of 3 peers", "behind insurer-a, which has height 14"],
+        ),
         (row("hospital-a", signing="no validator at this height"), ["does not vote: no validator at this height"]),
         (
-            row("hospital-a", peers=[{"name": "rail", "connected": False, "reason": "outgoing: refused"}]),
-            ["cannot reach rail (outgoing: refused)"],
+            row("hospital-a", peers=[peer("rail", None, "outgoing: refused"), peer("regulator", 8)]),
+            ["1 of 2 peers", "cannot reach rail (outgoing: refused)"],
         ),
         (down("hospital-a"), ["hospital-a   down"]),
         (down("hospital-a", "disk full"), ["down · stopped by itself: disk full"]),
@@ -61,6 +94,13 @@ def test_a_node_is_one_line_that_says_what_matters(found: dict[str, Any], words:
     assert "\n" not in line
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize("peers", [[], [peer("regulator", 8), peer("insurer-a", 9)]])
+def test_an_idle_node_waits_for_nobody(peers: list[dict[str, Any]]) -> None:
+    line = _describe(row("hospital-a", peers=peers))
+    for word in ("wait", "timeout", "deciding", "behind", "cannot"):
+        assert word not in line
 
 
 @pytest.mark.parametrize("count", [3, 4])
