@@ -42,6 +42,10 @@ class Disk:
         """Fail once, after this many more operations; the node's own books count as well."""
         self._left = operations
 
+    def disarm(self) -> None:
+        """Fail no more."""
+        self._left = None
+
     def operate(self) -> None:
         """Count one operation; raises `DiskFaultError` if this is the one that fails."""
         if self._left is not None:

@@ -12,8 +12,9 @@ from ledger.application import BlockInputs
 from ledger.blocks import PREVOTE, Proposal, Vote
 from ledger.crypto.hashes import hash_tagged
 from ledger.crypto.signatures import sign_proposal, sign_vote
-from ledger.replica.messages import ProposalMessage, VoteMessage
-from ledger.replica.ports import Broadcast, Effect, Send
+from ledger.membership import Validator
+from ledger.replica.messages import ProposalMessage, StatusMessage, SubmissionMessage, VoteMessage
+from ledger.replica.ports import AppendLog, Broadcast, CommitBlock, Effect, SaveSignerState, Send
 from nodes.simulator.node import Node
 
 
@@ -56,6 +57,41 @@ def say_nothing(_node: Node, effect: Effect) -> Iterable[Effect]:
     """Send nothing at all."""
     if not isinstance(effect, Broadcast | Send):
         yield effect
+
+
+def forget_votes(_node: Node, effect: Effect) -> Iterable[Effect]:
+    """Keep neither log nor signer state: whenever it restarts, it votes as if it never had."""
+    if not isinstance(effect, AppendLog | SaveSignerState):
+        yield effect
+
+
+def send_selectively(node: Node, effect: Effect) -> Iterable[Effect]:
+    """Send what should go to everybody to the alphabet's first half only, and swear otherwise."""
+    if not isinstance(effect, Broadcast) or isinstance(effect.message, StatusMessage):
+        yield effect
+        return
+    others = sorted({validator.name for validator in _validators(node)} - {node.name})
+    for name in others[: (len(others) + 1) // 2]:
+        yield Send(name, effect.message)
+
+
+def replay_submissions(_node: Node, effect: Effect) -> Iterable[Effect]:
+    """Tell everybody again, as if it were new, whatever a block has included."""
+    yield effect
+    if isinstance(effect, CommitBlock):
+        for submission in effect.executed.block.submissions:
+            yield Broadcast(SubmissionMessage(submission))
+
+
+def tell_the_truth(_node: Node, effect: Effect) -> Iterable[Effect]:
+    """Take part as an honest validator does: what cheats is elsewhere."""
+    yield effect
+
+
+def _validators(node: Node) -> tuple[Validator, ...]:
+    assert node.replica is not None, "a node that lies is up"
+    application = node.replica.application
+    return application.validators(application.height + 1).validators
 
 
 def _chain_id(node: Node) -> str:

@@ -211,6 +211,11 @@ class Simulation:
         self.risk(node)
         self._send(node, receiver, "frame", data)
 
+    def note(self, node: Node, event: str, fields: dict[str, str | int]) -> None:
+        """Write what a node's residents log into the trace."""
+        words = [f"{key} {value}" for key, value in fields.items()]
+        self._note("note", node.name, b"", " ".join([event, *words]))
+
     def risk(self, node: Node) -> None:
         """Give a node's residents a chance to crash before what they do next; raises `CrashedError`."""
         if node.is_honest and self.weather.crashes and self.chance.random() < self.weather.crashes:

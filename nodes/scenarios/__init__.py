@@ -1,0 +1,15 @@
+"""What is played in the simulator: a consortium with its real contracts and role agents, its customers, its troubles.
+
+consortium   who founds the network, with which keys
+household    the agents of one simulated node
+paperwork    forms of made-up stays
+customers    what customers and the desks do, one seeded life each
+options      what one seed draws: sizes, weather, liars, lives
+trouble      what is broken on purpose, and when
+forgers      agents of members that cheat
+auditor      what blocks mean, checked from outside the contracts
+money        what was committed to, checked against what was moved
+faults       one seed: safety under faults, then healing and liveness
+planning     a network at work for days, measured
+report       a planner's page
+"""

@@ -1,0 +1,215 @@
+"""One seed: safety under faults, then a quorum is healed and must settle everything, then all the others must follow.
+
+phase one    the drawn weather, liars, crashes, partitions; checks look at every step
+phase two    good weather for all but the liars and those left out; everything that has to settle does, in bounds
+phase three  those left out come back and catch up; what all honest nodes have stored is compared, money is counted
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ledger.errors import LedgerError
+from ledger.execution.loader import ContractSet
+from nodes.scenarios.auditor import Auditor
+from nodes.scenarios.consortium import found, list_members
+from nodes.scenarios.customers import Customer
+from nodes.scenarios.forgers import forge_beside
+from nodes.scenarios.household import BUILDERS, Estate
+from nodes.scenarios.money import check_money
+from nodes.scenarios.options import LIES, Options, draw_options
+from nodes.scenarios.town import Town
+from nodes.scenarios.trouble import Trouble
+from nodes.simulator.checks import InvariantError
+from nodes.simulator.sealing import OpenSeal
+from nodes.simulator.weather import Weather
+from nodes.vault.sealing import use_stand_in
+
+SETTLED_WITHIN_MS = 600_000
+"""Phase two's bound: what waits longest is a call that was refused four times, and the questions behind it."""
+CAUGHT_UP_WITHIN_MS = 120_000
+QUIET_MS = 30_000
+"""After all is settled: what is still on its way, evidence above all, gets onto the chain."""
+STEP_MS = 1_000
+FAULTS = (AssertionError, LedgerError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a broken promise or a bug looks like from outside; a fault of this machine is neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one seed."""
+
+    seed: int
+    options: Options
+    failure: str
+    """Empty if everything held."""
+    trace_hash: str
+    virtual_ms: int
+    real_seconds: float
+    healed_ms: int
+    """How long phase two took."""
+    height: int
+    transactions: int
+    claims: int
+    settlements: int
+    evidence: int
+    moved: int
+    """Minor units."""
+
+    @property
+    def speed(self) -> float:
+        """Virtual seconds for each real one."""
+        return self.virtual_ms / 1000 / max(self.real_seconds, 1e-9)
+
+
+class Scenario:
+    """One seed's run; tests plant bugs between making and running it."""
+
+    def __init__(self, options: Options, contracts: ContractSet) -> None:
+        """Found the network and its customers.
+
+        Args:
+            options: What the seed drew.
+            contracts: Usually the installed ones.
+        """
+        self.options = options
+        members = list_members(options.hospitals, options.insurers, options.hospitals + options.insurers + 1)
+        self.estate = Estate(found(members, contracts, options.seed), options.seed)
+        self.town = Town(self.estate, options.seed, replace(options.weather))
+        self.simulation = self.town.simulation
+        self.auditor = Auditor()
+        self.estate.answered = self.auditor.take_answer
+        self.simulation.checks.follow(self.auditor.take_block)
+        for name, lie in options.liars:
+            self.simulation.nodes[name].lie = LIES[lie]
+            if lie == "forges":
+                role = next(member.role for member in members if member.name == name)
+                self.estate.special[name] = forge_beside(BUILDERS[role])
+        self.customers = [
+            Customer(self.town, number, hospital, insurer, plan, options.seed)
+            for number, (hospital, insurer, plan) in enumerate(options.lives)
+        ]
+        self.healed_ms = 0
+        self.moved = 0
+
+    def run(self) -> None:
+        """Play all phases; raises `InvariantError` or whatever else goes wrong."""
+        simulation = self.simulation
+        trouble = Trouble(self.town, self.options)
+        simulation.start()
+        for customer in self.customers:
+            self._live(customer)
+        simulation.run_for(self.options.trouble_ms)
+        self.town.check_halted()
+        trouble.end()
+        self._heal(self.options.left_out)
+        began_ms = simulation.now_ms
+        self._settle()
+        self.healed_ms = simulation.now_ms - began_ms
+        self._heal(())
+        self._catch_up()
+        self.town.check_halted()
+        simulation.checks.check_nodes(simulation.nodes.values())
+        self.moved = check_money(self.town, self.auditor)
+
+    def demanded(self) -> list[Customer]:
+        """Return the customers whose parties are honest and were healed."""
+        gone = {name for name, _ in self.options.liars} | set(self.options.left_out)
+        return [item for item in self.customers if item.hospital not in gone and item.insurer not in gone]
+
+    def _live(self, customer: Customer) -> None:
+        life = customer.live()
+
+        def go_on() -> None:
+            delay_ms = next(life, None)
+            if delay_ms is not None:
+                self.simulation.at(delay_ms, go_on)
+
+        self.simulation.at(0, go_on)
+
+    def _heal(self, left_out: tuple[str, ...]) -> None:
+        simulation = self.simulation
+        simulation.weather = Weather()
+        simulation.heal()
+        for node in simulation.nodes.values():
+            node.disk.disarm()
+            node.paused_until_ms = 0
+            node.clock_offset_ms = max(-500, min(500, node.clock_offset_ms))
+            if node.name in left_out:
+                if node.is_up:
+                    simulation.crash(node.name)
+                node.life += 1  # a start that is planned is void
+            elif not node.is_up:
+                simulation.start(node.name)
+
+    def _settle(self) -> None:
+        end_ms = self.simulation.now_ms + SETTLED_WITHIN_MS
+        waiting = self.demanded()
+        while waiting:
+            self.simulation.run_for(STEP_MS)
+            self.town.check_halted()
+            waiting = [customer for customer in waiting if not customer.is_settled()]
+            if waiting and self.simulation.now_ms >= end_ms:
+                raise InvariantError("liveness", self._describe_wait(waiting))
+
+    def _catch_up(self) -> None:
+        """Let what is under way end; then all honest nodes stand at one height."""
+        simulation = self.simulation
+        simulation.run_for(QUIET_MS)
+        honest = [node.name for node in simulation.nodes.values() if node.is_honest]
+        if not simulation.run_until(
+            lambda: len({simulation.height(name) for name in honest}) == 1 and self._all_up(honest),
+            CAUGHT_UP_WITHIN_MS,
+        ):
+            heights = ", ".join(f"{name} {simulation.height(name)}" for name in honest)
+            raise InvariantError("liveness", f"honest nodes have not caught up: {heights}")
+
+    def _all_up(self, names: list[str]) -> bool:
+        return all(self.simulation.nodes[name].is_up for name in names)
+
+    def _describe_wait(self, waiting: list[Customer]) -> str:
+        told = []
+        for customer in waiting:
+            claims = ", ".join(f"{claim.claim.claim_id} {claim.status}" for claim in customer.claims()) or "no claim"
+            told.append(f"{customer.name} at {customer.hospital} and {customer.insurer}: {claims}")
+        return f"not settled within {SETTLED_WITHIN_MS // 1000} s after healing: {'; '.join(told)}"
+
+
+def play(seed: int, contracts: ContractSet, write_trace: Callable[[str], None] | None = None) -> Outcome:
+    """Play one seed and say what became of it."""
+    began = time.perf_counter()
+    with use_stand_in(OpenSeal()):
+        scenario = Scenario(draw_options(seed), contracts)
+        scenario.simulation.write_trace = write_trace
+        failure = ""
+        try:
+            scenario.run()
+        except FAULTS as error:
+            failure = f"{type(error).__name__}: {error}"
+    return make_outcome(scenario, failure, time.perf_counter() - began)
+
+
+def make_outcome(scenario: Scenario, failure: str, real_seconds: float) -> Outcome:
+    """Return what became of a scenario that was run."""
+    simulation, auditor = scenario.simulation, scenario.auditor
+    evidence = {
+        (item.first.height, item.first.round)
+        for node in simulation.nodes.values()
+        for block, _ in node.disk.blocks.values()
+        for item in block.evidence
+    }
+    return Outcome(
+        seed=scenario.options.seed,
+        options=scenario.options,
+        failure=failure,
+        trace_hash=simulation.trace_hash,
+        virtual_ms=simulation.now_ms - simulation.began_ms,
+        real_seconds=real_seconds,
+        healed_ms=scenario.healed_ms,
+        height=max(simulation.checks.committed, default=0),
+        transactions=auditor.transactions,
+        claims=len(auditor.claims),
+        settlements=len(auditor.settlements),
+        evidence=len(evidence),
+        moved=scenario.moved,
+    )

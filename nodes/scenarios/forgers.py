@@ -1,0 +1,95 @@
+"""Agents of members that cheat: they do their work, and beside it whatever the contracts should refuse.
+
+They report claims and share records under grants that are not theirs, settle claims of others, say that money was
+paid, post again what is on the chain, and ask custodians for records that nobody shared with them.
+"""
+
+from random import Random
+
+from msgspec.structs import replace
+
+from contracts.settlements import ClosingReference, Pay, Report, Settle
+from contracts.stays import Append, Deliver, Share
+from ledger.codec import decode
+from ledger.errors import DecodeError
+from nodes.agent import Agent, AgentEffect, AgentInput, Call, Committed, Request, Submit, Ticked
+from nodes.roles.questions import FetchRecord, encode_body
+from nodes.scenarios.household import Builder, Kit
+
+KNOWN_MAX = 64
+FORGED_SHARE = 0.3
+"""How often a look at the clock brings a forgery."""
+REQUEST_IDS = 2**40
+"""Above those of the honest agent inside."""
+
+
+class Forger:
+    """An agent that keeps an honest one inside."""
+
+    def __init__(self, inner: Agent, kit: Kit) -> None:
+        """Cheat beside an honest agent."""
+        self.name = inner.name
+        self._inner = inner
+        self._chance = Random(kit.entropy.draw(16))
+        self._members = [item.name for item in kit.genesis.organisations]
+        self._hospitals = [item.name for item in kit.genesis.organisations if item.role == "hospital"]
+        self._grants: list[str] = []
+        self._records: list[str] = []
+        self._stays: list[str] = []
+        self._settlements: list[Settle] = []
+        self._requests = REQUEST_IDS
+
+    def __getattr__(self, name: str) -> object:
+        """Have operators find the honest agent's methods."""
+        return getattr(self._inner, name)
+
+    def step(self, event: AgentInput) -> list[AgentEffect]:
+        """Do what the honest agent does, and sometimes more."""
+        effects = list(self._inner.step(event))
+        if isinstance(event, Committed):
+            self._learn(event)
+        if isinstance(event, Ticked) and self._chance.random() < FORGED_SHARE and self._records and self._grants:
+            effects.append(self._forge())
+        return effects
+
+    def _learn(self, event: Committed) -> None:
+        for submission in event.block.submissions:
+            for tx in submission.transactions:
+                try:
+                    if tx.method == "append":
+                        entered = decode(tx.arguments, Append)
+                        self._records = [*self._records, entered.record_id][-KNOWN_MAX:]
+                        self._stays = [*self._stays, entered.stay_id][-KNOWN_MAX:]
+                        self._grants = [*self._grants, entered.grant_id][-KNOWN_MAX:]
+                    elif tx.method == "settle":
+                        self._settlements = [*self._settlements, decode(tx.arguments, Settle)][-KNOWN_MAX:]
+                except DecodeError:
+                    continue  # another cheat's
+
+    def _forge(self) -> AgentEffect:
+        chance = self._chance
+        record, grant, stay = chance.choice(self._records), chance.choice(self._grants), chance.choice(self._stays)
+        payment = f"payment-{chance.getrandbits(64):016x}"
+        claim = f"claim-{chance.getrandbits(48):012x}"
+        kind = chance.randrange(6)
+        if kind == 0:
+            self._requests += 1
+            hospital = chance.choice([name for name in self._hospitals if name != self.name])
+            return Request(self._requests, hospital, encode_body(FetchRecord(record, chance.randint(1, 2))))
+        if kind == 1 and self._settlements:
+            settle = chance.choice(self._settlements)
+            outcome = replace(settle.outcome, version=settle.outcome.version + chance.randint(0, 1))
+            closings = (ClosingReference(stay, 1),) if chance.random() < 0.3 else outcome.closings
+            forged = replace(settle, outcome=replace(outcome, closings=closings), payment_id=payment)
+            return Submit((Call("claims", "settle", forged),))
+        calls = {
+            2: Call("records", "share", Share(record, chance.choice(self._members), grant)),
+            3: Call("claims", "report", Report(claim, (stay,), grant)),
+            4: Call("claims", "pay", Pay(payment, chance.randbytes(32), "paid")),
+        }
+        return Submit((calls.get(kind, Call("records", "deliver", Deliver(record))),))
+
+
+def forge_beside(builder: Builder) -> Builder:
+    """Return a builder of agents that cheat beside what they should do."""
+    return lambda kit: Forger(builder(kit), kit)
