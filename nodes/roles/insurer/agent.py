@@ -219,6 +219,8 @@ class Insurer:
         claim_id = claim_of(event, self.name)
         if claim_id is not None:
             self._touched.add(claim_id)
+            if event.name == "stay-closed":
+                self._duplicates.pop(claim_id, None)
 
     def _take(self, event: PeerAnswered) -> list[Note]:
         subject = self._asking.take(event)
@@ -292,6 +294,8 @@ class Insurer:
     def _settle(self, shown: ClaimView, ready: list[ShareReceipt]) -> list[Call]:
         claim_id = shown.claim.claim_id
         self._waits.pop(claim_id, None)
+        if claim_id in self._duplicates:  # a consumed invoice stays consumed: only another closing changes the answer
+            return []
         try:
             return self._desk.derive(shown, frozenset(share.record_id for share in ready))
         except WaitError as error:

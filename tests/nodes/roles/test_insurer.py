@@ -314,6 +314,33 @@ def test_of_two_insurers_with_one_invoice_the_second_waits(lane: Lane) -> None:
     assert [item.code for item in waiting if item is not None] == ["DUPL-002"]
 
 
+def test_a_claim_on_a_consumed_invoice_waits_and_is_not_offered_again_and_again(lane: Lane) -> None:
+    lane.insure()
+    lane.stay()
+    lane.run()
+    lane.stay()
+    lane.run()
+    assert lane.town.codes("claims.settle") == ["OK", "DUPL-001"]
+    lane.issue()
+    for _ in range(10):
+        lane.town.pass_time(3_600_000)
+        lane.run()
+    assert lane.town.codes("claims.settle") == ["OK", "DUPL-001"]
+    assert lane.bank.balance == 206_000
+
+
+def test_a_claim_on_a_consumed_invoice_settles_once_the_hospital_corrects_it(lane: Lane) -> None:
+    lane.insure()
+    lane.stay()
+    lane.run()
+    number = lane.stay()
+    lane.run()
+    lane.desk.correct(number, discharge(invoice={"code": "33060126", "number": "7", "check_code": "c0ffee"}))
+    lane.run()
+    assert lane.town.codes("claims.settle") == ["OK", "DUPL-001", "OK"]
+    assert [view.status for view in lane.claims()] == ["PAID", "PAID"]
+
+
 # -------------------------------------------------------------------------------------------------------- policy
 
 
