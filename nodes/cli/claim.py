@@ -51,12 +51,16 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 
     output = Output(as_json=as_json)
     with find_claim(Home(home), actor, claim_id) as found:
-        view, opening = found.view(), found.opening()
+        view, opening, waits = found.view(), found.opening(), found.waits()
         output.say(_describe_status(view, opening))
         for step in view["claim"]["steps"]:
             output.say(_describe_step(step))
+        for line in _explain(opening):
+            output.say(f"  {line}")
+        if waits:
+            output.say(f"  waits: {waits}")
         output.hint(f"xinpei claim audit {show_claim_id(found.claim_id)} --as {actor} --out dossier.json")
-        output.finish(view | ({"calculation": opening} if opening else {}))
+        output.finish(view | ({"calculation": opening} if opening else {}) | ({"waits": waits} if waits else {}))
 
 
 @claim.command()
@@ -159,6 +163,16 @@ def _describe_status(view: dict[str, Any], opening: dict[str, Any] | None) -> st
     if opening is None:
         return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · amounts are known to the parties alone"
     return f"{opening['formula']} {view['status']}"
+
+
+def _explain(opening: dict[str, Any] | None) -> list[str]:
+    """Return the reasons of a decision that did not pay all, and the way to a person who looks at it."""
+    from nodes.schemas.trace import REVIEW, render_reason
+
+    if opening is None or not opening["reasons"]:
+        return []
+    lines = [render_reason(reason["code"], reason["line"], reason["action"]) for reason in opening["reasons"]]
+    return [*lines, REVIEW.speak("en")]
 
 
 def _describe_step(step: dict[str, Any]) -> str:

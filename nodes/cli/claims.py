@@ -59,6 +59,10 @@ class FoundClaim:
         decision = self._open(version, data).decision
         return {"version": version, "formula": render_formula(decision)} | describe_decision(decision)
 
+    def waits(self) -> str:
+        """Return why the insurer does not settle it by itself now, if its operator asks; else nothing."""
+        return str(self.client.get(f"/v1/cases/{self.claim_id}")["waits"]) if self._is_insurer else ""
+
     def sealed_opening(self) -> tuple[int, bytes] | None:
         """Return the latest settlement's version and its opening as it is sealed to the customer."""
         if self._pseudonym is None:

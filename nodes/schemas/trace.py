@@ -36,7 +36,7 @@ _TERMS = (
     Text("already-settled", "已赔付", "already settled"),
     Text("recovery", "应追回", "to recover"),
 )
-_REVIEW = Text(
+REVIEW = Text(
     "review",
     "对自动理算结果可要求说明并申请人工复核（个人信息保护法第二十四条）。",
     "You may ask for an explanation and for a review by a person (Personal Information Protection Law, article 24).",
@@ -50,12 +50,15 @@ def render_trace(decision: Decision, language: Language = "en") -> list[str]:
     if decision.disposition != "PENDED":
         lines.append(render_formula(decision, language))
     lines.extend(_render_step(step, language) for step in decision.trace)
-    for reason in decision.reasons:
-        place = f" [{reason.line}]" if reason.line else ""
-        action = find_text(_ACTIONS, reason.action).speak(language)
-        lines.append(f"{reason.code} {find_text(CODES, reason.code).speak(language)}{place}: {action}")
-    lines.append(_REVIEW.speak(language))
+    lines.extend(render_reason(reason.code, reason.line, reason.action, language) for reason in decision.reasons)
+    lines.append(REVIEW.speak(language))
     return lines
+
+
+def render_reason(code: str, line: str | None, action: str, language: Language = "en") -> str:
+    """Return one reason of a decision as `NCOV-003 The service is not covered [l2]: waits for a person`."""
+    place = f" [{line}]" if line else ""
+    return f"{code} {find_text(CODES, code).speak(language)}{place}: {find_text(_ACTIONS, action).speak(language)}"
 
 
 def render_formula(decision: Decision, language: Language = "en") -> str:
