@@ -99,6 +99,8 @@ class Home:
         Raises:
             ConfigurationError: If it is missing or not a canonical genesis.
         """
+        if not self.genesis_path.exists() and not self.network_path.exists():
+            raise ConfigurationError(self._nothing_here())
         return load_genesis(self.genesis_path)
 
     def save_genesis(self, genesis: Genesis) -> None:
@@ -121,7 +123,7 @@ class Home:
             if self.genesis_path.exists():
                 msg = f"{path}: missing beside {self.genesis_path.name}; it says who answers where, so restore it"
             else:
-                msg = f"{path}: no network here; start one with `xinpei up`, or name its folder with --home"
+                msg = self._nothing_here()
             raise ConfigurationError(msg) from None
         except OSError as error:
             msg = f"{path}: {error.strerror or error}"
@@ -136,6 +138,9 @@ class Home:
             msg = f"{path}: belongs to the network {config.chain_id}, but genesis.json is of {genesis.chain_id}"
             raise ConfigurationError(msg)
         return config
+
+    def _nothing_here(self) -> str:
+        return f"{self.network_path}: no network here; start one with `xinpei up`, or name its folder with --home"
 
     def save_network(self, config: NetworkConfig) -> None:
         """Write the addresses."""

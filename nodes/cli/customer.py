@@ -29,8 +29,8 @@ def create(name: str, home: Path, *, as_json: bool) -> None:
 
     output = Output(as_json=as_json)
     place = Home(home)
-    genesis = place.load_genesis()
     wallet = create_wallet(place, name)
+    genesis = place.load_genesis()
     hospitals = [member.name for member in genesis.organisations if member.role == "hospital"]
     for hospital in hospitals:
         with open_operator(place, hospital) as client:

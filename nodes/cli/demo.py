@@ -6,6 +6,7 @@ the proof: a dossier that holds without the network, and one changed byte that i
 
 import json
 import shutil
+import sys
 import time
 from importlib import resources
 from pathlib import Path
@@ -167,7 +168,7 @@ class Story:
             raise AssertionError(msg)
         genesis_path = Path(result["genesis"])
         self._output.say("")
-        self._output.say(f"Verify it yourself: xinpei verify {path} --genesis {genesis_path}")
+        self._output.say(f"Verify it yourself: {_name_program()} verify {path} --genesis {genesis_path}")
 
     # ----------------------------------------------------------------------------------------------------- steps
 
@@ -259,6 +260,13 @@ class Story:
 
     def _line(self, text: str) -> None:
         self._output.say(f"  {time.monotonic() - self._begun:6.2f} s  {text}")
+
+
+def _name_program() -> str:
+    """Return `xinpei`, or the path of it where the shell would not find it by its name."""
+    here = Path(sys.argv[0])
+    found = shutil.which("xinpei")
+    return "xinpei" if found is not None or here.name != "xinpei" else str(here)
 
 
 def find_refusal(client: Any, height: int) -> dict[str, Any]:

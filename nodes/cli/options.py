@@ -27,12 +27,7 @@ def actor_option(who: str, default: str | None = None) -> Callable[[F], F]:
         who: Whom it expects, for the help text: `the insurer`.
         default: Who acts if it is not given; None makes it required.
     """
-    return click.option(
-        "--as",
-        "actor",
-        metavar="ACTOR",
-        required=default is None,
-        default=default,
-        show_default=default is not None,
-        help=f"Who acts: {who}.",
-    )
+    words = f"Who acts: {who}."
+    if default is None:  # named only if there is one: click takes `default=None` for a default, and asks for nothing
+        return click.option("--as", "actor", metavar="ACTOR", required=True, help=words)
+    return click.option("--as", "actor", metavar="ACTOR", default=default, show_default=True, help=words)

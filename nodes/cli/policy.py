@@ -51,7 +51,7 @@ def issue(
         "payee_name": wallet.identity.name,
         "payee_account": account,
     }
-    with open_operator(place, actor) as client:
+    with open_operator(place, actor, role="insurer") as client:
         found = client.post("/v1/policies", {key: value for key, value in form.items() if value is not None})
     output.say(f"{found['policy']} · {found['product']} · in force {found['from_day']} to {found['until_day']}")
     output.hint(f"xinpei consent grant --as {insured} --from hospital-a --to {actor}")
@@ -67,7 +67,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    with open_operator(Home(home), actor) as client:
+    with open_operator(Home(home), actor, role="insurer") as client:
         found = client.get("/v1/policies")
     for item in found:
         output.say(f"{item['policy']}  {item['insured']}  {item['product']}  {item['from_day']} to {item['until_day']}")

@@ -12,7 +12,7 @@ import click
 
 from nodes.authentication import RequestSigner
 from nodes.client import TIMEOUT_SECONDS, Client
-from nodes.config import Home
+from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.identity import Identity, synthetic_identity
 from nodes.keystore import load_keystore
@@ -23,19 +23,27 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
 
 
-def open_operator(home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
+def open_operator(
+    home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SECONDS, *, role: str | None = None
+) -> Client:
     """Return a client of an organisation's own node, acting as that organisation.
 
     Args:
         home: The network's home folder.
         organisation: Who acts.
         timeout_seconds: How long an answer may take.
+        role: What it must be for this: only an insurer issues policies.
 
     Raises:
-        ConfigurationError: If the organisation runs no node here.
+        ConfigurationError: If the organisation runs no node here, or is something else.
         KeystoreError: If its key cannot be read.
     """
     network = home.load_network()
+    if role is not None:
+        fitting = [member.name for member in home.load_genesis().organisations if member.role == role]
+        if organisation not in fitting:
+            msg = f"--as: expected {' or '.join(fitting)}, whose role is {role}, got {organisation[:40]!r}"
+            raise ConfigurationError(msg)
     address = network.address(organisation)
     keys = load_keystore(home.node_folder(organisation) / "keys")
     signer = RequestSigner(keys.submission, network.chain_id, organisation, keys.submission_version)
@@ -56,6 +64,9 @@ def create_wallet(home: Home, name: str) -> Wallet:
         msg = f"{path}: this customer exists; choose another name"
         raise CustomerError(msg)
     home.load_network()
+    if home.load_genesis().organisation(name) is not None:
+        msg = f"name: {name} is an organisation of this network, and --as could not tell the two; choose another name"
+        raise CustomerError(msg)
     entropy = SystemEntropy()
     wallet = Wallet.create(synthetic_identity(name, entropy), entropy)
     wallet.save(path, os.environ.get(PASSPHRASE_VARIABLE), entropy)

@@ -31,7 +31,7 @@ def admit(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    with open_operator(Home(home), actor) as client:
+    with open_operator(Home(home), actor, role="hospital") as client:
         found = client.post_bytes("/v1/stays", file.read_bytes())
         found = await_reported(client, found)
     output.say(_describe_admission(found))
@@ -50,7 +50,7 @@ def bill(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> N
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    with open_operator(Home(home), actor) as client:
+    with open_operator(Home(home), actor, role="hospital") as client:
         found = client.post_bytes(f"/v1/stays/{number}/bill", file.read_bytes())
     output.say(f"{found['number']} · {found['interim_bills']} interim bills")
     output.finish(found)
@@ -102,7 +102,7 @@ def import_(
     imported = import_stay(found, patient)
     for note in imported.notes:
         output.say(f"  note: {note}")
-    with open_operator(Home(home), actor) as client:
+    with open_operator(Home(home), actor, role="hospital") as client:
         admitted = await_reported(client, client.post("/v1/stays", imported.admission))
         output.say(_describe_admission(admitted))
         ended = _watch_end(client, admitted["number"], "discharge", json.dumps(imported.discharge).encode(), output)
@@ -118,7 +118,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    with open_operator(Home(home), actor) as client:
+    with open_operator(Home(home), actor, role="hospital") as client:
         stays = client.get("/v1/stays")
     for item in stays:
         output.say(f"{item['number']}  {item['admitted']} – {item['discharged'] or '…':<10}  {item['message']}")
@@ -175,7 +175,7 @@ def _describe_admission(found: dict[str, Any]) -> str:
 def _end(number: str, file: Path, actor: str, home: Path, action: str, output: Output) -> None:
     from nodes.cli.session import open_operator
 
-    with open_operator(Home(home), actor) as client:
+    with open_operator(Home(home), actor, role="hospital") as client:
         output.finish(_watch_end(client, number, action, file.read_bytes(), output))
 
 

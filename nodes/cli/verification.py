@@ -7,7 +7,7 @@ import click
 
 from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
-from nodes.config import HOME_DEFAULT, Home, load_genesis
+from nodes.config import HOME_DEFAULT, ConfigurationError, Home, load_genesis
 
 if TYPE_CHECKING:
     from nodes.audit.verify import VerifiedClaim
@@ -44,13 +44,18 @@ def verify(
     *,
     as_json: bool,
 ) -> None:
-    """Verify DOSSIER offline, from the genesis alone: exit 0 if it holds, 1 if it does not and why."""
+    """Verify DOSSIER offline, from the genesis alone: exit 0 if it holds, 1 if it does not and why.
+
+    Exit 2 says that nothing was found out: the genesis is none, or the wallet is not there or another customer's.
+    """
     from ledger.errors import LedgerError
     from nodes.audit.reveal import verify_reveal
     from nodes.audit.summary import render_summary, summarise
     from nodes.audit.verify import check_contracts, verify_dossier
     from nodes.contract_sources import load_installed_contracts
+    from nodes.roles.customer import CustomerError
     from nodes.schemas.trace import render_formula
+    from nodes.wallet import WalletError
 
     output = Output(as_json=as_json)
     revealed = None
@@ -61,6 +66,8 @@ def verify(
             path = openings or dossier.with_suffix(".openings.json")
             seal_key = open_seal_key(Home(home), reveal, verified)
             revealed = verify_reveal(verified, path.read_bytes(), seal_key)
+    except (ConfigurationError, CustomerError, WalletError, OSError) as error:
+        raise click.UsageError(str(error)) from None
     except LedgerError as error:
         output.finish({"holds": False, "why": str(error)})
         if not as_json:
@@ -85,10 +92,11 @@ def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKe
         verified: Says which pseudonym it is about.
 
     Raises:
-        VerificationError: If the wallet is another customer's.
+        CustomerError: If there is no such wallet, or it is another customer's.
+        WalletError: If it does not open.
     """
-    from ledger.errors import VerificationError
     from nodes.cli.session import open_wallet, open_wallet_file
+    from nodes.roles.customer import CustomerError
 
     path = Path(wallet)
     found = open_wallet_file(path) if path.suffix == ".wallet" else open_wallet(home, wallet)
@@ -96,7 +104,7 @@ def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKe
     pseudonym = found.pseudonym(verified.genesis.chain_id, claim.hospital, claim.insurer)
     if pseudonym.name != claim.customer:
         msg = f"wallet: expected the one of {claim.customer}, got one whose pseudonym there is {pseudonym.name}"
-        raise VerificationError(msg)
+        raise CustomerError(msg)
     return pseudonym.seal_key
 
 

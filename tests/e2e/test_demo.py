@@ -73,13 +73,15 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")
     assert "HOLDS offline · amount hidden (--reveal)" in run(tmp_path, *verify)
     assert "2,060.00" in run(tmp_path, *verify, "--reveal", "wang")
+    assert "no wallet of that name" in run(tmp_path, *verify, "--reveal", "wong", code=2)
+    assert "absent.json" in run(tmp_path, *verify, "--reveal", "wang", "--openings", "absent.json", code=2)
     assert "HOLDS" in run(tmp_path, "chain", "verify", "--as", "insurer-a")
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("claim", "list", "--as", "wang"), "no such genesis"),
+        (("claim", "list", "--as", "wang"), "start one with `xinpei up`"),
         (("verify", "absent.json"), "does not exist"),
         (("stay", "admit", "--as", "hospital-a", "absent.json"), "does not exist"),
     ],

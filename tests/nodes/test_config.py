@@ -34,7 +34,7 @@ def test_a_home_is_read_as_it_was_written(home: Home, founded: Home) -> None:
 def test_an_empty_home_says_how_to_begin(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no network here; start one with `xinpei up`"):
         Home(tmp_path).load_network()
-    with pytest.raises(ConfigurationError, match="no such genesis"):
+    with pytest.raises(ConfigurationError, match="no network here"):
         Home(tmp_path).load_genesis()
 
 

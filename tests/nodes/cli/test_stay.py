@@ -20,7 +20,7 @@ Import = Callable[..., Ran]
 def import_bundle(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Import:
     """Return a function that imports bytes or a file, where asking the node at all fails the test."""
 
-    def ask_nobody(*_: object) -> None:
+    def ask_nobody(*_: object, **__: object) -> None:
         pytest.fail("the node was asked although the bundle cannot be imported")
 
     def import_(bundle: bytes | Path, *options: str) -> Ran:
