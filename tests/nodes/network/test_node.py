@@ -41,7 +41,7 @@ def test_a_submission_is_committed_and_found(home: Home) -> None:
                 (1, 2, "OK"),
             ]
             assert solo.node.find(ids[2]) == places[2]
-            assert sizes(solo) == [0] * 5
+            assert sizes(solo) == [0] * 6
 
     asyncio.run(run())
 
@@ -52,7 +52,7 @@ def test_waiting_ends_with_one_deadline_for_all(home: Home) -> None:
             begun = asyncio.get_running_loop().time()
             assert await solo.node.wait_for([bytes([at]) * 32 for at in range(50)], 0.1) == (None,) * 50
             assert asyncio.get_running_loop().time() - begun < 2
-            assert sizes(solo) == [0] * 5
+            assert sizes(solo) == [0] * 6
 
     asyncio.run(run())
 
@@ -84,7 +84,7 @@ def test_nothing_piles_up_under_many_submissions_good_and_bad(home: Home) -> Non
                 )
                 assert [type(item) for item in results] == [type(None)] * 20 + [InvalidTransactionError] * 40
                 await solo.node.wait_for([item.transactions[0].id for item in good], 20)
-            assert sizes(solo) == [0] * 5
+            assert sizes(solo) == [0] * 6
             assert len(solo.node._replica.mempool) == 0
             assert not [line for line in solo.lines if line[0] == "submission-refused"]
 
@@ -100,7 +100,7 @@ def test_a_client_that_gives_up_leaves_nothing_behind(home: Home) -> None:
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            assert sizes(solo) == [0] * 5
+            assert sizes(solo) == [0] * 6
 
     asyncio.run(run())
 
