@@ -98,7 +98,7 @@ class Scenario:
         trouble = Trouble(self.town, self.options)
         simulation.start()
         for customer in self.customers:
-            self._live(customer)
+            simulation.live(customer.live())
         simulation.run_for(self.options.trouble_ms)
         self.town.check_halted()
         trouble.end()
@@ -116,16 +116,6 @@ class Scenario:
         """Return the customers whose parties are honest and were healed."""
         gone = {name for name, _ in self.options.liars} | set(self.options.left_out)
         return [item for item in self.customers if item.hospital not in gone and item.insurer not in gone]
-
-    def _live(self, customer: Customer) -> None:
-        life = customer.live()
-
-        def go_on() -> None:
-            delay_ms = next(life, None)
-            if delay_ms is not None:
-                self.simulation.at(delay_ms, go_on)
-
-        self.simulation.at(0, go_on)
 
     def _heal(self, left_out: tuple[str, ...]) -> None:
         simulation = self.simulation

@@ -56,7 +56,7 @@ def _amount(data: bytes) -> int:
 def _check_insurer(
     town: Town, auditor: Auditor, insurer: str, casebook: Casebook, moves_of: dict[str, list[int]]
 ) -> int:
-    point, amount, blinding = IDENTITY, 0, 0
+    point, amount, blinding, moved_blinding = IDENTITY, 0, 0, 0
     for (claim_id, version), (owner, message) in auditor.settlements.items():
         if owner != insurer:
             continue
@@ -68,6 +68,8 @@ def _check_insurer(
         if sum(found) != draft.moves.amount or len(found) != (message.payment_id is not None):
             reason = f"settlement {version} of {claim_id} moves {draft.moves.amount}, the bank moved {found}"
             raise InvariantError(MONEY, reason)
+        if message.payment_id is not None:
+            moved_blinding = (moved_blinding + draft.moves.scalar) % GROUP_ORDER
         if (claim_id, version + 1) not in auditor.settlements:
             point = add_commitments(point, message.outcome.payable)
             amount += sum(_moves_of_claim(auditor, moves_of, claim_id))
@@ -77,7 +79,7 @@ def _check_insurer(
     assert view is not None, "an honest node is up at the end"
     year = civil_year(view.time_ms)
     total = view.query("registers", "total", FindTotal(insurer, year), Total)
-    _check_sum(total.paid, amount, blinding, f"the total of {insurer} for {year}")
+    _check_sum(total.paid, amount, moved_blinding, f"the total of {insurer} for {year}")
     return amount
 
 

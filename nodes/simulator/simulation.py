@@ -14,7 +14,7 @@ event enters the trace's hash, so two runs of one seed can be compared by 32 byt
 
 import hashlib
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -59,7 +59,7 @@ from nodes.simulator.weather import Links, Weather
 __all__ = ["TICK_MS", "Lie", "Node", "Simulation", "Weather"]
 
 TICK_MS = 500
-ACTIVE_MS = 60_000
+ACTIVE_MS = 20_000
 """A node at which nothing has happened for so long ticks more slowly, if the simulation allows it."""
 
 R = TypeVar("R")
@@ -178,6 +178,16 @@ class Simulation:
         """Have somebody outside the nodes act after a while."""
         self._plan(max(0, delay_ms), Happening("call", "", 0, action=action))
 
+    def live(self, life: Iterator[int]) -> None:
+        """Have somebody outside the nodes live: each value is how many milliseconds she waits."""
+
+        def go_on() -> None:
+            delay_ms = next(life, None)
+            if delay_ms is not None:
+                self.at(delay_ms, go_on)
+
+        self.at(0, go_on)
+
     def run_for(self, duration_ms: int) -> None:
         """Let virtual time pass."""
         self.run_until(lambda: False, duration_ms)
@@ -248,7 +258,8 @@ class Simulation:
             return
         if event.kind == "deliver":
             message = decode_message(event.data)
-            self._note("deliver", node.name, event.data, f"{_describe(message)} from {event.sender}")
+            told = "" if self.write_trace is None else f"{_describe(message)} from {event.sender}"
+            self._note("deliver", node.name, event.data, told)
             if node.is_honest:
                 self.checks.note_heard(node, message, self._list_suspects())
             if not isinstance(message, StatusMessage):
