@@ -166,13 +166,14 @@ def _describe_status(view: dict[str, Any], opening: dict[str, Any] | None) -> st
 
 
 def _explain(opening: dict[str, Any] | None) -> list[str]:
-    """Return the reasons of a decision that did not pay all, and the way to a person who looks at it."""
-    from nodes.schemas.trace import REVIEW, render_reason
+    """Return what a decision left to a person, or what a person decided, and the way to one who looks at it again."""
+    from contracts.adjudication.decision import Trace
+    from nodes.schemas.trace import REVIEW, render_step
 
     if opening is None or not opening["reasons"]:
         return []
-    lines = [render_reason(reason["code"], reason["line"], reason["action"]) for reason in opening["reasons"]]
-    return [*lines, REVIEW.speak("en")]
+    steps = [Trace(**step) for step in opening["trace"] if step["action"] not in ("go-on", "assume")]
+    return [*(render_step(step) for step in steps), REVIEW.speak("en")]
 
 
 def _describe_step(step: dict[str, Any]) -> str:

@@ -49,16 +49,13 @@ def render_trace(decision: Decision, language: Language = "en") -> list[str]:
     lines = [f"{disposition}: {show_amount(Fraction(decision.payable))} {decision.currency}"]
     if decision.disposition != "PENDED":
         lines.append(render_formula(decision, language))
-    lines.extend(_render_step(step, language) for step in decision.trace)
-    lines.extend(render_reason(reason.code, reason.line, reason.action, language) for reason in decision.reasons)
+    lines.extend(render_step(step, language) for step in decision.trace)
+    for reason in decision.reasons:
+        place = f" [{reason.line}]" if reason.line else ""
+        action = find_text(_ACTIONS, reason.action).speak(language)
+        lines.append(f"{reason.code} {find_text(CODES, reason.code).speak(language)}{place}: {action}")
     lines.append(REVIEW.speak(language))
     return lines
-
-
-def render_reason(code: str, line: str | None, action: str, language: Language = "en") -> str:
-    """Return one reason of a decision as `NCOV-003 The service is not covered [l2]: waits for a person`."""
-    place = f" [{line}]" if line else ""
-    return f"{code} {find_text(CODES, code).speak(language)}{place}: {find_text(_ACTIONS, action).speak(language)}"
 
 
 def render_formula(decision: Decision, language: Language = "en") -> str:
@@ -93,7 +90,8 @@ def _term(step: Trace, language: Language) -> str:
     return find_text(_TERMS, key).speak(language)
 
 
-def _render_step(step: Trace, language: Language) -> str:
+def render_step(step: Trace, language: Language = "en") -> str:
+    """Return one step: the rule, what it found, what that leads to, and the amount before and after."""
     name = find_text(tuple(rule.name for rule in RULES), step.rule).speak(language)
     detail = find_text(DETAILS, step.detail).speak(language)
     if step.subject:
