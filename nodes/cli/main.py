@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "claim": ("nodes.cli.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
     "verify": ("nodes.cli.verification:verify", "Verify a claim's dossier offline, from the genesis alone."),
     "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
+    "simulate": ("nodes.cli.simulate:simulate", "Break a simulated network on purpose, or plan one."),
     "demo": ("nodes.cli.demo:demo", "Watch a consented stay settle, and verify the proof offline."),
     "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
     "metrics": ("nodes.cli.network:metrics", "Print a node's metrics for Prometheus."),

@@ -23,6 +23,7 @@ from nodes.agent import AgentEffect, Call, Submit
 from nodes.entropy import SeededEntropy
 from nodes.fhir.instants import civil_day
 from nodes.identity import Disclosure, RecordDates, synthetic_identity
+from nodes.network.hosting import NodeView
 from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.summaries import StaySummary
 from nodes.roles.insurer import Insurer
@@ -121,12 +122,11 @@ class Customer:
 
     def claims(self) -> list[ClaimView]:
         """Return her claims as her hospital's node has them."""
-        view = self.town.view(self.hospital)
-        if view is None:
-            return []
-        rows = view.query(
-            "claims", "list_claims", ListClaims("customer", self.pseudonym.name, ""), tuple[ClaimSummary, ...]
-        )
+        return self.town.read(self.hospital, self._claims) or []
+
+    def _claims(self, view: NodeView) -> list[ClaimView]:
+        message = ListClaims("customer", self.pseudonym.name, "")
+        rows = view.query("claims", "list_claims", message, tuple[ClaimSummary, ...])
         found = [find_claim(view, row.claim_id) for row in rows]
         return [claim for claim in found if claim is not None]
 
@@ -153,8 +153,7 @@ class Customer:
             yield from self._wait(self._is_enrolled, RETRY_MS)
 
     def _is_enrolled(self) -> bool:
-        view = self.town.view(self.hospital)
-        return view is not None and view.actor(self.pseudonym.name) is not None
+        return self.town.read(self.hospital, lambda view: view.actor(self.pseudonym.name)) is not None
 
     def _consent(self) -> Generator[int, None, str]:
         """Grant, and disclose herself to both parties until both have linked her."""
@@ -167,8 +166,7 @@ class Customer:
         grant = self._draw_up(grant_id)
         while True:
             receipt = yield from self._post(Call("consent", "grant", grant))
-            view = self.town.view(self.hospital)
-            if receipt.ok or (view is not None and find_grant(view, grant_id) is not None):
+            if receipt.ok or self.town.read(self.hospital, partial(find_grant, grant_id=grant_id)) is not None:
                 break
             yield RETRY_MS
         while missing := self._unlinked(grant_id):
@@ -179,8 +177,7 @@ class Customer:
         return grant_id
 
     def _unlinked(self, grant_id: str) -> list[str]:
-        view = self.town.view(self.hospital)
-        grant = None if view is None else find_grant(view, grant_id)
+        grant = self.town.read(self.hospital, partial(find_grant, grant_id=grant_id))
         linked = [] if grant is None else [name for name, history in grant.links if history.entries]
         return [party for party in (self.hospital, self.insurer) if party not in linked]
 

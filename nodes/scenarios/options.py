@@ -88,7 +88,7 @@ def _draw_weather(chance: Random) -> Weather:
         delay_max_ms=chance.choice([20, 200, 1_000]),
         loss=chance.choice([0.0, 0.05, 0.15, 0.3]),
         repeats=chance.choice([0.0, 0.1, 0.2]),
-        crashes=chance.choice([0.0, 0.0005, 0.002]),
+        crashes=chance.choice([0.0, 0.002, 0.01]),
     )
 
 

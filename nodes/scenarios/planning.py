@@ -254,7 +254,14 @@ def draw_plan(chance: Random, days: int) -> Plan:
     )
 
 
-def plan(workload: Workload, contracts: ContractSet, on_day: Callable[[int], None] = lambda _day: None) -> Figures:
+def plan(
+    workload: Workload,
+    contracts: ContractSet,
+    on_day: Callable[[int], None] = lambda _day: None,
+    write_trace: Callable[[str], None] | None = None,
+) -> Figures:
     """Run a workload and return what was measured; raises `InvariantError` if a check finds something."""
     with use_stand_in(OpenSeal()):
-        return Planning(workload, contracts).run(on_day)
+        planning = Planning(workload, contracts)
+        planning.simulation.write_trace = write_trace
+        return planning.run(on_day)

@@ -70,6 +70,17 @@ class Town:
         assert found is not None, f"{member} is a member"
         return found
 
+    def read(self, member: str, question: Callable[[NodeView], T]) -> T | None:
+        """Ask the latest state of a member's node; None if it is down or its disk fails meanwhile."""
+        node = self.node(member)
+
+        def ask() -> T:
+            household = self.household(member)
+            assert household is not None, "a node that is up has residents"
+            return question(household.view)
+
+        return self.simulation.operate(node.name, ask, is_reading=True)
+
     def operate(self, member: str, operation: Callable[[Any, int], tuple[T, list[AgentEffect]]]) -> T | None:
         """Call an operator method of a member's agent and perform its effects.
 

@@ -8,7 +8,7 @@ from nodes.scenarios.town import Town
 PAUSE_MS_MAX = 15_000
 """Longer than the timeouts of a round."""
 DOWN_MS_MAX = 20_000
-DISK_OPERATIONS_MAX = 3_000
+DISK_OPERATIONS_MAX = 1_000
 
 
 class Trouble:
@@ -34,7 +34,7 @@ class Trouble:
         self._has_ended = True
 
     def _plan(self) -> None:
-        self._town.simulation.at(self._chance.randint(1_000, 8_000), self._strike)
+        self._town.simulation.at(self._chance.randint(500, 5_000), self._strike)
 
     def _strike(self) -> None:
         if self._has_ended:

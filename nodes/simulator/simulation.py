@@ -165,12 +165,19 @@ class Simulation:
         node = self.nodes[name]
         self._step(node, SubmissionReceived(submission, self.clock(node)))
 
-    def operate(self, name: str, operation: Callable[[], R]) -> R | None:
-        """Do something inside a node that is up; None if it crashes meanwhile."""
+    def operate(self, name: str, operation: Callable[[], R], *, is_reading: bool = False) -> R | None:
+        """Do something inside a node; None if it is not up or crashes meanwhile.
+
+        Args:
+            name: The node.
+            operation: What is done.
+            is_reading: Nothing follows from it, so a node that ticks slowly may go on so.
+        """
         node = self.nodes[name]
         found: list[R] = []
         if node.is_up and node.paused_until_ms <= self.now_ms:
-            self._wake(node)
+            if not is_reading:
+                self._wake(node)
             self._within(node, lambda: found.append(operation()))
         return found[0] if found else None
 

@@ -1,0 +1,220 @@
+"""`xinpei simulate`: break a simulated network on purpose, or let one work for days and see what it costs."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from nodes.cli.options import json_option
+from nodes.cli.output import Output
+
+if TYPE_CHECKING:
+    from nodes.scenarios.faults import Outcome
+    from nodes.scenarios.planning import Figures, Workload
+
+CUSTOMERS_DEFAULT = 200
+DAYS_DEFAULT = 30
+HOSPITALS_DEFAULT = 2
+
+
+class SeedRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """`A..B`, both included."""
+
+    name = "A..B"
+
+    def convert(self, value: str | range, parameter: click.Parameter | None, context: click.Context | None) -> range:
+        """Return the range; an error names what was expected."""
+        if isinstance(value, range):
+            return value
+        first, dots, last = value.partition("..")
+        if not dots or not first.isdigit() or not last.isdigit() or int(first) > int(last):
+            self.fail(f"expected two numbers as 0..99, got {value!r}", parameter, context)
+        return range(int(first), int(last) + 1)
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(0), help="All chance comes from it.  [default: 0]")
+@click.option("--seeds", type=SeedRange(), help="Play these fault seeds one after the other, such as 0..29.")
+@click.option("--hospitals", type=click.IntRange(1), help="Plan a network with so many hospitals.")
+@click.option("--insurers", type=click.IntRange(1), help="Plan a network with so many insurers.")
+@click.option("--customers", type=click.IntRange(1, 100_000), help="Plan for so many customers.")
+@click.option("--days", type=click.IntRange(1, 365), help="Plan for so many days.")
+@click.option("--partition", type=click.IntRange(1), metavar="DAY", help="Split the planned network for this one day.")
+@click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), help="Write a line for each transition.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page with plots.")
+@json_option
+def simulate(
+    seed: int | None,
+    seeds: range | None,
+    trace: Path | None,
+    report: Path | None,
+    *,
+    as_json: bool,
+    **size: int | None,
+) -> None:
+    """Run the real code under a virtual clock: faults by default, a planner's workload if you name its size.
+
+    A fault seed draws a network, its weather, its liars and its customers; every promise is checked from outside. Exit
+    0 if all held, 1 if not, with the command that replays it.
+    """
+    output = Output(as_json=as_json)
+    is_plan = any(value is not None for value in size.values())
+    if seeds is not None and (seed is not None or is_plan or trace is not None):
+        msg = "--seeds plays fault seeds: leave out --seed, --trace and the planned network's size"
+        raise click.UsageError(msg)
+    if report is not None and not is_plan:
+        msg = "--report belongs to a planned network: name its size, such as --customers 500 --days 10"
+        raise click.UsageError(msg)
+    if is_plan:
+        from nodes.scenarios.planning import Workload
+
+        workload = Workload(
+            size["hospitals"] or HOSPITALS_DEFAULT,
+            size["insurers"] or 1,
+            size["customers"] or CUSTOMERS_DEFAULT,
+            size["days"] or DAYS_DEFAULT,
+            seed or 0,
+            size["partition"],
+        )
+        _plan(workload, trace, report, output)
+    else:
+        _break(list(seeds) if seeds is not None else [seed or 0], trace, output)
+
+
+def _break(seeds: list[int], trace: Path | None, output: Output) -> None:
+    """Play fault seeds; exit 1 if a promise was broken."""
+    from nodes.contract_sources import load_installed_contracts
+    from nodes.scenarios.faults import play
+
+    contracts = load_installed_contracts()
+    revision = describe_revision()
+    outcomes = []
+    for seed in seeds:
+        with TraceFile(trace) as write_trace:
+            outcome = play(seed, contracts, write_trace)
+        outcomes.append(outcome)
+        output.say(describe_outcome(outcome))
+        if outcome.failure:
+            output.say(f"  revision: {revision}\n  replay: xinpei simulate --seed {seed} --trace trace-{seed}.txt")
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    output.say(_describe_all(outcomes))
+    output.finish({"revision": revision, "passed": not failed, "seeds": [_outcome_fields(item) for item in outcomes]})
+    if failed:
+        sys.exit(1)
+
+
+def _plan(workload: "Workload", trace: Path | None, report: Path | None, output: Output) -> None:
+    """Run a planned network and say what was measured."""
+    from nodes.contract_sources import load_installed_contracts
+    from nodes.scenarios.planning import plan
+    from nodes.scenarios.report import render_report, summarise
+
+    began = time.monotonic()
+    contracts = load_installed_contracts()
+
+    def on_day(day: int) -> None:
+        output.progress(f"day {day} of {workload.days}, {time.monotonic() - began:.0f} s")
+
+    with TraceFile(trace) as write_trace:
+        figures = plan(workload, contracts, on_day, write_trace)
+    output.end_progress()
+    for line in summarise(figures):
+        output.say(line)
+    if report is not None:
+        report.write_text(render_report(figures, describe_revision()), encoding="utf-8")
+        output.say(f"report: {report}")
+    output.finish(_figures_fields(figures))
+
+
+class TraceFile:
+    """Where a trace goes, if it goes anywhere."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Write to `path`, or nowhere."""
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Callable[[str], None] | None:
+        """Open the file; return what takes a line."""
+        if self._path is None:
+            return None
+        file = self._file = self._path.open("w", encoding="utf-8")
+        file.write("       ms node         event    what\n")
+        return lambda line: print(line, file=file)
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
+def describe_revision() -> str:
+    """Return what was run: the package's version and the hash of the contracts, which no clone's history changes."""
+    import hashlib
+    from importlib.metadata import version
+
+    from nodes.contract_sources import read_sources
+
+    digest = hashlib.sha256(repr(sorted(read_sources().items())).encode()).hexdigest()
+    return f"xinpei {version('xinpei')}, contracts {digest[:12]}"
+
+
+def describe_outcome(outcome: "Outcome") -> str:
+    """Return one line about a seed."""
+    verdict = f"FAILED {outcome.failure}" if outcome.failure else "held"
+    return (
+        f"seed {outcome.seed}: {verdict} · {outcome.options.describe()} · {outcome.height} blocks, "
+        f"{outcome.transactions} transactions, {outcome.settlements} settlements, "
+        f"settled {outcome.healed_ms / 1000:.0f} s after healing · "
+        f"{outcome.virtual_ms / 1000:.0f} s in {outcome.real_seconds:.1f} s · trace {outcome.trace_hash}"
+    )
+
+
+def _describe_all(outcomes: list["Outcome"]) -> str:
+    virtual, real = sum(item.virtual_ms for item in outcomes) / 1000, sum(item.real_seconds for item in outcomes)
+    failed = [str(item.seed) for item in outcomes if item.failure]
+    told = f"failed: {', '.join(failed)}" if failed else "every promise held"
+    return f"{len(outcomes)} seeds, {told}; {virtual / max(real, 1e-9):.0f} times faster than real time"
+
+
+def _outcome_fields(outcome: "Outcome") -> dict[str, object]:
+    return {
+        "seed": outcome.seed,
+        "failure": outcome.failure,
+        "options": outcome.options.describe(),
+        "trace_hash": outcome.trace_hash,
+        "virtual_ms": outcome.virtual_ms,
+        "real_seconds": round(outcome.real_seconds, 3),
+        "settled_after_healing_ms": outcome.healed_ms,
+        "height": outcome.height,
+        "transactions": outcome.transactions,
+        "claims": outcome.claims,
+        "settlements": outcome.settlements,
+        "offences_on_chain": outcome.evidence,
+        "moved_minor_units": outcome.moved,
+    }
+
+
+def _figures_fields(figures: "Figures") -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {
+        "workload": asdict(figures.workload),
+        "nodes": list(figures.nodes),
+        "claims_per_lane": figures.lanes,
+        "discharge_to_paid_ms": {
+            "count": len(figures.paid_after_ms),
+            "p50": figures.percentile_ms(0.5),
+            "p99": figures.percentile_ms(0.99),
+        },
+        "days": [asdict(day) for day in figures.days],
+        "books_bytes": figures.books_bytes,
+        "refusals": figures.refusals,
+        "moved_minor_units": figures.moved,
+        "trace_hash": figures.trace_hash,
+        "virtual_ms": figures.virtual_ms,
+        "real_seconds": round(figures.real_seconds, 3),
+    }
