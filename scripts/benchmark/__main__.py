@@ -33,7 +33,7 @@ class Plan:
 
 
 QUICK = Plan(0.2, 40, 6, 40, 16, 1_000, 64, 60, 16)
-DEFAULT = Plan(1.0, 200, 24, 200, 32, 5_000, 64, 300, 16)
+DEFAULT = Plan(1.0, 200, 24, 240, 16, 6_000, 64, 400, 16)
 BATCH = 100
 FAILED_EXIT_CODE = 1
 

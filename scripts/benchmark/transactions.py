@@ -46,6 +46,10 @@ class TransactionSource:
         self.height = 0
         """The latest height that was heard of: expiries count from there."""
 
+    async def catch_up(self, connection: Connection) -> None:
+        """Hear of the height now: other loads have made blocks meanwhile."""
+        self.height = int((await connection.get("/v1/status"))["height"])
+
     def make(self, batch: int) -> Submission:
         """Return the next submission, of `batch` transactions."""
         return make_submission(self._key, tuple(self._make_one() for _ in range(batch)))
@@ -70,7 +74,7 @@ async def measure_idle_finality(network: BenchmarkNetwork, source: TransactionSo
     connections = [open_connection(network, SIGNER, node) for node in network.names]
     outcomes = Outcomes()
     for connection in connections:
-        await connection.get("/v1/status")
+        await source.catch_up(connection)
     for number in range(samples):
         await asyncio.sleep(IDLE_PAUSE_SECONDS)
         await _submit(connections[number % len(connections)], source, 1, outcomes)
@@ -88,6 +92,7 @@ async def load_transactions(
     async def run(outcomes: Outcomes) -> None:
         async def work(client: int) -> None:
             connection = open_connection(network, SIGNER, network.names[client % len(network.names)])
+            await source.catch_up(connection)
             for _ in numbers:
                 await _submit(connection, source, batch, outcomes)
             await connection.close()
