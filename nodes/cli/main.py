@@ -1,6 +1,7 @@
 """The command group: commands are imported when they are used, so that `xinpei --help` answers at once."""
 
 import importlib
+import json
 import sys
 from typing import NoReturn
 
@@ -73,6 +74,14 @@ def _run(arguments: list[str] | None) -> int:
         error.show()
         return error.exit_code
     except (LedgerError, StorageError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+        _show_error(error, sys.argv[1:] if arguments is None else arguments)
         return 1
     return code if isinstance(code, int) else 0  # a command that ended early gives its code, the others nothing
+
+
+def _show_error(error: Exception, arguments: list[str]) -> None:
+    """Say what was refused: a sentence, and for programs one JSON object on the standard output."""
+    if "--json" in arguments:
+        refusal = {"code": getattr(error, "code", "ERROR"), "message": getattr(error, "message", str(error))}
+        click.echo(json.dumps({"error": refusal}, ensure_ascii=False))
+    click.echo(f"Error: {error}", err=True)

@@ -21,8 +21,6 @@ from nodes.wallet import Wallet
 from tests.e2e.network import ALL, Network, eventually
 
 STEPS = ("granted", "admitted", "handed-in", "shared", "settled")
-PAYABLE = 206_000
-"""分 of the demo's stay."""
 
 
 class Stay:
@@ -39,7 +37,7 @@ class Stay:
         with network.client("insurer-a") as client:
             policy = {"insured": name, "identity": fields, "product": "inpatient-100", "payee_account": "synthetic"}
             client.post("/v1/policies", policy)
-        self.customer.sign(self.customer.draw_up("hospital-a", "insurer-a", "zh"))
+        self.grant_id = self.customer.sign(self.customer.draw_up("hospital-a", "insurer-a", "zh")).grant_id
         self.number = self.claim_id = ""
 
     def admit(self) -> None:
@@ -55,6 +53,28 @@ class Stay:
         form = json.loads(read_example("polyp/discharge.json"))
         form["invoice"]["number"] = self.name
         self.ask(f"/v1/stays/{self.number}/discharge", form)
+
+    def correct(self) -> None:
+        form = json.loads(read_example("polyp/correction.json"))
+        form["invoice"]["number"] = f"{self.name}-2"[:32]
+        self.ask(f"/v1/stays/{self.number}/correct", form)
+
+    def await_paid(self, settlements: int) -> dict[str, Any]:
+        """Wait until the claim's latest settlement is paid by the rail's receipt."""
+
+        def paid() -> dict[str, Any] | None:
+            view = self.view()
+            if view is None or len(view["settlements"]) < settlements or view["status"] != "PAID":
+                return None
+            return view if all(item["status"] == "paid" for item in view["payments"]) else None
+
+        return eventually(f"settlement {settlements} is paid", paid)
+
+    def payable(self) -> str:
+        """Return what the insurer's own calculation of the latest settlement pays, in yuan."""
+        with self.network.client("insurer-a") as client:
+            decision = client.get(f"/v1/cases/{self.claim_id}")["decision"]
+        return str(decision["payable"])
 
     def ask(self, path: str, form: dict[str, Any]) -> Any:
         """Post to the hospital's desk, as a clerk does: again when the node is back, never twice when it answered."""
@@ -98,7 +118,7 @@ class Stay:
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("victim", ALL)
 def test_killing_a_node_at_any_step_ends_in_the_same_payout(network: Network, victim: str, step: str) -> None:
-    stay = Stay(network, f"{victim}-{step}-{time.monotonic_ns() % 10**6}"[:32])
+    stay = Stay(network, new_name(victim, step))
     if step == "granted":
         network.kill(victim)
         network.start(victim)
@@ -117,10 +137,46 @@ def test_killing_a_node_at_any_step_ends_in_the_same_payout(network: Network, vi
     else:
         network.start(victim)
 
-    paid = eventually("the claim is paid", lambda: (view := stay.view()) and view["status"] == "PAID" and view)
+    paid = stay.await_paid(1)
 
     assert [item["direction"] for item in paid["payments"]] == ["payout"]
     assert [item["outcome"]["version"] for item in paid["settlements"]] == [1]
-    with network.client("insurer-a") as client:
-        decision = client.get(f"/v1/cases/{stay.claim_id}")["decision"]
-    assert decision["payable"] == f"{PAYABLE // 100}.00"
+    assert stay.payable() == "2060.00"
+
+
+@pytest.mark.parametrize("victim", ALL)
+def test_killing_a_node_at_the_correction_moves_the_difference_once(network: Network, victim: str) -> None:
+    stay = Stay(network, new_name(victim, "correct"))
+    stay.admit()
+    stay.discharge()
+    stay.await_paid(1)
+
+    stay.correct()
+    network.kill(victim)
+    network.start(victim)
+
+    paid = stay.await_paid(2)
+    assert [item["direction"] for item in paid["payments"]] == ["payout", "payout"]
+    assert stay.payable() == "2240.00"
+
+
+@pytest.mark.parametrize("victim", ALL)
+def test_killing_a_node_at_the_revocation_shares_nothing(network: Network, victim: str) -> None:
+    stay = Stay(network, new_name(victim, "revoke"))
+    stay.admit()
+
+    stay.customer.revoke(stay.grant_id)
+    network.kill(victim)
+    network.start(victim)
+    stay.discharge()
+
+    waiting = eventually(
+        "the claim awaits consent", lambda: (view := stay.view()) and view["status"] == "AWAITING_CONSENT" and view
+    )
+    assert (waiting["settlements"], waiting["payments"]) == ([], [])
+    assert [step["reference"][:8] for step in waiting["claim"]["steps"] if step["name"] == "awaiting"] == ["AUTH-013"]
+
+
+def new_name(victim: str, step: str) -> str:
+    """Return a customer's name that no other run of this test has used."""
+    return f"{victim}-{step}-{time.monotonic_ns() % 10**6}"[:32]

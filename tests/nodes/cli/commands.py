@@ -1,5 +1,6 @@
 """Run a command as the shell does: through `main`, so that errors are what a user sees, and its exit code with it."""
 
+import json
 from typing import NamedTuple
 
 import pytest
@@ -10,6 +11,7 @@ from nodes.cli import main
 class Ran(NamedTuple):
     """What a command left behind."""
 
+    as_json: bool
     code: int
     out: str
     err: str
@@ -20,12 +22,13 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))
     assert isinstance(ended.value.code, int)
-    return Ran(ended.value.code, *capsys.readouterr())
+    return Ran("--json" in arguments, ended.value.code, *capsys.readouterr())
 
 
 def check_refused(ran: Ran, *parts: str) -> None:
     """Assert that a command refused with exit code 1, one error that says all this, and nothing else."""
-    assert (ran.code, ran.out) == (1, "")
+    assert ran.code == 1
+    assert f"Error: {json.loads(ran.out)['error']['message']}" in ran.err if ran.as_json else ran.out == ""
     assert ran.err.startswith("Error: ")
     assert "Traceback" not in ran.err
     for part in parts:
