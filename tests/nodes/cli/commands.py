@@ -11,10 +11,10 @@ from nodes.cli import main
 class Ran(NamedTuple):
     """What a command left behind."""
 
-    as_json: bool
     code: int
     out: str
     err: str
+    as_json: bool
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
@@ -22,7 +22,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> Ran:
     with pytest.raises(SystemExit) as ended:
         main(list(arguments))
     assert isinstance(ended.value.code, int)
-    return Ran("--json" in arguments, ended.value.code, *capsys.readouterr())
+    return Ran(ended.value.code, *capsys.readouterr(), as_json="--json" in arguments)
 
 
 def check_refused(ran: Ran, *parts: str) -> None:
