@@ -2,7 +2,10 @@
 
 A durable effect (`AppendLog`, `SaveSignerState`, `CommitBlock`, `ResetLog`) that fails stops the node; a peer that
 cannot be reached does not. Log and signer state stand before the broadcast they protect: that order is the crash rule,
-and the driver must not change it. All effects of a step are performed before the next step.
+and the driver must not change it. What an entry must be durable before is whatever the world could learn of it:
+`SaveSignerState`, `Broadcast`, `Send`, `SendBlocks`. Timers and reports tell nobody, and `CommitBlock` ends the height
+whose entries it makes void, so a driver may let entries wait for these. All effects of a step are performed before the
+next step.
 """
 
 from ledger.application import ExecutedBlock
@@ -106,7 +109,7 @@ class CommitBlock(Struct):
 
 
 class ResetLog(Struct):
-    """Empty the log: from now on it holds this height."""
+    """Entries of earlier heights are void: the driver may empty the log now, or later, since replay passes over them."""
 
     height: int
 
