@@ -264,7 +264,11 @@ class Insurer:
             self._touched |= self._open
 
     def _kept_by_stay(self, shares: tuple[ShareReceipt, ...]) -> dict[str, list[ShareReceipt]]:
-        """Return the opened shares of each stay that has none still to be fetched."""
+        """Return the opened shares of each stay that has none still to be fetched.
+
+        An interim bill keeps nothing waiting: no settlement needs it, and one that was shared under a grant that has
+        been revoked since is never handed over.
+        """
         kept: dict[str, list[ShareReceipt]] = defaultdict(list)
         unfetched = set()
         for share in shares:
@@ -272,7 +276,7 @@ class Insurer:
             assert record is not None, "what was shared was entered"
             if self._intake.is_kept(share):
                 kept[record.record.stay_id].append(share)
-            elif self._intake.dispute(share) is None:
+            elif share.record_type != "interim-bill" and self._intake.dispute(share) is None:
                 unfetched.add(record.record.stay_id)
         return {stay_id: ready for stay_id, ready in kept.items() if stay_id not in unfetched}
 
