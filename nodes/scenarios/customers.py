@@ -96,6 +96,8 @@ class Customer:
         self.admitted_day = 0
         self.discharged_ms: int | None = None
         self.has_consent = False
+        self.discloses_to: tuple[str, ...] = (hospital, insurer)
+        """Whom she shows who she is."""
         self.is_done = False
         self._disclosures: dict[str, Disclosure] = {}
 
@@ -179,7 +181,7 @@ class Customer:
     def _unlinked(self, grant_id: str) -> list[str]:
         grant = self.town.read(self.hospital, partial(find_grant, grant_id=grant_id))
         linked = [] if grant is None else [name for name, history in grant.links if history.entries]
-        return [party for party in (self.hospital, self.insurer) if party not in linked]
+        return [party for party in self.discloses_to if party not in linked]
 
     def _disclose(
         self, party: str, grant_id: str, agent: Hospital | Insurer, now_ms: int

@@ -32,9 +32,9 @@ class Forger:
         self._inner = inner
         self._chance = Random(kit.entropy.draw(16))
         self._members = [item.name for item in kit.genesis.organisations]
-        self._hospitals = [item.name for item in kit.genesis.organisations if item.role == "hospital"]
         self._grants: list[str] = []
-        self._records: list[str] = []
+        self._records: list[tuple[str, str]] = []
+        """Record and custodian."""
         self._stays: list[str] = []
         self._settlements: list[Settle] = []
         self._requests = REQUEST_IDS
@@ -61,7 +61,7 @@ class Forger:
                 try:
                     if tx.method == "append":
                         entered = decode(tx.arguments, Append)
-                        self._records = [*self._records, entered.record_id][-KNOWN_MAX:]
+                        self._records = [*self._records, (entered.record_id, tx.signer)][-KNOWN_MAX:]
                         self._stays = [*self._stays, entered.stay_id][-KNOWN_MAX:]
                         self._grants = [*self._grants, entered.grant_id][-KNOWN_MAX:]
                     elif tx.method == "settle":
@@ -71,24 +71,24 @@ class Forger:
 
     def _forge(self) -> AgentEffect:
         chance = self._chance
-        record, grant, stay = chance.choice(self._records), chance.choice(self._grants), chance.choice(self._stays)
+        record, custodian = chance.choice(self._records)
+        grant, stay = chance.choice(self._grants), chance.choice(self._stays)
         payment = f"payment-{chance.getrandbits(64):016x}"
         claim = f"claim-{chance.getrandbits(48):012x}"
-        kind = chance.randrange(6)
-        if kind == 0:
+        kind = chance.randrange(8)
+        if kind in (0, 1) and custodian != self.name:
             self._requests += 1
-            hospital = chance.choice([name for name in self._hospitals if name != self.name])
-            return Request(self._requests, hospital, encode_body(FetchRecord(record, chance.randint(1, 2))))
-        if kind == 1 and self._settlements:
+            return Request(self._requests, custodian, encode_body(FetchRecord(record, chance.randint(1, 2))))
+        if kind in (2, 3) and self._settlements:
             settle = chance.choice(self._settlements)
             outcome = replace(settle.outcome, version=settle.outcome.version + chance.randint(0, 1))
             closings = (ClosingReference(stay, 1),) if chance.random() < 0.3 else outcome.closings
             forged = replace(settle, outcome=replace(outcome, closings=closings), payment_id=payment)
             return Submit((Call("claims", "settle", forged),))
         calls = {
-            2: Call("records", "share", Share(record, chance.choice(self._members), grant)),
-            3: Call("claims", "report", Report(claim, (stay,), grant)),
-            4: Call("claims", "pay", Pay(payment, chance.randbytes(32), "paid")),
+            4: Call("records", "share", Share(record, chance.choice(self._members), grant)),
+            5: Call("claims", "report", Report(claim, (stay,), grant)),
+            6: Call("claims", "pay", Pay(payment, chance.randbytes(32), "paid")),
         }
         return Submit((calls.get(kind, Call("records", "deliver", Deliver(record))),))
 

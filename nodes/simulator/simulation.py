@@ -27,7 +27,7 @@ from ledger.errors import DecodeError
 from ledger.execution.loader import ContractSet
 from ledger.genesis import Genesis
 from ledger.replica import Replica
-from ledger.replica.messages import CommittedBlock, Message, StatusMessage, decode_message
+from ledger.replica.messages import CommittedBlock, Message, SubmissionMessage, decode_message
 from ledger.replica.ports import (
     AppendLog,
     Broadcast,
@@ -61,6 +61,8 @@ __all__ = ["TICK_MS", "Lie", "Node", "Simulation", "Weather"]
 TICK_MS = 500
 ACTIVE_MS = 20_000
 """A node at which nothing has happened for so long ticks more slowly, if the simulation allows it."""
+STUCK_TICK_MS = 30_000
+"""How often one does that has something to do and gets no further; votes and timeouts go on by themselves."""
 
 R = TypeVar("R")
 
@@ -269,7 +271,7 @@ class Simulation:
             self._note("deliver", node.name, event.data, told)
             if node.is_honest:
                 self.checks.note_heard(node, message, self._list_suspects())
-            if not isinstance(message, StatusMessage):
+            if isinstance(message, SubmissionMessage | CommittedBlock):
                 self._wake(node)
             self._step(node, MessageReceived(event.sender, message, self.clock(node)))
             return
@@ -280,9 +282,14 @@ class Simulation:
         elif event.kind == "elapse" and event.timeout is not None and is_same_life:
             self._step(node, TimeoutElapsed(event.timeout, self.clock(node)))
         elif event.kind == "tick" and is_same_life and event.number == node.tick_number:
-            is_idle = self.now_ms - node.active_ms > ACTIVE_MS
-            self._plan_tick(node, self.idle_tick_ms if is_idle else TICK_MS)
+            self._plan_tick(node, self._tick_ms(node))
             self._within(node, lambda: self._tick(node))
+
+    def _tick_ms(self, node: Node) -> int:
+        if self.now_ms - node.active_ms <= ACTIVE_MS:
+            return TICK_MS
+        has_work = node.replica is not None and len(node.replica.mempool) > 0
+        return min(STUCK_TICK_MS, self.idle_tick_ms) if has_work else self.idle_tick_ms
 
     def _list_suspects(self) -> frozenset[str]:
         if self._suspects is None:
@@ -390,6 +397,7 @@ class Simulation:
         if node.is_honest:
             self.checks.note_commit(effect.executed, effect.commit, validators)
         node.disk.store(effect.executed.block, effect.commit, effect.executed.receipts, effect.executed.writes)
+        self._wake(node)
         if node.residents is not None:
             node.committed.append(effect.executed)
         detail = f"height {header.height} round {effect.commit.round} transactions {header.transaction_count}"

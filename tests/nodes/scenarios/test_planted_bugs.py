@@ -1,0 +1,136 @@
+"""Every check of what blocks mean finds what it is for: contracts, agents and clients with a planted bug."""
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.transactions import Receipt
+from nodes.agent import Agent, AgentEffect, AgentInput, Submit
+from nodes.roles.hospital.handover import Handover
+from nodes.roles.questions import FetchRecord, PaymentOrder, RecordHandover, Refusal
+from nodes.roles.rail import Rail
+from nodes.roles.rail.bank import BankState, PromptBank
+from nodes.scenarios import faults
+from nodes.scenarios.customers import Plan
+from nodes.scenarios.household import Kit, build_insurer
+from nodes.scenarios.town import Town
+from nodes.simulator.checks import InvariantError
+from tests.nodes.scenarios.conftest import Found, load
+
+STAY = Plan(begins_ms=0, admitted_ms=0, stays_ms=2_000)
+REVOKED = Plan(begins_ms=0, admitted_ms=0, stays_ms=2_000, revokes_ms=0)
+CORRECTED = Plan(begins_ms=500, admitted_ms=0, stays_ms=2_000, corrected_ms=1_000)
+
+
+def test_n4f0_without_a_bug_everything_settles_and_the_money_adds_up(found: Found) -> None:
+    scenario = found(STAY, REVOKED, CORRECTED)
+    scenario.run()
+    assert len(scenario.auditor.settlements) >= 3
+    assert scenario.moved > 0
+
+
+def test_contracts_that_overlook_a_revocation_are_found(found: Found) -> None:
+    contracts = load("contracts.conditions", 'if status != "GRANTED":', 'if status == "DENIED":')
+    scenario = found(REVOKED, REVOKED, REVOKED, contracts=contracts)
+    scenario.estate.answered = lambda _node, _body: None  # the check of hand-overs looks away
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "consent"
+
+
+def test_contracts_that_overlook_a_missing_link_are_found(found: Found) -> None:
+    contracts = load("contracts.conditions", "        or _find_in_links(need, latest, links)\n", "")
+    scenario = found(STAY, contracts=contracts)
+    (customer,) = scenario.customers
+    customer.discloses_to = (customer.hospital,)
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "consent"
+
+
+def test_contracts_that_let_two_claims_consume_one_invoice_are_found(found: Found) -> None:
+    contracts = load("contracts.records", "elif lock.claim_id != claim_id:", 'elif claim_id == "":')
+    scenario = found(STAY, STAY, contracts=contracts)
+    first, second = scenario.customers
+    second.illness = first.illness
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "double-settlement"
+
+
+class GenerousBank(PromptBank):
+    """Moves one 分 more than it was told."""
+
+    def move(self, order: PaymentOrder) -> BankState:
+        opening = order.opening
+        return super().move(replace(order, opening=replace(opening, amount=opening.amount + 1)))
+
+
+def test_a_rail_that_moves_another_amount_is_found(found: Found) -> None:
+    scenario = found(STAY)
+    scenario.estate.special["rail"] = lambda kit: Rail(
+        kit.name, kit.view, kit.keystore, kit.register, GenerousBank(kit.register)
+    )
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "money"
+
+
+def test_a_custodian_that_hands_over_what_was_not_shared_is_found(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hand_over(self: Handover, peer: str, question: FetchRecord) -> RecordHandover | Refusal:
+        return self._hand_over(peer, question.record_id)
+
+    monkeypatch.setattr(Handover, "answer", hand_over)
+    scenario = found(
+        Plan(begins_ms=0, admitted_ms=0, stays_ms=60_000), hospitals=2, insurers=2, liars=(("insurer-b", "forges"),)
+    )
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "hand-over"
+
+
+class Idler:
+    """An insurer that does everything but settle."""
+
+    def __init__(self, inner: Agent) -> None:
+        self.name = inner.name
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> object:
+        """Have operators find the agent's methods."""
+        return getattr(self._inner, name)
+
+    def step(self, event: AgentInput) -> list[AgentEffect]:
+        return [effect for effect in self._inner.step(event) if not _settles(effect)]
+
+
+def _settles(effect: AgentEffect) -> bool:
+    return isinstance(effect, Submit) and any(call.method == "settle" for call in effect.calls)
+
+
+def build_idler(kit: Kit) -> Agent:
+    return Idler(build_insurer(kit))
+
+
+def test_an_insurer_that_never_settles_is_found_within_the_bound(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "SETTLED_WITHIN_MS", 30_000)
+    scenario = found(STAY)
+    scenario.estate.special["insurer-a"] = build_idler
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "liveness"
+    assert "claim-" in str(error.value)
+
+
+def test_a_node_that_acknowledges_before_the_block_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find_early(self: Town, member: str, transaction_id: bytes) -> Receipt:
+        told = Receipt(transaction_id, "OK", "", (), 0)
+        self.simulation.checks.note_acknowledged(told)
+        return told
+
+    monkeypatch.setattr(Town, "find", find_early)
+    scenario = found(STAY)
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "acknowledged"
