@@ -2,10 +2,10 @@
 
 Inputs are logged before they are acted upon, so that a replica that starts again and takes them in the same order
 stands where it stood, and casts no second, different vote. Own votes and proposals are entries like everybody
-else's: they are taken from the log and not signed anew. The log is reset when a height is committed.
+else's: they are taken from the log and not signed anew. Entries of a committed height are void.
 
-A driver in `nodes/` keeps it as checksummed frames: `AppendLog` must be durable before any later effect that is not
-itself an `AppendLog`. A torn tail is cut; a broken middle stops the node.
+A driver in `nodes/` keeps it as checksummed frames: an entry must be durable before anything that follows from it
+leaves the node (`ledger.replica.ports`). A torn tail is cut; a broken middle stops the node.
 """
 
 from typing import cast

@@ -109,7 +109,7 @@ class CommitBlock(Struct):
 
 
 class ResetLog(Struct):
-    """Entries of earlier heights are void: the driver may empty the log now, or later, since replay passes over them."""
+    """Earlier heights' entries are void: the driver may empty the log now or later, since replay passes over them."""
 
     height: int
 
