@@ -5,7 +5,7 @@ agents that ask each other must not live in one process. The rail is hosted by t
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 
 from ledger.crypto.signatures import PrivateKey
@@ -65,6 +65,12 @@ class Consortium:
     def host(self, name: str) -> str:
         """Return the node that a member lives in."""
         return next(member.host for member in self.members if member.name == name)
+
+    def add_submission_key(self, name: str, key: PrivateKey) -> None:
+        """Put the next version of a member's submission key beside the older ones."""
+        keys = self.keystores[name]
+        submissions = {**keys.submissions, keys.submission_version + 1: key}
+        self.keystores[name] = replace(keys, submissions=submissions)
 
     def keys(self) -> dict[str, PrivateKey]:
         """Return the consensus keys of all validators."""

@@ -18,6 +18,7 @@ from nodes.scenarios.forgers import forge_beside
 from nodes.scenarios.household import BUILDERS, Estate
 from nodes.scenarios.money import check_money
 from nodes.scenarios.options import LIES, Options, draw_options
+from nodes.scenarios.rotation import rotate_key
 from nodes.scenarios.town import Town
 from nodes.scenarios.trouble import Trouble
 from nodes.simulator.checks import InvariantError
@@ -99,6 +100,9 @@ class Scenario:
         simulation.start()
         for customer in self.customers:
             simulation.live(customer.live())
+        if self.options.rotates_ms is not None:
+            hospital = self.town.consortium.names("hospital")[0]
+            simulation.live(rotate_key(self.town, hospital, self.options.seed, self.options.rotates_ms))
         simulation.run_for(self.options.trouble_ms)
         self.town.check_halted()
         trouble.end()

@@ -41,6 +41,8 @@ class Options:
     """How long phase one lasts."""
     lives: tuple[tuple[str, str, Plan], ...]
     """Hospital, insurer and plan of each customer."""
+    rotates_ms: int | None = None
+    """When the first hospital replaces its submission key; None if it does not."""
 
     def describe(self) -> str:
         """Return one line for people."""
@@ -80,6 +82,7 @@ def draw_options(seed: int) -> Options:
             (chance.choice(names["hospital"]), chance.choice(names["insurer"]), _draw_plan(chance))
             for _ in range(chance.randint(2, 8))
         ),
+        rotates_ms=chance.randint(1_000, 60_000) if chance.random() < 0.3 else None,
     )
 
 

@@ -38,6 +38,7 @@ def found() -> Iterator[Found]:
         hospitals: int = 2,
         insurers: int = 1,
         liars: tuple[tuple[str, str], ...] = (),
+        rotates_ms: int | None = None,
     ) -> Scenario:
         options = Options(
             seed=1,
@@ -49,6 +50,7 @@ def found() -> Iterator[Found]:
             clock_skew_ms=0,
             trouble_ms=0,
             lives=tuple((HOSPITAL, INSURER, plan) for plan in lives),
+            rotates_ms=rotates_ms,
         )
         return Scenario(options, contracts or load())
 

@@ -28,6 +28,17 @@ def test_n4f0_without_a_bug_everything_settles_and_the_money_adds_up(found: Foun
     assert scenario.moved > 0
 
 
+def test_n4f0_a_hospital_that_replaces_its_key_meanwhile_is_paid_for_with_the_new_one(found: Found) -> None:
+    scenario = found(STAY, CORRECTED, rotates_ms=4_000)
+    scenario.run()
+    view = scenario.town.view("hospital-a")
+    assert view is not None
+    actor = view.actor("hospital-a")
+    assert actor is not None
+    assert len(actor.keys) == 2
+    assert len(scenario.auditor.settlements) == 3
+
+
 def test_contracts_that_overlook_a_revocation_are_found(found: Found) -> None:
     contracts = load("contracts.conditions", 'if status != "GRANTED":', 'if status == "DENIED":')
     scenario = found(REVOKED, REVOKED, REVOKED, contracts=contracts)
