@@ -141,12 +141,16 @@ def _frame(top: int, labels: Sequence[str], marks: list[str]) -> str:
     for part in range(5):
         y = HEIGHT - MARGIN / 2 - part * (HEIGHT - MARGIN) / 4
         lines.append(f'<line class="rule" x1="{MARGIN}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text x="{MARGIN - 6}" y="{y + 4:.1f}" text-anchor="end">{top * part / 4:g}</text>')
+        lines.append(f'<text x="{MARGIN - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(top * part / 4)}</text>')
     every = max(1, len(labels) // 12)
     for place in range(0, len(labels), every):
         x = MARGIN + (place + 0.5) * (WIDTH - MARGIN) / len(labels)
         lines.append(f'<text x="{x:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{escape(labels[place])}</text>')
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join(lines)}{"".join(marks)}</svg>'
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:g}"
 
 
 def _round_up(value: int) -> int:
