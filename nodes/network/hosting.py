@@ -29,7 +29,6 @@ from nodes.agent import (
     PeerRequested,
     Request,
     Submit,
-    Ticked,
 )
 from nodes.entropy import Entropy
 from nodes.network.messages import BODY_BYTES_MAX, AnswerFrame, RequestFrame
@@ -194,10 +193,6 @@ class AgentHost:
         signatory = self._agents[name][1]
         return make_submission(signatory.key, make_transactions(calls, signatory, self._view, self._entropy, now_ms))
 
-    def wake(self, name: str, now_ms: int) -> None:
-        """Have one agent look at once at what there is to do: the API has given it something."""
-        self._step(name, Ticked(now_ms), now_ms)
-
     def step_all(self, event: AgentInput) -> None:
         """Tell every agent the same."""
         for name in self._agents:
@@ -262,7 +257,18 @@ class AgentHost:
                     self._note(event, {"agent": name, **fields})
 
     def _step(self, name: str, event: AgentInput, now_ms: int) -> None:
-        self.perform(name, self._agents[name][0].step(event), now_ms)
+        """Step an agent; what it cannot do with a block, a tick or an answer is noted, and derived again later.
+
+        The chain goes on without an agent. A question that an agent refuses is its asker's matter and passes on.
+        """
+        try:
+            effects = self._agents[name][0].step(event)
+        except LedgerError as error:
+            if isinstance(event, PeerRequested):
+                raise
+            self._note("agent-failed", {"agent": name, "event": type(event).__name__, "why": str(error)})
+            return
+        self.perform(name, effects, now_ms)
 
     def _offer(self, name: str, calls: tuple[Call, ...], now_ms: int) -> None:
         for start in range(0, len(calls), SUBMISSION_TRANSACTIONS_MAX):

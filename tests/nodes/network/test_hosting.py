@@ -153,3 +153,13 @@ def test_a_question_that_an_agent_refuses_leaves_nothing_behind() -> None:
     with pytest.raises(LedgerError, match="no question"):
         desk.ask()
     assert desk.host._received == {}
+
+
+def test_an_agent_that_fails_at_a_tick_is_noted_and_the_chain_goes_on_without_it() -> None:
+    desk = Desk()
+    desk.clerk.fault = LedgerError("the register has no such stay")
+    desk.host.step_all(Ticked(NOW_MS))
+    assert desk.notes == ["agent-failed"]
+    desk.clerk.fault = None
+    desk.host.step_all(Ticked(NOW_MS + 500))
+    assert [type(event) for event in desk.clerk.seen] == [Ticked, Ticked]
