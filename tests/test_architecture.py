@@ -172,3 +172,8 @@ def test_the_lock_pins_every_dependency_by_hash_and_names_no_index(lock: str) ->
     assert len(pinned) == len(lines)
     assert set(dependencies()) <= set(pinned)
     assert "://" not in text
+
+
+def test_only_simulations_seal_by_a_stand_in() -> None:
+    using = {name(path) for path in MODULES if "use_stand_in" in path.read_text(encoding="utf-8")}
+    assert using == {"nodes/vault/sealing.py", "nodes/scenarios/faults.py", "nodes/scenarios/planning.py"}

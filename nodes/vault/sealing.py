@@ -16,7 +16,8 @@ of it, and names the hash of the payload that the keys open.
 The encapsulation draws its ephemeral keys inside the library, which takes no entropy from outside: under
 `SeededEntropy` two runs give different sealed bytes with the same content. Only salts and data keys come through the
 entropy port. The hash of what was sealed to a customer enters the chain, so the simulator, in which one seed has to
-give one chain, seals by a stand-in (`use_stand_in`) that draws nothing and hides nothing.
+give one chain, seals by a stand-in (`use_stand_in`) that draws nothing and hides nothing. Its bytes
+carry a suite of their own, which no node opens.
 """
 
 import hashlib
@@ -44,6 +45,8 @@ from ledger.crypto.signatures import PrivateKey, sign_envelope, verify
 from ledger.errors import VerificationError
 from ledger.limits import AMOUNT_MINOR_UNITS_MAX
 
+SIMULATED_SUITE = 0
+"""What a stand-in seals: no node opens it, and within a simulation nothing else opens."""
 SUITE = 1
 """The one suite this version seals and opens with."""
 
@@ -238,7 +241,8 @@ def seal(public_key: bytes, context: SealContext, plaintext: bytes) -> Sealed:
         raise VerificationError(msg)
     stand_in = _STAND_IN.get()
     if stand_in is not None:
-        return Sealed(SUITE, context, stand_in.encrypt(plaintext, public_key, _info(SUITE, context)))
+        info = _info(SIMULATED_SUITE, context)
+        return Sealed(SIMULATED_SUITE, context, stand_in.encrypt(plaintext, public_key, info))
     try:
         key = MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(public_key[:MLKEM_PUBLIC_BYTES]),
@@ -295,10 +299,12 @@ def open_envelope(
 
 
 def _check_suite(suite: int) -> None:
-    if suite != SUITE:
-        msg = (
-            f"suite: expected {SUITE} (ML-KEM-768 + X25519, HKDF-SHA-256, AES-256-GCM), got {suite}; upgrade this node"
-        )
+    if _STAND_IN.get() is not None:
+        expected, name = SIMULATED_SUITE, "the simulator's stand-in"
+    else:
+        expected, name = SUITE, "ML-KEM-768 + X25519, HKDF-SHA-256, AES-256-GCM"
+    if suite != expected:
+        msg = f"suite: expected {expected} ({name}), got {suite}; upgrade this node"
         raise VerificationError(msg)
 
 

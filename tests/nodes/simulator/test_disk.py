@@ -107,3 +107,15 @@ def test_the_stand_in_seals_the_same_way_twice_and_opens_for_its_key_and_context
     with pytest.raises(VerificationError):
         key.open(sealed, CONTEXT)
     assert key.open(real, CONTEXT) == b"secret"
+
+
+def test_what_a_stand_in_sealed_opens_in_no_node_and_nothing_real_opens_in_a_simulation() -> None:
+    pair, context = SealKeyPair(bytes(32)), SealContext("chain", "record-1", "hospital-a", "insurer-a")
+    real = seal(pair.public_key, context, b"secret")
+    with use_stand_in(OpenSeal()):
+        simulated = seal(pair.public_key, context, b"secret")
+        with pytest.raises(VerificationError, match="suite"):
+            pair.open(real, context)
+    with pytest.raises(VerificationError, match="suite: expected 1"):
+        pair.open(simulated, context)
+    assert pair.open(real, context) == b"secret"
