@@ -1,9 +1,10 @@
 """The JSON form of core structs: one text per value, so that people can read what programs verify.
 
 Genesis files and dossiers are written in this form. Fields carry their names, in the order of the struct; bytes up
-to 32 are lower-case hex, so that a hash looks like a hash, longer ones base64; a member of a tagged union carries
-its tag as `type`. Reading renders the value again and compares, so a file with another order, spacing, escape or a
-repeated key is refused: any changed byte changes the value or is no longer canonical.
+to 32 are lower-case hex, so that a hash looks like a hash, longer ones `base64:` and base64, so that neither is taken
+for the other; a member of a tagged union carries its tag as `type`. Reading renders the value again and compares, so a
+file with another order, spacing, escape or a repeated key is refused: any changed byte changes the value or is no
+longer canonical.
 """
 
 import base64
@@ -17,11 +18,12 @@ import msgspec
 from ledger import codec
 from ledger.errors import DecodeError
 
+LONG_PREFIX = "base64:"
 HEX_BYTES_MAX = 32
 """Up to this length bytes are written in hex: digests and public keys, which people compare by eye."""
 
-JSON_BYTES_MAX = 1024 * 1024
-"""A genesis of 64 organisations with their seal keys is about 200 KB."""
+JSON_BYTES_MAX = 16 * 1024 * 1024
+"""The openings of five settlements of a bill with 4,096 lines; a genesis of 64 organisations is about 200 KB."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -74,7 +76,7 @@ def plain(value: object) -> object:
         head: dict[str, object] = {} if tag is None else {"type": tag}
         return head | {name: plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, bytes):
-        return value.hex() if len(value) <= HEX_BYTES_MAX else base64.b64encode(value).decode()
+        return value.hex() if len(value) <= HEX_BYTES_MAX else LONG_PREFIX + base64.b64encode(value).decode()
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value
@@ -146,16 +148,13 @@ def _typed_tuple(plain: object, kinds: tuple[Any, ...], path: str) -> tuple[obje
 
 def _typed_bytes(plain: object, path: str) -> bytes:
     if not isinstance(plain, str):
-        raise _mismatch(path, "hex or base64 text", plain)
+        raise _mismatch(path, "hex, or base64 after `base64:`", plain)
     try:
-        if len(plain) <= 2 * HEX_BYTES_MAX and len(plain) % 2 == 0:
-            try:
-                return bytes.fromhex(plain)
-            except ValueError:
-                pass
-        return base64.b64decode(plain, validate=True)
+        if plain.startswith(LONG_PREFIX):
+            return base64.b64decode(plain.removeprefix(LONG_PREFIX), validate=True)
+        return bytes.fromhex(plain)
     except (ValueError, binascii.Error):
-        raise _mismatch(path, "hex or base64 text", plain) from None
+        raise _mismatch(path, "hex, or base64 after `base64:`", plain) from None
 
 
 def _mismatch(path: str, expected: str, plain: object) -> DecodeError:
