@@ -209,6 +209,7 @@ def test_a_claim_full_of_other_steps_has_room_for_the_rails_receipts(chain: Cons
         review = replace(review, accumulator_sequence=version - 1)
         codes = chain.post((case.customer, "claims.acknowledge", answer), chain.settle(case, review, 0))
     chain.do(chain.pay(payment_id, "paid"), chain.pay(payment_id, "returned"))
+    assert chain.view(case).payments[0].status == "returned"
 
 
 def test_an_insurer_that_terminates_a_policy_still_redirects_what_it_owes(chain: Consortium, case: Case) -> None:
@@ -222,6 +223,8 @@ def test_an_insurer_that_terminates_a_policy_still_redirects_what_it_owes(chain:
         (case.insurer, "claims.redirect", Redirect(payment_id, 2)),
         chain.pay(payment_id, "paid", "second"),
     )
+    payment = chain.view(case).payments[0]
+    assert (payment.status, payment.payee_version) == ("paid", 2)
 
 
 @pytest.mark.parametrize("narrowing", ["later", "sooner"])

@@ -428,6 +428,7 @@ def test_a_hospital_cannot_burn_another_hospitals_tag(chain: Consortium, case: C
     deliver_with_tag(chain, thief, case.tag)
     chain.do(chain.settle(thief, chain.outcome(thief, PAYABLE)))
     settled(chain, case)
+    assert [chain.view(item).claim.settlement_version for item in (thief, case)] == [1, 1]
 
 
 def deliver_with_tag(chain: Consortium, case: Case, tag: bytes) -> None:
