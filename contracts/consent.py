@@ -31,6 +31,7 @@ Rules:
 """
 
 from contracts.conditions import find_failing, find_link_failing, status_at, window_of
+from contracts.customers import Customers
 from contracts.grants import (
     LINK_ENTRIES_MAX,
     Explanation,
@@ -203,7 +204,7 @@ class Consent(Contract):
             self.heads.put(need.grant_id, replace(self._head(need.grant_id), claim_id=need.claim_id))
 
     def _check_grantor(self, message: Grant) -> None:
-        actor = self.call(Membership).require(("customer",))
+        actor = self.call(Customers).require()
         if message.subject != actor.name:
             reject("FORBIDDEN", f"subject: expected the signer {actor.name}, got {message.subject}")
         grantor = message.grantor

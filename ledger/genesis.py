@@ -11,7 +11,10 @@ from msgspec import Meta
 
 from ledger.codec import ChainId, Hash, Milliseconds, Name, PublicKey, Struct, encode
 from ledger.crypto.hashes import hash_tagged
-from ledger.membership import Role, ValidatorSet
+from ledger.membership import CUSTOMER_PREFIX, Role, ValidatorSet
+
+SealKey = Annotated[bytes, Meta(min_length=1216, max_length=1216)]
+"""ML-KEM-768 (1184 bytes) followed by X25519 (32 bytes), for HPKE."""
 
 
 class Organisation(Struct):
@@ -21,10 +24,15 @@ class Organisation(Struct):
     role: Role
     public_key: PublicKey
     """Ed25519, version 1 of its submission key."""
-    seal_key: Annotated[bytes, Meta(min_length=1216, max_length=1216)]
-    """ML-KEM-768 (1184 bytes) followed by X25519 (32 bytes), for HPKE."""
+    seal_key: SealKey
     certificate_hash: Hash
     """SHA-256 of its CA certificate's DER: who may open a connection in its name."""
+
+    def __post_init__(self) -> None:
+        """Refuse a customer's name or role; raises `ValueError`, which msgspec turns into a decode error."""
+        if self.name.startswith(CUSTOMER_PREFIX) or self.role == "customer":
+            msg = f"organisation: {self.name}, {self.role}: {CUSTOMER_PREFIX}... and the role customer are customers'"
+            raise ValueError(msg)
 
 
 class ContractPin(Struct):

@@ -4,7 +4,8 @@ A `ValidatorSet` is what a header commits to: names, consensus keys and powers, 
 the history of an actor's signing key: each version is in force from one height to another, so that what an old key
 signed still verifies at its height, and a retired key signs nothing new.
 
-This is data and its rules; the contract `membership` keeps it in the state, and `genesis` gives its first value.
+This is data and its rules; the contracts `membership` (organisations) and `customers` keep it in the state, and
+`genesis` gives its first value.
 """
 
 from functools import cached_property
@@ -18,6 +19,8 @@ from ledger.errors import VerificationError
 from ledger.limits import VALIDATORS_MAX, VOTING_POWER_TOTAL_MAX
 
 Role = Literal["hospital", "insurer", "regulator", "rail", "customer"]
+CUSTOMER_PREFIX = "c-"
+"""What every pseudonym begins with, and no organisation's name."""
 
 
 class Validator(Struct):

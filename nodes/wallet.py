@@ -250,7 +250,7 @@ def is_protected(path: Path) -> bool:
 
 
 def enrolment_sign_bytes(chain_id: str, name: str, public_key: bytes, sponsor: str) -> bytes:
-    """Return what a proof of possession is over; the bytes that the contract `membership` checks."""
+    """Return what a proof of possession is over; the bytes that the contract `customers` checks."""
     return encode((chain_id, name, public_key, sponsor))
 
 

@@ -63,17 +63,18 @@ from ledger.execution.primitives import (
     verify_difference,
 )
 from ledger.execution.state import Key, Overlay, decode_key, encode_key, encode_prefix
-from ledger.genesis import Genesis, Organisation
+from ledger.genesis import Genesis, Organisation, SealKey
 from ledger.limits import (
     AMOUNT_MINOR_UNITS_MAX,
     EVENT_BYTES_MAX,
     EVENTS_PER_TRANSACTION_MAX,
     STATE_VALUE_BYTES_MAX,
 )
-from ledger.membership import Actor, KeyRecord, Role, Validator, ValidatorSet
+from ledger.membership import CUSTOMER_PREFIX, Actor, KeyRecord, Role, Validator, ValidatorSet
 
 __all__ = [
     "AMOUNT_MINOR_UNITS_MAX",
+    "CUSTOMER_PREFIX",
     "GROUP_ORDER",
     "IDENTITY",
     "Actor",
@@ -99,6 +100,7 @@ __all__ = [
     "PublicKey",
     "Role",
     "Rows",
+    "SealKey",
     "Signature",
     "Struct",
     "Table",
@@ -129,7 +131,9 @@ Method = TypeVar("Method", bound=Callable[..., object])
 MethodKind = Literal["transaction", "query", "clock"]
 
 MEMBERSHIP = "membership"
-"""The contract whose table `actors` says who may sign; the application reads it too."""
+"""The contract whose table `actors` says which organisations may sign; the application reads it too."""
+CUSTOMERS = "customers"
+"""The contract whose table `actors` says which pseudonyms may sign."""
 ACTORS = "actors"
 CLOCK = "clock"
 """The system's own name for the schedule; no contract may have it."""
@@ -191,9 +195,14 @@ class Context:
         return read_actor(self.__overlay, name)
 
 
+def actor_key(name: str) -> bytes:
+    """Return the state key of the actor of this name: pseudonyms and organisations are kept by two contracts."""
+    return encode_key(CUSTOMERS if name.startswith(CUSTOMER_PREFIX) else MEMBERSHIP, ACTORS, name)
+
+
 def read_actor(state: Any, name: str) -> Actor | None:
-    """Return the actor of this name from the state of the membership contract, or None."""
-    value = state.get(encode_key(MEMBERSHIP, ACTORS, name))
+    """Return the actor of this name from the state of the contract that keeps it, or None."""
+    value = state.get(actor_key(name))
     return None if value is None else codec.decode(value, Actor)
 
 

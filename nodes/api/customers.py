@@ -13,8 +13,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from contracts.consent import LIST_ROWS_MAX
+from contracts.customers import Enrol
 from contracts.grants import GrantView, ListGrants
-from contracts.membership import Enrol
 from ledger.codec import decode, encode
 from ledger.errors import DecodeError
 from nodes.agent import AgentEffect, Call
@@ -116,7 +116,7 @@ def make_party_router(party: Party) -> APIRouter:
         """Enrol the calling pseudonym, with this organisation as its sponsor; again does nothing."""
         if not caller.enrolled:
             message = Enrol(caller.name, caller.public_key, bytes.fromhex(enrolment.proof))
-            await node.call(node.organisation, Call("membership", "enrol", message), WAIT_SECONDS)
+            await node.call(node.organisation, Call("customers", "enrol", message), WAIT_SECONDS)
         actor = node.view.actor(caller.name)
         assert actor is not None, "an enrolled pseudonym is an actor"
         return Enrolled(pseudonym=caller.name, sponsor=actor.sponsor or "")

@@ -15,6 +15,7 @@ from ledger.application import Application
 from ledger.blocks import Block, BlockHeader, Commit
 from ledger.codec import decode, encode
 from ledger.errors import LedgerError
+from ledger.execution.contract import actor_key
 from ledger.execution.state import Key, encode_key
 from ledger.membership import Actor
 from ledger.merkle import leaf_hash
@@ -136,6 +137,11 @@ class _State:
         assert value is not None, f"the contracts left {contract}.{table} without {key!r}"
         return value
 
+    def actor(self, name: str) -> Actor:
+        value = self._application.read(actor_key(name))
+        assert value is not None, f"the contracts left {name} without an entry"
+        return decode(value, Actor)
+
     def prove(self, entries: Mapping[bytes, bytes | None]) -> StateMultiProof:
         proven = {key: (value, self._application.prove(key)) for key, value in entries.items()}
         return join_proofs(self._application.roots, proven)
@@ -241,7 +247,7 @@ class _Collector:
         return Evidence(
             **{name: getattr(bare, name) for name in Evidence.__struct_fields__}
             | {
-                "actors": tuple(self._state.read("membership", "actors", name, Actor) for name in rotated),
+                "actors": tuple(self._state.actor(name) for name in rotated),
                 "customer_key": None if bare.claim.customer in rotated else self._first_key(bare.claim.customer),
                 "batches": tuple(map(_batch, submissions, shown)),
                 "acts": tuple(acts),
@@ -249,7 +255,7 @@ class _Collector:
         )
 
     def _first_key(self, customer: str) -> bytes:
-        return self._state.read("membership", "actors", customer, Actor).keys[0].public_key
+        return self._state.actor(customer).keys[0].public_key
 
     def _transaction_id(self, claim: Claim, deed: Deed) -> bytes:
         if deed.place is not None:

@@ -27,6 +27,7 @@ from contracts.settlements import Claim, Payment, Settlement
 from contracts.stays import Closing, ShareReceipt, Stay
 from ledger.codec import Hash, Height, Milliseconds, Name, Nonce, PublicKey, Signature, Struct, encode
 from ledger.errors import VerificationError
+from ledger.execution.contract import actor_key
 from ledger.execution.state import Key, encode_key
 from ledger.membership import Actor
 from ledger.transactions import KeyVersion
@@ -164,7 +165,7 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
         yield _key("records", "shares", (share.record_id, share.recipient, share.sequence)), share
     yield from _list_balances(evidence)
     for actor in evidence.actors:
-        yield _key("membership", "actors", actor.name), actor
+        yield actor_key(actor.name), actor
 
 
 def _list_balances(evidence: Evidence) -> Iterator[tuple[bytes, Struct]]:

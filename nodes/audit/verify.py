@@ -15,7 +15,7 @@ Erased records and missing openings do not matter here: commitments remain, and 
 
 from dataclasses import dataclass
 
-from contracts.membership import pseudonym
+from contracts.customers import pseudonym
 from contracts.outcomes import decision_message
 from ledger.blocks import BlockHeader
 from ledger.codec import encode

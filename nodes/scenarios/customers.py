@@ -14,9 +14,9 @@ from functools import partial
 from random import Random
 from typing import TypeVar
 
+from contracts.customers import Enrol
 from contracts.grants import Grant, Grantee, Grantor, IdentityCommitment, Notice, Permission, RecordType, Revoke, Scope
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
-from contracts.membership import Enrol
 from contracts.settlements import DisputeSettlement
 from ledger.transactions import Receipt
 from nodes.agent import AgentEffect, Call, Submit
@@ -150,7 +150,7 @@ class Customer:
         message = Enrol(self.pseudonym.name, self.pseudonym.key.public_key, proof)
         while not self._is_enrolled():
             self.town.operate(
-                self.hospital, lambda _agent, _now: (True, [Submit((Call("membership", "enrol", message),))])
+                self.hospital, lambda _agent, _now: (True, [Submit((Call("customers", "enrol", message),))])
             )
             yield from self._wait(self._is_enrolled, RETRY_MS)
 

@@ -9,7 +9,7 @@ Between 2 and 3 what the node submits is refused, because the old key is no long
 
 from collections.abc import Generator
 
-from contracts.membership import RotateKey, rotation_message
+from contracts.keys import RotateKey, rotation_message
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from nodes.agent import Call, Submit
 from nodes.entropy import SeededEntropy

@@ -20,6 +20,7 @@ from contracts.adjudication.product import (
     ScopeRatios,
     Waiting,
 )
+from contracts.customers import Enrol, enrolment_message, pseudonym
 from contracts.grants import (
     Grant,
     Grantee,
@@ -33,7 +34,6 @@ from contracts.grants import (
     Scope,
 )
 from contracts.listings import ClaimView, ShowClaim
-from contracts.membership import Enrol, enrolment_message, pseudonym
 from contracts.outcomes import decision_message
 from contracts.policies import IssuePolicy, RegisterProduct
 from contracts.settlements import ClosingReference, Disposition, Outcome, Pay, Report, Settle
@@ -227,7 +227,7 @@ class Consortium:
         name = pseudonym(key.public_key)
         self.keys[name] = key
         proof = sign_enrolment(key, enrolment_message(CHAIN_ID, name, key.public_key, sponsor))
-        return name, (sponsor, "membership.enrol", Enrol(name, key.public_key, proof))
+        return name, (sponsor, "customers.enrol", Enrol(name, key.public_key, proof))
 
     def grant(self, customer: str, hospital: str = "hospital-a", insurer: str = "insurer-a") -> Grant:
         """Return a standing grant that covers the main lane."""

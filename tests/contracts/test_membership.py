@@ -1,13 +1,12 @@
-"""Membership: pseudonyms come from keys, keys come with proof, and a sponsor has no power over whom it enters."""
-
-import base64
-import hashlib
+"""Membership: organisations, their keys and the code in force come from the genesis; keys change by their owners."""
 
 from msgspec.structs import replace
 
-from contracts.membership import Enrol, FindActor, RotateKey, enrolment_message, pseudonym, rotation_message
+from contracts.keys import FindOwner, RotateKey, rotation_message
+from contracts.membership import FindActor, FindPin, FindValidators, PinHistory, PinVersion
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
-from ledger.membership import Actor
+from ledger.execution.state import encode_key
+from ledger.membership import Actor, ValidatorSet
 from tests.contracts.consortium import CHAIN_ID, Consortium, digest
 
 
@@ -17,56 +16,20 @@ def actor(chain: Consortium, name: str) -> Actor:
     return found
 
 
-def enrolment(chain: Consortium, sponsor: str = "insurer-a") -> Enrol:
-    _, (_, _, message) = chain.enrol(sponsor)
-    assert isinstance(message, Enrol)
-    return message
-
-
 def rotation(chain: Consortium, name: str, new: PrivateKey, version: int = 2) -> RotateKey:
     return RotateKey(new.public_key, sign_enrolment(new, rotation_message(CHAIN_ID, name, new.public_key, version)))
 
 
-def test_a_pseudonym_is_base32_of_the_keys_hash() -> None:
-    key = bytes(range(32))
-    expected = base64.b32encode(hashlib.sha256(key).digest()[:20]).decode().lower()
-    assert pseudonym(key) == f"c-{expected}"
-
-
-def test_a_hospital_or_an_insurer_enrols_a_customer(chain: Consortium) -> None:
-    for sponsor in ("hospital-a", "insurer-b"):
-        name, call = chain.enrol(sponsor)
-        chain.do(call)
-        assert (actor(chain, name).role, actor(chain, name).sponsor) == ("customer", sponsor)
-
-
-def test_the_regulator_the_rail_and_a_customer_sponsor_nobody(chain: Consortium) -> None:
-    customer, call = chain.enrol("insurer-a")
-    chain.do(call)
-    for sponsor in ("regulator", "rail", customer):
-        assert chain.post(chain.enrol(sponsor)[1]) == ["FORBIDDEN"]
-
-
-def test_a_chosen_name_is_refused(chain: Consortium) -> None:
-    message = replace(enrolment(chain), name="c-" + "a" * 32)
-    assert chain.post(("insurer-a", "membership.enrol", message)) == ["PSEUDONYM"]
-
-
-def test_a_proof_for_one_sponsor_serves_no_other(chain: Consortium) -> None:
-    message = enrolment(chain, "insurer-a")
-    assert chain.post(("insurer-b", "membership.enrol", message)) == ["INVALID_PROOF"]
-
-
-def test_a_proof_by_another_key_is_refused(chain: Consortium) -> None:
-    message = enrolment(chain)
-    signed = enrolment_message(CHAIN_ID, message.name, message.public_key, "insurer-a")
-    foreign = replace(message, proof=sign_enrolment(chain.keys["insurer-a"], signed))
-    assert chain.post(("insurer-a", "membership.enrol", foreign)) == ["INVALID_PROOF"]
-
-
-def test_a_customer_is_enrolled_once(chain: Consortium) -> None:
-    _, call = chain.enrol("insurer-a")
-    assert chain.post(call, call) == ["OK", "ALREADY_ENROLLED"]
+def test_the_genesis_gives_organisations_validators_and_pins(chain: Consortium) -> None:
+    genesis = chain.application.genesis
+    for organisation in genesis.organisations:
+        found = actor(chain, organisation.name)
+        assert (found.role, found.keys[0].public_key) == (organisation.role, organisation.public_key)
+        assert chain.application.read(encode_key("membership", "organisations", organisation.name)) is not None
+    assert chain.ask("membership.validator_set", FindValidators(), ValidatorSet) == genesis.validators
+    for pin in genesis.contracts:
+        expected = PinHistory((PinVersion(pin.code_hash, 0),))
+        assert chain.ask("membership.pin", FindPin(pin.name), PinHistory) == expected
 
 
 def test_a_new_key_is_in_force_from_the_next_height_and_the_old_one_is_kept(chain: Consortium) -> None:
@@ -92,6 +55,10 @@ def test_a_key_that_anybody_ever_had_is_refused(chain: Consortium) -> None:
     assert chain.post(("rail", "membership.rotate_key", taken)) == ["KEY_IN_USE"]
     own = rotation(chain, "rail", chain.keys["rail"])
     assert chain.post(("rail", "membership.rotate_key", own)) == ["KEY_IN_USE"]
+    name, call = chain.enrol("insurer-a")
+    chain.do(call)
+    customers = rotation(chain, "rail", chain.keys[name])
+    assert chain.post(("rail", "membership.rotate_key", customers)) == ["KEY_IN_USE"]
 
 
 def test_a_key_is_replaced_once_a_height(chain: Consortium) -> None:
@@ -99,3 +66,8 @@ def test_a_key_is_replaced_once_a_height(chain: Consortium) -> None:
     second = rotation(chain, "rail", PrivateKey(digest("newer")), version=3)
     calls = [("rail", "membership.rotate_key", message) for message in (first, second)]
     assert chain.post(*calls) == ["OK", "STALE_KEY"]
+
+
+def test_a_key_that_nobody_had_has_no_owner(chain: Consortium) -> None:
+    key = PrivateKey(digest("nobody")).public_key
+    assert chain.ask("keys.owner", FindOwner(key), object) is None

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from contracts.membership import Enrol, enrolment_message
+from contracts.customers import Enrol, enrolment_message
 from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.genesis import ContractPin
@@ -182,7 +182,7 @@ class Network:
         message = encode(Enrol(name, key.public_key, proof))
         expires_ms = time.time_ns() // 1_000_000 + 600_000
         transaction = Transaction(
-            chain_id, sponsor, 1, "membership", "enrol", message, ENTROPY.draw(16), EXPIRY_HEIGHT, expires_ms
+            chain_id, sponsor, 1, "customers", "enrol", message, ENTROPY.draw(16), EXPIRY_HEIGHT, expires_ms
         )
         return make_submission(load_keystore(self.folder(sponsor) / "keys").submission, (transaction,))
 

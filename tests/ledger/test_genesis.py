@@ -71,3 +71,9 @@ def test_a_seal_key_has_its_exact_size() -> None:
 def test_founding_members_are_found_by_name() -> None:
     assert GENESIS.organisation("b") == organisation("b")
     assert GENESIS.organisation("c") is None
+
+
+def test_an_organisation_has_no_customers_name_and_no_customers_role() -> None:
+    for name, role in (("c-hospital", "hospital"), ("hospital-a", "customer")):
+        with pytest.raises(DecodeError, match=r"organisation: .* are customers'"):
+            decode(encode((name, role, bytes(32), bytes(1216), bytes(32))), Organisation)

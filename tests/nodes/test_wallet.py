@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import membership
+from contracts import customers
 from ledger.codec import decode, encode
 from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
@@ -58,8 +58,8 @@ def test_two_members_who_compare_find_nothing_that_two_pseudonyms_share(wallet: 
 def test_names_and_enrolment_proofs_are_those_the_contract_checks(wallet: Wallet) -> None:
     pseudonym = wallet.pseudonym(CHAIN, "hospital-a", "insurer-a")
     key = pseudonym.key.public_key
-    assert pseudonym.name == membership.pseudonym(key) == pseudonym_name(key)
-    message = membership.enrolment_message(CHAIN, pseudonym.name, key, "hospital-a")
+    assert pseudonym.name == customers.pseudonym(key) == pseudonym_name(key)
+    message = customers.enrolment_message(CHAIN, pseudonym.name, key, "hospital-a")
     assert enrolment_sign_bytes(CHAIN, pseudonym.name, key, "hospital-a") == message
     verify("enrolment", key, message, pseudonym.prove_enrolment("hospital-a"))
     with pytest.raises(VerificationError):

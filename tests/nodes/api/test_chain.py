@@ -279,7 +279,7 @@ def test_a_request_for_nothing_is_refused(home: Home, method: str, target: str, 
     [
         {"contract": "nothing", "method": "actor", "arguments": ""},
         {"contract": "membership", "method": "nothing", "arguments": ""},
-        {"contract": "membership", "method": "enrol", "arguments": ""},
+        {"contract": "customers", "method": "enrol", "arguments": ""},
         {"contract": "membership", "method": "actor", "arguments": "ff"},
         {"contract": "membership", "method": "actor", "arguments": "FF"},
         {"contract": "membership", "method": "actor", "arguments": "0"},

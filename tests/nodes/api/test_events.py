@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.membership import Enrol, Enrolled, enrolment_message
+from contracts.customers import Enrol, Enrolled, enrolment_message
 from ledger.codec import decode, encode
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.transactions import make_submission

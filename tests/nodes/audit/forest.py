@@ -14,7 +14,7 @@ from ledger.state_multiproof import StateMultiProof, join_proofs
 from ledger.state_tree import EMPTY, PATH_BITS, ContractRoot, OtherLeaf, StateProof, StateRoots
 
 Entries = Mapping[bytes, bytes | None]
-SHARES = {"records": 54, "claims": 10, "registers": 6, "consent": 14, "coverage": 12, "membership": 4}
+SHARES = {"records": 54, "claims": 10, "registers": 6, "consent": 14, "coverage": 12, "customers": 2, "keys": 2}
 """Of 100 keys, by contract, where every claim is a plain stay: 27 of 50 keys are about records."""
 
 

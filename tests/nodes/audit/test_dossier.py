@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.grants import Revoke
-from contracts.membership import RotateKey, rotation_message
+from contracts.keys import RotateKey, rotation_message
 from contracts.outcomes import decision_message
 from contracts.settlements import Withdraw
 from ledger.codec import Struct
@@ -145,7 +145,7 @@ def test_a_rotated_key_is_shown_with_its_entry(chain: AuditedChain) -> None:
     settled = Settled(chain, case)
     refused(forged(settled, actors=()), settled, "hospital-a: key version 2 is neither in the genesis")
     others = replace(evidence_of(dossier).actors[0], name="insurer-a")
-    refused(forged(settled, actors=(*evidence_of(dossier).actors, others)), settled, "insurer-a|actors")
+    refused(forged(settled, actors=(*evidence_of(dossier).actors, others)), settled, "insurer-a|actors|state proof")
 
 
 def test_there_is_no_dossier_of_a_claim_that_does_not_exist(settled: Settled, chain: AuditedChain) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from contracts.membership import Enrol, enrolment_message
+from contracts.customers import Enrol, enrolment_message
 from ledger.application import Application
 from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
@@ -79,7 +79,7 @@ class Solo:
             "chain_id": self.chain_id,
             "signer": signer,
             "key_version": 1,
-            "contract": "membership",
+            "contract": "customers",
             "method": "enrol",
             "arguments": encode(Enrol(name, key.public_key, proof)),
             "nonce": ENTROPY.draw(16),

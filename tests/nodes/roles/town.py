@@ -20,8 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from contracts.customers import Enrol
 from contracts.grants import Grant, Grantee, Grantor, IdentityCommitment, Notice, Permission, RecordType, Revoke, Scope
-from contracts.membership import Enrol
 from ledger.application import Application, BlockInputs
 from ledger.codec import Struct
 from ledger.errors import InvalidTransactionError
@@ -384,7 +384,7 @@ class Customer:
         person = self.pseudonym
         if self.town.view.actor(person.name) is None:
             message = Enrol(person.name, person.key.public_key, person.prove_enrolment(self.insurer))
-            assert self.town.post(self.insurer, Call("membership", "enrol", message))[0].ok
+            assert self.town.post(self.insurer, Call("customers", "enrol", message))[0].ok
 
     def grant(
         self,

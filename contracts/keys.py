@@ -1,0 +1,110 @@
+"""Keys: whose a public key is or was.
+
+Rules:
+
+    1. A key serves one name, once, for ever: no other name can enter it, nor the same one again.
+    2. Whoever enters a key proves that she holds it, by a signature that names this chain and the name.
+    3. Keys are replaced and never overwritten: the old version ends at the next height, where the new one begins.
+       So what was signed before still verifies, and a block's transactions are all checked by one set of keys.
+    4. Nobody posts here: `membership` enters organisations' keys and `customers` those of pseudonyms.
+
+    table    key           value
+    owners   public key    KeyOwner
+"""
+
+from ledger.execution.contract import (
+    Actor,
+    ChainId,
+    Contract,
+    KeyRecord,
+    Name,
+    PublicKey,
+    Signature,
+    Struct,
+    Table,
+    encode,
+    query,
+    reject,
+    replace,
+    verify,
+)
+
+KEY_VERSIONS_MAX = 64
+"""Replacements of one actor's key: a yearly change for a working life."""
+
+
+class RotateKey(Struct):
+    """Transaction `rotate_key` of `membership` and `customers`: an actor replaces its own key from the next height."""
+
+    public_key: PublicKey
+    proof: Signature
+    """By the new key, purpose `enrolment`, over `rotation_message`."""
+
+
+class FindOwner(Struct):
+    """Query `owner`."""
+
+    public_key: PublicKey
+
+
+class KeyOwner(Struct):
+    """Table `owners`: whose a public key is, or was."""
+
+    name: Name
+
+
+class KeyRotated(Struct):
+    """Event `key-rotated`."""
+
+    name: Name
+    version: int
+
+
+class RotationSigned(Struct):
+    """What a new key signs to replace the old one."""
+
+    chain_id: ChainId
+    name: Name
+    public_key: PublicKey
+    version: int
+
+
+def rotation_message(chain_id: str, name: str, public_key: bytes, version: int) -> bytes:
+    """Return what the proof of a `RotateKey` is over; `version` is the new key's."""
+    return encode(RotationSigned(chain_id, name, public_key, version))
+
+
+class Keys(Contract):
+    """The register of keys."""
+
+    name = "keys"
+    owners = Table("owners", KeyOwner)
+
+    @query
+    def owner(self, message: FindOwner) -> KeyOwner | None:
+        """Return whose a key is or was, or None."""
+        return self.owners.get(message.public_key)
+
+    def take(self, public_key: bytes, name: str) -> None:
+        """Enter a key for `name`; else reject with `KEY_IN_USE`. The caller has checked the proof of possession."""
+        if self.owners.get(public_key) is not None:
+            reject("KEY_IN_USE", "public key: expected one that no actor ever had")
+        self.owners.put(public_key, KeyOwner(name))
+
+    def succeed(self, actor: Actor, message: RotateKey) -> Actor:
+        """Return the signer, `actor`, with its new key from the next height on; else reject."""
+        context = self.context
+        current = actor.keys[-1]
+        version = current.version + 1
+        if version > KEY_VERSIONS_MAX:
+            reject("KEY_VERSIONS", f"expected at most {KEY_VERSIONS_MAX} keys of one actor")
+        if current.version != context.key_version or current.until_height is not None:
+            reject("STALE_KEY", f"expected the current key, version {current.version}, got {context.key_version}")
+        if current.from_height > context.height:
+            reject("STALE_KEY", f"key version {current.version} begins at height {current.from_height}")
+        signed = rotation_message(context.chain_id, actor.name, message.public_key, version)
+        verify("enrolment", message.public_key, signed, message.proof)
+        self.take(message.public_key, actor.name)
+        ended = replace(current, until_height=context.height + 1)
+        begun = KeyRecord(version, message.public_key, context.height + 1, None)
+        return replace(actor, keys=(*actor.keys[:-1], ended, begun))
