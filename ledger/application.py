@@ -4,10 +4,10 @@
 finished block, its receipts, and the writes that a store puts down in one batch. Nothing else changes, so several
 candidates for one height can exist; `commit` makes one of them the state.
 
-    s/   state entries                        as contracts see them
+    s/   state entries: as contracts see them, and under the system's own names the replay window, the validator sets
+         by height, and the offences whose evidence was included
     n/   nodes of the state tree
-    m/   this module's own: the latest header, the history's frontier, the roots, validator sets by height, and the
-         offences whose evidence was included
+    m/   this module's own: the latest header, the history's frontier and the roots, which follow from that header
 
 All three key spaces are read through one injected `StateReader`; what it raises propagates and stops the node. A
 driver may store a committed block's writes a little after `commit`: until the reader has them they are read from
@@ -41,12 +41,12 @@ from ledger.execution.store import (
     FRONTIER,
     GENESIS,
     HEADER,
-    OFFENCES,
     ROOTS,
     STATE,
     VALIDATORS,
     NodeView,
     View,
+    offence_key,
     store_writes,
     validators_key,
 )
@@ -140,7 +140,7 @@ class Application:
         self._window = ReplayWindow(self._state())
         self._sets = [
             (int(key[len(VALIDATORS) :], 16), decode(value, ValidatorSet))
-            for key, value in self._recent.scan(VALIDATORS)
+            for key, value in self._state().scan(VALIDATORS)
         ]
 
     # ------------------------------------------------------------------------------------ the committed state
@@ -187,7 +187,7 @@ class Application:
 
     def includes_evidence(self, evidence: Evidence) -> bool:
         """Whether a committed block includes evidence of this offence: it is included once."""
-        return self._recent.get(OFFENCES + offence_id(evidence)) is not None
+        return self._state().get(offence_key(offence_id(evidence))) is not None
 
     def next_due_ms(self) -> int | None:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
@@ -275,8 +275,13 @@ class Application:
         overlay = Overlay(self._state())
         context = BlockContext(self.genesis.chain_id, inputs.height, inputs.time_ms)
         result = BlockExecution(self._contracts, overlay, context, self._window).run(inputs.submissions)
-        update = state_tree.update(NodeView(self._recent), self._roots, overlay.writes)
         next_validators = self.validators(inputs.height + 1)
+        new_validators = self._changed_validators(overlay, next_validators)
+        if new_validators is not None:
+            overlay.put(validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS), encode(new_validators))
+        for item in inputs.evidence:
+            overlay.put(offence_key(offence_id(item)), encode(inputs.height))
+        update = state_tree.update(NodeView(self._recent), self._roots, overlay.writes)
         header = BlockHeader(
             protocol_version=PROTOCOL_VERSION,
             chain_id=self.genesis.chain_id,
@@ -293,14 +298,9 @@ class Application:
             validators_hash=self.validators(inputs.height).hash,
             next_validators_hash=next_validators.hash,
         )
-        new_validators = self._changed_validators(overlay, next_validators)
         writes = store_writes(overlay, update)
         writes[HEADER] = encode(header)
         writes[FRONTIER] = encode(self._frontier.append(leaf_hash(header.hash)))
-        for item in inputs.evidence:
-            writes[OFFENCES + offence_id(item)] = encode(inputs.height)
-        if new_validators is not None:
-            writes[validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS)] = encode(new_validators)
         executed = ExecutedBlock(
             block=Block(header, inputs.submissions, inputs.evidence),
             receipts=result.receipts,
@@ -427,11 +427,11 @@ class Application:
         """Run the genesis hooks on nothing and return what the store then holds."""
         overlay = Overlay(View(self._recent, STATE))
         run_genesis(self._contracts, self.genesis, overlay)
+        overlay.put(validators_key(0), encode(self.genesis.validators))
         update = state_tree.update(NodeView(self._recent), StateRoots(), overlay.writes)
         writes = store_writes(overlay, update)
         writes[GENESIS] = self.genesis.hash
         writes[FRONTIER] = encode(Frontier().append(leaf_hash(self.genesis.hash)))
-        writes[validators_key(0)] = encode(self.genesis.validators)
         return writes
 
     def _changed_validators(self, overlay: Overlay, current: ValidatorSet) -> ValidatorSet | None:

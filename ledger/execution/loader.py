@@ -28,6 +28,7 @@ from ledger.execution.meter import Meter, MeterExhaustedError, metered
 from ledger.execution.metering import insert_charges
 from ledger.execution.replay import REPLAY
 from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules, parse
+from ledger.execution.store import CONSENSUS
 from ledger.genesis import ContractPin
 from ledger.limits import METER_UNITS_MAX, PROTOCOL_VERSION
 
@@ -54,7 +55,7 @@ PLATFORM_MODULES: Final = (
 """The modules of the core whose source is part of every code hash: all that the contract API and metering are made of,
 and what runs the calls. Packages' own texts say nothing and are left out."""
 
-RESERVED_NAMES: Final = frozenset({CLOCK, REPLAY})
+RESERVED_NAMES: Final = frozenset({CLOCK, CONSENSUS, REPLAY})
 """The system's own entries in the state."""
 
 

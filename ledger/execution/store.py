@@ -2,17 +2,21 @@
 
     s/   state entries, as contracts see them
     n/   nodes of the state tree
-    m/   the application's own: the genesis hash, the latest header, the history's frontier, the roots per contract,
-         validator sets by the height from which they vote, and the offences whose evidence was included
+    m/   the application's own: the genesis hash, the latest header, the history's frontier and the roots per contract
 
 All that follows from one block goes down in one batch, so that a store is always at one height.
+
+What decides whether a block is valid is under `s/`, so that the state root covers it and a snapshot carries it. Two
+names there are the system's own: `replay` (`ledger.execution.replay`) and `consensus`, with the validator sets by the
+height from which they vote, and the offences whose evidence was included. What is under `m/` follows from a header:
+its roots are the header's state root, its frontier the header's history root and the header itself.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
 from ledger.codec import encode
-from ledger.execution.state import Overlay
+from ledger.execution.state import Overlay, encode_key, encode_prefix
 from ledger.state_tree import TreeUpdate
 
 STATE: Final = b"s/"
@@ -22,8 +26,10 @@ HEADER: Final = META + b"header"
 GENESIS: Final = META + b"genesis"
 FRONTIER: Final = META + b"frontier"
 ROOTS: Final = META + b"roots"
-VALIDATORS: Final = META + b"validators/"
-OFFENCES: Final = META + b"offences/"
+CONSENSUS: Final = "consensus"
+"""The system's own name for what consensus must remember; no contract may have it."""
+VALIDATORS: Final = encode_prefix(CONSENSUS, "validators")
+"""A state key: what those of all validator sets begin with, each followed by a height of 16 hex digits."""
 
 
 class View:
@@ -74,5 +80,10 @@ def store_writes(overlay: Overlay, update: TreeUpdate) -> dict[bytes, bytes | No
 
 
 def validators_key(height: int) -> bytes:
-    """Return where the validator set is that votes from `height` on."""
-    return VALIDATORS + b"%016x" % height
+    """Return the state key of the validator set that votes from `height` on."""
+    return encode_key(CONSENSUS, "validators", height)
+
+
+def offence_key(offence: bytes) -> bytes:
+    """Return the state key of an offence whose evidence was included; its value is the height that did."""
+    return encode_key(CONSENSUS, "offences", offence)

@@ -124,10 +124,7 @@ class _Copy:
         return ""
 
     def _validators(self) -> ValidatorSet:
-        sets = [
-            (int(key[len(VALIDATORS) - len(METADATA_PREFIX) :], 16), value)
-            for key, value in self._store.state.scan_metadata(VALIDATORS[len(METADATA_PREFIX) :])
-        ]
+        sets = [(int(key[len(VALIDATORS) :], 16), value) for key, value in self._store.state.scan(VALIDATORS)]
         since = max((since for since, _ in sets if since <= self._height), default=None)
         if since is None:
             msg = f"height {self._height}: the store names no validators for it"

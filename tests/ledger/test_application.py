@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from ledger.application import Application
-from ledger.blocks import Block, BlockHeader
+from ledger.blocks import PREVOTE, Block, BlockHeader, Vote
 from ledger.codec import encode
+from ledger.consensus.evidence import offence_id, pair_votes
 from ledger.errors import ContractError, InvalidBlockError, InvalidTransactionError, LedgerError
 from ledger.execution.state import encode_key
-from ledger.execution.store import STATE
+from ledger.execution.store import STATE, offence_key, validators_key
 from ledger.limits import BLOCK_CLOCK_CALLS_MAX, EXPIRY_HEIGHTS_MAX, EXPIRY_MS_MAX
 from ledger.membership import Validator, ValidatorSet
 from ledger.state_tree import verify_state
@@ -399,6 +400,22 @@ def test_a_new_validator_set_acts_two_heights_later(chain: Chain) -> None:
     reopened = Application(chain.genesis, chain.contracts, chain.store)
     assert [reopened.validators(height) for height in (2, 3, 4)] == [old, new, new]
     assert chain.add_block().block.header.validators_hash == new.hash
+
+
+def test_the_state_root_covers_who_votes_and_which_offences_were_included(chain: Chain) -> None:
+    new = ValidatorSet((Validator("alice", KEYS["alice"].public_key, 1),))
+    pair = pair_votes(*(Vote(PREVOTE, 1, 0, block_hash, "alice", bytes(64)) for block_hash in (None, bytes(32))))
+    inputs = chain.inputs(chain.submit("membership.elect", new))
+    executed = chain.application.execute(msgspec.structs.replace(inputs, evidence=(pair,)))
+    assert not chain.application.includes_evidence(pair)
+    chain.application.commit(executed)
+    assert chain.application.includes_evidence(pair)
+    for key, value in (
+        (validators_key(0), encode(chain.genesis.validators)),
+        (validators_key(3), encode(new)),
+        (offence_key(offence_id(pair)), encode(1)),
+    ):
+        verify_state(executed.block.header.state_root, key, value, chain.application.prove(key))
 
 
 # ----------------------------------------------------------------------------------------- the machine's faults

@@ -109,7 +109,7 @@ def test_refused_source_names_every_place() -> None:
     assert second == "contracts/bad.py:3: found a set display; write a tuple, sorted where order matters"
 
 
-@pytest.mark.parametrize("name", ["replay", "clock", "counter", "", "Not A Name", "a\x00b"])
+@pytest.mark.parametrize("name", ["replay", "consensus", "clock", "counter", "", "Not A Name", "a\x00b"])
 def test_a_contract_needs_a_name_of_its_own(name: str) -> None:
     assert "expected a contract name of its own" in refusal(z=API + f"class Z(Contract):\n    name = {name!r}\n")
 
