@@ -30,6 +30,8 @@ Rules:
     by_party     organisation, grant id        IndexEntry
 """
 
+from collections.abc import Iterator
+
 from contracts.conditions import find_failing, find_link_failing, status_at, window_of
 from contracts.customers import Customers
 from contracts.grants import (
@@ -130,18 +132,18 @@ class Consent(Contract):
     @query
     def list_of_subject(self, message: ListGrants) -> tuple[GrantView, ...]:
         """Return a customer's grants."""
-        return self._page([key[-1] for key, _ in self.by_subject.scan(message.name)], message.after)
+        return self._page(self.by_subject.scan(message.name, message.after))
 
     @query
     def list_of_party(self, message: ListGrants) -> tuple[GrantView, ...]:
         """Return the grants that name an organisation as source or grantee."""
-        return self._page([key[-1] for key, _ in self.by_party.scan(message.name)], message.after)
+        return self._page(self.by_party.scan(message.name, message.after))
 
     @query
     def usable(self, message: FindUsable) -> tuple[GrantVersion, ...]:
         """Return the latest versions of the subject's grants that would cover this release now."""
         found: tuple[GrantVersion, ...] = ()
-        for key, _ in self.by_subject.scan(message.subject):
+        for key, _ in self.by_subject.scan(message.subject, message.after):
             need = Need(
                 key[-1],
                 message.hospital,
@@ -154,6 +156,8 @@ class Consent(Contract):
             )
             if self.failing(need) is None:
                 found = (*found, self._latest(key[-1]))
+            if len(found) == LIST_ROWS_MAX:
+                break
         return found
 
     @query
@@ -291,9 +295,13 @@ class Consent(Contract):
             tuple((key[-1], history) for key, history in self.links.scan(grant_id)),
         )
 
-    def _page(self, grant_ids: list[str], after: str) -> tuple[GrantView, ...]:
-        following = [grant_id for grant_id in grant_ids if grant_id > after]
-        return tuple(self._view(grant_id) for grant_id in following[:LIST_ROWS_MAX])
+    def _page(self, rows: Iterator[tuple[tuple[str, ...], IndexEntry]]) -> tuple[GrantView, ...]:
+        found: list[GrantView] = []
+        for key, _ in rows:
+            found.append(self._view(key[-1]))
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
 
     def _emit_grant(self, event: str, latest: GrantVersion) -> None:
         grant = latest.grant

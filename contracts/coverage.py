@@ -156,9 +156,12 @@ class Coverage(Contract):
     @query
     def policies_of(self, message: ListPolicies) -> tuple[PolicyView, ...]:
         """Return an insurer's policies."""
-        ids = [key[-1] for key, _ in self.by_insurer.scan(message.insurer)]
-        following = [policy_id for policy_id in ids if policy_id > message.after]
-        return tuple(self._view(policy_id) for policy_id in following[:LIST_ROWS_MAX])
+        found: list[PolicyView] = []
+        for key, _ in self.by_insurer.scan(message.insurer, message.after):
+            found.append(self._view(key[-1]))
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
 
     @query
     def balance(self, message: FindBalance) -> Balance:

@@ -218,13 +218,15 @@ class ListGrants(Struct):
 
 
 class FindUsable(Struct):
-    """Query `usable`: the subject's grants under which this could be done now."""
+    """Query `usable`: at most LIST_ROWS_MAX of the subject's grants under which this could be done now."""
 
     subject: Name
     hospital: Name
     recipient: Name
     record_type: RecordType
     stay_id: StayId | None
+    after: str
+    """The last id already seen; empty for the first page."""
 
 
 class GrantView(Struct):

@@ -35,8 +35,8 @@ Rules:
     shares         record id, recipient, sequence   ShareReceipt
     handovers      record id, recipient, sequence   Handover
     share_heads    record id, recipient             ShareHead
-    inbox          recipient, record id             IndexEntry: what is not answered
-    by_subject     subject, record id               IndexEntry
+    inbox          recipient, last height, record   IndexEntry: what is not answered; what has lapsed sorts first
+    by_subject     subject, record id               IndexEntry: what was ever shared
 """
 
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
@@ -126,7 +126,6 @@ class Records(Contract):
             locate(self.context),
         )
         self.records.put(message.record_id, record)
-        self.by_subject.put((stay.subject, message.record_id), IndexEntry(message.stay_id))
         if message.kind != "reversal":
             if len(self._live(message.stay_id)) >= PARTS_MAX:
                 reject("TOO_MANY", f"{message.stay_id}: expected at most {PARTS_MAX} live parts")
@@ -182,6 +181,8 @@ class Records(Contract):
         is_waiting = status == "SHARED" and self._share(*key).grant_id == message.grant_id
         if is_waiting or status == "DELIVERED":
             reject("ALREADY_SHARED", f"{message.record_id} is {status} with {message.recipient}")
+        if head is not None:
+            self._leave_inbox(self._share(*key))
         sequence = 1 if head is None else head.sequence + 1
         receipt = ShareReceipt(
             message.record_id,
@@ -197,7 +198,8 @@ class Records(Contract):
         )
         self.shares.put((*key, sequence), receipt)
         self.share_heads.put(key, ShareHead(sequence))
-        self.inbox_rows.put((message.recipient, message.record_id), IndexEntry(record.stay_id))
+        self.inbox_rows.put((message.recipient, receipt.expires_height, message.record_id), IndexEntry(record.stay_id))
+        self.by_subject.put((record.subject, message.record_id), IndexEntry(record.stay_id))
         self._emit_share("record-shared", receipt, stay)
 
     @transaction
@@ -239,10 +241,8 @@ class Records(Contract):
     def inbox(self, message: ListInbox) -> tuple[ShareView, ...]:
         """Return the shares that wait for the recipient's answer and have not lapsed."""
         found: list[ShareView] = []
-        for key, _ in self.inbox_rows.scan(message.recipient):
-            view = self._view(self._share(key[-1], message.recipient))
-            if view.status == "SHARED":
-                found.append(view)
+        for key, _ in self.inbox_rows.scan(message.recipient, max(self.context.height, 1) - 1):
+            found.append(self._view(self._share(key[-1], message.recipient)))
             if len(found) == LIST_ROWS_MAX:
                 break
         return tuple(found)
@@ -250,11 +250,11 @@ class Records(Contract):
     @query
     def seen(self, message: ListSeen) -> tuple[ShareView, ...]:
         """Return every share of a customer's records, with its grant."""
-        ids = [key[-1] for key, _ in self.by_subject.scan(message.subject)]
-        following = [record_id for record_id in ids if record_id > message.after]
         found: list[ShareView] = []
-        for record_id in following[:LIST_ROWS_MAX]:
-            found.extend([self._view(share) for _, share in self.shares.scan(record_id)])
+        for key, _ in self.by_subject.scan(message.subject, message.after):
+            found.extend([self._view(share) for _, share in self.shares.scan(key[-1])])
+            if len(found) >= LIST_ROWS_MAX:
+                break
         return tuple(found)
 
     def attach(self, stay_id: str, claim_id: str, hospital: str, subject: str, insurer: str) -> None:
@@ -383,7 +383,7 @@ class Records(Contract):
         if status != "SHARED":
             reject("WRONG_STATE", f"{record_id}: expected SHARED, got {status}")
         self.handovers.put((record_id, recipient, share.sequence), Handover(result, reason, locate(self.context)))
-        self.inbox_rows.delete((recipient, record_id))
+        self._leave_inbox(share)
         stay = self._stay(self._record(record_id).stay_id)
         self._emit_share("record-delivered" if result == "DELIVERED" else "record-disputed", share, stay)
 
@@ -401,6 +401,9 @@ class Records(Contract):
         if share is None:
             reject("NOT_SHARED", f"{record_id}: was never shared with {recipient}")
         return share
+
+    def _leave_inbox(self, share: ShareReceipt) -> None:
+        self.inbox_rows.delete((share.recipient, share.expires_height, share.record_id))
 
     def _view(self, share: ShareReceipt) -> ShareView:
         handover = self.handovers.get((share.record_id, share.recipient, share.sequence))

@@ -67,17 +67,16 @@ class Registers(Contract):
     def page(self, message: ListClaims) -> list[str]:
         """Return the claim ids of one page of a listing."""
         if message.by == "customer":
-            rows = self.by_customer.scan(message.value)
+            rows = self.by_customer.scan(message.value, message.after)
         elif message.by == "insurer":
-            rows = self.register.scan(message.value)
+            rows = self.register.scan(message.value, message.after)
         elif message.by == "hospital":
-            rows = self.by_hospital.scan(message.value)
+            rows = self.by_hospital.scan(message.value, message.after)
         else:
-            rows = self.by_status.scan(message.value)
+            rows = self.by_status.scan(message.value, message.after)
         found: list[str] = []
-        for key, row in rows:
-            if key[-1] > message.after:
-                found.append(row.claim_id)
+        for _, row in rows:
+            found.append(row.claim_id)
             if len(found) == LIST_ROWS_MAX:
                 break
         return found

@@ -226,13 +226,16 @@ class ShowStay(Struct):
 
 
 class ListInbox(Struct):
-    """Query `inbox`: what was shared with a recipient and not yet answered, in the order of record ids."""
+    """Query `inbox`: at most LIST_ROWS_MAX shares that a recipient has not answered, the next to lapse first."""
 
     recipient: Name
 
 
 class ListSeen(Struct):
-    """Query `seen`: who was given a customer's records, under which grant; LIST_ROWS_MAX records at most."""
+    """Query `seen`: who was given a customer's records, under which grant, by record.
+
+    A page ends with the record that makes it LIST_ROWS_MAX shares.
+    """
 
     subject: Name
     after: str

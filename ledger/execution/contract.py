@@ -62,7 +62,7 @@ from ledger.execution.primitives import (
     verify_amount,
     verify_difference,
 )
-from ledger.execution.state import Key, Overlay, decode_key, encode_key, encode_prefix
+from ledger.execution.state import Key, KeyPart, Overlay, decode_key, encode_key, encode_prefix, encode_start
 from ledger.genesis import Genesis, Organisation, SealKey
 from ledger.limits import (
     AMOUNT_MINOR_UNITS_MAX,
@@ -285,10 +285,19 @@ class Rows(Generic[V]):
         if self.__frame.overlay.get(state_key) is not None:
             self.__frame.overlay.put(state_key, None)
 
-    def scan(self, prefix: Key = ()) -> Iterator[tuple[tuple[str, ...], V]]:
-        """Return the rows below `prefix` as (key parts as text, value), sorted by key, as they are now."""
+    def scan(self, prefix: Key = (), after: KeyPart = "") -> Iterator[tuple[tuple[str, ...], V]]:
+        """Return the rows below `prefix` as (key parts as text, value), sorted by key, as they are now.
+
+        Rows are read as they are asked for: who stops early pays for what was read.
+
+        Args:
+            prefix: The first parts of the keys.
+            after: Only rows whose next part sorts after this one; the others are not read. Empty for all.
+        """
         charge(ROW_UNITS)
-        entries = self.__frame.overlay.scan(encode_prefix(self.__contract, self.__table, prefix))
+        state_prefix = encode_prefix(self.__contract, self.__table, prefix)
+        start = None if after == "" else encode_start(state_prefix, after)
+        entries = self.__frame.overlay.scan(state_prefix, start)
         return ((decode_key(key)[2:], self.__read(value)) for key, value in entries)
 
     def __read(self, value: bytes) -> V:

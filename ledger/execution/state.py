@@ -28,8 +28,8 @@ class StateReader(Protocol):
         """Return the value at `key`, or None."""
         ...
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Return all entries whose key starts with `prefix`, sorted by key."""
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Return all entries whose key starts with `prefix`, sorted by key; those before the whole key `start` not."""
         ...
 
 
@@ -50,6 +50,16 @@ def encode_prefix(contract: str, table: str, prefix: Key = ()) -> bytes:
     """Return what the state keys of all rows below `prefix` start with; a row at exactly `prefix` is not below it."""
     parts = prefix if isinstance(prefix, tuple) else (prefix,)
     return SEPARATOR.join((contract.encode(), table.encode(), *(encode_part(part) for part in parts), b""))
+
+
+def encode_start(prefix: bytes, after: KeyPart) -> bytes:
+    """Return the smallest key below an encoded prefix whose next part sorts after `after`.
+
+    Parts hold no NUL and end with one or with the key. So every key with exactly this part is smaller than the part
+    followed by 0x01, and every key with a part that sorts after it is not. An empty part leaves out nothing but
+    itself, and no listing has an empty part.
+    """
+    return prefix + encode_part(after) + b"\x01"
 
 
 def encode_part(part: KeyPart) -> bytes:
@@ -115,21 +125,25 @@ class Overlay:
             insort(self._keys, key)
         self._writes[key] = value
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Return all entries whose key starts with `prefix`, sorted by key, as they are now.
 
         Writes made while the result is consumed do not change it.
+
+        Args:
+            prefix: Empty for everything.
+            start: A whole key: entries before it are left out, and not read; None begins at the prefix.
         """
-        start = bisect_left(self._keys, prefix)
-        end = start
+        first = bisect_left(self._keys, prefix if start is None else max(prefix, start))
+        end = first
         while end < len(self._keys) and self._keys[end].startswith(prefix):
             end += 1
-        pending = [(key, self._writes[key]) for key in self._keys[start:end]]
-        return _merge(self._scan_reader(prefix), pending)
+        pending = [(key, self._writes[key]) for key in self._keys[first:end]]
+        return _merge(self._scan_reader(prefix, start), pending)
 
-    def _scan_reader(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def _scan_reader(self, prefix: bytes, start: bytes | None) -> Iterator[tuple[bytes, bytes]]:
         try:
-            yield from self._reader.scan(prefix)
+            yield from self._reader.scan(prefix, start)
         except GeneratorExit:
             raise
         except BaseException as error:

@@ -49,9 +49,9 @@ class View:
         """Return the value at `key`, or None."""
         return self._store.get(self._prefix + key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Return all entries whose key starts with `prefix`, sorted by key."""
-        for key, value in self._store.scan(self._prefix + prefix):
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Return all entries whose key starts with `prefix`, sorted by key; those before the whole key `start` not."""
+        for key, value in self._store.scan(self._prefix + prefix, None if start is None else self._prefix + start):
             yield key[len(self._prefix) :], value
 
 

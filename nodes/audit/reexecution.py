@@ -140,8 +140,9 @@ class _MemoryState:
     def get(self, key: bytes) -> bytes | None:
         return self._values.get(key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        for place in range(bisect_left(self._keys, prefix), len(self._keys)):
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        first = prefix if start is None else max(prefix, start)
+        for place in range(bisect_left(self._keys, first), len(self._keys)):
             key = self._keys[place]
             if not key.startswith(prefix):
                 return

@@ -2,6 +2,10 @@
 
 Each has the organisation's own number for her and her identity, in the sealed register. A document belongs to one
 person: the same document under two numbers would let one identity match either.
+
+A person is found by her document without reading the others: a second entry has her number under type and number of
+the document, and the register keys its file names. That entry is written first and believed only if the person it
+names has this document, so a crash between the two leaves nothing that matters.
 """
 
 from typing import Annotated
@@ -14,6 +18,7 @@ from nodes.identity import Identity, check_identity
 from nodes.vault.register import Register
 
 PERSON = "person"
+DOCUMENT = "document"
 NUMBER_CHARACTERS_MAX = 64
 
 
@@ -53,7 +58,11 @@ class People:
             raise PeopleError(msg)
         person = Person(number, identity)
         if holder != person:
+            former = self._read(number)
+            self._register.put(DOCUMENT, _document(identity), number.encode())
             self._register.put(PERSON, number, encode(person))
+            if former is not None and _document(former.identity) != _document(identity):
+                self._register.erase(DOCUMENT, _document(former.identity))
         return person
 
     def get(self, number: str) -> Person:
@@ -62,19 +71,17 @@ class People:
         Raises:
             PeopleError: If she is unknown.
         """
-        data = self._register.get(PERSON, number) if 1 <= len(number) <= NUMBER_CHARACTERS_MAX else None
-        if data is None:
+        person = self._read(number) if 1 <= len(number) <= NUMBER_CHARACTERS_MAX else None
+        if person is None:
             msg = f"expected the number of a person entered here, got {number[:80]!r}"
             raise PeopleError(msg)
-        return decode(data, Person)
+        return person
 
     def find(self, identity: Identity) -> Person | None:
         """Return the person with this document, whatever her name and birth date are."""
-        for person in self.list_all():
-            known = person.identity
-            if (known.document_type, known.document_number) == (identity.document_type, identity.document_number):
-                return person
-        return None
+        number = self._register.get(DOCUMENT, _document(identity))
+        person = None if number is None else self._read(number.decode())
+        return person if person is not None and _document(person.identity) == _document(identity) else None
 
     def match(self, identity: Identity) -> Person | None:
         """Return the person whose document, name and birth date are exactly these, or None."""
@@ -85,6 +92,10 @@ class People:
         same = (known.name, known.birth_date) == (identity.name, identity.birth_date)
         return person if same else None
 
-    def list_all(self) -> tuple[Person, ...]:
-        """Return everybody, sorted by number."""
-        return tuple(decode(data, Person) for _, data in self._register.list_entries(PERSON))
+    def _read(self, number: str) -> Person | None:
+        data = self._register.get(PERSON, number)
+        return None if data is None else decode(data, Person)
+
+
+def _document(identity: Identity) -> str:
+    return f"{identity.document_type} {identity.document_number}"

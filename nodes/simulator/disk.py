@@ -60,11 +60,11 @@ class Disk:
         self.operate()
         return self.entries.get(key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Read the store's entries below a prefix, sorted by key."""
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Read the store's entries below a prefix, sorted by key; those before the whole key `start` not."""
         self.operate()
-        start = bisect_left(self._keys, prefix)
-        for place in range(start, len(self._keys)):
+        first = bisect_left(self._keys, prefix if start is None else max(prefix, start))
+        for place in range(first, len(self._keys)):
             key = self._keys[place]
             if not key.startswith(prefix):
                 return

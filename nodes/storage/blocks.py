@@ -48,9 +48,9 @@ class CommittedState:
         """Return the state entry of `key`, or None."""
         return self._store.get(STATE_PREFIX + key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the state entries whose key begins with `prefix`, sorted by key."""
-        for key, value in self._store.scan(STATE_PREFIX + prefix):
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the state entries whose key begins with `prefix`, sorted by key; those before the key `start` not."""
+        for key, value in self._store.scan(STATE_PREFIX + prefix, None if start is None else STATE_PREFIX + start):
             yield key[len(STATE_PREFIX) :], value
 
     def get_node(self, key: bytes) -> bytes | None:

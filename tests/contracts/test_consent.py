@@ -351,7 +351,7 @@ def test_grants_are_listed_by_subject_and_by_party(chain: Consortium) -> None:
 
 def test_a_hospital_finds_the_usable_grants_of_a_customer(chain: Consortium) -> None:
     grant = chain.consent()
-    wanted = FindUsable(grant.subject, "hospital-a", "insurer-a", "admission", None)
+    wanted = FindUsable(grant.subject, "hospital-a", "insurer-a", "admission", None, "")
     found = chain.ask("consent.usable", wanted, tuple[GrantVersion, ...])
     assert [version.grant for version in found] == [grant]
     elsewhere = replace(wanted, hospital="hospital-b")

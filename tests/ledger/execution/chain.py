@@ -118,14 +118,18 @@ class MemoryStore:
         self.entries: dict[bytes, bytes] = {}
         self.failure: Exception | None = None
         self.failing_part = b""
+        self.rows_read = 0
 
     def get(self, key: bytes) -> bytes | None:
         self._fail(key)
         return self.entries.get(key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         self._fail(prefix)
-        yield from sorted((key, value) for key, value in self.entries.items() if key.startswith(prefix))
+        first = start or prefix
+        for key in sorted(key for key in self.entries if key.startswith(prefix) and key >= first):
+            self.rows_read += 1
+            yield key, self.entries[key]
 
     def write(self, writes: Mapping[bytes, bytes | None]) -> None:
         for key, value in writes.items():

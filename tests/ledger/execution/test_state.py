@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ledger.execution.state import Overlay, decode_key, encode_key, encode_prefix
+from ledger.execution.state import Overlay, decode_key, encode_key, encode_prefix, encode_start
 
 PART = st.one_of(
     st.text(alphabet=st.characters(exclude_characters="\x00", codec="utf-8"), max_size=8),
@@ -27,8 +27,9 @@ class Committed:
     def get(self, key: bytes) -> bytes | None:
         return self.entries.get(key)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return iter(sorted((key, value) for key, value in self.entries.items() if key.startswith(prefix)))
+    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        entries = sorted((key, value) for key, value in self.entries.items() if key.startswith(prefix))
+        return iter([entry for entry in entries if start is None or entry[0] >= start])
 
 
 @given(st.lists(PART, min_size=1, max_size=4))
@@ -61,6 +62,23 @@ def test_a_prefix_does_not_reach_into_its_neighbour() -> None:
     assert len(list(overlay.scan(encode_prefix("c", "t")))) == 3
 
 
+TEXT = st.text(alphabet=st.characters(exclude_characters="\x00", codec="utf-8"), min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(TEXT, st.lists(TEXT, max_size=1)), max_size=12), TEXT)
+def test_a_scan_with_a_start_leaves_out_exactly_what_does_not_sort_after_it(
+    rows: list[tuple[str, list[str]]], after: str
+) -> None:
+    prefix = encode_prefix("c", "t", "p")
+    committed = Committed({encode_key("c", "t", ("p", first, *rest)): b"" for first, rest in rows})
+    overlay = Overlay(committed)
+    overlay.put(encode_key("c", "t", ("p", after)), b"")
+    overlay.put(encode_key("c", "t", ("q", "z")), b"")
+    found = [decode_key(key)[2:] for key, _ in overlay.scan(prefix, encode_start(prefix, after))]
+    every = [decode_key(key)[2:] for key, _ in overlay.scan(prefix)]
+    assert found == [key for key in every if key[1].encode() > after.encode()]
+
+
 def test_a_scan_does_not_see_what_is_written_while_it_runs() -> None:
     overlay = Overlay(Committed({b"a": b"1", b"c": b"3"}))
     overlay.put(b"b", b"2")
@@ -77,8 +95,8 @@ def test_a_failing_reader_is_remembered() -> None:
         def get(self, key: bytes) -> bytes | None:
             raise OSError(key)
 
-        def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-            yield prefix, b""
+        def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+            yield start or prefix, b""
             raise OSError(prefix)
 
     overlay = Overlay(Broken({}))
@@ -124,10 +142,11 @@ class OverlayMachine(RuleBasedStateMachine):
         del self.marks[place:]
         self.overlay.revert(mark)
 
-    @rule(prefix=PREFIXES)
-    def scan(self, prefix: bytes) -> None:
+    @rule(prefix=PREFIXES, start=st.one_of(st.none(), KEYS))
+    def scan(self, prefix: bytes, start: bytes | None) -> None:
         expected = sorted((key, value) for key, value in self.model.items() if key.startswith(prefix))
-        assert list(self.overlay.scan(prefix)) == expected
+        expected = [entry for entry in expected if start is None or entry[0] >= start]
+        assert list(self.overlay.scan(prefix, start)) == expected
 
     @invariant()
     def agrees(self) -> None:

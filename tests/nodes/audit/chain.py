@@ -28,9 +28,6 @@ class MemoryEngine(MemoryStore):
     path = Path("memory")
     engine = "memory"
 
-    def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-        yield from (item for item in super().scan(prefix) if start is None or item[0] >= start)
-
     def close(self) -> None:
         return
 
