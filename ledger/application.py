@@ -5,7 +5,7 @@ finished block, its receipts, and the writes that a store puts down in one batch
 candidates for one height can exist; `commit` makes one of them the state.
 
     s/   state entries: as contracts see them, and under the system's own names the replay window, the validator sets
-         by height, and the offences whose evidence was included
+         by height, the offences whose evidence was included, and who committed them
     n/   nodes of the state tree
     m/   this module's own: the latest header, the history's frontier and the roots, which follow from that header
 
@@ -24,7 +24,7 @@ from typing import Final
 from ledger import state_tree
 from ledger.blocks import Block, BlockHeader, Evidence, evidence_root, receipts_root, submissions_root
 from ledger.codec import Struct, decode, encode
-from ledger.consensus.evidence import offence_id
+from ledger.consensus.evidence import offence_id, offender
 from ledger.errors import DecodeError, InvalidBlockError, InvalidTransactionError, LedgerError, VerificationError
 from ledger.execution.contract import MEMBERSHIP, read_actor
 from ledger.execution.executor import (
@@ -47,6 +47,7 @@ from ledger.execution.store import (
     NodeView,
     View,
     offence_key,
+    offender_key,
     store_writes,
     validators_key,
 )
@@ -56,6 +57,7 @@ from ledger.limits import (
     BLOCK_EVIDENCE_MAX,
     BLOCK_TRANSACTIONS_MAX,
     CANDIDATES_MAX,
+    EVIDENCE_AGE_HEIGHTS_MAX,
     PROTOCOL_VERSION,
     SUBMISSION_BYTES_MAX,
     VALIDATOR_SET_DELAY_HEIGHTS,
@@ -189,6 +191,11 @@ class Application:
         """Whether a committed block includes evidence of this offence: it is included once."""
         return self._state().get(offence_key(offence_id(evidence))) is not None
 
+    def is_on_record(self, validator: str) -> bool:
+        """Whether a block of the last EVIDENCE_AGE_HEIGHTS_MAX heights includes evidence against a validator."""
+        stored = self._state().get(offender_key(validator))
+        return stored is not None and decode(stored, int) > self.height - EVIDENCE_AGE_HEIGHTS_MAX
+
     def next_due_ms(self) -> int | None:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
         return next_due_ms(self._state())
@@ -281,6 +288,7 @@ class Application:
             overlay.put(validators_key(inputs.height + VALIDATOR_SET_DELAY_HEIGHTS), encode(new_validators))
         for item in inputs.evidence:
             overlay.put(offence_key(offence_id(item)), encode(inputs.height))
+            overlay.put(offender_key(offender(item)), encode(inputs.height))
         update = state_tree.update(NodeView(self._recent), self._roots, overlay.writes)
         header = BlockHeader(
             protocol_version=PROTOCOL_VERSION,

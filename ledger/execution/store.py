@@ -8,8 +8,8 @@ All that follows from one block goes down in one batch, so that a store is alway
 
 What decides whether a block is valid is under `s/`, so that the state root covers it and a snapshot carries it. Two
 names there are the system's own: `replay` (`ledger.execution.replay`) and `consensus`, with the validator sets by the
-height from which they vote, and the offences whose evidence was included. What is under `m/` follows from a header:
-its roots are the header's state root, its frontier the header's history root and the header itself.
+height from which they vote, the offences whose evidence was included, and when each offender's latest was. What is
+under `m/` follows from a header: its roots are the header's state root, its frontier the header's history root and the header itself.
 """
 
 from collections.abc import Iterator
@@ -87,3 +87,8 @@ def validators_key(height: int) -> bytes:
 def offence_key(offence: bytes) -> bytes:
     """Return the state key of an offence whose evidence was included; its value is the height that did."""
     return encode_key(CONSENSUS, "offences", offence)
+
+
+def offender_key(validator: str) -> bytes:
+    """Return the state key of a validator that signed twice; its value is the latest height that included evidence."""
+    return encode_key(CONSENSUS, "offenders", validator)

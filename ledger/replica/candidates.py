@@ -7,7 +7,7 @@ here: the first differs between validators, the second between rounds.
 
 from ledger.application import Application, BlockInputs, ExecutedBlock
 from ledger.blocks import Block, Evidence, evidence_root, submissions_root
-from ledger.consensus.evidence import offence_id, verify_evidence
+from ledger.consensus.evidence import offence_id, offender, verify_evidence
 from ledger.errors import InvalidBlockError, InvalidTransactionError, LedgerError, VerificationError
 from ledger.mempool import Mempool
 from ledger.state_tree import StateRoots
@@ -85,10 +85,16 @@ class Candidates:
         return judged if isinstance(judged, LedgerError) else None
 
     def is_idle(self, block: Block) -> bool:
-        """Whether a block has neither submissions nor evidence nor a due clock: an idle chain makes no blocks."""
+        """Whether nothing asks for this block: an idle chain makes none.
+
+        Reasons are a submission, a due clock, and evidence against a validator that is not on record. Evidence against
+        one that is may ride along; if it were a reason too, who signs twice at every height would have blocks made for
+        ever.
+        """
         due_ms = self._application.next_due_ms()
         is_due = due_ms is not None and due_ms <= block.header.time_ms
-        return not block.submissions and not block.evidence and not is_due
+        is_news = any(not self._application.is_on_record(offender(item)) for item in block.evidence)
+        return not block.submissions and not is_news and not is_due
 
     def make(self, name: str, now_ms: int, mempool: Mempool, evidence: tuple[Evidence, ...]) -> Block:
         """Return a block to propose; it may be idle. It is known here once it was logged and judged.

@@ -1,11 +1,14 @@
 """Double signing that waits for a block: verified, each offence once, bounded.
 
+The first offence of a validator that is on no record is a reason to make a block. Its later ones wait until a block is
+made for another reason.
+
 Held in memory: evidence that a crash loses is gathered again by the others, who tell it to each other.
 """
 
 from ledger.application import Application
 from ledger.blocks import Evidence
-from ledger.consensus.evidence import offence_id
+from ledger.consensus.evidence import offence_id, offender
 from ledger.errors import VerificationError
 from ledger.limits import BLOCK_EVIDENCE_MAX, EVIDENCE_PENDING_MAX
 from ledger.replica.candidates import check_evidence
@@ -19,9 +22,10 @@ class EvidencePool:
         self._application = application
         self._pending: dict[bytes, Evidence] = {}
 
-    def __bool__(self) -> bool:
-        """Whether a block has a reason to be made."""
-        return bool(self._pending)
+    @property
+    def is_reason(self) -> bool:
+        """Whether a block should be made for what waits here."""
+        return any(not self._application.is_on_record(offender(item)) for item in self._pending.values())
 
     def add(self, evidence: Evidence) -> bool:
         """Keep evidence; returns whether it is new.

@@ -9,9 +9,9 @@
     SubmissionReceived  checked, kept, told to the others, answered
     Tick                what is unanswered is sent again
 
-An idle chain makes no blocks. A height's round 0 begins when a submission or evidence waits, when a contract's clock
-is due, or when others are at work: a valid proposal, or votes of more than a third. If nothing is left to do then, an
-idle block ends the height, but not in round 0.
+An idle chain makes no blocks. A height's round 0 begins when a submission waits, or evidence against a validator that
+is not on record, when a contract's clock is due, or when others are at work: a valid proposal, or votes of more than a
+third. If nothing is left to do then, an idle block ends the height, but not in round 0.
 
 A step that commits ends there; the next height begins with the next step, for which a timeout of 0 ms is asked, so
 that the committed block is stored first. A peer's fault is reported and goes no further. A block that a quorum
@@ -202,7 +202,7 @@ class Replica:
                 self._settle()
 
     def _has_work(self) -> bool:
-        if len(self.mempool) or self._evidence:
+        if len(self.mempool) or self._evidence.is_reason:
             return True
         due_ms = self.application.next_due_ms()
         return due_ms is not None and due_ms <= self._now_ms
@@ -314,8 +314,9 @@ class Replica:
         self._emit(Broadcast(self._status_message()))
         for submission in self.mempool.resend(self._now_ms):
             self._emit(Broadcast(SubmissionMessage(submission)))
-        for evidence in self._evidence.pending():
-            self._emit(Broadcast(EvidenceMessage(evidence)))
+        if self._evidence.is_reason or self._current.is_started:  # what rides along can wait until something moves
+            for evidence in self._evidence.pending():
+                self._emit(Broadcast(EvidenceMessage(evidence)))
         state = self._current.driver.state
         mark = (state.height, state.round, int(state.step))
         if mark == self._mark and self._current.is_started:

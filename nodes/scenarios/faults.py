@@ -113,7 +113,7 @@ class Scenario:
         self._heal(())
         self._catch_up()
         self.town.check_halted()
-        simulation.checks.check_nodes(simulation.nodes.values())
+        simulation.checks.check_nodes(simulation.nodes.values(), simulation.now_ms)
         self.moved = check_money(self.town, self.auditor)
 
     def demanded(self) -> list[Customer]:

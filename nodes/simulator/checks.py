@@ -5,7 +5,8 @@ certificates     a block is stored without the precommits of more than two third
 double-signing   an honest validator's two different signatures for one height, round and type leave its node
 acknowledged     a client was told of a transaction's receipt, and a node has another one, or none
 stores           two nodes at one height whose stored states differ, whatever their headers say
-evidence         a validator's two halves of a double signature reached one honest node in time, and no block says so
+evidence         a validator's two halves of a double signature reached one honest node in time, and no block says so:
+                 none at all a while later, or not one that this node proposed afterwards
 
 They count and verify by themselves: a mistake in the core's own rules is not repeated here. `Auditor` and the like
 (`nodes.scenarios`) look at what the blocks mean; they are told each block once, by `follow`.
@@ -15,11 +16,12 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from ledger.application import ExecutedBlock
-from ledger.blocks import PRECOMMIT, Commit, vote_sign_bytes
+from ledger.blocks import PRECOMMIT, Block, Commit, vote_sign_bytes
 from ledger.codec import encode
 from ledger.consensus.evidence import offender
 from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
+from ledger.limits import BLOCK_EVIDENCE_MAX
 from ledger.membership import ValidatorSet
 from ledger.replica.messages import Message, ProposalMessage, VoteMessage
 from ledger.transactions import Receipt
@@ -27,10 +29,12 @@ from nodes.simulator.node import Node
 
 STATE = b"s/"
 VERIFIED_MAX = 1_024
-EVIDENCE_HEIGHTS = 5
-"""Within how many heights an offence gets into a block once the weather is good."""
+EVIDENCE_WITHIN_MS = 20_000
+"""How long a validator's first offence may take to get into a block in good weather, which it is a reason to make."""
 Place = tuple[str, int, int, int]
 """Validator, height, round, and 0 for a proposal or the type of a vote."""
+Offence = tuple[str, int]
+"""Validator and height: all that it signs twice there is one offence."""
 Value = bytes | tuple[bytes, int] | None
 
 
@@ -54,8 +58,8 @@ class Checks:
         self._verified: set[tuple[bytes, bytes, bytes]] = set()
         self._signed: dict[Place, Value] = {}
         self._heard: dict[tuple[str, int], dict[Place, Value]] = {}
-        self._offences: dict[tuple[str, int], set[tuple[str, int]]] = {}
-        """(node, its life) -> (validator, height) of the double signatures whose halves it has heard."""
+        self._offences: dict[tuple[str, int], dict[Offence, int]] = {}
+        """(node, its life) -> the double signatures whose halves it has heard, and when it heard the second."""
 
     def follow(self, follower: Callable[[ExecutedBlock], None]) -> None:
         """Have a follower told every block, once and in order."""
@@ -90,8 +94,15 @@ class Checks:
             reason = f"{name} signed twice at height {place[1]} round {place[2]}"
             raise InvariantError("double-signing", reason)
 
-    def note_heard(self, node: Node, message: Message, suspects: Iterable[str]) -> None:
-        """Remember what an honest node heard of Byzantine ones, at the height that it works on."""
+    def note_heard(self, node: Node, message: Message, suspects: Iterable[str], now_ms: int) -> None:
+        """Remember what an honest node heard of Byzantine ones, at the height that it works on.
+
+        Args:
+            node: Who hears it.
+            message: What it hears.
+            suspects: The Byzantine validators.
+            now_ms: The true time.
+        """
         signed = _signed(message)
         if signed is None or node.replica is None:
             return
@@ -102,7 +113,7 @@ class Checks:
             return
         life = (node.name, node.life)
         if self._heard.setdefault(life, {}).setdefault(place, value) != value:
-            self._offences.setdefault(life, set()).add(place[:2])
+            self._offences.setdefault(life, {}).setdefault(place[:2], now_ms)
 
     def note_acknowledged(self, receipt: Receipt) -> None:
         """Remember what a client was told."""
@@ -112,8 +123,13 @@ class Checks:
 
     # ------------------------------------------------------------------------------------------------- at the end
 
-    def check_nodes(self, nodes: Iterable[Node]) -> None:
-        """Check what honest nodes that have caught up have stored."""
+    def check_nodes(self, nodes: Iterable[Node], now_ms: int) -> None:
+        """Check what honest nodes that have caught up have stored.
+
+        Args:
+            nodes: All nodes.
+            now_ms: The true time; the weather has been good for EVIDENCE_WITHIN_MS.
+        """
         honest = [node for node in nodes if node.is_honest]
         self._check_stores(honest)
         for node in honest:
@@ -123,7 +139,7 @@ class Checks:
                     what = "none" if found is None else f"{found[2].code} at height {found[0]}"
                     reason = f"told {receipt.code} of {transaction_id.hex()}, {node.name} has {what}"
                     raise InvariantError("acknowledged", reason)
-        self._check_evidence(honest)
+        self._check_evidence(honest, now_ms)
 
     def _check_certificate(self, executed: ExecutedBlock, commit: Commit, validators: ValidatorSet) -> None:
         header = executed.block.header
@@ -164,21 +180,30 @@ class Checks:
             if state != digest.digest():
                 raise InvariantError("stores", f"{first} and {node.name} differ at height {height}")
 
-    def _check_evidence(self, nodes: list[Node]) -> None:
-        told = {
-            (offender(item), item.first.height)
-            for node in nodes
-            for block, _ in node.disk.blocks.values()
-            for item in block.evidence
-        }
+    def _check_evidence(self, nodes: list[Node], now_ms: int) -> None:
+        """Look for offences that were heard and are in no block.
+
+        A validator's first one is a reason for a block by itself. Later ones wait for blocks that are made anyway, so
+        they must be there only if whoever heard them has proposed a block since.
+        """
+        blocks = {height: block for node in nodes for height, (block, _) in node.disk.blocks.items()}
+        told = {(offender(item), item.first.height) for block in blocks.values() for item in block.evidence}
+        on_record = {validator for validator, _ in told}
         for node in nodes:
             if not node.is_up:
                 continue
-            for validator, height in sorted(self._offences.get((node.name, node.life), set()) - told):
-                if height > max(node.disk.blocks, default=0) - EVIDENCE_HEIGHTS:
+            proposed = [height for height, block in blocks.items() if _has_place(block, node.name)]
+            for (validator, height), heard_ms in sorted(self._offences.get((node.name, node.life), {}).items()):
+                if (validator, height) in told:
                     continue
-                reason = f"{node.name} heard {validator} sign twice at height {height}, and no block has evidence"
-                raise InvariantError("evidence", reason)
+                is_overdue = validator not in on_record and heard_ms + EVIDENCE_WITHIN_MS < now_ms
+                if is_overdue or height < max(proposed, default=0):
+                    reason = f"{node.name} heard {validator} sign twice at height {height}, and no block has evidence"
+                    raise InvariantError("evidence", reason)
+
+
+def _has_place(block: Block, proposer: str) -> bool:
+    return block.header.proposer == proposer and len(block.evidence) < BLOCK_EVIDENCE_MAX
 
 
 def _signed(message: Message) -> tuple[Place, Value] | None:

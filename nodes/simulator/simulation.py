@@ -270,7 +270,7 @@ class Simulation:
             told = "" if self.write_trace is None else f"{_describe(message)} from {event.sender}"
             self._note("deliver", node.name, event.data, told)
             if node.is_honest:
-                self.checks.note_heard(node, message, self._list_suspects())
+                self.checks.note_heard(node, message, self._list_suspects(), self.now_ms)
             if isinstance(message, SubmissionMessage | CommittedBlock):
                 self._wake(node)
             self._step(node, MessageReceived(event.sender, message, self.clock(node)))

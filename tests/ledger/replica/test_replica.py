@@ -24,6 +24,7 @@ from ledger.limits import (
     FUTURE_MESSAGES_MAX,
 )
 from ledger.replica import Replica
+from ledger.replica.candidates import Candidates
 from ledger.replica.log import LogEntry, ProposalEntry
 from ledger.replica.messages import (
     CommittedBlock,
@@ -391,6 +392,57 @@ def test_evidence_of_a_peer_is_checked_kept_passed_on_once_and_begins_a_height()
     assert Broadcast(EvidenceMessage(pair)) in effects
     assert replica.status().step == "propose"
     assert give(replica, EvidenceMessage(pair)) == []
+
+
+def on_record(*names: str) -> Replica:
+    """Return `a` after block 1, which includes evidence against these."""
+    replica = started()
+    pairs = tuple(pair_votes(vote(PREVOTE, None, name), vote(PREVOTE, bytes(32), name)) for name in names)
+    block = application().execute(BlockInputs(1, NOW_MS, "b", (), pairs))
+    precommits = tuple(item.vote for item in votes(PRECOMMIT, block.block.header.hash, "bcd"))
+    give(replica, CommittedBlock(block.block, make_commit(precommits, GENESIS.validators)))
+    give(replica, StatusMessage(2, 0, Step.UNSTARTED, has_proposal=True))
+    return replica
+
+
+def repeated(name: str, height: int = 2) -> EvidenceMessage:
+    first, second = vote(PREVOTE, None, name, height=height), vote(PREVOTE, bytes(32), name, height=height)
+    return EvidenceMessage(pair_votes(first, second))
+
+
+def test_evidence_against_a_validator_on_record_is_kept_but_begins_no_height_and_is_not_told_on_and_on() -> None:
+    replica = on_record("c")
+    assert Broadcast(repeated("c")) in give(replica, repeated("c"))
+    assert replica.status().pending_evidence == 1
+    assert replica.status().step == "unstarted"
+    assert Broadcast(repeated("c")) not in replica.step(Tick(NOW_MS + 500))
+    assert Broadcast(repeated("d")) in give(replica, repeated("d"))
+    assert replica.status().step == "propose", "the first offence of another one is a reason"
+    assert Broadcast(repeated("c")) in replica.step(Tick(NOW_MS + 1_000))
+
+
+def test_a_record_lapses_when_evidence_of_its_age_would_be_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    replica = on_record("c")
+    assert replica.application.is_on_record("c")
+    assert not replica.application.is_on_record("d")
+    monkeypatch.setattr("ledger.application.EVIDENCE_AGE_HEIGHTS_MAX", 0)
+    assert not replica.application.is_on_record("c")
+
+
+def test_a_block_whose_only_content_is_evidence_against_a_validator_on_record_is_idle() -> None:
+    pair = repeated("c").evidence
+    news = repeated("d").evidence
+    for evidence, is_idle in (((pair,), True), ((pair, news), False)):
+        replica = on_record("c")
+        block = replica.application.execute(BlockInputs(2, NOW_MS + 1, "c", (), evidence))
+        assert Candidates(replica.application).is_idle(block.block) is is_idle
+
+
+def test_evidence_against_a_validator_on_record_rides_along_in_a_block_made_for_a_submission() -> None:
+    replica = on_record("d")
+    give(replica, repeated("d"))
+    block = Candidates(replica.application).make("a", NOW_MS + 1, replica.mempool, replica._evidence.pending())
+    assert block.evidence == (repeated("d").evidence,)
 
 
 def test_a_block_with_false_or_repeated_evidence_gets_nil() -> None:

@@ -346,6 +346,24 @@ def test_n4f1_a_validator_that_signs_twice_becomes_evidence_on_the_chain_once(
     assert len({offence_id(item) for item in evidence}) == len(evidence)
 
 
+def test_n4f1_a_validator_that_signs_twice_at_every_height_does_not_keep_an_idle_chain_busy() -> None:
+    simulation = simulate(17)
+    simulation.nodes["b"].lie = lies.vote_twice
+    simulation.start()
+    simulation.submit("a", submission(1))
+    simulation.run_for(10_000)
+    rested = simulation.heights()
+    assert any(block.evidence for block in blocks(simulation, "a"))
+    simulation.run_for(600_000)
+    assert simulation.heights() == rested, "its later offences are no reason for a block"
+    for number in range(2, 8):
+        simulation.submit("a", submission(number))
+        simulation.run_for(5_000)
+    told = {item.first.height for block in blocks(simulation, "a") for item in block.evidence}
+    assert len(told) >= 6, "they ride along in the blocks that are made"
+    simulation.checks.check_nodes(simulation.nodes.values(), simulation.now_ms)
+
+
 @pytest.mark.parametrize("lie", [lies.propose_nonsense, lies.say_nothing])
 def test_n4f1_a_validator_that_proposes_nonsense_or_nothing_only_costs_its_rounds(lie: Lie) -> None:
     simulation = simulate(18)

@@ -26,7 +26,7 @@ def work(simulation: Simulation, count: int = 8) -> None:
         simulation.submit(NAMES[number % 4], submission(number, NAMES[number % 4]))
         simulation.run_for(1_500)
     simulation.run_for(10_000)
-    simulation.checks.check_nodes(simulation.nodes.values())
+    simulation.checks.check_nodes(simulation.nodes.values(), simulation.now_ms)
 
 
 def commit_another_block(node: Node, effect: Effect) -> Iterable[Effect]:
@@ -133,6 +133,30 @@ def test_n4f1_double_votes_become_evidence() -> None:
     simulation.nodes["d"].lie = lies.vote_twice
     work(simulation, 3)
     assert any(block.evidence for block, _ in simulation.nodes["a"].disk.blocks.values())
+
+
+def test_n4f1_evidence_that_is_a_reason_for_a_block_and_gets_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EvidencePool, "is_reason", property(lambda _self: False))
+    monkeypatch.setattr(EvidencePool, "pending", lambda _self: ())
+    simulation = simulate(5)
+    simulation.nodes["d"].lie = lies.vote_twice
+    simulation.start()
+    simulation.submit("b", submission(1, "b"))
+    simulation.run_for(20_000)
+    assert simulation.heights() == [1] * 4, "an idle chain, and nobody has proposed since"
+    simulation.run_for(10_000)
+    with pytest.raises(InvariantError) as found:
+        simulation.checks.check_nodes(simulation.nodes.values(), simulation.now_ms)
+    assert found.value.check == "evidence"
+
+
+def test_n4f1_nodes_that_let_a_known_offender_go_on_unrecorded_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EvidencePool, "pending", lambda self: tuple(self._pending.values()) if self.is_reason else ())
+    simulation = simulate(5)
+    simulation.nodes["d"].lie = lies.vote_twice
+    with pytest.raises(InvariantError) as found:
+        work(simulation, 12)
+    assert found.value.check == "evidence"
 
 
 def test_n4f1_nodes_that_overlook_double_votes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_n4f0_a_node_whose_disk_fails_anywhere_comes_back_and_takes_part(operati
         simulation.run_for(1_000)
     assert simulation.run_until(lambda: all(included(simulation, "b", item) for item in items), 60_000)
     assert simulation.nodes["b"].life > 1
-    simulation.checks.check_nodes(simulation.nodes.values())
+    simulation.checks.check_nodes(simulation.nodes.values(), simulation.now_ms)
 
 
 def test_n4f0_a_paused_node_catches_up_with_what_waited_for_it() -> None:
