@@ -9,7 +9,8 @@ All that follows from one block goes down in one batch, so that a store is alway
 What decides whether a block is valid is under `s/`, so that the state root covers it and a snapshot carries it. Two
 names there are the system's own: `replay` (`ledger.execution.replay`) and `consensus`, with the validator sets by the
 height from which they vote, the offences whose evidence was included, and when each offender's latest was. What is
-under `m/` follows from a header: its roots are the header's state root, its frontier the header's history root and the header itself.
+under `m/` follows from a header: its roots are the header's state root, its frontier the header's history
+root and the header itself.
 """
 
 from collections.abc import Iterator
