@@ -17,7 +17,6 @@ root. A proof shows nothing about keys that it was not made for.
 """
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Annotated, NamedTuple
 
 from msgspec import Meta
@@ -26,7 +25,7 @@ from ledger import merkle
 from ledger.codec import Struct
 from ledger.errors import VerificationError
 from ledger.limits import HASH_BYTES
-from ledger.state_tree import EMPTY, PATH_BITS, OtherLeaf, StateProof, StateRoots
+from ledger.state_tree import EMPTY, PATH_BITS, OtherLeaf, StateProof, StateRoots, hash_leaf, path_of
 
 ENTRIES_MAX = 4_096
 """Keys of one proof; a walk of all of them stays below a second."""
@@ -65,7 +64,8 @@ def join_proofs(roots: StateRoots, proven: Mapping[bytes, tuple[bytes | None, St
         VerificationError: If a key has no contract in front.
     """
     ways = {
-        key: _Way(_path_of(key), value, proof.siblings[::-1], proof.other) for key, (value, proof) in proven.items()
+        key: _Way(int.from_bytes(path_of(key)), value, proof.siblings[::-1], proof.other)
+        for key, (value, proof) in proven.items()
     }
     writer = _Writer()
     for _, group in _by_contract(ways):
@@ -85,17 +85,13 @@ def verify_many(root: bytes, entries: Mapping[bytes, bytes | None], proof: State
     if not 1 <= len(entries) <= ENTRIES_MAX:
         msg = f"state proof: expected 1 to {ENTRIES_MAX} entries, got {len(entries)}"
         raise VerificationError(msg)
-    ways = {key: _Way(_path_of(key), value, (), None) for key, value in entries.items()}
+    ways = {key: _Way(int.from_bytes(path_of(key)), value, (), None) for key, value in entries.items()}
     reader = _Reader(proof)
     for contract, group in _by_contract(ways):
         if reader.read_slot(group, 0) != proof.roots.get(contract):
             msg = f"state proof: {contract} has not these {len(group)} entries"
             raise VerificationError(msg)
     reader.finish()
-
-
-def _path_of(key: bytes) -> int:
-    return int.from_bytes(sha256(key).digest())
 
 
 def _by_contract(ways: Mapping[bytes, _Way]) -> list[tuple[str, list[_Way]]]:
@@ -216,7 +212,7 @@ class _Reader:
             msg = f"state proof shape: {len(present)} entries in one slot at {depth} bits"
             raise VerificationError(msg)
         if present:
-            return _leaf(present[0].path.to_bytes(HASH_BYTES), present[0].value or b"")
+            return hash_leaf(present[0].path.to_bytes(HASH_BYTES), present[0].value or b"")
         if not self._take_bit():
             return EMPTY
         path, value_hash = self._take_hash(), self._take_hash()
@@ -245,7 +241,3 @@ class _Reader:
             raise VerificationError(msg)
         self._offset += HASH_BYTES
         return taken
-
-
-def _leaf(path: bytes, value: bytes) -> bytes:
-    return merkle.leaf_hash(path + sha256(value).digest())

@@ -116,6 +116,16 @@ class StateProof(Struct):
     """For an absent key whose slot holds another leaf; else None."""
 
 
+def path_of(key: bytes) -> bytes:
+    """Return where in its contract's subtree the leaf of a state key is, 32 bytes: 64 nibbles from the root down."""
+    return _sha256(key).digest()
+
+
+def hash_leaf(path: bytes, value: bytes) -> bytes:
+    """Return the hash of the leaf at `path` for an entry's value: all that a tree says of an entry."""
+    return merkle.leaf_hash(path + _sha256(value).digest())
+
+
 def update(reader: NodeReader, roots: StateRoots, changes: Mapping[bytes, bytes | None]) -> TreeUpdate:
     """Return the tree after a batch of changes, touching each node once.
 
@@ -129,7 +139,7 @@ def update(reader: NodeReader, roots: StateRoots, changes: Mapping[bytes, bytes 
         contract, separator, _ = key.partition(b"\x00")
         assert contract, "a state key begins with a contract's name"
         assert separator, "a contract's name ends with a zero byte"
-        path = _sha256(key).digest()
+        path = path_of(key)
         slot = b"" if value is None else _leaf_slot(path, value)
         by_contract.setdefault(contract.decode("ascii"), []).append((path.hex(), slot))
     new_roots = {item.contract: item.root for item in roots.contracts}
@@ -154,7 +164,7 @@ def prove(reader: NodeReader, roots: StateRoots, key: bytes) -> StateProof:
         VerificationError: If the key has no contract in front.
     """
     contract = _contract_of(key)
-    path = _sha256(key).digest()
+    path = path_of(key)
     siblings, slot = _Subtree(reader, contract, {}).find(roots.get(contract), path.hex())
     other = OtherLeaf(slot[:32], slot[32:64]) if slot and slot[:32] != path else None
     return StateProof(roots, tuple(node or None for node in siblings), other)
@@ -170,7 +180,7 @@ def verify_state(root: bytes, key: bytes, value: bytes | None, proof: StateProof
         msg = f"state proof: expected state root {root.hex()}, the proof's contracts give {proof.roots.root.hex()}"
         raise VerificationError(msg)
     contract = _contract_of(key)
-    path = _sha256(key).digest()
+    path = path_of(key)
     depth = len(proof.siblings)
     if depth % _LEVELS or depth > PATH_BITS:
         msg = f"state proof siblings: expected four a level and at most {PATH_BITS}, got {depth}"
@@ -304,7 +314,7 @@ def _verify_slot(path: bytes, value: bytes | None, other: OtherLeaf | None, dept
         if other is not None:
             msg = "state proof other: a proof of a value names no other leaf"
             raise VerificationError(msg)
-        return merkle.leaf_hash(path + _sha256(value).digest())
+        return hash_leaf(path, value)
     if other is None:
         return EMPTY
     if other.path == path:
