@@ -16,6 +16,7 @@ Rules:
        needs no grant.
     7. An invoice's tag is consumed by one claim, for ever, whoever the insurer: DUPL-001 within one insurer,
        DUPL-002 between two. A tag is bound to its hospital, so that nobody can burn another hospital's.
+    8. What the hospital or the recipient was asked to erase is not shared, confirmed or settled on any more (ERASED).
 
     share status   by                                    next
     (none)         share                                 SHARED
@@ -36,7 +37,7 @@ Rules:
     handovers      record id, recipient, sequence   Handover
     share_heads    record id, recipient             ShareHead
     inbox          recipient, last height, record   IndexEntry: what is not answered; what has lapsed sorts first
-    by_subject     subject, record id               IndexEntry: what was ever shared
+    by_subject     subject, record id               IndexEntry: all of a customer, shared or not
 """
 
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
@@ -44,6 +45,7 @@ from contracts.consent import Consent
 from contracts.grants import GrantVersion, Need, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
+from contracts.retention import Retention
 from contracts.stays import (
     PARTS_MAX,
     Append,
@@ -126,6 +128,7 @@ class Records(Contract):
             locate(self.context),
         )
         self.records.put(message.record_id, record)
+        self.by_subject.put((stay.subject, message.record_id), IndexEntry(message.stay_id))
         if message.kind != "reversal":
             if len(self._live(message.stay_id)) >= PARTS_MAX:
                 reject("TOO_MANY", f"{message.stay_id}: expected at most {PARTS_MAX} live parts")
@@ -175,6 +178,7 @@ class Records(Contract):
             reject("NOT_REPORTED", f"{stay.stay_id}: expected a claim that needs the record")
         if self.reversals.get(message.record_id) is not None:
             reject("REVERSED", f"{message.record_id} is reversed and needs no sharing")
+        self.call(Retention).require_kept(stay.stay_id, message.record_id, stay.hospital, stay.recipient)
         key = (message.record_id, message.recipient)
         head = self.share_heads.get(key)
         status = "LAPSED" if head is None else self._status(message.record_id, message.recipient, head.sequence)
@@ -199,7 +203,7 @@ class Records(Contract):
         self.shares.put((*key, sequence), receipt)
         self.share_heads.put(key, ShareHead(sequence))
         self.inbox_rows.put((message.recipient, receipt.expires_height, message.record_id), IndexEntry(record.stay_id))
-        self.by_subject.put((record.subject, message.record_id), IndexEntry(record.stay_id))
+        self.call(Retention).remind(receipt, stay)
         self._emit_share("record-shared", receipt, stay)
 
     @transaction
@@ -218,14 +222,7 @@ class Records(Contract):
         record = self.records.get(message.record_id)
         if record is None:
             return None
-        reversal = self.reversals.get(message.record_id)
-        replacement = self.replacements.get(message.record_id)
-        return RecordView(
-            record,
-            None if reversal is None else reversal.record_id,
-            None if replacement is None else replacement.record_id,
-            tuple(self._view(share) for _, share in self.shares.scan(message.record_id)),
-        )
+        return self._record_view(record)
 
     @query
     def stay(self, message: ShowStay) -> StayView | None:
@@ -256,6 +253,36 @@ class Records(Contract):
             if len(found) >= LIST_ROWS_MAX:
                 break
         return tuple(found)
+
+    @query
+    def of_subject(self, message: ListSeen) -> tuple[RecordView, ...]:
+        """Return a customer's records, shared or not, in the order of their ids."""
+        found: list[RecordView] = []
+        for key, _ in self.by_subject.scan(message.subject, message.after):
+            found.append(self._record_view(self._record(key[-1])))
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
+
+    def find(self, record_id: str) -> Record:
+        """Return a record; else reject with UNKNOWN_RECORD."""
+        return self._record(record_id)
+
+    def recipient_of(self, stay_id: str) -> str:
+        """Return the one whom a stay's records were entered for."""
+        return self._stay(stay_id).recipient
+
+    def claim_of(self, stay_id: str) -> str | None:
+        """Return the claim that a stay belongs to, or None."""
+        return self._stay(stay_id).claim_id
+
+    def is_shared(self, record_id: str) -> bool:
+        """Whether a record was ever shared with its recipient."""
+        return self.share_heads.get((record_id, self.recipient_of(self._record(record_id).stay_id))) is not None
+
+    def withhold(self, record_id: str) -> None:
+        """Take a record out of its recipient's inbox: it answers no share of it any more."""
+        self._leave_inbox(self._share(record_id, self.recipient_of(self._record(record_id).stay_id)))
 
     def attach(self, stay_id: str, claim_id: str, hospital: str, subject: str, insurer: str) -> None:
         """Tie an admitted stay to the claim that reports it; else reject."""
@@ -301,6 +328,7 @@ class Records(Contract):
     def require_delivered(self, closing: Closing, recipient: str) -> None:
         """Reject unless the recipient opened every part of the closing."""
         for record_id in closing.parts:
+            self.call(Retention).require_kept(closing.stay_id, record_id, recipient)
             head = self.share_heads.get((record_id, recipient))
             if head is None or self._status(record_id, recipient, head.sequence) != "DELIVERED":
                 reject("NOT_DELIVERED", f"{record_id}: {recipient} has not confirmed it")
@@ -382,6 +410,7 @@ class Records(Contract):
         status = self._status(record_id, recipient, share.sequence)
         if status != "SHARED":
             reject("WRONG_STATE", f"{record_id}: expected SHARED, got {status}")
+        self.call(Retention).require_kept(self._record(record_id).stay_id, record_id, recipient)
         self.handovers.put((record_id, recipient, share.sequence), Handover(result, reason, locate(self.context)))
         self._leave_inbox(share)
         stay = self._stay(self._record(record_id).stay_id)
@@ -404,6 +433,16 @@ class Records(Contract):
 
     def _leave_inbox(self, share: ShareReceipt) -> None:
         self.inbox_rows.delete((share.recipient, share.expires_height, share.record_id))
+
+    def _record_view(self, record: Record) -> RecordView:
+        reversal = self.reversals.get(record.record_id)
+        replacement = self.replacements.get(record.record_id)
+        return RecordView(
+            record,
+            None if reversal is None else reversal.record_id,
+            None if replacement is None else replacement.record_id,
+            tuple(self._view(share) for _, share in self.shares.scan(record.record_id)),
+        )
 
     def _view(self, share: ShareReceipt) -> ShareView:
         handover = self.handovers.get((share.record_id, share.recipient, share.sequence))

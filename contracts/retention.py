@@ -1,0 +1,206 @@
+"""Retention: what every holder was asked to erase, what it answered, and the clocks that ask by themselves.
+
+Rules:
+
+    1. What was asked for stays asked for: no record is shared, confirmed or settled on any more once its hospital or
+       its recipient was asked to erase it (ERASED), and an item that is erased is never held again.
+    2. A grant's erase-at asks its recipient by itself at that block time, for every record that was shared under it;
+       if the grant's latest words name a later time, then. Its latest words count, a revocation changes nothing.
+    3. A restriction ends by itself: on the day after its last one the item is asked for again.
+    4. Nobody posts here: the contracts `records` and `erasure` write as they go.
+
+    item status   by                                              next
+    (none)        erasure.ask, or the clock of the grant          ASKED
+    ASKED         erasure.certify, by the holder                  ERASED, final
+    ASKED         erasure.restrict, by the holder                 RESTRICTED
+    RESTRICTED    erasure.certify, by the holder                  ERASED, final
+    RESTRICTED    the day after its last one                      ASKED
+
+    table       key                value
+    erasures    scope, holder      ErasureRow: its items with all their steps
+    open        holder, scope      OpenErasure: where an item is ASKED
+"""
+
+from contracts.consent import Consent
+from contracts.erasures import (
+    ITEMS_MAX,
+    STEPS_MAX,
+    Cause,
+    ErasureEvent,
+    ErasureItem,
+    ErasureRow,
+    ErasureStep,
+    HoldEnds,
+    ListOpen,
+    OpenErasure,
+    RetentionEnds,
+    ShowErasures,
+)
+from contracts.holds import Basis, HolderRole, Kind, begin_ms
+from contracts.identifiers import locate
+from contracts.stays import ShareReceipt, Stay
+from ledger.execution.contract import Contract, Day, Table, clock, query, reject, replace
+
+LIST_ROWS_MAX = 100
+"""Rows of one listing."""
+
+
+class Retention(Contract):
+    """The register of erasures."""
+
+    name = "retention"
+    erasures = Table("erasures", ErasureRow)
+    open_rows = Table("open", OpenErasure)
+
+    @clock
+    def end_retention(self, message: RetentionEnds) -> None:
+        """Ask a recipient to erase what it was given, if its time has come."""
+        erase_at_ms = self.call(Consent).terms(message.grant_id).permission.erase_at_ms
+        if erase_at_ms > self.context.time_ms:
+            self.schedule(erase_at_ms, "end_retention", message)
+            return
+        row = ErasureRow(message.stay_id, message.recipient, message.role, message.subject, ())
+        self.ask(row, ((message.record_id, message.kind),), "retention")
+        if message.kind != "interim-bill":
+            row = ErasureRow(message.claim_id, message.recipient, message.role, message.subject, ())
+            self.ask(row, ((message.claim_id, "claim"),), "retention")
+
+    @clock
+    def end_hold(self, message: HoldEnds) -> None:
+        """Ask again for what no law has the holder keep any more."""
+        row = self._row(message.scope, message.holder)
+        now = self.context.time_ms
+        ended = [
+            item.item
+            for item in row.items
+            if item.status == "RESTRICTED" and begin_ms((item.steps[-1].until_day or 0) + 1) <= now
+        ]
+        if ended:
+            self._step(row, ended, ErasureStep("ASKED", None, None, locate(self.context)), "erasure-asked")
+
+    @query
+    def show(self, message: ShowErasures) -> tuple[ErasureRow, ...]:
+        """Return what was asked about a stay or claim, one row for each holder."""
+        return self.rows(message.scope)
+
+    @query
+    def list_open(self, message: ListOpen) -> tuple[ErasureRow, ...]:
+        """Return what a holder has not answered."""
+        found: list[ErasureRow] = []
+        for _, row in self.open_rows.scan(message.holder):
+            found.append(self._row(row.scope, message.holder))
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
+
+    def rows(self, scope: str) -> tuple[ErasureRow, ...]:
+        """Return what was asked about a stay or claim, by holder."""
+        return tuple(row for _, row in self.erasures.scan(scope))
+
+    def find(self, scope: str, holder: str) -> ErasureRow | None:
+        """Return what a holder was asked about a stay or claim, or None."""
+        return self.erasures.get((scope, holder))
+
+    def is_asked(self, scope: str, item: str, holder: str) -> bool:
+        """Whether a holder was ever asked to erase an item."""
+        row = self.erasures.get((scope, holder))
+        return row is not None and item in [known.item for known in row.items]
+
+    def require_kept(self, scope: str, item: str, *holders: str) -> None:
+        """Reject with ERASED if one of the holders was asked to erase an item."""
+        for holder in holders:
+            if self.is_asked(scope, item, holder):
+                reject("ERASED", f"{item}: {holder} was asked to erase it")
+
+    def ask(self, row: ErasureRow, items: tuple[tuple[str, Kind], ...], cause: Cause) -> int:
+        """Ask a holder for items that it was not asked for before, and return how many these are.
+
+        Args:
+            row: Whose, and of which stay or claim; its own items do not count.
+            items: Their ids and kinds.
+            cause: Why.
+        """
+        known = self.erasures.get((row.scope, row.holder))
+        former = () if known is None else known.items
+        taken = [item.item for item in former]
+        step = ErasureStep("ASKED", None, None, locate(self.context))
+        added = [ErasureItem(item, kind, cause, (step,)) for item, kind in items if item not in taken]
+        if not added:
+            return 0
+        if len(former) + len(added) > ITEMS_MAX:
+            reject("TOO_MANY", f"{row.scope}: expected at most {ITEMS_MAX} items at {row.holder}")
+        merged = tuple(sorted((*former, *added), key=_id))
+        self.erasures.put((row.scope, row.holder), replace(row, items=merged))
+        self.open_rows.put((row.holder, row.scope), OpenErasure(row.scope))
+        self._tell("erasure-asked", row, tuple(item.item for item in added))
+        return len(added)
+
+    def certify(self, row: ErasureRow, items: tuple[str, ...]) -> None:
+        """Enter that a holder has erased items of a row; reject what it was not asked for, or erased already."""
+        for item in items:
+            if self._item(row, item).status == "ERASED":
+                reject("ALREADY_ERASED", f"{item}: {row.holder} has certified it already")
+        self._step(row, list(items), ErasureStep("ERASED", None, None, locate(self.context)), "erasure-certified")
+
+    def restrict(self, row: ErasureRow, items: tuple[str, ...], basis: Basis, until_day: Day) -> None:
+        """Enter that a holder keeps items until a day; reject what is not asked for now."""
+        for item in items:
+            status = self._item(row, item).status
+            if status != "ASKED":
+                reject("WRONG_STATE", f"{item}: expected ASKED, got {status}")
+        step = ErasureStep("RESTRICTED", basis, until_day, locate(self.context))
+        self._step(row, list(items), step, "erasure-restricted")
+        self.schedule(begin_ms(until_day + 1), "end_hold", HoldEnds(row.scope, row.holder))
+
+    def remind(self, share: ShareReceipt, stay: Stay) -> None:
+        """Have the recipient of a share asked to erase it when the grant says so."""
+        actor = self.context.actor(share.recipient)
+        if stay.claim_id is None or actor is None or actor.role not in ("hospital", "insurer", "regulator"):
+            return
+        role: HolderRole = actor.role
+        message = RetentionEnds(
+            share.record_id,
+            share.record_type,
+            share.recipient,
+            role,
+            share.subject,
+            stay.stay_id,
+            stay.claim_id,
+            share.grant_id,
+        )
+        self.schedule(self.call(Consent).terms(share.grant_id).permission.erase_at_ms, "end_retention", message)
+
+    def _item(self, row: ErasureRow, item: str) -> ErasureItem:
+        found = [known for known in row.items if known.item == item]
+        if not found:
+            reject("NOT_ASKED", f"{item}: {row.holder} was not asked to erase it")
+        return found[0]
+
+    def _step(self, row: ErasureRow, items: list[str], step: ErasureStep, event: str) -> None:
+        """Append a step to items of a row, keep the index of what is open, and tell followers."""
+        moved: tuple[ErasureItem, ...] = ()
+        for item in row.items:
+            if item.item not in items:
+                moved = (*moved, item)
+                continue
+            if len(item.steps) >= STEPS_MAX:
+                reject("TOO_MANY", f"{item.item}: expected at most {STEPS_MAX} steps")
+            moved = (*moved, replace(item, steps=(*item.steps, step)))
+        self.erasures.put((row.scope, row.holder), replace(row, items=moved))
+        if [item for item in moved if item.status == "ASKED"]:
+            self.open_rows.put((row.holder, row.scope), OpenErasure(row.scope))
+        else:
+            self.open_rows.delete((row.holder, row.scope))
+        self._tell(event, row, tuple(items))
+
+    def _tell(self, event: str, row: ErasureRow, items: tuple[str, ...]) -> None:
+        self.emit(event, ErasureEvent(row.scope, row.holder, row.subject, items))
+
+    def _row(self, scope: str, holder: str) -> ErasureRow:
+        row = self.erasures.get((scope, holder))
+        assert row is not None, "what is open or restricted was asked for"
+        return row
+
+
+def _id(item: ErasureItem) -> str:
+    return item.item

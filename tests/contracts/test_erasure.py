@@ -1,0 +1,316 @@
+"""Erasure: only its subject asks, every holder answers for itself, holds end, and what is asked for stays asked for."""
+
+import pytest
+from msgspec.structs import replace
+
+from contracts.erasures import Ask, Certify, ErasureRow, ListOpen, Restrict, ShowErasures
+from contracts.grants import Grant
+from contracts.holds import HOLDS, begin_ms, is_last_of_year, year_of
+from contracts.stays import Deliver, ListInbox, ShareView
+from tests.contracts.consortium import BEGUN_MS, Call, Case, Consortium, Figure
+
+PAYABLE = Figure.draw(206_000, "payable")
+DAY_MS = 86_400_000
+LAST_OF_2031 = 22_644
+"""2031-12-31."""
+
+
+@pytest.fixture
+def case(chain: Consortium) -> Case:
+    return chain.case(chain.consent(), chain.policy())
+
+
+def settle(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    chain.do(*chain.discharge(case))
+    chain.do(*chain.deliver(case), chain.settle(case, chain.outcome(case, PAYABLE)))
+
+
+def ids(case: Case) -> tuple[str, ...]:
+    return tuple(record_id for _, record_id in case.records)
+
+
+def ask(case: Case, *record_ids: str, holder: str | None = None, signer: str | None = None) -> Call:
+    message = Ask(case.stay_id, tuple(sorted(record_ids or ids(case))), holder)
+    return signer or case.customer, "erasure.ask", message
+
+
+def certify(holder: str, scope: str, *items: str) -> Call:
+    return holder, "erasure.certify", Certify(scope, tuple(sorted(items)))
+
+
+def restrict(holder: str, scope: str, basis: str, until_day: int, *items: str) -> Call:
+    return holder, "erasure.restrict", Restrict(scope, tuple(sorted(items)), basis, until_day)  # type: ignore[arg-type]
+
+
+def rows(chain: Consortium, scope: str) -> dict[str, ErasureRow]:
+    found = chain.ask("retention.show", ShowErasures(scope), tuple[ErasureRow, ...])
+    return {row.holder: row for row in found}
+
+
+def statuses(chain: Consortium, scope: str, holder: str) -> list[str]:
+    return [item.status for item in rows(chain, scope)[holder].items]
+
+
+def list_open(chain: Consortium, holder: str) -> list[str]:
+    return [row.scope for row in chain.ask("retention.list_open", ListOpen(holder), tuple[ErasureRow, ...])]
+
+
+# ------------------------------------------------------------------------------------------------------ who may ask
+
+
+@pytest.mark.parametrize("stranger", ["hospital-a", "hospital-b", "insurer-a", "insurer-b", "regulator", "rail"])
+def test_nobody_but_its_subject_may_ask_and_the_refusal_is_a_receipt(
+    chain: Consortium, case: Case, stranger: str
+) -> None:
+    settle(chain, case)
+    assert chain.post(ask(case, signer=stranger)) == ["FORBIDDEN"]
+    assert "expected the signature of its subject" in chain.reason()
+    assert rows(chain, case.stay_id) == {}
+
+
+def test_another_customer_may_not_ask(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    other = chain.consent()
+    assert chain.post(ask(case, signer=other.subject)) == ["FORBIDDEN"]
+    assert rows(chain, case.stay_id) == {}
+
+
+def test_what_does_not_exist_or_is_of_another_stay_is_refused(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    assert chain.post(ask(case, "record-000000000000")) == ["UNKNOWN_RECORD"]
+    foreign = Ask("stay-000000000000", ids(case), None)
+    assert chain.post((case.customer, "erasure.ask", foreign)) == ["FOREIGN_STAY"]
+    unsorted = Ask(case.stay_id, tuple(sorted(ids(case), reverse=True)), None)
+    assert chain.post((case.customer, "erasure.ask", unsorted)) == ["UNSORTED"]
+    assert chain.post(ask(case, holder="insurer-b")) == ["UNKNOWN_HOLDER"]
+    assert "hospital-a or insurer-a" in chain.reason()
+
+
+# -------------------------------------------------------------------------------------------------- asking
+
+
+def test_every_holder_is_asked_and_what_was_made_of_the_claim_too(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    assert sorted(rows(chain, case.stay_id)) == ["hospital-a", "insurer-a"]
+    assert statuses(chain, case.stay_id, "hospital-a") == ["ASKED"] * 4
+    assert [item.kind for item in rows(chain, case.claim_id)["insurer-a"].items] == ["claim"]
+    assert list_open(chain, "hospital-a") == [case.stay_id]
+    assert list_open(chain, "insurer-a") == [case.claim_id, case.stay_id]
+    assert chain.events() == ["erasure-asked"] * 3
+
+
+def test_one_holder_can_be_asked_alone(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case, holder="insurer-a"))
+    assert sorted(rows(chain, case.stay_id)) == ["insurer-a"]
+    chain.do(ask(case, case.record("invoice")))
+    assert statuses(chain, case.stay_id, "hospital-a") == ["ASKED"]
+
+
+def test_before_anything_is_shared_only_the_hospital_has_it(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    chain.do(ask(case, case.record("admission")))
+    assert sorted(rows(chain, case.stay_id)) == ["hospital-a"]
+    assert rows(chain, case.claim_id) == {}
+
+
+def test_asking_again_is_refused_and_changes_nothing(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    before = rows(chain, case.stay_id)
+    assert chain.post(ask(case)) == ["ALREADY_ASKED"]
+    assert rows(chain, case.stay_id) == before
+
+
+# ------------------------------------------------------------------------------------------------- what it stops
+
+
+def test_a_record_that_is_asked_for_is_never_shared_again(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    chain.do(*chain.discharge(case)[:4])
+    chain.do(ask(case, case.record("admission")))
+    assert chain.post(chain.share(case, case.record("admission"))) == ["ERASED"]
+    chain.do(certify("hospital-a", case.stay_id, case.record("admission")))
+    assert chain.post(chain.share(case, case.record("admission"))) == ["ERASED"]
+    chain.do(chain.share(case, case.record("invoice")))
+
+
+def test_a_share_under_way_is_withheld_and_not_confirmed_any_more(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    chain.do(*chain.discharge(case))
+    record_id = case.record("invoice")
+    chain.do(ask(case, record_id))
+    inbox = chain.ask("records.inbox", ListInbox("insurer-a"), tuple[ShareView, ...])
+    assert record_id not in [view.share.record_id for view in inbox]
+    assert chain.post(("insurer-a", "records.deliver", Deliver(record_id))) == ["ERASED"]
+
+
+def test_nothing_is_settled_on_what_was_asked_for_in_the_same_block_too(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    chain.do(*chain.discharge(case))
+    chain.do(*chain.deliver(case))
+    settlement = chain.settle(case, chain.outcome(case, PAYABLE))
+    assert chain.post(ask(case, case.record("invoice")), settlement) == ["OK", "ERASED"]
+    assert chain.view(case).settlements == ()
+
+
+def test_what_was_settled_before_stands_and_is_paid(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    payment = chain.view(case).claim.payments[0]
+    chain.do(chain.pay(payment, "accepted"), chain.pay(payment, "paid"))
+    assert chain.view(case).status == "PAID"
+
+
+# ------------------------------------------------------------------------------------------------------- answers
+
+
+def test_a_holder_certifies_once_and_for_itself_alone(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    for stranger in ("hospital-b", "insurer-b", "regulator", case.customer):
+        assert chain.post(certify(stranger, case.stay_id, *ids(case))) == ["NOT_ASKED"]
+    chain.do(certify("hospital-a", case.stay_id, *ids(case)))
+    assert statuses(chain, case.stay_id, "hospital-a") == ["ERASED"] * 4
+    assert statuses(chain, case.stay_id, "insurer-a") == ["ASKED"] * 4
+    assert list_open(chain, "hospital-a") == []
+    assert chain.post(certify("hospital-a", case.stay_id, *ids(case))) == ["ALREADY_ERASED"]
+
+
+def test_nobody_certifies_what_was_not_asked_for(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    assert chain.post(certify("hospital-a", case.stay_id, *ids(case))) == ["NOT_ASKED"]
+    chain.do(ask(case, case.record("invoice")))
+    assert chain.post(certify("hospital-a", case.stay_id, case.record("admission"))) == ["NOT_ASKED"]
+
+
+def test_a_restriction_names_its_basis_and_day(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    chain.do(restrict("insurer-a", case.stay_id, "insurance-claim-file", LAST_OF_2031, *ids(case)))
+    item = rows(chain, case.stay_id)["insurer-a"].items[0]
+    assert (item.status, item.steps[-1].basis, item.steps[-1].until_day) == (
+        "RESTRICTED",
+        "insurance-claim-file",
+        LAST_OF_2031,
+    )
+    assert list_open(chain, "insurer-a") == [case.claim_id]
+    assert chain.post(chain.share(case, case.record("invoice"))) == ["ERASED"]
+
+
+@pytest.mark.parametrize(
+    ("holder", "basis", "until_day", "code"),
+    [
+        ("hospital-a", "insurance-claim-file", LAST_OF_2031, "NO_HOLD"),
+        ("hospital-a", "medical-records", LAST_OF_2031, "NO_HOLD"),  # not for invoices
+        ("insurer-a", "insurance-claim-file", LAST_OF_2031 - 1, "HOLD_ENDS"),
+        ("insurer-a", "insurance-claim-file", 20_453, "HOLD_ENDS"),  # 2025-12-31, before the chain began
+        ("insurer-a", "insurance-claim-file", 25_202, "HOLD_ENDS"),  # 2038-12-31: too long
+    ],
+)
+def test_a_hold_that_the_table_does_not_give_is_refused(
+    chain: Consortium, case: Case, holder: str, basis: str, until_day: int, code: str
+) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    invoice = case.record("invoice")
+    assert chain.post(restrict(holder, case.stay_id, basis, until_day, invoice)) == [code]
+    assert statuses(chain, case.stay_id, holder) == ["ASKED"] * 4
+
+
+def test_a_hold_ends_by_itself_on_an_idle_chain_and_the_holder_is_asked_again(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    chain.do(restrict("insurer-a", case.claim_id, "insurance-claim-file", LAST_OF_2031, case.claim_id))
+    due = chain.application.next_due_ms()
+    assert due is not None
+    span = begin_ms(LAST_OF_2031 + 1) - chain.application.time_ms
+    chain.do(after_ms=span - 1)
+    assert statuses(chain, case.claim_id, "insurer-a") == ["RESTRICTED"]
+    chain.do(after_ms=1)
+    assert statuses(chain, case.claim_id, "insurer-a") == ["ASKED"]
+    assert case.claim_id in list_open(chain, "insurer-a")
+    chain.do(certify("insurer-a", case.claim_id, case.claim_id))
+    steps = rows(chain, case.claim_id)["insurer-a"].items[0].steps
+    assert [step.status for step in steps] == ["ASKED", "RESTRICTED", "ASKED", "ERASED"]
+
+
+def test_the_rail_answers_with_the_claim_and_only_then(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    answer = certify("rail", case.claim_id, case.claim_id)
+    assert chain.post(answer) == ["NOT_ASKED"]
+    chain.do(ask(case))
+    chain.do(answer)
+    assert statuses(chain, case.claim_id, "rail") == ["ERASED"]
+    assert rows(chain, case.claim_id)["rail"].subject == case.customer
+
+
+# ------------------------------------------------------------------------------------------------------ retention
+
+
+def retained(chain: Consortium, days: int) -> tuple[Grant, Case]:
+    """Return a settled case whose grant has its recipient erase after so many days."""
+    customer, enrolment = chain.enrol("insurer-a")
+    chain.do(enrolment)
+    grant = chain.grant(customer)
+    permission = replace(grant.permission, erase_at_ms=BEGUN_MS + days * DAY_MS)
+    grant = replace(grant, permission=permission)
+    chain.do((customer, "consent.grant", grant), chain.link(grant, "hospital-a"), chain.link(grant, "insurer-a"))
+    case = chain.case(grant, chain.policy())
+    settle(chain, case)
+    return grant, case
+
+
+def test_the_day_of_the_grant_asks_its_recipient_by_itself(chain: Consortium) -> None:
+    _, case = retained(chain, 30)
+    assert chain.application.next_due_ms() == BEGUN_MS + 30 * DAY_MS
+    chain.do(after_ms=31 * DAY_MS)
+    assert statuses(chain, case.stay_id, "insurer-a") == ["ASKED"] * 4
+    assert "hospital-a" not in rows(chain, case.stay_id)
+    assert {item.cause for item in rows(chain, case.stay_id)["insurer-a"].items} == {"retention"}
+    assert statuses(chain, case.claim_id, "insurer-a") == ["ASKED"]
+
+
+def test_an_amendment_that_keeps_longer_moves_the_day_and_a_revocation_does_not(chain: Consortium) -> None:
+    grant, case = retained(chain, 30)
+    longer = replace(
+        grant,
+        version=2,
+        previous_version=1,
+        permission=replace(grant.permission, erase_at_ms=BEGUN_MS + 60 * DAY_MS),
+    )
+    chain.do((case.customer, "consent.grant", longer))
+    chain.do(after_ms=31 * DAY_MS)
+    assert rows(chain, case.stay_id) == {}
+    assert chain.application.next_due_ms() == BEGUN_MS + 60 * DAY_MS
+    chain.do(after_ms=30 * DAY_MS)
+    assert statuses(chain, case.stay_id, "insurer-a") == ["ASKED"] * 4
+
+
+def test_what_the_customer_asked_for_before_is_not_asked_for_twice(chain: Consortium) -> None:
+    _, case = retained(chain, 30)
+    chain.do(ask(case))
+    chain.do(certify("insurer-a", case.stay_id, *ids(case)))
+    chain.do(after_ms=31 * DAY_MS)
+    assert statuses(chain, case.stay_id, "insurer-a") == ["ERASED"] * 4
+    assert chain.faults == ()
+
+
+# ------------------------------------------------------------------------------------------------------ the table
+
+
+def test_the_table_says_every_basis_once_in_two_languages() -> None:
+    assert len({hold.basis for hold in HOLDS}) == len(HOLDS)
+    for hold in HOLDS:
+        assert hold.law_zh.startswith("《")
+        assert hold.law_en.isascii()
+        assert 1 <= hold.years <= hold.years_max
+
+
+def test_civil_years_end_where_they_do() -> None:
+    assert is_last_of_year(LAST_OF_2031)
+    assert not is_last_of_year(LAST_OF_2031 + 1)
+    assert (year_of(LAST_OF_2031), year_of(LAST_OF_2031 + 1)) == (2031, 2032)
+    assert begin_ms(0) == -8 * 3_600_000
