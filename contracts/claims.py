@@ -221,10 +221,10 @@ class Claims(Contract):
         self.idempotency.put(message.idempotency_key, KeyUse(message.payment_id))
         claim = self._claim(payment.claim_id)
         if moved.status == "paid":
-            claim, moved = self.call(Registers).add_paid(claim, moved)
+            claim, moved = self.call(Registers).add_paid(claim, moved, self._currency(moved))
         elif payment.status == "paid":
             paid = [other for other in self._payments(claim) if other.status == "paid"]
-            claim, moved = self.call(Registers).take_back(claim, moved, paid)
+            claim, moved = self.call(Registers).take_back(claim, moved, self._currency(moved), paid)
         self.payments.put(message.payment_id, moved)
         claim = self._follow(claim, moved)
         self._emit_payment(claim, moved)
@@ -334,6 +334,7 @@ class Claims(Contract):
             "due",
             None,
             None,
+            (),
             (PaymentStep("due", None, outcome.payee_version, locate(self.context)),),
         )
         claim = replace(claim, payments=(*claim.payments, message.payment_id))
@@ -412,6 +413,9 @@ class Claims(Contract):
         settlement = self.settlements.get((claim_id, version))
         assert settlement is not None, "a claim names a settlement that exists"
         return settlement
+
+    def _currency(self, payment: Payment) -> str:
+        return self._settlement(payment.claim_id, payment.settlement_version).outcome.currency
 
     def _former(self, claim: Claim) -> Settlement | None:
         return None if claim.settlement_version == 0 else self._settlement(claim.claim_id, claim.settlement_version)

@@ -5,7 +5,7 @@ A status here is the status as it stands: ASSEMBLING is derived from the stays' 
 
 from typing import Literal
 
-from contracts.identifiers import ClaimId, PaymentId, Place
+from contracts.identifiers import ClaimId, Currency, PaymentId, Place
 from contracts.settlements import Claim, ClaimStatus, Payment, Sequence, Settlement, Year
 from ledger.execution.contract import Name, Struct
 
@@ -36,6 +36,21 @@ class FindTotal(Struct):
 
     insurer: Name
     year: Year
+    currency: Currency
+
+
+class FindYear(Struct):
+    """Query `registers.year`."""
+
+    insurer: Name
+    year: Year
+
+
+class FindNumbered(Struct):
+    """Query `registers.numbered`: the claim of one number."""
+
+    insurer: Name
+    number: Sequence
 
 
 class CountClaims(Struct):

@@ -1,4 +1,4 @@
-"""How a payment moves, what that makes of its claim, and into which year it counts.
+"""How a payment moves, and what that makes of its claim.
 
     status      may become                              idempotency key
     due         accepted, unknown, paid, rejected       a fresh one
@@ -17,8 +17,8 @@ These are functions of what they are given; the contract `claims` reads the tabl
 """
 
 from contracts.identifiers import Place
-from contracts.settlements import STEPS_MAX, ClaimStatus, Pay, Payment, PaymentStep, Total
-from ledger.execution.contract import add_commitments, reject, replace, subtract_commitments
+from contracts.settlements import STEPS_MAX, ClaimStatus, Pay, Payment, PaymentStep
+from ledger.execution.contract import reject, replace
 
 ATTEMPTED = ("accepted", "unknown", "paid", "rejected")
 NEXT_STATUSES = (
@@ -31,9 +31,6 @@ NEXT_STATUSES = (
 )
 OPEN_STATUSES = ("due", "returned", "rejected")
 """No attempt is under way: the next receipt begins one, under a fresh key."""
-
-UTC_OFFSET_MS = 8 * 60 * 60 * 1000
-DAY_MS = 24 * 60 * 60 * 1000
 
 
 def move_payment(payment: Payment, message: Pay, place: Place, *, is_key_fresh: bool) -> Payment:
@@ -84,25 +81,3 @@ def derive_status(payments: list[Payment], *, is_pended: bool) -> ClaimStatus:
     if is_pended:
         return "PENDED"
     return "PAID" if payments else "SETTLED"
-
-
-def count_payment(total: Total, payment: Payment, claims: int) -> Total:
-    """Return a year's total with a paid payment, and `claims` more claims."""
-    paid = add_commitments(total.paid, payment.amount)
-    return Total(total.claims + claims, total.payments + 1, paid)
-
-
-def discount_payment(total: Total, payment: Payment) -> Total:
-    """Return a year's total without a returned payment."""
-    return Total(total.claims, total.payments - 1, subtract_commitments(total.paid, payment.amount))
-
-
-def civil_year(time_ms: int) -> int:
-    """Return the calendar year of a block time at UTC+8 (days to civil, after Howard Hinnant's algorithm)."""
-    shifted = (time_ms + UTC_OFFSET_MS) // DAY_MS + 719_468
-    era = shifted // 146_097
-    day_of_era = shifted - era * 146_097
-    year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    begins_in_march = year_of_era + era * 400
-    return begins_in_march + 1 if day_of_year >= 306 else begins_in_march

@@ -4,24 +4,37 @@ Rules:
 
     1. Every claim is numbered in its insurer's register, from 0, without a gap: the count is an entry of the state,
        so an auditor can prove it, draw a sample from it, and prove that nothing was left out.
-    2. A year's total counts what the rail said was paid in that calendar year at UTC+8, as a sum of commitments: it
-       can be opened as a whole without opening a claim. A return takes back what its payment had added.
-    3. A claim counts once, in the year of its first payout, until its last payout is returned.
-    4. Nobody posts here: the contract `claims` writes as it goes.
+    2. A month's total counts what the rail said was paid in that calendar month at UTC+8, as a sum of commitments: it
+       can be opened as a whole without opening a claim. A return takes back what its payment had added; once the
+       year's report is published, it counts against the month in which it comes back.
+    3. A claim counts once, in the month of its first payout that counts, until its last payout is returned.
+    4. Nobody posts here: the contracts `claims` and `reports` write as they go.
 
     table            key                       value
     register         insurer, number           RegisterRow
     register_heads   insurer                   RegisterHead: the count
-    totals           insurer, year             Total
+    years            insurer, year             YearHead: the currencies paid in
+    totals           insurer, year, currency   YearTotal: its months
     by_customer      customer, claim id        RegisterRow
     by_hospital      hospital, claim id        RegisterRow
     by_status        written status, claim id  RegisterRow
 """
 
-from contracts.listings import CountClaims, FindTotal, ListClaims
-from contracts.payments import civil_year, count_payment, discount_payment
-from contracts.settlements import Claim, Payment, RegisterHead, RegisterRow, Total
-from ledger.execution.contract import IDENTITY, Contract, Table, query, replace
+from contracts.listings import CountClaims, FindNumbered, FindTotal, FindYear, ListClaims
+from contracts.settlements import Claim, Month, Payment, RegisterHead, RegisterRow
+from contracts.totals import (
+    EMPTY_YEAR,
+    MonthTotal,
+    YearHead,
+    YearTotal,
+    adjust_payment,
+    civil_month,
+    count_claims,
+    count_payment,
+    discount_payment,
+    put_month,
+)
+from ledger.execution.contract import Contract, Table, query, reject, replace
 
 LIST_ROWS_MAX = 100
 """Rows of one page of a listing."""
@@ -33,15 +46,26 @@ class Registers(Contract):
     name = "registers"
     register = Table("register", RegisterRow)
     register_heads = Table("register_heads", RegisterHead)
-    totals = Table("totals", Total)
+    years = Table("years", YearHead)
+    totals = Table("totals", YearTotal)
     by_customer = Table("by_customer", RegisterRow)
     by_hospital = Table("by_hospital", RegisterRow)
     by_status = Table("by_status", RegisterRow)
 
     @query
-    def total(self, message: FindTotal) -> Total:
-        """Return what an insurer paid in a calendar year."""
-        return self._total(message.insurer, message.year)
+    def year(self, message: FindYear) -> YearHead:
+        """Return in which currencies an insurer paid in a calendar year."""
+        return self._year(message.insurer, message.year)
+
+    @query
+    def total(self, message: FindTotal) -> YearTotal:
+        """Return what an insurer paid in a calendar year and currency."""
+        return self._total(message.insurer, message.year, message.currency)
+
+    @query
+    def numbered(self, message: FindNumbered) -> RegisterRow | None:
+        """Return the claim of a number in an insurer's register, or None."""
+        return self.register.get((message.insurer, message.number))
 
     @query
     def count(self, message: CountClaims) -> RegisterHead:
@@ -81,36 +105,88 @@ class Registers(Contract):
                 break
         return found
 
-    def add_paid(self, claim: Claim, payment: Payment) -> tuple[Claim, Payment]:
-        """Count a payment that was just paid; return claim and payment with the year they count in."""
-        year = civil_year(self.context.time_ms)
-        is_first = claim.counted_year is None and payment.direction == "payout"
-        total = count_payment(self._total(claim.insurer, year), payment, 1 if is_first else 0)
-        self.totals.put((claim.insurer, year), total)
-        return (replace(claim, counted_year=year) if is_first else claim), replace(payment, counted_year=year)
+    def add_paid(self, claim: Claim, payment: Payment, currency: str) -> tuple[Claim, Payment]:
+        """Count a payment that was just paid; return claim and payment with the month they count in."""
+        month = civil_month(self.context.time_ms)
+        is_first = claim.counted is None and payment.direction == "payout"
+        total = count_claims(self._month(claim.insurer, month, currency), 1 if is_first else 0)
+        self._put_month(claim.insurer, month, currency, count_payment(total, payment))
+        return (replace(claim, counted=month) if is_first else claim), replace(payment, counted=month)
 
-    def take_back(self, claim: Claim, payment: Payment, paid: list[Payment]) -> tuple[Claim, Payment]:
-        """Take back a payment that was just returned.
+    def take_back(self, claim: Claim, payment: Payment, currency: str, paid: list[Payment]) -> tuple[Claim, Payment]:
+        """Take back a payment that was just returned, from its month or, if that is published, from this one.
 
         Args:
             claim: The payment's claim.
             payment: The returned payment.
+            currency: Of its settlement.
             paid: The claim's payments in force before the return, this one among them.
         """
-        assert payment.counted_year is not None, "what was paid was counted"
-        payouts = [other for other in paid if other.direction == "payout"]
-        is_last = payment.direction == "payout" and len(payouts) == 1
-        total = discount_payment(self._total(claim.insurer, payment.counted_year), payment)
-        self.totals.put((claim.insurer, payment.counted_year), total)
-        payment = replace(payment, counted_year=None)
-        if not is_last or claim.counted_year is None:
-            return claim, payment
-        total = self._total(claim.insurer, claim.counted_year)
-        self.totals.put((claim.insurer, claim.counted_year), replace(total, claims=total.claims - 1))
-        return replace(claim, counted_year=None), payment
+        month = payment.counted
+        assert month is not None, "what was paid was counted"
+        if self._total(claim.insurer, month.year, currency).is_published:
+            month = civil_month(self.context.time_ms)
+            payment = replace(payment, adjusted=(*payment.adjusted, month))
+            total = adjust_payment(self._month(claim.insurer, month, currency), payment)
+        else:
+            total = discount_payment(self._month(claim.insurer, month, currency), payment)
+        self._put_month(claim.insurer, month, currency, total)
+        others = [other for other in paid if other.payment_id != payment.payment_id and other.direction == "payout"]
+        payment = replace(payment, counted=None)
+        return self._recount(claim, currency, [other.counted for other in others if other.counted is not None]), payment
+
+    def close_year(self, insurer: str, year: int, currency: str) -> YearTotal:
+        """Let a year's totals stand as they are from now on, and return them; reject a year that has none."""
+        total = self.totals.get((insurer, year, currency))
+        if total is None:
+            reject("NOTHING_PAID", f"{insurer}: nothing was paid in {year} in {currency}")
+        self.totals.put((insurer, year, currency), replace(total, is_published=True))
+        return total
+
+    def _recount(self, claim: Claim, currency: str, others: list[Month]) -> Claim:
+        """Return a claim with the month it counts in, after one of its payouts was taken back.
+
+        Args:
+            claim: Before.
+            currency: Of its settlements.
+            others: The months that its other payouts count in.
+        """
+        former = claim.counted
+        if former is None or former in others:
+            return claim
+        if self._total(claim.insurer, former.year, currency).is_published:
+            return claim if others else replace(claim, counted=None)
+        left = count_claims(self._month(claim.insurer, former, currency), -1)
+        self._put_month(claim.insurer, former, currency, left)
+        changing = [
+            (month.year, month.month)
+            for month in others
+            if not self._total(claim.insurer, month.year, currency).is_published
+        ]
+        if not changing:
+            return replace(claim, counted=None)
+        year, number = min(changing)
+        month = Month(year, number)
+        self._put_month(claim.insurer, month, currency, count_claims(self._month(claim.insurer, month, currency), 1))
+        return replace(claim, counted=month)
 
     def _head(self, insurer: str) -> RegisterHead:
         return self.register_heads.get(insurer) or RegisterHead(0)
 
-    def _total(self, insurer: str, year: int) -> Total:
-        return self.totals.get((insurer, year)) or Total(0, 0, IDENTITY)
+    def _year(self, insurer: str, year: int) -> YearHead:
+        return self.years.get((insurer, year)) or YearHead(())
+
+    def _total(self, insurer: str, year: int, currency: str) -> YearTotal:
+        return self.totals.get((insurer, year, currency)) or EMPTY_YEAR
+
+    def _month(self, insurer: str, month: Month, currency: str) -> MonthTotal:
+        return self._total(insurer, month.year, currency).months[month.month - 1]
+
+    def _put_month(self, insurer: str, month: Month, currency: str, changed: MonthTotal) -> None:
+        total = self._total(insurer, month.year, currency)
+        assert not total.is_published, "a published year does not change"
+        head = self._year(insurer, month.year)
+        if currency not in head.currencies:
+            currencies = tuple(sorted((*head.currencies, currency)))
+            self.years.put((insurer, month.year), YearHead(currencies))
+        self.totals.put((insurer, month.year, currency), put_month(total, month, changed))

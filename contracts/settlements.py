@@ -1,4 +1,4 @@
-"""What the chain keeps of a claim: its steps, its settlements, its payments, and the totals of a year.
+"""What the chain keeps of a claim: its steps, its settlements, its payments, and its places in registers.
 
 No amount stands here. A settlement's figures are commitments to amounts that add up on the chain; the case, the
 decision and the customer's openings are hashes of what the parties hold.
@@ -32,6 +32,14 @@ Disposition = Literal["payout", "recovery", "none"]
 PaymentStatus = Literal["due", "accepted", "unknown", "paid", "returned", "rejected"]
 Sequence = Annotated[int, Meta(ge=0, le=2**31)]
 Year = Annotated[int, Meta(ge=1970, le=9999)]
+
+
+class Month(Struct):
+    """A calendar month at UTC+8."""
+
+    year: Year
+    month: Annotated[int, Meta(ge=1, le=12)]
+
 
 STAYS_MAX = 8
 """Encounters of one claim: transfers and readmissions."""
@@ -208,8 +216,8 @@ class Claim(Struct):
     settlement_version: Sequence
     """0 before the first."""
     payments: tuple[PaymentId, ...]
-    counted_year: Year | None
-    """The year whose totals count the claim as paid."""
+    counted: Month | None
+    """The month that counts the claim as paid: of its first payout that counts."""
     steps: Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
 
 
@@ -252,20 +260,11 @@ class Payment(Struct):
     status: PaymentStatus
     idempotency_key: Hash | None
     """Of the current attempt."""
-    counted_year: Year | None
-    """The year whose totals hold it, while it is paid."""
+    counted: Month | None
+    """The month that it counts in, while it is paid."""
+    adjusted: tuple[Month, ...]
+    """The months that its returns count against, because the year it counted in was published."""
     steps: Annotated[tuple[PaymentStep, ...], Meta(max_length=STEPS_MAX)]
-
-
-class Total(Struct):
-    """Table `totals` of `registers`: what an insurer paid in a calendar year at UTC+8, by the rail's receipts."""
-
-    claims: Sequence
-    """Claims with a payment in force that were first paid in this year."""
-    payments: Sequence
-    """Payouts and recoveries in force."""
-    paid: Point
-    """The sum of their amounts, recoveries negative."""
 
 
 class RegisterHead(Struct):

@@ -61,6 +61,7 @@ from ledger.execution.primitives import (
     verify,
     verify_amount,
     verify_difference,
+    verify_total,
 )
 from ledger.execution.state import Key, KeyPart, Overlay, decode_key, encode_key, encode_prefix, encode_start
 from ledger.genesis import Genesis, Organisation, SealKey
@@ -123,6 +124,7 @@ __all__ = [
     "verify",
     "verify_amount",
     "verify_difference",
+    "verify_total",
 ]
 
 V = TypeVar("V")

@@ -37,6 +37,7 @@ PLATFORM_MODULES: Final = (
     "ledger.crypto.commitments",
     "ledger.crypto.hashes",
     "ledger.crypto.signatures",
+    "ledger.crypto.totals",
     "ledger.errors",
     "ledger.execution.contract",
     "ledger.execution.executor",

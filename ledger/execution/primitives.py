@@ -7,7 +7,7 @@ is done in C. The functions do what those of `ledger.codec` and `ledger.crypto` 
 from typing import Final, TypeVar
 
 from ledger import codec
-from ledger.crypto import commitments, hashes, signatures
+from ledger.crypto import commitments, hashes, signatures, totals
 from ledger.crypto.signatures import Purpose
 from ledger.errors import VerificationError
 from ledger.execution.meter import charge
@@ -20,6 +20,8 @@ SIGNATURE_UNITS: Final = 600
 """One Ed25519 verification, about 60 us."""
 POINT_UNITS: Final = 500
 """One subgroup check or scalar multiplication, about 50 us."""
+TOTAL_UNITS: Final = 13 * POINT_UNITS
+"""A total's proof: three multiplications, and ten subgroup checks, those inside them included."""
 
 
 def encode(value: object) -> bytes:
@@ -90,3 +92,9 @@ def verify_difference(commitment: bytes, amount: int, blinding: int) -> None:
     """Check the opening of a signed difference; raises `VerificationError`."""
     charge(3 * POINT_UNITS)
     commitments.verify_difference(commitment, amount, blinding)
+
+
+def verify_total(commitment: bytes, total: int, context: bytes, proof: bytes) -> None:
+    """Check a proof that a commitment is to this total; raises `VerificationError`."""
+    charge(TOTAL_UNITS + len(context) // BYTES_PER_UNIT)
+    totals.verify_total(commitment, total, context, proof)

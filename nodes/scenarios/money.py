@@ -8,8 +8,7 @@ money    a commitment of a settlement does not open to what the insurer decided;
 from collections import defaultdict
 
 from contracts.listings import FindTotal
-from contracts.payments import civil_year
-from contracts.settlements import Total
+from contracts.totals import YearTotal, civil_month, sum_year
 from ledger.codec import decode
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY, add_commitments, verify_difference
 from ledger.errors import VerificationError
@@ -77,8 +76,8 @@ def _check_insurer(
     _check_sum(point, amount, blinding, f"the commitments of {insurer}")
     view = town.view(insurer)
     assert view is not None, "an honest node is up at the end"
-    year = civil_year(view.time_ms)
-    total = view.query("registers", "total", FindTotal(insurer, year), Total)
+    year = civil_month(view.time_ms).year
+    total = sum_year(view.query("registers", "total", FindTotal(insurer, year, "CNY"), YearTotal))
     _check_sum(total.paid, amount, moved_blinding, f"the total of {insurer} for {year}")
     return amount
 

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from contracts.identifiers import Place
 from contracts.listings import FindTotal
-from contracts.payments import NEXT_STATUSES, OPEN_STATUSES, civil_year, derive_status, move_payment
+from contracts.payments import NEXT_STATUSES, OPEN_STATUSES, derive_status, move_payment
 from contracts.policies import NamePayee
-from contracts.settlements import Pay, Payment, Redirect, Total
+from contracts.settlements import Month, Pay, Payment, Redirect
+from contracts.totals import EMPTY_MONTH, MonthTotal, YearTotal, civil_month, sum_year
 from ledger.crypto.commitments import IDENTITY, verify_difference
 from ledger.errors import ContractError
 from tests.contracts.consortium import BEGUN_MS, YEAR_MS, Case, Consortium, Figure, digest
@@ -36,8 +37,8 @@ def payment_id(chain: Consortium, case: Case) -> str:
     return chain.view(case).claim.payments[-1]
 
 
-def total(chain: Consortium, year: int = 2026) -> Total:
-    return chain.ask("registers.total", FindTotal("insurer-a", year), Total)
+def total(chain: Consortium, year: int = 2026) -> MonthTotal:
+    return sum_year(chain.ask("registers.total", FindTotal("insurer-a", year, "CNY"), YearTotal))
 
 
 def due() -> Payment:
@@ -53,6 +54,7 @@ def due() -> Payment:
         "due",
         None,
         None,
+        (),
         (),
     )
 
@@ -142,7 +144,7 @@ def test_a_years_total_is_the_sum_of_what_was_paid(chain: Consortium) -> None:
 
 
 def test_what_is_settled_and_not_paid_does_not_count(chain: Consortium, case: Case) -> None:
-    assert total(chain) == Total(0, 0, IDENTITY)
+    assert total(chain) == EMPTY_MONTH
     assert chain.view(case).status == "SETTLED"
 
 
@@ -151,15 +153,15 @@ def test_a_return_leaves_the_year_it_was_counted_in(chain: Consortium, case: Cas
     chain.do(chain.pay(paying, "paid"))
     assert total(chain).claims == 1
     chain.do(chain.pay(paying, "returned"), after_ms=YEAR_MS)
-    assert total(chain) == Total(0, 0, IDENTITY)
+    assert total(chain) == EMPTY_MONTH
     chain.do(chain.pay(paying, "paid", key="second"))
     assert (total(chain, 2026).claims, total(chain, 2027).claims) == (0, 1)
 
 
 @given(st.integers(min_value=0, max_value=2**42))
-def test_a_calendar_year_is_that_at_utc_plus_8(time_ms: int) -> None:
-    china = dt.timezone(dt.timedelta(hours=8))
-    assert civil_year(time_ms) == dt.datetime.fromtimestamp(time_ms // 1_000, china).year
+def test_a_calendar_month_is_that_at_utc_plus_8(time_ms: int) -> None:
+    moment = dt.datetime.fromtimestamp(time_ms // 1_000, dt.timezone(dt.timedelta(hours=8)))
+    assert civil_month(time_ms) == Month(moment.year, moment.month)
 
 
 # ------------------------------------------------------------------------------------------- every order of receipts

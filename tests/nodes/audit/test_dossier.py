@@ -252,7 +252,7 @@ def test_what_is_not_needed_is_refused(settled: Settled) -> None:
     dossier = settled.dossier
     refused(with_evidence(dossier, zero_blindings=(bytes(32),)), settled, "zero_blindings")
     claim = evidence_of(dossier).claim
-    refused(with_evidence(dossier, claim=replace(claim, counted_year=None)), settled, "claims has not these")
+    refused(with_evidence(dossier, claim=replace(claim, counted=None)), settled, "claims has not these")
 
 
 # ------------------------------------------------------------------------------------------- who certified

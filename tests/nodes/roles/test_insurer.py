@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from contracts.adjudication.case import Review
 from contracts.adjudication.engine import adjudicate
 from contracts.listings import FindTotal
-from contracts.settlements import Outcome, Total
+from contracts.settlements import Outcome
+from contracts.totals import YearTotal, sum_year
 from contracts.stays import ShowStay, StayView
 from ledger.codec import encode
 from ledger.crypto.commitments import add_commitments
@@ -191,7 +192,7 @@ def test_the_year_of_the_insurer_adds_up_to_what_was_paid(lane: Lane) -> None:
     lane.run()
     lane.desk.discharge(number, discharge(**plain_bill("1100.00", "0099")))
     lane.run()
-    total = lane.town.query("registers", "total", FindTotal("insurer-a", 2026), Total)
+    total = sum_year(lane.town.query("registers", "total", FindTotal("insurer-a", 2026, "CNY"), YearTotal))
     sum_of = lane.bank.moves[0].opening, lane.bank.moves[1].opening
     assert (total.claims, total.payments) == (2, 2)
     assert total.paid == add_commitments(*(lane.claims()[index].payments[0].amount for index in range(2)))
