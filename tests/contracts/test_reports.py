@@ -1,0 +1,319 @@
+"""Yearly reports: the one partition, what its proofs are bound to, once, and a published year that stays true."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from contracts.listings import FindYear
+from contracts.reports import ListReports, Publish, YearReport
+from contracts.settlements import Month
+from contracts.totals import (
+    EMPTY_MONTH,
+    GROUP_CLAIMS_MIN,
+    MONTHS,
+    MonthTotal,
+    YearHead,
+    disclosure_context,
+    merge_months,
+    sum_year,
+)
+from ledger.crypto.commitments import IDENTITY, commit_amount, verify_difference
+from ledger.crypto.totals import verify_total
+from ledger.errors import VerificationError
+from ledger.execution.loader import ContractSet
+from ledger.limits import METER_UNITS_MAX
+from tests.contracts.books import INSURER, Books
+from tests.contracts.consortium import CHAIN_ID, Consortium, Figure
+
+
+@pytest.fixture
+def books(chain: Consortium) -> Books:
+    return Books(chain)
+
+
+@pytest.fixture
+def year(books: Books) -> Books:
+    """2026 with 25 claims: 6 in January, 5 in March, 11 in July, 3 in December. And 2027 has begun."""
+    for month, count in ((1, 6), (3, 5), (7, 11), (12, 3)):
+        books.pay(2026, month, count)
+    books.go_to(2027, 1)
+    return books
+
+
+def months(*claims: int) -> tuple[MonthTotal, ...]:
+    """Return months of so many claims, with distinct commitments."""
+    return tuple(
+        MonthTotal(count, count, 0, commit_amount(number, number + 1) if count else IDENTITY)
+        for number, count in enumerate(claims)
+    )
+
+
+# ------------------------------------------------------------------------------------------------- the partition
+
+
+@given(st.lists(st.integers(0, 25), min_size=MONTHS, max_size=MONTHS))
+def test_groups_cover_the_year_in_order_and_none_is_below_ten_claims(claims: list[int]) -> None:
+    groups = merge_months(months(*claims))
+    assert bool(groups) == (sum(claims) >= GROUP_CLAIMS_MIN)
+    covered = [month for group in groups for month in range(group.first_month, group.last_month + 1)]
+    assert covered in ([], list(range(1, MONTHS + 1)))
+    for group in groups:
+        assert group.sums.claims == sum(claims[group.first_month - 1 : group.last_month]) >= GROUP_CLAIMS_MIN
+
+
+def test_a_month_is_merged_only_until_ten_are_together() -> None:
+    groups = merge_months(months(10, 9, 1, 0, 0, 25, 0, 0, 0, 0, 0, 9))
+    assert [(group.first_month, group.last_month) for group in groups] == [(1, 1), (2, 3), (4, 12)]
+
+
+def test_a_recovery_in_a_month_without_claims_is_merged_too() -> None:
+    recovery = MonthTotal(0, 1, 0, commit_amount(5, 7))
+    groups = merge_months((*months(10, *[0] * 10), recovery))
+    assert [(group.last_month, group.sums.payments) for group in groups] == [(12, 11)]
+
+
+# ------------------------------------------------------------------------------------------------- publishing
+
+
+def test_a_year_is_published_in_groups_that_open_to_what_was_paid(year: Books) -> None:
+    year.chain.do(year.publish(2026))
+    report = year.published(2026)
+    assert report is not None
+    shown = [(item.group.first_month, item.group.last_month, item.group.sums.claims) for item in report.groups]
+    assert shown == [(1, 3, 11), (4, 12, 14)]
+    assert sum(item.stated.total for item in report.groups) == sum(figure.amount for figure in year.sums.values())
+    assert year.chain.events() == ["report-published"]
+    assert year.chain.ask("reports.list_reports", ListReports(INSURER), tuple[YearReport, ...]) == (report,)
+    assert year.chain.ask("registers.year", FindYear(INSURER, 2026), YearHead) == YearHead(("CNY",))
+
+
+def test_the_chain_learns_no_blinding(year: Books) -> None:
+    message = year.report(2026)
+    for group, stated in zip(year.groups(2026), message.totals, strict=True):
+        blinding = year.sum_of(2026, group).blinding.to_bytes(32, "little")
+        assert blinding not in stated.proof
+        verify_difference(group.sums.paid, stated.total, year.sum_of(2026, group).blinding)
+
+
+@pytest.mark.parametrize("added", [1, -1, 100, -206_000])
+def test_a_report_that_adds_a_minor_unit_is_refused(year: Books, added: int) -> None:
+    message = year.report(2026)
+    for place, stated in enumerate(message.totals):
+        totals = list(message.totals)
+        totals[place] = replace(stated, total=stated.total + added)
+        assert year.chain.post((INSURER, "reports.publish", replace(message, totals=tuple(totals)))) == [
+            "INVALID_PROOF"
+        ]
+    assert year.published(2026) is None
+    assert not year.total(2026).is_published
+
+
+def test_a_report_that_leaves_a_claim_out_is_refused(year: Books) -> None:
+    honest = year.report(2026)
+    left_out = year.figures[year.payment(0)]
+    year.subtract((2026, 1), left_out)
+    group = year.groups(2026)[0]
+    with pytest.raises(VerificationError, match="opening"):
+        year.state(2026, group)
+    # Its own proof over the smaller sum holds for the smaller commitment, and for nothing that the chain has.
+    smaller = replace(group, sums=replace(group.sums, claims=10, payments=10, paid=year.sum_of(2026, group).point))
+    forged = year.state(2026, smaller)
+    verify_total(
+        smaller.sums.paid, forged.total, disclosure_context(CHAIN_ID, INSURER, 2026, "CNY", smaller), forged.proof
+    )
+    message = replace(honest, totals=(forged, *honest.totals[1:]))
+    assert year.chain.post((INSURER, "reports.publish", message)) == ["INVALID_PROOF"]
+
+
+def test_groups_cannot_be_joined_split_or_swapped(year: Books) -> None:
+    honest = year.report(2026)
+    first, second = honest.totals
+    assert year.chain.post((INSURER, "reports.publish", replace(honest, totals=(first,)))) == ["PARTITION"]
+    assert year.chain.post((INSURER, "reports.publish", replace(honest, totals=(first, second, second)))) == [
+        "PARTITION"
+    ]
+    assert year.chain.post((INSURER, "reports.publish", replace(honest, totals=(second, first)))) == ["INVALID_PROOF"]
+    assert year.chain.post((INSURER, "reports.publish", replace(honest, totals=()))) == ["PARTITION"]
+    mixed = (replace(first, proof=second.proof), second)
+    assert year.chain.post((INSURER, "reports.publish", replace(honest, totals=mixed))) == ["INVALID_PROOF"]
+
+
+def test_a_proof_is_of_one_chain_insurer_year_currency_and_count(year: Books) -> None:
+    group = year.groups(2026)[0]
+    stated = year.report(2026).totals[0]
+    one_more = replace(group, sums=replace(group.sums, claims=group.sums.claims + 1))
+    longer = replace(group, last_month=group.last_month + 1)
+    for elsewhere in (
+        ("other-chain", INSURER, 2026, "CNY", group),
+        (CHAIN_ID, "insurer-b", 2026, "CNY", group),
+        (CHAIN_ID, INSURER, 2025, "CNY", group),
+        (CHAIN_ID, INSURER, 2026, "USD", group),
+        (CHAIN_ID, INSURER, 2026, "CNY", one_more),
+        (CHAIN_ID, INSURER, 2026, "CNY", longer),
+    ):
+        with pytest.raises(VerificationError):
+            verify_total(group.sums.paid, stated.total, disclosure_context(*elsewhere), stated.proof)
+
+
+def test_only_an_insurer_publishes_and_only_its_own_totals(year: Books) -> None:
+    message = year.report(2026)
+    for stranger in ("hospital-a", "regulator", "rail"):
+        assert year.chain.post((stranger, "reports.publish", message)) == ["FORBIDDEN"]
+    assert year.chain.post(("insurer-b", "reports.publish", message)) == ["NOTHING_PAID"]
+    year.chain.do((INSURER, "reports.publish", message))
+
+
+def test_a_running_year_is_not_published(books: Books) -> None:
+    books.pay(2026, 1, 12)
+    books.go_to(2026, 12)
+    assert books.chain.post(books.publish(2026)) == ["YEAR_RUNNING"]
+    assert books.chain.post((INSURER, "reports.publish", Publish(2027, "CNY", ()))) == ["YEAR_RUNNING"]
+    new_year_ms = 1_798_732_800_000
+    assert new_year_ms == 1_767_196_800_000 + 365 * 86_400_000, "midnight at UTC+8 of 2027"
+    wait_ms = new_year_ms - books.chain.application.time_ms
+    assert books.chain.post(books.publish(2026), after_ms=wait_ms - 1) == ["YEAR_RUNNING"]
+    assert books.chain.post(books.publish(2026), after_ms=1) == ["OK"]
+
+
+def test_a_year_is_published_once(year: Books) -> None:
+    message = year.report(2026)
+    year.chain.do((INSURER, "reports.publish", message))
+    assert year.chain.post((INSURER, "reports.publish", message)) == ["ALREADY_PUBLISHED"]
+    assert year.chain.post((INSURER, "reports.publish", replace(message, totals=()))) == ["ALREADY_PUBLISHED"]
+
+
+def test_a_year_in_which_nothing_was_paid_has_no_report(books: Books) -> None:
+    books.go_to(2027, 1)
+    assert books.chain.post((INSURER, "reports.publish", Publish(2026, "CNY", ()))) == ["NOTHING_PAID"]
+
+
+def test_of_fewer_than_ten_claims_nothing_is_opened(books: Books) -> None:
+    books.pay(2026, 2, GROUP_CLAIMS_MIN - 1)
+    books.go_to(2027, 1)
+    assert books.groups(2026) == ()
+    whole = sum_year(books.total(2026))
+    assert (whole.claims, whole.payments) == (9, 9)
+    books.chain.do(books.publish(2026))
+    report = books.published(2026)
+    assert report is not None
+    assert report.groups == ()
+
+
+def test_the_dearest_report_stays_within_the_meter(books: Books) -> None:
+    for month in range(1, MONTHS + 1):
+        books.pay(2026, month, GROUP_CLAIMS_MIN)
+    books.go_to(2027, 1)
+    books.chain.do(books.publish(2026))
+    report = books.published(2026)
+    assert report is not None
+    assert len(report.groups) == MONTHS
+    assert books.chain.receipts[0].charges < METER_UNITS_MAX * 3 // 4
+
+
+# ------------------------------------------------------------------------------------------------- what comes back
+
+
+def test_a_return_before_the_publication_takes_its_payment_out_of_its_own_month(year: Books) -> None:
+    returned = year.payment(0)
+    stale = year.report(2026)
+    year.chain.do(year.chain.pay(returned, "returned"))
+    year.subtract((2026, 1), year.figures[returned])
+    assert [month.claims for month in year.total(2026).months][:3] == [5, 0, 5]
+    assert year.chain.post((INSURER, "reports.publish", stale)) == ["INVALID_PROOF"]
+    year.chain.do(year.publish(2026))
+
+
+def test_a_return_after_the_publication_leaves_the_published_year_and_counts_when_it_comes_back(year: Books) -> None:
+    year.chain.do(year.publish(2026))
+    published, total = year.published(2026), year.total(2026)
+    returned = year.payment(0)
+    year.go_to(2027, 5)
+    year.chain.do(year.chain.pay(returned, "returned"))
+    year.subtract((2027, 5), year.figures[returned])
+    assert (year.published(2026), year.total(2026)) == (published, total)
+    payment = year.chain.view(year.cases[0]).payments[0]
+    assert (payment.counted, payment.adjusted) == (None, (Month(2027, 5),))
+    assert year.chain.view(year.cases[0]).claim.counted is None
+    may = year.total(2027).months[4]
+    assert (may.claims, may.payments, may.adjustments) == (0, 0, 1)
+    verify_difference(may.paid, year.sums[2027, 5].amount, year.sums[2027, 5].blinding)
+
+
+def test_a_payment_that_was_adjusted_counts_again_when_it_is_paid_again(year: Books) -> None:
+    year.chain.do(year.publish(2026))
+    returned = year.payment(0)
+    figure = year.figures[returned]
+    year.go_to(2027, 5)
+    year.chain.do(year.chain.pay(returned, "returned"))
+    year.subtract((2027, 5), figure)
+    year.go_to(2027, 6)
+    year.chain.do(year.chain.pay(returned, "paid", key="second"))
+    year.add((2027, 6), figure)
+    year.pay(2027, 8, 10)
+    year.go_to(2028, 1)
+    (group,) = year.groups(2027)
+    assert (group.sums.claims, group.sums.payments, group.sums.adjustments) == (11, 11, 1)
+    year.chain.do(year.publish(2027))
+
+
+def test_a_total_below_zero_is_published_as_such(year: Books) -> None:
+    year.pay(2027, 2, 10)
+    year.chain.do(year.publish(2026))
+    for number in range(25):
+        payment_id = year.payment(number)
+        year.chain.do(year.chain.pay(payment_id, "returned"))
+        year.subtract((2027, 2), year.figures[payment_id])
+    year.go_to(2028, 1)
+    year.chain.do(year.publish(2027))
+    report = year.published(2027)
+    assert report is not None
+    (found,) = report.groups
+    assert found.stated.total == sum(figure.amount for key, figure in year.sums.items() if key[0] == 2027) < 0
+
+
+STEPS = st.lists(
+    st.tuples(st.integers(0, 2), st.sampled_from(["pay", "return", "new", "next-year"])), min_size=1, max_size=14
+)
+
+
+@settings(max_examples=30)
+@given(STEPS)
+def test_in_any_order_claims_are_counted_where_they_have_a_payout_and_sums_follow(
+    contract_set: ContractSet, steps: list[tuple[int, str]]
+) -> None:
+    books = Books(Consortium(contract_set))
+    running, month = 2026, 1
+    paid: dict[str, tuple[int, int]] = {}
+    keys: dict[str, str] = {}
+    for attempt, (number, act) in enumerate(steps):
+        month = min(month + 1, MONTHS)
+        books.go_to(running, month)
+        if act == "new":
+            books.settle()
+        elif act == "next-year" and running == 2026:
+            running, month = running + 1, 0
+            books.go_to(running, 1)
+            if sum_year(books.total(running - 1)) != EMPTY_MONTH:
+                books.chain.do(books.publish(running - 1))
+        elif number < len(books.cases):
+            payment_id = books.payment(number)
+            figure = books.figures[payment_id]
+            if act == "pay" and payment_id not in paid:
+                keys[payment_id] = f"attempt {attempt}"
+                books.chain.do(books.chain.pay(payment_id, "paid", key=keys[payment_id]))
+                paid[payment_id] = (running, month)
+                books.add((running, month), figure)
+            elif act == "return" and payment_id in paid:
+                books.chain.do(books.chain.pay(payment_id, "returned", key=keys[payment_id]))
+                counted = paid.pop(payment_id)
+                books.subtract(counted if counted[0] == running else (running, month), figure)
+    counts = [books.chain.view(case).claim.counted for case in books.cases]
+    for year in range(2026, running + 1):
+        total = books.total(year)
+        for place, found in enumerate(total.months, 1):
+            figure = books.sums.get((year, place), Figure(0, 0))
+            verify_difference(found.paid, figure.amount, figure.blinding)
+            if not total.is_published:
+                assert found.claims == counts.count(Month(year, place))
+                assert found.claims == sum(1 for where in paid.values() if where == (year, place))
