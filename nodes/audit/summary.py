@@ -12,8 +12,8 @@ import datetime as dt
 from typing import Any, Literal
 
 from contracts.identifiers import Place
-from contracts.payments import DAY_MS, UTC_OFFSET_MS
 from contracts.settlements import Payment, Settlement
+from contracts.totals import DAY_MS, UTC_OFFSET_MS
 from nodes.audit.evidence import GrantEvidence
 from nodes.audit.reveal import Revealed
 from nodes.audit.verify import TRUST, VerifiedClaim

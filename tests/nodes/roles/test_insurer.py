@@ -11,8 +11,8 @@ from contracts.adjudication.case import Review
 from contracts.adjudication.engine import adjudicate
 from contracts.listings import FindTotal
 from contracts.settlements import Outcome
-from contracts.totals import YearTotal, sum_year
 from contracts.stays import ShowStay, StayView
+from contracts.totals import YearTotal, sum_year
 from ledger.codec import encode
 from ledger.crypto.commitments import add_commitments
 from ledger.crypto.hashes import commit_salted
