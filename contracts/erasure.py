@@ -12,9 +12,9 @@ Rules:
     5. The rail has nothing but orders for claims: it is asked with the insurer, and its row begins with its answer.
 """
 
+from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.erasures import Ask, Certify, ErasureRow, Restrict
 from contracts.holds import HolderRole, Kind, find_hold, is_last_of_year, year_of
-from contracts.payments import DAY_MS, UTC_OFFSET_MS
 from contracts.records import Records
 from contracts.retention import Retention
 from contracts.stays import Record

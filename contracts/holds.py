@@ -16,7 +16,7 @@ people has its own lawyers fill it before it is founded; each organisation may a
 
 from typing import Annotated, Literal
 
-from contracts.payments import DAY_MS, UTC_OFFSET_MS, civil_year
+from contracts.calendar import DAY_MS, UTC_OFFSET_MS, civil_year
 from ledger.execution.contract import Day, Meta, Struct
 
 Basis = Literal["medical-records", "accounting-vouchers", "insurance-claim-file", "payment-record"]

@@ -5,8 +5,9 @@ A status here is the status as it stands: ASSEMBLING is derived from the stays' 
 
 from typing import Literal
 
+from contracts.calendar import Year
 from contracts.identifiers import ClaimId, Currency, PaymentId, Place
-from contracts.settlements import Claim, ClaimStatus, Payment, Sequence, Settlement, Year
+from contracts.settlements import Claim, ClaimStatus, Payment, Sequence, Settlement
 from ledger.execution.contract import Name, Struct
 
 

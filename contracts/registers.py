@@ -20,15 +20,15 @@ Rules:
     by_status        written status, claim id  RegisterRow
 """
 
+from contracts.calendar import Month, civil_month
 from contracts.listings import CountClaims, FindNumbered, FindTotal, FindYear, ListClaims
-from contracts.settlements import Claim, Month, Payment, RegisterHead, RegisterRow
+from contracts.settlements import Claim, Payment, RegisterHead, RegisterRow
 from contracts.totals import (
     EMPTY_YEAR,
     MonthTotal,
     YearHead,
     YearTotal,
     adjust_payment,
-    civil_month,
     count_claims,
     count_payment,
     discount_payment,

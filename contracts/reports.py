@@ -16,11 +16,11 @@ Rules:
 
 from typing import Annotated
 
+from contracts.calendar import MONTHS, Year, civil_year
 from contracts.identifiers import Currency, Place, locate
 from contracts.membership import Membership
 from contracts.registers import Registers
-from contracts.settlements import Year
-from contracts.totals import MONTHS, Group, civil_month, disclosure_context, merge_months
+from contracts.totals import Group, disclosure_context, merge_months
 from ledger.execution.contract import (
     AMOUNT_MINOR_UNITS_MAX,
     Contract,
@@ -104,7 +104,7 @@ class Reports(Contract):
         """Publish what the signer paid in a year that is over."""
         insurer = self.call(Membership).require(("insurer",)).name
         year, currency = message.year, message.currency
-        running = civil_month(self.context.time_ms).year
+        running = civil_year(self.context.time_ms)
         if year >= running:
             reject("YEAR_RUNNING", f"year: expected one that is over, before {running}, got {year}")
         key = (insurer, year, currency)

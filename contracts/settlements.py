@@ -6,6 +6,7 @@ decision and the customer's openings are hashes of what the parties hold.
 
 from typing import Annotated, Literal
 
+from contracts.calendar import Month
 from contracts.grants import RecordType
 from contracts.identifiers import (
     ClaimId,
@@ -31,16 +32,6 @@ Disposition = Literal["payout", "recovery", "none"]
 """What a settlement moves: open, like statuses."""
 PaymentStatus = Literal["due", "accepted", "unknown", "paid", "returned", "rejected"]
 Sequence = Annotated[int, Meta(ge=0, le=2**31)]
-Year = Annotated[int, Meta(ge=1970, le=9999)]
-
-
-class Month(Struct):
-    """A calendar month at UTC+8."""
-
-    year: Year
-    month: Annotated[int, Meta(ge=1, le=12)]
-
-
 STAYS_MAX = 8
 """Encounters of one claim: transfers and readmissions."""
 STEPS_MAX = 200

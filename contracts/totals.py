@@ -20,8 +20,9 @@ These are functions of what they are given; the contracts `registers` and `repor
 
 from typing import Annotated
 
+from contracts.calendar import MONTHS, Month, MonthNumber, Year
 from contracts.identifiers import Currency
-from contracts.settlements import Month, Payment, Sequence, Year
+from contracts.settlements import Payment, Sequence
 from ledger.execution.contract import (
     IDENTITY,
     ChainId,
@@ -37,11 +38,6 @@ from ledger.execution.contract import (
 
 GROUP_CLAIMS_MIN = 10
 """Claims that a total is opened over, at least."""
-MONTHS = 12
-UTC_OFFSET_MS = 8 * 60 * 60 * 1000
-DAY_MS = 24 * 60 * 60 * 1000
-
-MonthNumber = Annotated[int, Meta(ge=1, le=MONTHS)]
 
 
 class MonthTotal(Struct):
@@ -161,17 +157,3 @@ def sum_year(total: YearTotal) -> MonthTotal:
 def disclosure_context(chain_id: str, insurer: str, year: int, currency: str, group: Group) -> bytes:
     """Return what `prove_total` and `verify_total` take as the context of a group's total."""
     return encode(Disclosure(chain_id, insurer, year, currency, group))
-
-
-def civil_month(time_ms: int) -> Month:
-    """Return the calendar month of a block time at UTC+8 (days to civil, after Howard Hinnant's algorithm)."""
-    shifted = (time_ms + UTC_OFFSET_MS) // DAY_MS + 719_468
-    era = shifted // 146_097
-    day_of_era = shifted - era * 146_097
-    year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    since_march = (5 * day_of_year + 2) // 153
-    begins_in_march = year_of_era + era * 400
-    if since_march < 10:
-        return Month(begins_in_march, since_march + 3)
-    return Month(begins_in_march + 1, since_march - 9)

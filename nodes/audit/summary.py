@@ -11,9 +11,9 @@ Deadlines count civil days at UTC+8: 30 from the closing to the decision, 10 fro
 import datetime as dt
 from typing import Any, Literal
 
+from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.identifiers import Place
 from contracts.settlements import Payment, Settlement
-from contracts.totals import DAY_MS, UTC_OFFSET_MS
 from nodes.audit.evidence import GrantEvidence
 from nodes.audit.reveal import Revealed
 from nodes.audit.verify import TRUST, VerifiedClaim

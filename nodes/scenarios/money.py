@@ -7,8 +7,9 @@ money    a commitment of a settlement does not open to what the insurer decided;
 
 from collections import defaultdict
 
+from contracts.calendar import civil_year
 from contracts.listings import FindTotal
-from contracts.totals import YearTotal, civil_month, sum_year
+from contracts.totals import YearTotal, sum_year
 from ledger.codec import decode
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY, add_commitments, verify_difference
 from ledger.errors import VerificationError
@@ -76,7 +77,7 @@ def _check_insurer(
     _check_sum(point, amount, blinding, f"the commitments of {insurer}")
     view = town.view(insurer)
     assert view is not None, "an honest node is up at the end"
-    year = civil_month(view.time_ms).year
+    year = civil_year(view.time_ms)
     total = sum_year(view.query("registers", "total", FindTotal(insurer, year, "CNY"), YearTotal))
     _check_sum(total.paid, amount, moved_blinding, f"the total of {insurer} for {year}")
     return amount

@@ -2,9 +2,10 @@
 
 import hashlib
 
+from contracts.calendar import MONTHS
 from contracts.listings import FindTotal
 from contracts.reports import FindReport, Publish, StatedTotal, YearReport
-from contracts.totals import MONTHS, Group, YearTotal, disclosure_context, merge_months
+from contracts.totals import Group, YearTotal, disclosure_context, merge_months
 from ledger.crypto.totals import prove_total
 from tests.contracts.consortium import BEGUN_MS, CHAIN_ID, ZERO, Call, Case, Consortium, Figure
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.calendar import Month, civil_month
 from contracts.identifiers import Place
 from contracts.listings import FindTotal
 from contracts.payments import NEXT_STATUSES, OPEN_STATUSES, derive_status, move_payment
 from contracts.policies import NamePayee
-from contracts.settlements import Month, Pay, Payment, Redirect
-from contracts.totals import EMPTY_MONTH, MonthTotal, YearTotal, civil_month, sum_year
+from contracts.settlements import Pay, Payment, Redirect
+from contracts.totals import EMPTY_MONTH, MonthTotal, YearTotal, sum_year
 from ledger.crypto.commitments import IDENTITY, verify_difference
 from ledger.errors import ContractError
 from tests.contracts.consortium import BEGUN_MS, YEAR_MS, Case, Consortium, Figure, digest

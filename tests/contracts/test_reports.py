@@ -5,13 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from contracts.calendar import MONTHS, Month
 from contracts.listings import FindYear
 from contracts.reports import ListReports, Publish, YearReport
-from contracts.settlements import Month
 from contracts.totals import (
     EMPTY_MONTH,
     GROUP_CLAIMS_MIN,
-    MONTHS,
     MonthTotal,
     YearHead,
     disclosure_context,
