@@ -20,9 +20,10 @@ from ledger.execution.contract import (
     Contract,
     Genesis,
     Hash,
-    Height,
     KeyRecord,
     Name,
+    PinHistory,
+    PinVersion,
     SealKey,
     Struct,
     Table,
@@ -55,19 +56,6 @@ class Credentials(Struct):
     seal_key: SealKey
     certificate_hash: Hash
     """SHA-256 of its CA certificate's DER."""
-
-
-class PinVersion(Struct):
-    """One version of a contract's code."""
-
-    code_hash: Hash
-    from_height: Height
-
-
-class PinHistory(Struct):
-    """Table `pins`: every version of a contract's code, the first one from height 0; appended, never overwritten."""
-
-    versions: tuple[PinVersion, ...]
 
 
 class Membership(Contract):

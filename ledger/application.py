@@ -34,7 +34,8 @@ from ledger.execution.executor import (
     run_genesis,
     run_query,
 )
-from ledger.execution.loader import ContractSet
+from ledger.execution.loader import ContractSet, MissingContractError
+from ledger.execution.pins import PINS_PREFIX, ContractLibrary, pins_at, read_pins, upgrade_heights
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_key
 from ledger.execution.store import (
@@ -51,7 +52,7 @@ from ledger.execution.store import (
     store_writes,
     validators_key,
 )
-from ledger.genesis import Genesis
+from ledger.genesis import ContractPin, Genesis
 from ledger.limits import (
     BLOCK_BYTES_MAX,
     BLOCK_EVIDENCE_MAX,
@@ -107,20 +108,20 @@ class ExecutedBlock:
 class Application:
     """The latest committed state of one chain, and what can be asked of it."""
 
-    def __init__(self, genesis: Genesis, contracts: ContractSet, reader: StateReader) -> None:
+    def __init__(self, genesis: Genesis, library: ContractLibrary, reader: StateReader) -> None:
         """Open a chain's state; an empty reader means before `genesis_writes` were stored.
 
         Args:
             genesis: What the chain was founded on.
-            contracts: The contracts its genesis pins.
+            library: Finds the contracts that are in force at a height.
             reader: The store, over all three key spaces.
 
         Raises:
-            LedgerError: If the contracts are not those that the genesis pins, or the store is another chain's.
+            MissingContractError: If the library lacks what the next block runs with.
+            LedgerError: If the store is another chain's.
         """
-        _check_pins(genesis, contracts)
         self.genesis = genesis
-        self._contracts = contracts
+        self._library = library
         self._reader = reader
         self._recent = Overlay(reader)
         self._candidates: OrderedDict[bytes, ExecutedBlock] = OrderedDict()
@@ -140,6 +141,10 @@ class Application:
         self._frontier = decode(self._stored(FRONTIER), Frontier)
         self._roots = decode(self._stored(ROOTS), StateRoots)
         self._window = ReplayWindow(self._state())
+        self._pins = read_pins(self._state())
+        self._contracts: ContractSet | None = library.find(self._pins_of_next())
+        self.missing_code = ""
+        """Why the next block cannot be run here: its code is missing. Empty while it can."""
         self._sets = [
             (int(key[len(VALIDATORS) :], 16), decode(value, ValidatorSet))
             for key, value in self._state().scan(VALIDATORS)
@@ -174,8 +179,19 @@ class Application:
 
     @property
     def contracts(self) -> ContractSet:
-        """The contracts that this chain runs."""
+        """The contracts in force: what the next block is run with, and queries too."""
+        assert self._contracts is not None, self.missing_code
         return self._contracts
+
+    def missing_upgrades(self) -> tuple[str, ...]:
+        """Return what this node lacks for upgrades that the members have decided and that are still to come."""
+        lacking: list[str] = []
+        for height in upgrade_heights(self._pins, self.height + 1):
+            try:
+                self._library.find(pins_at(self.genesis.contracts, self._pins, height))
+            except MissingContractError as error:
+                lacking.append(f"height {height}: {error}")
+        return tuple(lacking)
 
     def validators(self, height: int) -> ValidatorSet:
         """Return who votes at `height`, 0 <= height <= the latest committed height + 2."""
@@ -200,6 +216,17 @@ class Application:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
         return next_due_ms(self._state())
 
+    def has_due(self, time_ms: int) -> bool:
+        """Whether a block at `time_ms` has something to do without submissions: a clock, or a change of validators.
+
+        A decided change acts two heights later; the block in between is made at once, so that an idle chain does not
+        leave it hanging.
+        """
+        due_ms = self.next_due_ms()
+        if due_ms is not None and due_ms <= time_ms:
+            return True
+        return self.validators(self.height + 1) != self.validators(self.height + VALIDATOR_SET_DELAY_HEIGHTS)
+
     def query(self, contract: str, method: str, arguments: bytes) -> bytes:
         """Return the encoded answer of a contract's query on the latest state.
 
@@ -210,7 +237,7 @@ class Application:
         """
         overlay = Overlay(self._state())
         block = BlockContext(self.genesis.chain_id, self.height, self.time_ms)
-        return run_query(self._contracts, overlay, block, contract, method, arguments)
+        return run_query(self.contracts, overlay, block, contract, method, arguments)
 
     def read(self, state_key: bytes) -> bytes | None:
         """Return one state entry's value, as `prove` proves it."""
@@ -281,7 +308,7 @@ class Application:
         assert inputs.time_ms > self.time_ms, f"expected a time after {self.time_ms}, got {inputs.time_ms}"
         overlay = Overlay(self._state())
         context = BlockContext(self.genesis.chain_id, inputs.height, inputs.time_ms)
-        result = BlockExecution(self._contracts, overlay, context, self._window).run(inputs.submissions)
+        result = BlockExecution(self.contracts, overlay, context, self._window).run(inputs.submissions)
         next_validators = self.validators(inputs.height + 1)
         new_validators = self._changed_validators(overlay, next_validators)
         if new_validators is not None:
@@ -414,8 +441,22 @@ class Application:
         if executed.new_validators is not None:
             self._sets.append((header.height + VALIDATOR_SET_DELAY_HEIGHTS, executed.new_validators))
         self._candidates.clear()
+        self._turn_to_pins(executed)
 
     # ------------------------------------------------------------------------------------------------ private
+
+    def _turn_to_pins(self, executed: ExecutedBlock) -> None:
+        """Find the code of the next height; if it is missing, `missing_code` says so and nothing is run any more."""
+        if any(key.startswith(STATE + PINS_PREFIX) for key in executed.writes):
+            self._pins = read_pins(self._state())
+        try:
+            self._contracts = self._library.find(self._pins_of_next())
+        except MissingContractError as error:
+            self._contracts = None
+            self.missing_code = f"height {self.height + 1}: {error}"
+
+    def _pins_of_next(self) -> tuple[ContractPin, ...]:
+        return pins_at(self.genesis.contracts, self._pins, self.height + 1)
 
     def _state(self) -> View:
         return View(self._recent, STATE)
@@ -434,7 +475,7 @@ class Application:
     def _found(self) -> dict[bytes, bytes | None]:
         """Run the genesis hooks on nothing and return what the store then holds."""
         overlay = Overlay(View(self._recent, STATE))
-        run_genesis(self._contracts, self.genesis, overlay)
+        run_genesis(self._library.find(self.genesis.contracts), self.genesis, overlay)
         overlay.put(validators_key(0), encode(self.genesis.validators))
         update = state_tree.update(NodeView(self._recent), StateRoots(), overlay.writes)
         writes = store_writes(overlay, update)
@@ -456,19 +497,6 @@ class Application:
         except DecodeError:
             return None
         return validators if validators != current else None
-
-
-def _check_pins(genesis: Genesis, contracts: ContractSet) -> None:
-    pinned = {pin.name: pin.code_hash for pin in genesis.contracts}
-    loaded = {pin.name: pin.code_hash for pin in contracts.pins()}
-    for name in sorted(pinned.keys() | loaded.keys()):
-        expected, actual = pinned.get(name), loaded.get(name)
-        if expected != actual:
-            msg = (
-                f"contract {name}: the genesis pins {_show(expected)}, this node has {_show(actual)}; "
-                "run the version that the genesis names"
-            )
-            raise LedgerError(msg)
 
 
 def _show(value: object) -> object:

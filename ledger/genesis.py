@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ledger.codec import ChainId, Hash, Milliseconds, Name, PublicKey, Struct, encode
+from ledger.codec import ChainId, Hash, Height, Milliseconds, Name, PublicKey, Struct, encode
 from ledger.crypto.hashes import hash_tagged
 from ledger.membership import CUSTOMER_PREFIX, Role, ValidatorSet
 
@@ -40,6 +40,19 @@ class ContractPin(Struct):
 
     name: Name
     code_hash: Hash
+
+
+class PinVersion(Struct):
+    """One version of a contract's code."""
+
+    code_hash: Hash
+    from_height: Height
+
+
+class PinHistory(Struct):
+    """Every version of a contract's code, by height; appended, never overwritten."""
+
+    versions: tuple[PinVersion, ...]
 
 
 class Genesis(Struct, dict=True):

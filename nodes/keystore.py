@@ -1,6 +1,7 @@
 """An organisation's secret keys on disk: one small file for each, mode 0600, in the node's own folder.
 
-    consensus.key      signs votes and proposals
+    consensus-N.key    signs votes and proposals, from the height on at which the chain names it; beside each lies the
+                       state of what it has signed (`nodes.storage.signer`)
     submission-N.key   signs submissions, requests, envelopes and decisions; N is the key version on the chain
     seal.key           opens what is sealed to the organisation
     invoice-tag.key    a hospital's secret for the tags of its invoices: equal invoices are recognised, not guessed
@@ -28,10 +29,11 @@ from nodes.files import FileError, create_private_directory, erase_leftovers, re
 from nodes.vault.sealing import SealKeyPair
 
 KeyUse = Literal["consensus", "submission", "seal", "invoice-tag", "register"]
+VersionedUse = Literal["consensus", "submission"]
 
 _KEY_LINE = re.compile(r"xinpei-key/1 ([a-z-]+) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
 _KEY_FILE_BYTES_MAX = 256
-_SUBMISSION_NAME = re.compile(r"submission-([1-9][0-9]{0,9})\.key")
+_VERSIONED_NAME = re.compile(r"(consensus|submission)-([1-9][0-9]{0,9})\.key")
 TLS_FOLDER = "tls"
 
 
@@ -43,7 +45,8 @@ class KeystoreError(LedgerError):
 class Keystore:
     """All signing and sealing keys of one organisation."""
 
-    consensus: PrivateKey
+    consensus_keys: Mapping[int, PrivateKey]
+    """Version -> key; each height is voted on with the one that its validator set names."""
     submissions: Mapping[int, PrivateKey]
     """Version -> key; the older ones are kept because what they sealed and signed must still be explained."""
     seal: SealKeyPair
@@ -51,6 +54,11 @@ class Keystore:
     """32 bytes, for `ledger.crypto.hashes.tag_keyed`."""
     register_secret: bytes = field(repr=False)
     """32 bytes, for `nodes.vault.register.Register`."""
+
+    @property
+    def consensus(self) -> PrivateKey:
+        """The newest consensus key; it votes once the chain has it in force."""
+        return self.consensus_keys[max(self.consensus_keys)]
 
     @property
     def submission_version(self) -> int:
@@ -74,7 +82,7 @@ def create_keystore(folder: Path, entropy: Entropy) -> Keystore:
         KeystoreError: If there is a key already; none is ever replaced.
     """
     create_private_directory(folder)
-    _write_key(folder / "consensus.key", "consensus", entropy)
+    _write_key(folder / "consensus-1.key", "consensus", entropy)
     _write_key(folder / "submission-1.key", "submission", entropy)
     _write_key(folder / "seal.key", "seal", entropy)
     _write_key(folder / "invoice-tag.key", "invoice-tag", entropy)
@@ -92,16 +100,9 @@ def load_keystore(folder: Path) -> Keystore:
         msg = f"keys: expected a folder at {folder}, found none"
         raise KeystoreError(msg)
     erase_leftovers(folder)
-    submissions = {
-        version: PrivateKey(_read_key(folder / f"submission-{version}.key", "submission"))
-        for version in _list_versions(folder)
-    }
-    if not submissions:
-        msg = f"submission key: expected a file at {folder / 'submission-1.key'}, found none"
-        raise KeystoreError(msg)
     return Keystore(
-        consensus=PrivateKey(_read_key(folder / "consensus.key", "consensus")),
-        submissions=submissions,
+        consensus_keys=_read_versions(folder, "consensus"),
+        submissions=_read_versions(folder, "submission"),
         seal=SealKeyPair(_read_key(folder / "seal.key", "seal")),
         tag_secret=_read_key(folder / "invoice-tag.key", "invoice-tag"),
         register_secret=_read_key(folder / "register.key", "register"),
@@ -117,18 +118,45 @@ def add_submission_key(folder: Path, entropy: Entropy) -> int:
     Raises:
         KeystoreError: If the folder holds no submission key yet.
     """
-    versions = _list_versions(folder)
-    if not versions:
-        msg = f"submission key: expected a file at {folder / 'submission-1.key'}, found none"
-        raise KeystoreError(msg)
-    version = versions[-1] + 1
-    _write_key(folder / f"submission-{version}.key", "submission", entropy)
+    return _add_key(folder, "submission", entropy)
+
+
+def add_consensus_key(folder: Path, entropy: Entropy) -> int:
+    """Make the next version of the consensus key, beside the older ones, once the file of its state is made.
+
+    Returns:
+        Its version; the members' vote must name its public key before it signs anything.
+
+    Raises:
+        KeystoreError: If the folder holds no consensus key yet.
+    """
+    return _add_key(folder, "consensus", entropy)
+
+
+def next_version(folder: Path, use: VersionedUse) -> int:
+    """Return the version that the next key of this use will have; raises `KeystoreError` if there is none yet."""
+    return _list_versions(folder, use)[-1] + 1
+
+
+def _add_key(folder: Path, use: VersionedUse, entropy: Entropy) -> int:
+    version = next_version(folder, use)
+    _write_key(folder / f"{use}-{version}.key", use, entropy)
     return version
 
 
-def _list_versions(folder: Path) -> list[int]:
-    matches = (_SUBMISSION_NAME.fullmatch(path.name) for path in folder.iterdir())
-    return sorted(int(match.group(1)) for match in matches if match)
+def _read_versions(folder: Path, use: VersionedUse) -> dict[int, PrivateKey]:
+    return {
+        version: PrivateKey(_read_key(folder / f"{use}-{version}.key", use)) for version in _list_versions(folder, use)
+    }
+
+
+def _list_versions(folder: Path, use: VersionedUse) -> list[int]:
+    matches = (_VERSIONED_NAME.fullmatch(path.name) for path in folder.iterdir())
+    versions = sorted(int(match.group(2)) for match in matches if match and match.group(1) == use)
+    if not versions:
+        msg = f"{use} key: expected a file at {folder / f'{use}-1.key'}, found none"
+        raise KeystoreError(msg)
+    return versions
 
 
 def _write_key(path: Path, use: KeyUse, entropy: Entropy) -> None:

@@ -32,14 +32,14 @@ from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
 from nodes.members import host_member
-from nodes.network.founding import CONSENSUS_FOLDER, SIGNER_FILE
+from nodes.network.founding import CONSENSUS_FOLDER
 from nodes.network.node import NetworkNode, NodeFiles, NodeStoppedError, read_clock_ms
 from nodes.network.supervisor import NodeLock, announce_ready
 from nodes.pki import Authorities, Tls, load_tls, read_authority
 from nodes.storage import StorageError, open_store
 from nodes.storage.blocks import BlockStore
 from nodes.storage.log import ConsensusLog
-from nodes.storage.signer import SignerFile
+from nodes.storage.signer import open_signers
 
 LOG_FILE = "consensus.log"
 FAULT_FRAMES = 8
@@ -88,11 +88,11 @@ async def run_node(home: Home, organisation: str) -> None:
         if blocks.is_new:
             blocks.create(application.genesis_writes())
         consensus = folder / CONSENSUS_FOLDER
-        files = NodeFiles(blocks, ConsensusLog(consensus / LOG_FILE), SignerFile.open(consensus / SIGNER_FILE))
+        files = NodeFiles(blocks, ConsensusLog(consensus / LOG_FILE), open_signers(consensus, keys.consensus_keys))
         node = NetworkNode(
             organisation,
             application,
-            keys.consensus,
+            tuple(keys.consensus_keys.values()),
             files,
             SystemEntropy(),
             hosted=network.hosted,

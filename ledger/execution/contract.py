@@ -64,7 +64,7 @@ from ledger.execution.primitives import (
     verify_total,
 )
 from ledger.execution.state import Key, KeyPart, Overlay, decode_key, encode_key, encode_prefix, encode_start
-from ledger.genesis import Genesis, Organisation, SealKey
+from ledger.genesis import ContractPin, Genesis, Organisation, PinHistory, PinVersion, SealKey
 from ledger.limits import (
     AMOUNT_MINOR_UNITS_MAX,
     EVENT_BYTES_MAX,
@@ -85,6 +85,7 @@ __all__ = [
     "Context",
     "Contract",
     "ContractError",
+    "ContractPin",
     "Day",
     "DecodeError",
     "Genesis",
@@ -97,6 +98,8 @@ __all__ = [
     "Name",
     "Nonce",
     "Organisation",
+    "PinHistory",
+    "PinVersion",
     "Point",
     "PublicKey",
     "Role",

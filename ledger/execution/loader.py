@@ -64,6 +64,27 @@ class ContractLoadError(LedgerError):
     """Contract sources that cannot be loaded; says where and what is wrong."""
 
 
+class MissingContractError(LedgerError):
+    """Code that the members agreed on and that is not here."""
+
+    def __init__(self, contract: str, expected: bytes | None, found: bytes | None) -> None:
+        """Name the contract.
+
+        Args:
+            contract: Its name.
+            expected: The code hash that is pinned; None if the contract is not pinned at all.
+            found: What is here instead, if anything.
+        """
+        pinned = "not pinned" if expected is None else f"code {expected.hex()} is pinned"
+        here = "none" if found is None else found.hex()
+        super().__init__(
+            f"contract {contract}: {pinned}, this node has {here}; add the sources that the members agreed on, and "
+            "start the node again"
+        )
+        self.contract = contract
+        self.code_hash = expected
+
+
 class ContractMethod:
     """One marked method: how it is called and with what."""
 
@@ -133,6 +154,19 @@ class ContractSet:
     def pins(self) -> tuple[ContractPin, ...]:
         """Return what a genesis with exactly these contracts pins, sorted by name."""
         return tuple(ContractPin(name, loaded.code_hash) for name, loaded in self.contracts.items())
+
+    def find(self, pins: tuple[ContractPin, ...]) -> "ContractSet":
+        """Return this set if it is the one with these pins: a set is a library of itself.
+
+        Raises:
+            MissingContractError: Naming the first contract that differs.
+        """
+        wanted = {pin.name: pin.code_hash for pin in pins}
+        here = {pin.name: pin.code_hash for pin in self.pins()}
+        for name in sorted(wanted.keys() | here.keys()):
+            if wanted.get(name) != here.get(name):
+                raise MissingContractError(name, wanted.get(name), here.get(name))
+        return self
 
 
 def load_contracts(sources: Mapping[str, str]) -> ContractSet:

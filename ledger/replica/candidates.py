@@ -87,12 +87,11 @@ class Candidates:
     def is_idle(self, block: Block) -> bool:
         """Whether nothing asks for this block: an idle chain makes none.
 
-        Reasons are a submission, a due clock, and evidence against a validator that is not on record. Evidence against
+        Reasons are a submission, what is due, and evidence against a validator that is not on record. Evidence against
         one that is may ride along; if it were a reason too, who signs twice at every height would have blocks made for
         ever.
         """
-        due_ms = self._application.next_due_ms()
-        is_due = due_ms is not None and due_ms <= block.header.time_ms
+        is_due = self._application.has_due(block.header.time_ms)
         is_news = any(not self._application.is_on_record(offender(item)) for item in block.evidence)
         return not block.submissions and not is_news and not is_due
 

@@ -59,6 +59,8 @@ class HeightConsensus:
         self._signer = signer
         self._evidence = evidence
         self._emit = emit
+        validator = self.validators.get(signer.name)
+        signer.select(None if validator is None else validator.public_key)
         self._queue: deque[Output] = deque()
         self._is_replaying = False
         self._unsigned: list[CastVote | Propose] = []
@@ -83,10 +85,10 @@ class HeightConsensus:
         validator = self.validators.get(self._signer.name)
         if validator is None:
             return "no validator at this height"
-        if self._signer.public_key is None:
-            return "no key, or a key without its signer state: the members must give this validator a new key"
-        if validator.public_key != self._signer.public_key:
+        if not self._signer.has(validator.public_key):
             return "the key is not the one that votes at this height"
+        if self._signer.state is None:
+            return "a key without its signer state: the members must give this validator a new key"
         return "may have voted at this height before its log was lost" if self.abstains else "yes"
 
     # ------------------------------------------------------------------------------------------------ restart
@@ -309,11 +311,11 @@ class HeightConsensus:
     def _say(self, output: CastVote | Propose) -> None:
         """Sign, save, log, take, send: in this order."""
         signed = self._signer.sign(self.height, output)
-        state = self._signer.state
-        if signed is None or state is None:
+        state, public_key = self._signer.state, self._signer.public_key
+        if signed is None or state is None or public_key is None:
             self._report("signing-refused", round=output.round, what=type(output).__name__)
             return
-        self._emit(SaveSignerState(state))
+        self._emit(SaveSignerState(public_key, state))
         if isinstance(signed, Vote):
             self._take(VoteEntry(signed))
             self._emit(Broadcast(VoteMessage(signed)))

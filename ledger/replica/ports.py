@@ -10,7 +10,7 @@ next step.
 
 from ledger.application import ExecutedBlock
 from ledger.blocks import Commit
-from ledger.codec import Hash, Struct
+from ledger.codec import Hash, PublicKey, Struct
 from ledger.consensus.driver import Timeout
 from ledger.replica.log import LogEntry
 from ledger.replica.messages import Message
@@ -70,6 +70,8 @@ class AppendLog(Struct):
 class SaveSignerState(Struct):
     """Overwrite the file beside the key, synced, before what was signed is sent."""
 
+    public_key: PublicKey
+    """Which key."""
     state: SignerState
 
 

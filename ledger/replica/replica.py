@@ -10,12 +10,14 @@
     Tick                what is unanswered is sent again
 
 An idle chain makes no blocks. A height's round 0 begins when a submission waits, or evidence against a validator that
-is not on record, when a contract's clock is due, or when others are at work: a valid proposal, or votes of more than a
-third. If nothing is left to do then, an idle block ends the height, but not in round 0.
+is not on record, when a contract's clock is due, when a change of validators waits for its height, or when others are
+at work: a valid proposal, or votes of more than a third. If nothing is left to do then, an idle block ends the height,
+but not in round 0.
 
 A step that commits ends there; the next height begins with the next step, for which a timeout of 0 ms is asked, so
 that the committed block is stored first. A peer's fault is reported and goes no further. A block that a quorum
-committed and that is invalid here stops this replica: it runs other code, or its state is broken.
+committed and that is invalid here stops this replica: it runs other code, or its state is broken. So does a height
+whose code the members have agreed on and that is not here: before anything is voted on.
 """
 
 from ledger.application import Application, ExecutedBlock
@@ -24,7 +26,6 @@ from ledger.consensus.driver import Timeout
 from ledger.consensus.evidence import pair_votes
 from ledger.consensus.round import Step
 from ledger.consensus.votes import VoteKeeper
-from ledger.crypto.signatures import PrivateKey
 from ledger.errors import InvalidTransactionError, LedgerError
 from ledger.limits import CATCH_UP_BLOCKS_MAX
 from ledger.mempool import Mempool
@@ -63,7 +64,7 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
-from ledger.replica.signer import Signer, SignerState
+from ledger.replica.signer import Signer, SigningKey
 from ledger.replica.status import PeerHeight, ReplicaStatus, votes_of
 from ledger.transactions import Submission
 
@@ -71,23 +72,20 @@ from ledger.transactions import Submission
 class Replica:
     """One node's part in the chain."""
 
-    def __init__(
-        self, application: Application, name: str, key: PrivateKey | None, signer_state: SignerState | None
-    ) -> None:
+    def __init__(self, application: Application, name: str, *keys: SigningKey) -> None:
         """Stand after the latest stored block; give `LogReplayed`, then `Started`.
 
         Args:
             application: At the latest block of the store.
             name: Our name, as validator or follower.
-            key: The consensus key; None follows and never votes.
-            signer_state: What the file beside the key says; None if there is none: then the key refuses to sign.
+            keys: All versions of the consensus key; a height is voted on with the one that its validator set names.
         """
         self.application = application
         self.name = name
         self.mempool = Mempool()
         self.halted = ""
         """Why this replica stopped; empty while it goes on."""
-        self._signer = Signer(application.genesis.chain_id, name, key, signer_state)
+        self._signer = Signer(application.genesis.chain_id, name, keys)
         self._evidence = EvidencePool(application)
         self._peers = Peers()
         self._effects: list[Effect] = []
@@ -166,7 +164,7 @@ class Replica:
         elif value is not None:
             block = self._current.candidates.block(value)
             assert block is not None, "a contradicted block is known"
-            self._halt(str(self._current.candidates.judge(block)))
+            self._halt_on_invalid(str(self._current.candidates.judge(block)))
 
     def _commit(self, executed: ExecutedBlock, commit: Commit) -> None:
         header = executed.block.header
@@ -180,11 +178,17 @@ class Replica:
         self._report("committed", height=header.height, round=commit.round, transactions=header.transaction_count)
         for fault in executed.faults:
             self._report("contract-fault", height=header.height, what=fault)
+        for lacking in self.application.missing_upgrades():
+            self._report("code-missing", height=header.height, why=lacking)
+        if self.application.missing_code:
+            self._halt(self.application.missing_code)
+
+    def _halt_on_invalid(self, reason: str) -> None:
+        self._halt(f"height {self._current.height}: a quorum committed a block that is invalid here: {reason}")
 
     def _halt(self, reason: str) -> None:
-        height = self._current.height
-        self.halted = f"height {height}: a quorum committed a block that is invalid here: {reason}"
-        self._emit(Halt(self.halted))
+        self.halted = reason
+        self._emit(Halt(reason))
 
     def _work(self) -> None:
         """Begin the height if there is a reason, and make the block that was asked for."""
@@ -204,8 +208,7 @@ class Replica:
     def _has_work(self) -> bool:
         if len(self.mempool) or self._evidence.is_reason:
             return True
-        due_ms = self.application.next_due_ms()
-        return due_ms is not None and due_ms <= self._now_ms
+        return self.application.has_due(self._now_ms)
 
     # ----------------------------------------------------------------------------------------------- messages
 
@@ -282,7 +285,7 @@ class Replica:
         check_body(message.block)
         error = current.candidates.judge(message.block)
         if error is not None:
-            self._halt(str(error))
+            self._halt_on_invalid(str(error))
             return
         self._commit(current.candidates.executed(header.hash), message.commit)
         if header.height >= self._asked_until and self._peers.height(peer) > header.height + 1:

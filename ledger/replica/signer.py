@@ -5,9 +5,11 @@ position (height, round, step), and positions only grow: at its last position th
 the same bytes, and refuses everything else there and before. The state is saved before what was signed is sent.
 
 A key is made together with its state. A key without one refuses to sign, because nobody knows where it has voted:
-the members give that validator a new key.
+the members give that validator a new key. Each key has a state of its own, and each height names the key that votes
+there: a new one signs nothing before its height, an old one nothing after.
 """
 
+from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -49,27 +51,45 @@ NOTHING_SIGNED = SignerState(0, 0, PROPOSAL, b"", b"")
 """The state a key is made with."""
 
 
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One version of a consensus key, and what it has signed last."""
+
+    key: PrivateKey
+    state: SignerState | None
+    """None if it is unknown: then this key never signs."""
+
+
 class Signer:
     """Signs votes and proposals of one chain for one validator, each place once."""
 
-    def __init__(self, chain_id: str, name: str, key: PrivateKey | None, state: SignerState | None) -> None:
-        """Take a key and where it last signed.
+    def __init__(self, chain_id: str, name: str, keys: tuple[SigningKey, ...]) -> None:
+        """Take all versions of a key and where each last signed; none is selected.
 
         Args:
             chain_id: The only chain it signs for.
             name: The validator's name.
-            key: None for a node that only follows.
-            state: None if it is unknown: then the signer never signs.
+            keys: None of them for a node that only follows.
         """
         self.chain_id = chain_id
         self.name = name
-        self._key = key
-        self.state = state
+        self._keys = {item.key.public_key: item.key for item in keys}
+        self._states = {item.key.public_key: item.state for item in keys}
+        self.public_key: bytes | None = None
+        """Which key signs now; None if it is none of ours."""
+
+    def has(self, public_key: bytes) -> bool:
+        """Whether this is one of our keys, with its state or without."""
+        return public_key in self._keys
+
+    def select(self, public_key: bytes | None) -> None:
+        """Sign with this key from now on, if it is one of ours; else with none."""
+        self.public_key = public_key if public_key in self._keys else None
 
     @property
-    def public_key(self) -> bytes | None:
-        """The public half of the key, None if this signer never signs."""
-        return self._key.public_key if self._key and self.state else None
+    def state(self) -> SignerState | None:
+        """Where the selected key last signed; None if that is unknown, or none is selected."""
+        return None if self.public_key is None else self._states[self.public_key]
 
     def sign_bytes(self, height: int, wanted: CastVote | Propose) -> bytes:
         """Return what the signature of a vote or proposal of this height would be over."""
@@ -88,13 +108,15 @@ class Signer:
         return Proposal(height, wanted.round, wanted.pol_round, wanted.value, self.name, signature)
 
     def _sign(self, height: int, round_: int, step: Literal[0, 1, 2], message: bytes) -> bytes | None:
-        if self._key is None or self.state is None:
+        state = self.state
+        if self.public_key is None or state is None:
             return None
         position = (height, round_, step)
-        if position == self.state.position and message == self.state.sign_bytes:
-            return self.state.signature
-        if position <= self.state.position:
+        if position == state.position and message == state.sign_bytes:
+            return state.signature
+        if position <= state.position:
             return None
-        signature = (sign_proposal if step == PROPOSAL else sign_vote)(self._key, message)
-        self.state = SignerState(height, round_, step, message, signature)
+        key = self._keys[self.public_key]
+        signature = (sign_proposal if step == PROPOSAL else sign_vote)(key, message)
+        self._states[self.public_key] = SignerState(height, round_, step, message, signature)
         return signature

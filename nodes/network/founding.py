@@ -23,12 +23,11 @@ from nodes.config import ConfigurationError, Home, NetworkConfig, NodeAddress, w
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore, create_keystore
 from nodes.pki import certificate_hash, create_authority, issue_node_certificate, render_pem
-from nodes.storage.signer import SignerFile
+from nodes.storage.signer import SignerFile, signer_path
 
 LOCAL_HOST = "127.0.0.1"
 PORTS = range(21_000, 32_000)
 CONSENSUS_FOLDER = "consensus"
-SIGNER_FILE = "signer-state"
 FOUNDING_FILE = "founding"
 """Held and locked while a network is founded; what it leaves behind is an interrupted founding."""
 
@@ -120,7 +119,7 @@ def _equip(home: Home, organisation: str, entropy: Entropy, now: dt.datetime) ->
     issue_node_certificate(folder / "keys" / "tls", entropy, now)
     write_file(home.authority_path(organisation), render_pem(authority))
     (folder / CONSENSUS_FOLDER).mkdir(mode=0o700)
-    SignerFile.create(folder / CONSENSUS_FOLDER / SIGNER_FILE).close()
+    SignerFile.create(signer_path(folder / CONSENSUS_FOLDER, 1)).close()
     return keys, authority
 
 

@@ -52,6 +52,7 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
+from ledger.replica.signer import SigningKey
 from ledger.replica.status import ReplicaStatus
 from ledger.transactions import Receipt, Submission
 from nodes.agent import Call, Committed, Ticked
@@ -101,8 +102,13 @@ class NodeFiles:
 
     blocks: BlockStore
     log: ConsensusLog
-    signer: SignerFile | None
-    """None: the key has no state, so this node follows and never votes."""
+    signers: Mapping[bytes, SignerFile]
+    """Public key -> what it has signed last. A key without its file votes for nothing; the node follows."""
+
+    def signing_key(self, key: PrivateKey) -> SigningKey:
+        """Return a consensus key with what it has signed last."""
+        signer = self.signers.get(key.public_key)
+        return SigningKey(key, None if signer is None else signer.state)
 
 
 def read_clock_ms() -> int:
@@ -117,7 +123,7 @@ class NetworkNode:
         self,
         organisation: str,
         application: Application,
-        consensus_key: PrivateKey,
+        consensus_keys: Sequence[PrivateKey],
         files: NodeFiles,
         entropy: Entropy,
         *,
@@ -129,7 +135,7 @@ class NetworkNode:
         Args:
             organisation: Whose node it is.
             application: At the latest block of the store.
-            consensus_key: The validator's key.
+            consensus_keys: The validator's keys, all versions.
             files: Its durable files.
             entropy: For nonces of agents' transactions.
             hosted: Member without a node -> the organisation that hosts it.
@@ -140,7 +146,7 @@ class NetworkNode:
         self.files = files
         self.view = NodeView(application, application.read)
         self._report = report
-        self._replica = Replica(application, organisation, consensus_key, files.signer.state if files.signer else None)
+        self._replica = Replica(application, organisation, *(files.signing_key(key) for key in consensus_keys))
         self.host = AgentHost(
             organisation,
             hosted,
@@ -204,8 +210,8 @@ class NetworkNode:
         if self._transport is not None:
             await self._transport.stop()
         self.files.log.close()
-        if self.files.signer is not None:
-            self.files.signer.close()
+        for signer in self.files.signers.values():
+            signer.close()
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(None)
 
@@ -381,9 +387,8 @@ class NetworkNode:
 
     def _perform_one(self, effect: Effect) -> None:
         match effect:
-            case SaveSignerState(state):
-                assert self.files.signer is not None, "a replica without signer state signs nothing"
-                self.files.signer.save(state)
+            case SaveSignerState(public_key, state):
+                self.files.signers[public_key].save(state)
             case Broadcast(message):
                 self._broadcast(message)
             case Send(peer, message):

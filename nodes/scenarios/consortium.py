@@ -147,7 +147,7 @@ def _name(role: Role, count: int) -> list[str]:
 
 def _make_keys(entropy: SeededEntropy) -> Keystore:
     return Keystore(
-        consensus=PrivateKey(entropy.draw(32)),
+        consensus_keys={1: PrivateKey(entropy.draw(32))},
         submissions={1: PrivateKey(entropy.draw(32))},
         seal=SealKeyPair(entropy.draw(32)),
         tag_secret=entropy.draw(32),

@@ -50,6 +50,7 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
+from ledger.replica.signer import SigningKey
 from ledger.transactions import Submission
 from nodes.simulator.checks import Checks
 from nodes.simulator.disk import DiskFaultError
@@ -129,7 +130,7 @@ class Simulation:
         if not node.disk.entries:
             node.disk.write(application.genesis_writes())
         log = node.disk.read_log()
-        node.replica = Replica(application, node.name, node.key, node.disk.signer)
+        node.replica = Replica(application, node.name, SigningKey(node.key, node.disk.signer))
         if self._furnish is not None:
             node.residents = self._furnish(node)
         self._take(node, LogReplayed(log))

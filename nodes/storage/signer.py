@@ -22,9 +22,11 @@ refused.
 import hashlib
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.codec import decode, encode
+from ledger.crypto.signatures import PrivateKey
 from ledger.errors import DecodeError
 from ledger.replica.signer import NOTHING_SIGNED, SignerState
 from nodes.storage.errors import REMEDY_WRITE, StorageError, describe_os_error
@@ -40,6 +42,30 @@ _REMEDY = (
     "do not remove it and do not restore an old copy: either could make this validator sign twice; retire the key and "
     "have the members admit a new one"
 )
+
+
+def signer_path(folder: Path, version: int) -> Path:
+    """Return the file of one version of the consensus key in a node's folder of consensus files."""
+    return folder / f"signer-state-{version}"
+
+
+def open_signers(folder: Path, keys: Mapping[int, PrivateKey]) -> "dict[bytes, SignerFile]":
+    """Open the files of all versions of a consensus key: public key -> file; a key without a file has none here.
+
+    Raises:
+        StorageError: If one is damaged or cannot be read; the others are closed again.
+    """
+    files: dict[bytes, SignerFile] = {}
+    try:
+        for version, key in keys.items():
+            file = SignerFile.open(signer_path(folder, version))
+            if file is not None:
+                files[key.public_key] = file
+    except StorageError:
+        for file in files.values():
+            file.close()
+        raise
+    return files
 
 
 class SignerFile:

@@ -4,7 +4,7 @@ import resource
 import shutil
 from pathlib import Path
 
-from nodes.network.founding import CONSENSUS_FOLDER, SIGNER_FILE
+from nodes.network.founding import CONSENSUS_FOLDER
 from nodes.process import LOG_FILE
 from tests.e2e.network import Network, eventually
 
@@ -43,7 +43,7 @@ def test_a_consensus_log_broken_in_its_middle_stops_the_node_and_a_torn_tail_is_
 
 def test_a_key_without_its_signer_state_never_votes_and_the_status_says_why(network: Network) -> None:
     network.kill(VICTIM)
-    signer = consensus_file(network, SIGNER_FILE)
+    signer = consensus_file(network, "signer-state-1")
     aside = signer.with_name("aside")
     signer.rename(aside)
     network.start(VICTIM)

@@ -95,7 +95,7 @@ def test_a_stranger_s_certificate_is_refused(founded: Network, lone_home: Home) 
     assert VICTIM in founded.fail_to_start(VICTIM, lone_home)
 
 
-@pytest.mark.parametrize("name", ["consensus.key", "submission-1.key", "tls/node.key", "tls/node.pem"])
+@pytest.mark.parametrize("name", ["consensus-1.key", "submission-1.key", "tls/node.key", "tls/node.pem"])
 def test_a_missing_key_is_named(founded: Network, lone_home: Home, name: str) -> None:
     path = lone_home.node_folder(VICTIM) / "keys" / name
     path.unlink()

@@ -7,7 +7,7 @@ import pytest
 from nodes.entropy import SeededEntropy
 from nodes.keystore import KeystoreError, add_submission_key, create_keystore, load_keystore
 
-NAMES = ("consensus.key", "submission-1.key", "seal.key", "invoice-tag.key", "register.key")
+NAMES = ("consensus-1.key", "submission-1.key", "seal.key", "invoice-tag.key", "register.key")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_changed_digit_is_told_and_the_key_is_not(folder: Path) -> None:
 
 
 def test_a_key_for_something_else_is_told(folder: Path) -> None:
-    (folder / "consensus.key").write_bytes((folder / "submission-1.key").read_bytes())
+    (folder / "consensus-1.key").write_bytes((folder / "submission-1.key").read_bytes())
     with pytest.raises(KeystoreError, match="holds a submission key"):
         load_keystore(folder)
 

@@ -16,6 +16,8 @@ from ledger.consensus.evidence import pair_votes
 from ledger.consensus.round import Step
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.errors import DecodeError
+from ledger.execution.loader import ContractSet, MissingContractError
+from ledger.genesis import ContractPin
 from ledger.limits import (
     ANSWER_STATUS_EVERY_MS,
     CANDIDATE_BLOCKS_MAX,
@@ -57,7 +59,7 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
-from ledger.replica.signer import NOTHING_SIGNED
+from ledger.replica.signer import NOTHING_SIGNED, SigningKey
 from ledger.transactions import Submission
 from nodes.simulator.disk import Disk
 from tests.ledger.replica.consortium import (
@@ -83,7 +85,7 @@ def application() -> Application:
 
 
 def started(name: str = "a") -> Replica:
-    replica = Replica(application(), name, KEYS[name], NOTHING_SIGNED)
+    replica = Replica(application(), name, SigningKey(KEYS[name], NOTHING_SIGNED))
     replica.step(LogReplayed(()))
     replica.step(Started(NOW_MS))
     return replica
@@ -181,7 +183,7 @@ def test_a_log_cut_anywhere_replays_to_the_same_votes_and_no_second_one(kept: in
         performed.append(effect)
     log = tuple(effect.entry for effect in performed if isinstance(effect, AppendLog))
     states = [effect.state for effect in performed if isinstance(effect, SaveSignerState)]
-    again = Replica(application(), "a", KEYS["a"], states[-1] if states else NOTHING_SIGNED)
+    again = Replica(application(), "a", SigningKey(KEYS["a"], states[-1] if states else NOTHING_SIGNED))
     assert not own_votes(again.step(LogReplayed(log)))
     effects = [*again.step(Started(NOW_MS + 1_000)), *give(again, *inputs)]
     assert reports(effects, "signing-refused") == [], "what stands in the log is not signed again"
@@ -196,7 +198,7 @@ def test_the_wrong_state_is_not_signed_over_when_the_log_is_gone() -> None:
     first = started()
     effects = give(first, proposed(executed()))
     (state,) = (effect.state for effect in effects if isinstance(effect, SaveSignerState))
-    again = Replica(application(), "a", KEYS["a"], state)
+    again = Replica(application(), "a", SigningKey(KEYS["a"], state))
     again.step(LogReplayed(()))
     effects = again.step(Started(NOW_MS))
     assert "may have voted" in str(reports(effects, "abstain")[0]["why"])
@@ -233,7 +235,7 @@ def test_a_first_proposal_far_from_our_clock_gets_nil_and_can_still_be_decided(o
 def test_the_clock_that_judges_a_proposal_is_the_logged_one_also_at_a_replay() -> None:
     first = started()
     entries = [effect.entry for effect in give(first, proposed(executed())) if isinstance(effect, AppendLog)]
-    again = Replica(application(), "a", KEYS["a"], NOTHING_SIGNED)
+    again = Replica(application(), "a", SigningKey(KEYS["a"], NOTHING_SIGNED))
     again.step(LogReplayed(tuple(entries[:2])))
     effects = again.step(Started(NOW_MS + 10 * CLOCK_SKEW_MS_MAX))
     assert own_votes(effects) == [(PREVOTE, executed().block.header.hash)]
@@ -565,7 +567,7 @@ def test_a_validator_that_lost_its_log_abstains_at_that_height_in_every_later_li
     state = [effect.state for effect in effects if isinstance(effect, SaveSignerState)][-1]
     log: list[LogEntry] = []
     for _ in range(2):
-        again = Replica(application(), "a", KEYS["a"], state)
+        again = Replica(application(), "a", SigningKey(KEYS["a"], state))
         again.step(LogReplayed(tuple(log)))
         again.step(Started(NOW_MS))
         assert "may have voted" in again.status().signing
@@ -580,7 +582,7 @@ def test_a_validator_that_lost_its_log_abstains_at_that_height_in_every_later_li
 def test_nothing_is_signed_before_the_start_has_settled_whether_we_may_vote() -> None:
     effects = give(started(), proposed(executed()))
     (state,) = (effect.state for effect in effects if isinstance(effect, SaveSignerState))
-    again = Replica(application(), "a", KEYS["a"], state)
+    again = Replica(application(), "a", SigningKey(KEYS["a"], state))
     again.step(LogReplayed(()))
     value = executed(submission(2)).block.header.hash
     assert give(again, proposed(executed(submission(2)), 1, "c"), *votes(PREVOTE, value, "bcd", 1)) == []
@@ -632,3 +634,22 @@ def test_a_peer_that_says_on_and_on_what_it_lacks_is_sent_it_once_in_a_while() -
     effects = give(replica, *[lacking] * 50, peer="d", now_ms=later_ms)
     assert kinds(effects) == ["Send"], "our vote of round 0, once"
     assert kinds(give(replica, lacking, peer="c", now_ms=later_ms)) == ["Send"]
+
+
+def test_a_height_whose_code_is_missing_here_stops_the_replica_after_the_block_before_it() -> None:
+    replica = started()
+    replica.application._library = Lacking()
+    value = executed().block.header.hash
+    effects = give(replica, proposed(executed()), *votes(PREVOTE, value, "bcd"), *votes(PRECOMMIT, value, "bcd"))
+    assert replica.application.height == 1
+    kept = [type(effect).__name__ for effect in effects]
+    assert kept.index("CommitBlock") < kept.index("Halt"), "what is decided is kept"
+    assert replica.halted.startswith("height 2: contract counter: code 0101")
+    assert replica.step(Tick(NOW_MS + 1_000)) == []
+
+
+class Lacking:
+    """A library that lacks what the next height runs with."""
+
+    def find(self, pins: tuple[ContractPin, ...]) -> ContractSet:
+        raise MissingContractError("counter", bytes([1]) * 32, pins[0].code_hash)

@@ -122,11 +122,23 @@ def test_n4f0_a_new_validator_votes_two_heights_after_its_election() -> None:
         simulation.run_for(2_000)
         simulation.submit("a", submission(number))
     simulation.run_for(2_000)
-    assert simulation.heights() == [9] * 5
+    assert simulation.heights() == [10] * 5, "one of them is the block that the change waited for"
     sets = [block.header.validators_hash == elected.hash for block in blocks(simulation, "e")]
-    assert sets == [False, False] + [True] * 7
+    assert sets == [False, False] + [True] * 8
     assert blocks(simulation, "a")[1].header.next_validators_hash == elected.hash
     assert "e" in {block.header.proposer for block in blocks(simulation, "a")}
+
+
+def test_n4f0_an_idle_chain_makes_the_one_block_that_a_change_of_the_set_waits_for_and_no_other() -> None:
+    simulation = simulate(7, extra=("e",))
+    simulation.start()
+    elected = ValidatorSet(tuple(Validator(name, KEYS[name].public_key, 1) for name in (*NAMES, "e")))
+    simulation.submit("a", submit_message(0, (elected.validators,), "a", "membership", "elect"))
+    simulation.run_for(60_000)
+    assert simulation.heights() == [2] * 5
+    assert blocks(simulation, "e")[1].submissions == ()
+    assert simulation.nodes["e"].replica is not None
+    assert simulation.nodes["e"].replica.status().signing == "yes"
 
 
 def test_n4f1_a_change_of_the_set_while_one_node_is_down_is_caught_up_with() -> None:
@@ -138,12 +150,12 @@ def test_n4f1_a_change_of_the_set_while_one_node_is_down_is_caught_up_with() -> 
         simulation.run_for(6_000)
         simulation.submit("a", submission(number))
     simulation.run_for(6_000)
-    assert simulation.heights() == [5, 5, 5, 0, 5], "a, b and e of the new set are its quorum"
+    assert simulation.heights() == [6, 6, 6, 0, 6], "a, b and e of the new set are its quorum"
     simulation.start("d")
-    assert simulation.run_until(lambda: simulation.height("d") == 5, 20_000)
+    assert simulation.run_until(lambda: simulation.height("d") == 6, 20_000)
     simulation.crash("c", "b")
     simulation.submit("a", submission(9))
-    assert simulation.run_until(lambda: simulation.height("d") == 6, 60_000)
+    assert simulation.run_until(lambda: simulation.height("d") == 7, 60_000)
 
 
 def test_n7f2_two_crashed_validators_of_seven_stop_nothing_and_three_do() -> None:

@@ -23,13 +23,13 @@ from nodes.config import Home
 from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
 from nodes.keystore import Keystore, load_keystore
-from nodes.network.founding import CONSENSUS_FOLDER, SIGNER_FILE, Member, found_network
+from nodes.network.founding import CONSENSUS_FOLDER, Member, found_network
 from nodes.network.node import NetworkNode, NodeFiles, read_clock_ms
 from nodes.pki import Authorities, load_tls, read_authority
 from nodes.storage import open_store
 from nodes.storage.blocks import BlockStore
 from nodes.storage.log import ConsensusLog
-from nodes.storage.signer import SignerFile
+from nodes.storage.signer import open_signers
 
 NAME = "insurer-a"
 OTHER = "hospital-a"
@@ -127,13 +127,14 @@ async def run_solo(home: Home) -> AsyncIterator[Solo]:
     if blocks.is_new:
         blocks.create(application.genesis_writes())
     consensus = folder / CONSENSUS_FOLDER
-    files = NodeFiles(blocks, ConsensusLog(consensus / "log"), SignerFile.open(consensus / SIGNER_FILE))
     keys = {member.name: load_keystore(home.node_folder(member.name) / "keys") for member in MEMBERS}
+    signers = open_signers(consensus, keys[NAME].consensus_keys)
+    files = NodeFiles(blocks, ConsensusLog(consensus / "log"), signers)
     lines: list[tuple[str, Mapping[str, object]]] = []
     node = NetworkNode(
         NAME,
         application,
-        keys[NAME].consensus,
+        (keys[NAME].consensus,),
         files,
         ENTROPY,
         hosted={OTHER: NAME},

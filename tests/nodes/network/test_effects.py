@@ -58,9 +58,9 @@ class Recorder:
         self.happened: list[str] = []
         self.wire = Wire(self.happened)
         signer = SignerFile.create(folder / "signer")
-        self.files = NodeFiles(blocks, ConsensusLog(folder / "log"), signer)
+        self.files = NodeFiles(blocks, ConsensusLog(folder / "log"), {KEYS["b"].public_key: signer})
         self.node = NetworkNode(
-            "b", application, KEYS["b"], self.files, SeededEntropy(b"node"), hosted={}, report=self.report
+            "b", application, (KEYS["b"],), self.files, SeededEntropy(b"node"), hosted={}, report=self.report
         )
         append, save = self.files.log.append, signer.save
 

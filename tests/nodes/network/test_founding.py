@@ -11,9 +11,9 @@ from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
 from nodes.network import founding
-from nodes.network.founding import CONSENSUS_FOLDER, FOUNDING_FILE, SIGNER_FILE, found_network
+from nodes.network.founding import CONSENSUS_FOLDER, FOUNDING_FILE, found_network
 from nodes.pki import Authorities, load_tls, read_authority
-from nodes.storage.signer import SignerFile
+from nodes.storage.signer import SignerFile, signer_path
 
 NOW = dt.datetime.now(dt.UTC)
 ENTROPY = SystemEntropy()
@@ -39,7 +39,7 @@ def test_every_member_gets_keys_an_authority_and_a_signer_state_and_every_valida
         assert folder.stat().st_mode & 0o777 == 0o700
         assert load_keystore(folder / "keys").submission.public_key == item.public_key
         assert load_tls(folder / "keys" / "tls", authorities).organisation == item.name
-        signer = SignerFile.open(folder / CONSENSUS_FOLDER / SIGNER_FILE)
+        signer = SignerFile.open(signer_path(folder / CONSENSUS_FOLDER, 1))
         assert signer is not None
         signer.close()
     assert not (home.folder / FOUNDING_FILE).exists()
@@ -56,7 +56,7 @@ def test_nodes_whose_genesis_was_lost_are_not_touched(tmp_path: Path) -> None:
     found(tmp_path / "n")
     home = Home(tmp_path / "n")
     home.genesis_path.unlink()
-    key = home.node_folder("regulator") / "keys" / "consensus.key"
+    key = home.node_folder("regulator") / "keys" / "consensus-1.key"
     before = key.read_bytes()
     with pytest.raises(ConfigurationError, match=r"genesis\.json: missing beside the nodes of a network.*restore it"):
         found(tmp_path / "n")

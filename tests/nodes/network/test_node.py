@@ -130,7 +130,8 @@ def test_a_durable_write_that_fails_ends_the_node_and_tells_the_client(
 
     async def run() -> None:
         async with run_solo(home) as solo:
-            target = getattr(solo.node.files, file)
+            files = solo.node.files
+            target = next(iter(files.signers.values())) if file == "signer" else getattr(files, file)
             monkeypatch.setattr(target, "save" if file == "signer" else "append", fail)
             submission = solo.submission()
             try:
