@@ -3,9 +3,10 @@
 from msgspec.structs import replace
 
 from contracts.keys import FindOwner, RotateKey, rotation_message
-from contracts.membership import FindActor, FindPin, FindValidators, PinHistory, PinVersion
+from contracts.membership import FindActor, FindPin, FindValidators
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.execution.state import encode_key
+from ledger.genesis import PinHistory, PinVersion
 from ledger.membership import Actor, ValidatorSet
 from tests.contracts.consortium import CHAIN_ID, Consortium, digest
 

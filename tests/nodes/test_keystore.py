@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 from nodes.entropy import SeededEntropy
-from nodes.keystore import KeystoreError, add_submission_key, create_keystore, load_keystore
+from nodes.keystore import (
+    KeystoreError,
+    add_consensus_key,
+    add_submission_key,
+    create_keystore,
+    load_keystore,
+    next_version,
+)
 
 NAMES = ("consensus-1.key", "submission-1.key", "seal.key", "invoice-tag.key", "register.key")
 
@@ -91,10 +98,20 @@ def test_a_key_for_something_else_is_told(folder: Path) -> None:
 def test_a_folder_without_keys_is_told(tmp_path: Path) -> None:
     with pytest.raises(KeystoreError, match="expected a folder"):
         load_keystore(tmp_path / "none")
-    with pytest.raises(KeystoreError, match="submission key: expected a file"):
+    with pytest.raises(KeystoreError, match="consensus key: expected a file"):
         load_keystore(tmp_path)
     with pytest.raises(KeystoreError, match="submission key: expected a file"):
         add_submission_key(tmp_path, SeededEntropy(b"x"))
+
+
+def test_a_new_consensus_key_lies_beside_the_older_ones(folder: Path) -> None:
+    before = load_keystore(folder)
+    assert next_version(folder, "consensus") == 2
+    assert add_consensus_key(folder, SeededEntropy(b"second")) == 2
+    after = load_keystore(folder)
+    assert after.consensus_keys[1].public_key == before.consensus.public_key
+    assert after.consensus.public_key == after.consensus_keys[2].public_key != before.consensus.public_key
+    assert after.submission.public_key == before.submission.public_key
 
 
 def test_a_keystore_does_not_print_its_secrets(folder: Path) -> None:

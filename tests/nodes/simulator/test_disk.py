@@ -45,6 +45,8 @@ def test_n4f0_a_node_whose_disk_fails_anywhere_comes_back_and_takes_part(operati
     for number, item in enumerate(items):
         simulation.submit(NAMES[(number % 3) - 1], item)
         simulation.run_for(1_000)
+    for item in items:  # a client that b failed while it was asked has no answer, and asks somebody else
+        simulation.submit("a", item)
     assert simulation.run_until(lambda: all(included(simulation, "b", item) for item in items), 60_000)
     assert simulation.nodes["b"].life > 1
     simulation.checks.check_nodes(simulation.nodes.values(), simulation.now_ms)
