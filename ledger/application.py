@@ -18,6 +18,7 @@ which round, and whether evidence holds is consensus; the application takes thes
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,8 +35,8 @@ from ledger.execution.executor import (
     run_genesis,
     run_query,
 )
-from ledger.execution.loader import ContractSet, MissingContractError
-from ledger.execution.pins import PINS_PREFIX, ContractLibrary, pins_at, read_pins, upgrade_heights
+from ledger.execution.loader import ContractSet
+from ledger.execution.pins import CodeInForce, ContractLibrary
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_key
 from ledger.execution.store import (
@@ -52,7 +53,7 @@ from ledger.execution.store import (
     store_writes,
     validators_key,
 )
-from ledger.genesis import ContractPin, Genesis
+from ledger.genesis import Genesis
 from ledger.limits import (
     BLOCK_BYTES_MAX,
     BLOCK_EVIDENCE_MAX,
@@ -104,6 +105,10 @@ class ExecutedBlock:
     faults: tuple[str, ...]
     """What contracts raised undeclared: for the operator's log, not part of the block."""
 
+    def state_keys(self) -> Iterator[bytes]:
+        """Yield the state entries that the block wrote."""
+        return (key[len(STATE) :] for key in self.writes if key.startswith(STATE))
+
 
 class Application:
     """The latest committed state of one chain, and what can be asked of it."""
@@ -117,11 +122,11 @@ class Application:
             reader: The store, over all three key spaces.
 
         Raises:
-            MissingContractError: If the library lacks what the next block runs with.
-            LedgerError: If the store is another chain's.
+            LedgerError: If the library lacks what the next block runs with, or the store is another chain's.
         """
         self.genesis = genesis
-        self._library = library
+        self.code = CodeInForce(library, genesis.contracts)
+        """Which contracts run, and which are missing here."""
         self._reader = reader
         self._recent = Overlay(reader)
         self._candidates: OrderedDict[bytes, ExecutedBlock] = OrderedDict()
@@ -141,10 +146,9 @@ class Application:
         self._frontier = decode(self._stored(FRONTIER), Frontier)
         self._roots = decode(self._stored(ROOTS), StateRoots)
         self._window = ReplayWindow(self._state())
-        self._pins = read_pins(self._state())
-        self._contracts: ContractSet | None = library.find(self._pins_of_next())
-        self.missing_code = ""
-        """Why the next block cannot be run here: its code is missing. Empty while it can."""
+        self.code.turn(self._state(), self.height + 1)
+        if self.code.missing:
+            raise LedgerError(self.code.missing)
         self._sets = [
             (int(key[len(VALIDATORS) :], 16), decode(value, ValidatorSet))
             for key, value in self._state().scan(VALIDATORS)
@@ -180,18 +184,7 @@ class Application:
     @property
     def contracts(self) -> ContractSet:
         """The contracts in force: what the next block is run with, and queries too."""
-        assert self._contracts is not None, self.missing_code
-        return self._contracts
-
-    def missing_upgrades(self) -> tuple[str, ...]:
-        """Return what this node lacks for upgrades that the members have decided and that are still to come."""
-        lacking: list[str] = []
-        for height in upgrade_heights(self._pins, self.height + 1):
-            try:
-                self._library.find(pins_at(self.genesis.contracts, self._pins, height))
-            except MissingContractError as error:
-                lacking.append(f"height {height}: {error}")
-        return tuple(lacking)
+        return self.code.current
 
     def validators(self, height: int) -> ValidatorSet:
         """Return who votes at `height`, 0 <= height <= the latest committed height + 2."""
@@ -441,22 +434,9 @@ class Application:
         if executed.new_validators is not None:
             self._sets.append((header.height + VALIDATOR_SET_DELAY_HEIGHTS, executed.new_validators))
         self._candidates.clear()
-        self._turn_to_pins(executed)
+        self.code.turn(self._state(), self.height + 1, executed.state_keys())
 
     # ------------------------------------------------------------------------------------------------ private
-
-    def _turn_to_pins(self, executed: ExecutedBlock) -> None:
-        """Find the code of the next height; if it is missing, `missing_code` says so and nothing is run any more."""
-        if any(key.startswith(STATE + PINS_PREFIX) for key in executed.writes):
-            self._pins = read_pins(self._state())
-        try:
-            self._contracts = self._library.find(self._pins_of_next())
-        except MissingContractError as error:
-            self._contracts = None
-            self.missing_code = f"height {self.height + 1}: {error}"
-
-    def _pins_of_next(self) -> tuple[ContractPin, ...]:
-        return pins_at(self.genesis.contracts, self._pins, self.height + 1)
 
     def _state(self) -> View:
         return View(self._recent, STATE)
@@ -475,7 +455,7 @@ class Application:
     def _found(self) -> dict[bytes, bytes | None]:
         """Run the genesis hooks on nothing and return what the store then holds."""
         overlay = Overlay(View(self._recent, STATE))
-        run_genesis(self._library.find(self.genesis.contracts), self.genesis, overlay)
+        run_genesis(self.code.of_genesis(), self.genesis, overlay)
         overlay.put(validators_key(0), encode(self.genesis.validators))
         update = state_tree.update(NodeView(self._recent), StateRoots(), overlay.writes)
         writes = store_writes(overlay, update)

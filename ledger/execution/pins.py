@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from ledger.codec import decode
 from ledger.execution.contract import MEMBERSHIP
-from ledger.execution.loader import ContractSet
+from ledger.execution.loader import ContractSet, MissingContractError
 from ledger.execution.state import StateReader, decode_key, encode_prefix
 from ledger.genesis import ContractPin, PinHistory
 
@@ -31,6 +31,63 @@ class ContractLibrary(Protocol):
         Raises:
             MissingContractError: Naming a contract whose code is not here.
         """
+
+
+class CodeInForce:
+    """The code of one chain, turned from height to height."""
+
+    def __init__(self, library: ContractLibrary, genesis_pins: tuple[ContractPin, ...]) -> None:
+        """Know where code is found and what the chain began with; `turn` comes first.
+
+        Args:
+            library: Finds sets by their pins.
+            genesis_pins: What the genesis pins.
+        """
+        self._library = library
+        self._genesis_pins = genesis_pins
+        self._histories: Mapping[str, PinHistory] = {}
+        self._height = 0
+        self._current: ContractSet | None = None
+        self.missing = ""
+        """Why the next block cannot be run here: its code is missing. Empty while it can."""
+
+    @property
+    def current(self) -> ContractSet:
+        """What the next block is run with, and queries too."""
+        assert self._current is not None, self.missing
+        return self._current
+
+    def of_genesis(self) -> ContractSet:
+        """Return the set that the genesis pins; raises `MissingContractError`."""
+        return self._library.find(self._genesis_pins)
+
+    def turn(self, state: StateReader, height: int, writes: Iterable[bytes] | None = None) -> None:
+        """Find the code of the next block; if it is not here, `missing` says so and `current` is none.
+
+        Args:
+            state: The committed state, entries without prefix.
+            height: The next block's.
+            writes: The state keys that the latest block wrote; None to read the pins anyway.
+        """
+        if writes is None or any(key.startswith(PINS_PREFIX) for key in writes):
+            self._histories = read_pins(state)
+        self._height = height
+        try:
+            self._current = self._library.find(pins_at(self._genesis_pins, self._histories, height))
+            self.missing = ""
+        except MissingContractError as error:
+            self._current = None
+            self.missing = f"height {height}: {error}"
+
+    def missing_later(self) -> tuple[str, ...]:
+        """Return what this node lacks for upgrades that are decided and still to come."""
+        lacking: list[str] = []
+        for height in upgrade_heights(self._histories, self._height):
+            try:
+                self._library.find(pins_at(self._genesis_pins, self._histories, height))
+            except MissingContractError as error:
+                lacking.append(f"height {height}: {error}")
+        return tuple(lacking)
 
 
 def read_pins(state: StateReader) -> dict[str, PinHistory]:

@@ -178,10 +178,10 @@ class Replica:
         self._report("committed", height=header.height, round=commit.round, transactions=header.transaction_count)
         for fault in executed.faults:
             self._report("contract-fault", height=header.height, what=fault)
-        for lacking in self.application.missing_upgrades():
+        for lacking in self.application.code.missing_later():
             self._report("code-missing", height=header.height, why=lacking)
-        if self.application.missing_code:
-            self._halt(self.application.missing_code)
+        if self.application.code.missing:
+            self._halt(self.application.code.missing)
 
     def _halt_on_invalid(self, reason: str) -> None:
         self._halt(f"height {self._current.height}: a quorum committed a block that is invalid here: {reason}")

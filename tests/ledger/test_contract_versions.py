@@ -6,8 +6,8 @@ import pytest
 
 from ledger.application import Application, BlockInputs
 from ledger.codec import encode
-from ledger.errors import InvalidTransactionError
-from ledger.execution.loader import ContractSet, MissingContractError, load_contracts
+from ledger.errors import InvalidTransactionError, LedgerError
+from ledger.execution.loader import ContractSet, load_contracts
 from ledger.execution.pins import pins_at, upgrade_heights
 from ledger.genesis import ContractPin, PinHistory, PinVersion
 from tests.ledger.execution.chain import API, COUNTER, Chain, MemoryStore, load, platform
@@ -104,16 +104,16 @@ def test_old_heights_are_executed_again_with_old_code() -> None:
 def test_a_node_without_the_code_has_no_result_for_its_height_and_says_which_code_is_missing() -> None:
     chain = make_chain(OLD)
     upgrade(chain, 3)
-    assert len(chain.application.missing_upgrades()) == 1
-    assert COUNTER_HASHES["new"].hex() in chain.application.missing_upgrades()[0]
-    assert chain.application.missing_code == ""
+    assert len(chain.application.code.missing_later()) == 1
+    assert COUNTER_HASHES["new"].hex() in chain.application.code.missing_later()[0]
+    assert chain.application.code.missing == ""
     chain.run("counter.add", ("x", 1))
-    missing = chain.application.missing_code
+    missing = chain.application.code.missing
     assert missing.startswith(f"height 3: contract counter: code {COUNTER_HASHES['new'].hex()} is pinned")
     assert COUNTER_HASHES["old"].hex() in missing
     with pytest.raises(AssertionError, match="height 3"):
         chain.application.execute(BlockInputs(3, chain.application.time_ms + 1, "alice", (), ()))
-    with pytest.raises(MissingContractError, match="contract counter"):
+    with pytest.raises(LedgerError, match="height 3: contract counter"):
         Application(chain.genesis, Library(OLD), chain.store)
     chain.application = Application(chain.genesis, Library(OLD, NEW), chain.store)
     chain.run("counter.add", ("x", 1))

@@ -638,7 +638,7 @@ def test_a_peer_that_says_on_and_on_what_it_lacks_is_sent_it_once_in_a_while() -
 
 def test_a_height_whose_code_is_missing_here_stops_the_replica_after_the_block_before_it() -> None:
     replica = started()
-    replica.application._library = Lacking()
+    replica.application.code._library = Lacking()
     value = executed().block.header.hash
     effects = give(replica, proposed(executed()), *votes(PREVOTE, value, "bcd"), *votes(PRECOMMIT, value, "bcd"))
     assert replica.application.height == 1
