@@ -78,6 +78,7 @@ from contracts.settlements import (
     StepName,
     Withdraw,
 )
+from contracts.waits import find_wait
 from ledger.execution.contract import (
     Contract,
     Table,
@@ -268,7 +269,9 @@ class Claims(Contract):
         if claim is None:
             return None
         settlements = tuple(settlement for _, settlement in self.settlements.scan(message.claim_id))
-        return ClaimView(claim, self._derived(claim), settlements, tuple(self._payments(claim)))
+        status, payments = self._derived(claim), self._payments(claim)
+        wait = find_wait(self.call(Records), claim, status, payments)
+        return ClaimView(claim, status, settlements, tuple(payments), wait)
 
     @query
     def payment(self, message: ShowPayment) -> Payment | None:

@@ -30,8 +30,6 @@ Rules:
     by_party     organisation, grant id        IndexEntry
 """
 
-from collections.abc import Iterator
-
 from contracts.conditions import find_failing, find_link_failing, status_at, window_of
 from contracts.customers import Customers
 from contracts.grants import (
@@ -132,12 +130,12 @@ class Consent(Contract):
     @query
     def list_of_subject(self, message: ListGrants) -> tuple[GrantView, ...]:
         """Return a customer's grants."""
-        return self._page(self.by_subject.scan(message.name, message.after))
+        return self._page(message, is_party=False)
 
     @query
     def list_of_party(self, message: ListGrants) -> tuple[GrantView, ...]:
         """Return the grants that name an organisation as source or grantee."""
-        return self._page(self.by_party.scan(message.name, message.after))
+        return self._page(message, is_party=True)
 
     @query
     def usable(self, message: FindUsable) -> tuple[GrantVersion, ...]:
@@ -295,9 +293,10 @@ class Consent(Contract):
             tuple((key[-1], history) for key, history in self.links.scan(grant_id)),
         )
 
-    def _page(self, rows: Iterator[tuple[tuple[str, ...], IndexEntry]]) -> tuple[GrantView, ...]:
+    def _page(self, message: ListGrants, *, is_party: bool) -> tuple[GrantView, ...]:
+        table = self.by_party if is_party else self.by_subject
         found: list[GrantView] = []
-        for key, _ in rows:
+        for key, _ in table.scan(message.name, message.after):
             found.append(self._view(key[-1]))
             if len(found) == LIST_ROWS_MAX:
                 break

@@ -3,12 +3,12 @@
 A status here is the status as it stands: ASSEMBLING is derived from the stays' parts, and all else is written.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from contracts.calendar import Year
 from contracts.identifiers import ClaimId, Currency, PaymentId, Place
 from contracts.settlements import Claim, ClaimStatus, Payment, Sequence, Settlement
-from ledger.execution.contract import Name, Struct
+from ledger.execution.contract import Meta, Name, Struct
 
 
 class ShowClaim(Struct):
@@ -60,6 +60,18 @@ class CountClaims(Struct):
     insurer: Name
 
 
+class Wait(Struct):
+    """Whom a claim waits for, as the contract `waits` derives it."""
+
+    whom: Literal["customer", "hospital", "insurer", "rail"]
+    code: str
+    """`DUPL-001`, `DUPL-002`, or the code and condition of consent that fails; empty where there is none to tell."""
+    parts: Annotated[int, Meta(ge=0)]
+    """Parts of the stays' closings, while they are handed over; 0 otherwise."""
+    delivered: Annotated[int, Meta(ge=0)]
+    """Those of them that the insurer has confirmed."""
+
+
 class ClaimView(Struct):
     """A claim as it stands."""
 
@@ -68,6 +80,8 @@ class ClaimView(Struct):
     """With ASSEMBLING derived from the stays' parts."""
     settlements: tuple[Settlement, ...]
     payments: tuple[Payment, ...]
+    wait: Wait | None
+    """Whom it waits for; None once it has ended."""
 
 
 class ClaimSummary(Struct):

@@ -335,14 +335,35 @@ class Records(Contract):
 
     def consume(self, closing: Closing, claim_id: str, insurer: str) -> None:
         """Lock the closing's invoices for a claim; reject what another claim consumed."""
+        lock = self.consumer(closing, claim_id)
+        if lock is not None:
+            code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
+            reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
+        hospital = self._stay(closing.stay_id).hospital
+        for tag in closing.invoice_tags:
+            if self.invoices.get((hospital, tag)) is None:
+                self.invoices.put((hospital, tag), InvoiceLock(claim_id, insurer, locate(self.context)))
+
+    def consumer(self, closing: Closing, claim_id: str) -> InvoiceLock | None:
+        """Return the lock by which another claim holds an invoice of the closing, or None."""
         hospital = self._stay(closing.stay_id).hospital
         for tag in closing.invoice_tags:
             lock = self.invoices.get((hospital, tag))
-            if lock is None:
-                self.invoices.put((hospital, tag), InvoiceLock(claim_id, insurer, locate(self.context)))
-            elif lock.claim_id != claim_id:
-                code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
-                reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
+            if lock is not None and lock.claim_id != claim_id:
+                return lock
+        return None
+
+    def current_closing(self, stay_id: str) -> Closing | None:
+        """Return the latest closing if it lists exactly the live parts, or None."""
+        return self._closing(stay_id, self.closing_version(stay_id)) if self.is_closed(stay_id) else None
+
+    def answers(self, closing: Closing, recipient: str) -> list[ShareStatus | None]:
+        """Return how each part of a closing stands with a recipient; None where it was never shared."""
+        found: list[ShareStatus | None] = []
+        for record_id in closing.parts:
+            head = self.share_heads.get((record_id, recipient))
+            found.append(None if head is None else self._status(record_id, recipient, head.sequence))
+        return found
 
     def _begin_or_find(self, message: Append) -> Stay:
         stay = self.stays.get(message.stay_id)

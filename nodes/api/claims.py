@@ -87,10 +87,10 @@ async def show_claim(
     wait: Annotated[float, Query(ge=0, le=WATCH_SECONDS_MAX)] = 0.0,
     steps: Annotated[int, Query(ge=0)] = 0,
 ) -> object:
-    """Show one claim; with `wait`, answer once it has more than `steps` steps or that many seconds have passed."""
+    """Show one claim; with `wait`, wait that many seconds for more than `steps` steps or another wait of the claim."""
     view = find_own_claim(node, caller, claim_id)
     if wait and len(view.claim.steps) <= steps:
-        await _await_step(node, claim_id, steps, wait)
+        await _await_change(node, view, wait)
         view = find_own_claim(node, caller, claim_id)
     return canonical_json.plain(view)
 
@@ -136,7 +136,7 @@ def find_own_claim(node: NetworkNode, caller: Caller, claim_id: str) -> ClaimVie
     raise NotFoundError(msg)
 
 
-async def _await_step(node: NetworkNode, claim_id: str, steps: int, seconds: float) -> None:
+async def _await_change(node: NetworkNode, former: ClaimView, seconds: float) -> None:
     changed = asyncio.Event()
     unfollow = node.follow(lambda _: changed.set())
     try:
@@ -146,8 +146,9 @@ async def _await_step(node: NetworkNode, claim_id: str, steps: int, seconds: flo
                 changed.clear()
                 if node.is_leaving:
                     return
-                view = find_claim(node.view, claim_id)
-                if view is not None and len(view.claim.steps) > steps:
+                view = find_claim(node.view, former.claim.claim_id)
+                assert view is not None, "a claim that was reported stays"
+                if len(view.claim.steps) > len(former.claim.steps) or view.wait != former.wait:
                     return
     except TimeoutError:
         return

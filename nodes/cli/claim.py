@@ -8,11 +8,11 @@ import click
 
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.stay import await_settled, show_claim_id
+from nodes.cli.stay import await_settled
+from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_id
 from nodes.config import Home, write_file
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
-WATCH_SECONDS = 10.0
 ACTOR = "a customer by the name of her wallet, or an organisation"
 
 
@@ -57,8 +57,8 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
             output.say(_describe_step(step))
         for line in _explain(opening):
             output.say(f"  {line}")
-        if waits:
-            output.say(f"  waits: {waits}")
+        for reason in filter(None, (explain_wait(view), waits)):
+            output.say(f"  waits: {reason}")
         output.hint(f"xinpei claim audit {show_claim_id(found.claim_id)} --as {actor} --out dossier.json")
         output.finish(view | ({"calculation": opening} if opening else {}) | ({"waits": waits} if waits else {}))
 
@@ -69,21 +69,24 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 @home_option
 @json_option
 def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
-    """Follow CLAIM as it happens, until it is paid, withdrawn or pended."""
+    """Follow CLAIM as it happens, until it is paid or withdrawn, or waits for what somebody has to do."""
     from nodes.cli.claims import find_claim
 
     output = Output(as_json=as_json)
-    seen = 0
+    seen, said = 0, ""
     with find_claim(Home(home), actor, claim_id) as found:
-        view = found.view()
-        while True:
+        for view in follow_claim(found.view, is_ended, None):
             for step in view["claim"]["steps"][seen:]:
                 output.say(_describe_step(step))
             seen = len(view["claim"]["steps"])
-            if view["status"] in ("PAID", "WITHDRAWN", "PENDED"):
-                break
-            view = found.view(wait_seconds=WATCH_SECONDS, steps=seen)
-    output.finish(view)
+            wait = explain_wait(view)
+            if wait and wait != said:
+                output.say(f"  waits: {wait}")
+            said = wait
+        waits = found.waits()
+    if waits:
+        output.say(f"  waits: {waits}")
+    output.finish(view | ({"waits": waits} if waits else {}))
 
 
 @claim.command()

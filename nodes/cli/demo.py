@@ -196,7 +196,8 @@ class Story:
 
     def _admit(self, patient: str, example: str) -> tuple[str, str]:
         from nodes.cli.session import open_operator
-        from nodes.cli.stay import await_reported, show_claim_id
+        from nodes.cli.stay import await_reported
+        from nodes.cli.watching import show_claim_id
 
         form = json.loads(read_example(example)) | {"patient": patient}
         with open_operator(self._home, HOSPITAL) as client:

@@ -9,10 +9,11 @@ import click
 
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
+from nodes.cli.watching import explain_wait, follow_claim, show_claim_id
 from nodes.config import Home
 
-WAIT_SECONDS = 30.0
-"""How long a command watches what follows from it; the chain goes on without it."""
+WAIT_SECONDS = 10.0
+"""How long a command watches without seeing anything change; the chain goes on without it."""
 HOSPITAL = "the hospital"
 
 
@@ -127,25 +128,22 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     output.finish({"stays": stays})
 
 
-def show_claim_id(claim_id: str) -> str:
-    """Return a claim's id as people read it: `C-` and its first digits."""
-    return "C-" + claim_id.removeprefix("claim-")[:4]
-
-
 def await_settled(client: Any, claim_id: str, version: int, output: Output) -> dict[str, Any]:
-    """Watch a claim until its settlement of a version is paid, pends, or waits for consent; return it as it stands."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    view: dict[str, Any] = client.get(f"/v1/claims/{claim_id}")
-    while time.monotonic() < deadline and not is_settled(view, version):
-        output.progress(f"{show_claim_id(claim_id)} {view['status']} ...")
-        view = client.get(f"/v1/claims/{claim_id}", {"wait": 2.0, "steps": len(view["claim"]["steps"])})
+    """Watch a claim until its settlement of a version is paid, or it is clear whom it waits for; return it then."""
+
+    def ask(wait: float, steps: int) -> dict[str, Any]:
+        view: dict[str, Any] = client.get(f"/v1/claims/{claim_id}", {"wait": wait, "steps": steps} if wait else None)
+        return view
+
+    for view in follow_claim(ask, lambda view: is_settled(view, version), WAIT_SECONDS):
+        output.progress(f"{show_claim_id(claim_id)} {view['status']} · {explain_wait(view)} ...")
     output.end_progress()
     return view
 
 
 def is_settled(view: dict[str, Any], version: int) -> bool:
     """Whether nothing more follows by itself for a settlement version."""
-    if view["status"] == "AWAITING_CONSENT":
+    if view["wait"] is not None and view["wait"]["code"]:
         return True
     settled = [item for item in view["settlements"] if item["outcome"]["version"] >= version]
     if not settled:
@@ -189,12 +187,13 @@ def _watch_end(client: Any, number: str, action: str, form: bytes, output: Outpu
     found: dict[str, Any] = client.post_bytes(f"/v1/stays/{number}/{action}", form)
     claims = []
     for lane in found["lanes"]:
-        view = await_settled(client, lane["claim"], versions.get(lane["claim"], 0) + 1, output)
+        version = versions.get(lane["claim"], 0) + 1
+        view = await_settled(client, lane["claim"], version, output)
         seconds = round(time.monotonic() - begun, 3)
         claims.append({"claim": lane["claim"], "status": view["status"], "seconds": seconds})
         found = client.get(f"/v1/stays/{number}")
         fresh = next(item for item in found["lanes"] if item["claim"] == lane["claim"])
-        output.say(_describe_end(fresh, view, seconds))
+        output.say(_describe_end(fresh, view, version, seconds))
     if not claims:
         output.say(f"{number} · {found['message']}")
     else:
@@ -202,20 +201,20 @@ def _watch_end(client: Any, number: str, action: str, form: bytes, output: Outpu
     return found | {"claims": claims}
 
 
-def _describe_end(lane: dict[str, Any], view: dict[str, Any], seconds: float) -> str:
+def _describe_end(lane: dict[str, Any], view: dict[str, Any], version: int, seconds: float) -> str:
     claim = show_claim_id(lane["claim"])
     if view["status"] == "AWAITING_CONSENT":
-        return f"{claim} awaits consent: {lane['waits_for'] or 'AUTH-013'} · nothing shared"
-    if not view["settlements"]:
-        return f"{claim} {view['status']}; go on watching with `xinpei claim watch`"
-    latest = view["settlements"][-1]
+        return f"{claim} awaits consent: {explain_wait(view)} · nothing shared"
+    latest = view["settlements"][-1] if view["settlements"] else None
+    if latest is None or latest["outcome"]["version"] < version:
+        return f"{claim} {view['status']} · {explain_wait(view)} · follow it with `xinpei claim watch`"
     parts = f"closed {lane['delivered']}/{lane['parts']} parts · shared"
     payments = {item["payment_id"]: item for item in view["payments"]}
+    pended = " · a part waits for a person" if latest["outcome"]["is_pended"] else ""
     if latest["payment_id"] is None:
-        return f"{claim} {parts} · settled, nothing to move · {view['status']}"
+        return f"{claim} {parts} · settled, nothing to move · {view['status']}{pended}"
     payment = payments[latest["payment_id"]]
     word = "paid" if payment["direction"] == "payout" else "recovered"
     if payment["status"] != "paid":
-        return f"{claim} {parts} · settled · payment {payment['status']}"
-    pended = " · a part waits for a person" if latest["outcome"]["is_pended"] else ""
+        return f"{claim} {parts} · settled · payment {payment['status']} · {explain_wait(view)}"
     return f"{claim} {parts} · {word} in {seconds:.1f} s (simulated rail){pended}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from contracts.grants import Grant, Revoke
-from contracts.listings import ClaimSummary, ClaimView, CountClaims, FindTotal, ListClaims, ShowClaim
+from contracts.listings import ClaimSummary, ClaimView, CountClaims, FindTotal, ListClaims, ShowClaim, Wait
 from contracts.policies import Balance, ChangePolicy, FindBalance, NamePayee
 from contracts.settlements import (
     Acknowledge,
@@ -17,6 +17,7 @@ from contracts.settlements import (
     DisputeSettlement,
     Extend,
     Outcome,
+    Pay,
     RegisterHead,
     Report,
     Resume,
@@ -419,7 +420,65 @@ def test_an_invoice_is_consumed_once_by_any_insurer(chain: Consortium, case: Cas
     settled(chain, case)
     for duplicate, code in ((same_insurer, "DUPL-001"), (other_insurer, "DUPL-002")):
         deliver_with_tag(chain, duplicate, case.tag)
+        assert wait(chain, duplicate) == Wait("hospital", code, 0, 0)
         assert chain.post(chain.settle(duplicate, chain.outcome(duplicate, PAYABLE))) == [code]
+        assert wait(chain, duplicate) == Wait("hospital", code, 0, 0)
+
+
+def test_a_claim_says_whom_it_waits_for_at_every_turn(chain: Consortium, case: Case) -> None:
+    def step(*calls: Call) -> tuple[str, str, int, int] | None:
+        chain.do(*calls)
+        found = wait(chain, case)
+        return None if found is None else (found.whom, found.code, found.parts, found.delivered)
+
+    assert step(*chain.admit(case)) == ("hospital", "", 0, 0)
+    discharge = chain.discharge(case)
+    shares = [call for call in discharge if call[1] == "records.share"]
+    assert step(*(call for call in discharge if call not in shares)) == ("hospital", "", 4, 0)
+    assert step(*shares[:-1]) == ("hospital", "", 4, 0)
+    assert step(shares[-1]) == ("insurer", "", 4, 0)
+    first, *others = chain.deliver(case)
+    assert step(first) == ("insurer", "", 4, 1)
+    assert step(*others) == ("insurer", "", 4, 4)
+    outcome = chain.outcome(case, PAYABLE)
+    assert step(chain.settle(case, outcome)) == ("rail", "", 0, 0)
+    (payment_id,) = chain.view(case).claim.payments
+    assert step(("rail", "claims.pay", Pay(payment_id, digest("attempt"), "paid"))) is None
+    assert step(("rail", "claims.pay", Pay(payment_id, digest("attempt"), "returned"))) == ("insurer", "", 0, 0)
+
+
+def test_only_the_failing_condition_of_consent_is_told_of_a_wait_for_it(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    chain.do((case.customer, "consent.revoke", Revoke(case.grant_id)))
+    chain.do((case.hospital, "claims.await_consent", AwaitConsent(case.claim_id, "invoice")))
+    assert wait(chain, case) == Wait("customer", "AUTH-013 status", 0, 0)
+    chain.do((case.customer, "claims.withdraw", Withdraw(case.claim_id)))
+    assert wait(chain, case) is None
+
+
+def test_one_invoice_in_two_stays_of_a_claim_waits_for_the_hospital(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    again = replace_ids(chain, case)
+    chain.do(chain.append(again, "admission"), (case.hospital, "claims.extend", Extend(case.claim_id, again.stay_id)))
+    chain.do(*chain.discharge(case), *chain.deliver(case))
+    assert wait(chain, case) == Wait("hospital", "", 4, 4)
+    calls = [
+        (signer, target, with_tag(message, case.tag))
+        for signer, target, message in (*chain.discharge(again), *chain.deliver(again))
+    ]
+    chain.do(*calls)
+    assert wait(chain, case) == Wait("hospital", "DUPL-001", 0, 0)
+
+
+def wait(chain: Consortium, case: Case) -> Wait | None:
+    return chain.view(case).wait
+
+
+def with_tag(message: object, tag: bytes) -> object:
+    """Return a call's message with the invoice's tag replaced, if it names one."""
+    if isinstance(message, Append) and message.record_type == "invoice":
+        return replace(message, invoice_tag=tag)
+    return replace(message, invoice_tags=(tag,)) if isinstance(message, Close) else message
 
 
 def test_a_hospital_cannot_burn_another_hospitals_tag(chain: Consortium, case: Case) -> None:
@@ -432,15 +491,8 @@ def test_a_hospital_cannot_burn_another_hospitals_tag(chain: Consortium, case: C
 
 
 def deliver_with_tag(chain: Consortium, case: Case, tag: bytes) -> None:
-    calls: list[Call] = []
-    for signer, target, message in (*chain.admit(case), *chain.discharge(case), *chain.deliver(case)):
-        if isinstance(message, Append) and message.record_type == "invoice":
-            calls.append((signer, target, replace(message, invoice_tag=tag)))
-        elif isinstance(message, Close):
-            calls.append((signer, target, replace(message, invoice_tags=(tag,))))
-        else:
-            calls.append((signer, target, message))
-    chain.do(*calls)
+    calls = (*chain.admit(case), *chain.discharge(case), *chain.deliver(case))
+    chain.do(*((signer, target, with_tag(message, tag)) for signer, target, message in calls))
 
 
 @settings(max_examples=30)

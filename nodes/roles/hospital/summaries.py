@@ -9,6 +9,7 @@ from nodes.agent import ChainView
 from nodes.roles.hospital.lanes import LaneState, LaneWorker
 from nodes.roles.hospital.stays import Lane, LocalStay
 from nodes.roles.lookup import find_claim
+from nodes.schemas.waiting import describe_wait
 
 NO_GRANT = "no usable grant: nothing was reported"
 WORDS: dict[LaneState, str] = {
@@ -34,7 +35,7 @@ class LaneSummary:
     claim_status: str | None
     """As the chain has it; None before the report is committed."""
     waits_for: str
-    """The condition that a wait for consent names, such as `AUTH-013 status`; empty if it does not wait."""
+    """What keeps it from settling, such as `AUTH-013 status` or `DUPL-002`; empty if nothing that is open does."""
     message: str
     """One sentence on what happens with it."""
 
@@ -81,15 +82,16 @@ class SummaryWriter:
         progress = self._lanes.derive(stay, lane)
         is_refused = progress.state == "unreported" and not progress.calls
         claim = find_claim(self._view, lane.claim_id)
-        waits_for = ""
-        if claim is not None and claim.status == "AWAITING_CONSENT":
-            waits_for = [step.reference for step in claim.claim.steps if step.name == "awaiting"][-1]
+        wait = None if claim is None else claim.wait
+        message = NO_GRANT if is_refused else WORDS[progress.state]
+        if claim is not None and wait is not None and wait.whom == "hospital" and wait.code:
+            message = describe_wait(wait, claim.status)
         return LaneSummary(
             lane.insurer,
             lane.stay_id,
             lane.claim_id,
             progress.state,
             None if claim is None else claim.status,
-            waits_for,
-            NO_GRANT if is_refused else WORDS[progress.state],
+            "" if wait is None else wait.code,
+            message,
         )

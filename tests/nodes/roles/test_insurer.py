@@ -313,6 +313,11 @@ def test_of_two_insurers_with_one_invoice_the_second_waits(lane: Lane) -> None:
         agent: Any = lane.town.agents[name]
         waiting += [agent.show_claim(item.claim_id).waits for item in agent.list_claims()]
     assert [item.code for item in waiting if item is not None] == ["DUPL-002"]
+    lanes = [item for summary in lane.desk.agent.list_stays() for item in summary.lanes]
+    assert sorted(item.waits_for for item in lanes) == ["", "DUPL-002"]
+    assert [item.message for item in lanes if item.waits_for] == [
+        "DUPL-002 该项目已赔付 · The item was paid before; 由医院更正账单 · the hospital corrects the bill"
+    ]
 
 
 def test_a_claim_on_a_consumed_invoice_waits_and_is_not_offered_again_and_again(lane: Lane) -> None:

@@ -1,0 +1,66 @@
+"""Whom a claim waits for, as everybody may know it.
+
+Rules:
+
+    1. A wait follows from what the chain has. Nobody posts it, so nobody can leave it out, be late with it, or lie.
+    2. Consent and duplicate codes are open. What else keeps an insurer from settling is between it and the customer:
+       here it is the insurer's turn, without a reason.
+    3. An invoice that another claim consumed stays consumed. So a claim that counts it waits for its hospital, which
+       alone can correct the bill.
+
+    status                 whom       code                   until
+    REPORTED               hospital                          the stay ends
+    ASSEMBLING             hospital                          every stay is closed and every part shared
+    ASSEMBLING             hospital   DUPL-001, DUPL-002     the invoice is reversed: no settlement is accepted before
+    ASSEMBLING             insurer                           it confirmed every part and settles, or a person decides
+    AWAITING_CONSENT       customer   the failing condition  she grants, or withdraws
+    SETTLED, RECOVERING    rail                              its receipt
+    SETTLED, RECOVERING    insurer                           it redirects a returned or rejected payment
+    PENDED                 insurer                           a person decides
+    PAID, WITHDRAWN        (nobody)
+"""
+
+from contracts.listings import Wait
+from contracts.records import Records
+from contracts.settlements import Claim, ClaimStatus, Payment
+from contracts.stays import ShareStatus
+
+
+def find_wait(records: Records, claim: Claim, status: ClaimStatus, payments: list[Payment]) -> Wait | None:
+    """Return whom a claim waits for; None once it has ended.
+
+    Args:
+        records: The register of records, in this transaction.
+        claim: The claim.
+        status: Its status, with ASSEMBLING derived.
+        payments: Its payments.
+    """
+    if status in ("PAID", "WITHDRAWN"):
+        return None
+    if status == "AWAITING_CONSENT":
+        reasons = [step.reference for step in claim.steps if step.name == "awaiting"]
+        return Wait("customer", reasons[-1], 0, 0)
+    if status in ("SETTLED", "RECOVERING", "PENDED"):
+        stuck = [payment for payment in payments if payment.status in ("returned", "rejected")]
+        return Wait("insurer" if status == "PENDED" or len(stuck) > 0 else "rail", "", 0, 0)
+    return _find_assembling(records, claim)
+
+
+def _find_assembling(records: Records, claim: Claim) -> Wait:
+    closings = [records.current_closing(stay_id) for stay_id in claim.stay_ids]
+    tags: tuple[bytes, ...] = ()
+    answers: list[ShareStatus | None] = []
+    for closing in closings:
+        if closing is None:
+            continue
+        lock = records.consumer(closing, claim.claim_id)
+        if lock is not None:
+            return Wait("hospital", "DUPL-001" if lock.insurer == claim.insurer else "DUPL-002", 0, 0)
+        if len([tag for tag in closing.invoice_tags if tag in tags]) > 0:
+            return Wait("hospital", "DUPL-001", 0, 0)
+        tags = (*tags, *closing.invoice_tags)
+        answers.extend(records.answers(closing, claim.insurer))
+    given = [answer for answer in answers if answer in ("SHARED", "DELIVERED")]
+    delivered = [answer for answer in answers if answer == "DELIVERED"]
+    is_handed_over = None not in closings and len(given) == len(answers)
+    return Wait("insurer" if is_handed_over else "hospital", "", len(answers), len(delivered))

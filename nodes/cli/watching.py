@@ -1,0 +1,77 @@
+"""Watching a claim: until it is paid or withdrawn, or until it is clear that nothing more follows by itself.
+
+A claim says on the chain whom it waits for. Nobody has to sit through a silence to learn that an invoice was consumed
+by another claim or that consent is missing: those end a watch at once. An insurer's own reasons are not open, so what
+can be seen is that it has every record and does not settle; a short while of that ends a watch too.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+STEP_SECONDS = 2.0
+"""How long one question to the node waits for news."""
+DECIDING_SECONDS = 3.0
+"""How long an insurer that has every record may take before it counts as a person's turn."""
+ENDED = ("PAID", "WITHDRAWN", "PENDED")
+
+View = dict[str, Any]
+
+
+def show_claim_id(claim_id: str) -> str:
+    """Return a claim's id as people read it: `C-` and its first digits."""
+    return "C-" + claim_id.removeprefix("claim-")[:4]
+
+
+def explain_wait(view: View) -> str:
+    """Return whom a claim waits for in words; empty if for nobody."""
+    from contracts.listings import Wait
+    from nodes.schemas.waiting import describe_wait
+
+    return "" if view["wait"] is None else describe_wait(Wait(**view["wait"]), view["status"])
+
+
+def is_ended(view: View) -> bool:
+    """Whether nothing more follows by itself, whoever is awake: it has ended, or somebody has to do something."""
+    return view["status"] in ENDED or bool(view["wait"] and view["wait"]["code"])
+
+
+def follow_claim(
+    ask: Callable[[float, int], View],
+    is_done: Callable[[View], bool],
+    quiet_seconds: float | None,
+    read_seconds: Callable[[], float] = time.monotonic,
+) -> Iterator[View]:
+    """Yield a claim as it stands, again after each change or question, until nothing more is to be expected.
+
+    Args:
+        ask: Returns the claim, waiting so many seconds for more than so many steps.
+        is_done: Whether a view is what was waited for.
+        quiet_seconds: Without any change for so long it ends; None: it goes on.
+        read_seconds: A clock that only goes forward.
+    """
+    view = ask(0.0, 0)
+    changed = read_seconds()
+    while True:
+        yield view
+        if is_done(view):
+            return
+        former, view = view, ask(STEP_SECONDS, len(view["claim"]["steps"]))
+        now = read_seconds()
+        if _standing(former) != _standing(view):
+            changed = now
+        patience = DECIDING_SECONDS if _is_deciding(view) else quiet_seconds
+        if patience is not None and now - changed >= patience and not is_done(view):
+            yield view
+            return
+
+
+def _is_deciding(view: View) -> bool:
+    wait = view["wait"]
+    if view["status"] != "ASSEMBLING" or wait["code"]:
+        return False
+    return bool(wait["whom"] == "insurer" and wait["delivered"] == wait["parts"])
+
+
+def _standing(view: View) -> tuple[object, ...]:
+    return view["status"], view["wait"], len(view["claim"]["steps"]), [item["status"] for item in view["payments"]]
