@@ -18,6 +18,8 @@ This assumes that no two thirds of any past set have leaked their keys: with tho
 does not find out what the latest height is, and it re-executes nothing.
 """
 
+from collections.abc import Iterable
+
 from ledger import merkle
 from ledger.blocks import BlockHeader, Commit, verify_commit
 from ledger.codec import ChainId, Hash, Height, Milliseconds, Struct
@@ -40,6 +42,15 @@ class TrustedState(Struct):
     """The block time at `height`."""
     validators: ValidatorSet
     """The set that votes on height + 1, and on later ones until a header names another."""
+
+
+class WalkStep(Struct):
+    """One header on the way, and what certifies it: of a change of the set, or of where the way leads."""
+
+    header: BlockHeader
+    commit: Commit
+    validators: ValidatorSet | None
+    """Who votes on the next height, if this header names others than those who decided it."""
 
 
 def trust_genesis(genesis: Genesis) -> TrustedState:
@@ -107,6 +118,17 @@ def advance(
     following = trusted.validators if validators is None else validators
     _check_next(header, following)
     return TrustedState(header.chain_id, header.height, header.hash, header.time_ms, following)
+
+
+def walk(trusted: TrustedState, steps: Iterable[WalkStep]) -> TrustedState:
+    """Return the trust after several steps.
+
+    Raises:
+        VerificationError: At the first one that does not hold.
+    """
+    for step in steps:
+        trusted = advance(trusted, step.header, step.commit, step.validators)
+    return trusted
 
 
 def verify_entry(header: BlockHeader, key: bytes, value: bytes | None, proof: StateProof) -> None:

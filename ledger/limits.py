@@ -128,6 +128,19 @@ PEERS_MAX = 128
 CATCH_UP_BLOCKS_MAX = 16
 """Blocks sent to a peer that is behind, per request of it."""
 
+SNAPSHOT_CHUNK_BYTES = 1024 * 1024
+"""Keys and values of one chunk of a snapshot, unless a single entry has more: verified in about 50 ms, so that a node
+that takes chunks goes on answering in between."""
+
+SNAPSHOT_CHUNK_BYTES_MAX = 2 * SNAPSHOT_CHUNK_BYTES
+"""One encoded chunk: what surrounds its entries is less than they are."""
+
+SNAPSHOT_PARTS_MAX = 32_768
+"""Chunks of one snapshot: a list of 2 MB, for a state of 2 GB if chunks were as small as they get."""
+
+WALK_STEPS_MAX = 64
+"""Changes of the validator set that are shown at once: 64 sets of 64 validators fit into a frame."""
+
 CANDIDATE_BLOCKS_MAX = 8
 """Executed candidates of one height kept in memory beside the locked and the valid one."""
 
