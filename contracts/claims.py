@@ -42,6 +42,7 @@ from contracts.consent import Consent
 from contracts.coverage import Coverage
 from contracts.grants import Finding, GrantVersion, Need, RecordType
 from contracts.identifiers import locate
+from contracts.invoices import Invoices
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
 from contracts.membership import Membership
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
@@ -270,7 +271,7 @@ class Claims(Contract):
             return None
         settlements = tuple(settlement for _, settlement in self.settlements.scan(message.claim_id))
         status, payments = self._derived(claim), self._payments(claim)
-        wait = find_wait(self.call(Records), claim, status, payments)
+        wait = find_wait(self.call(Records), self.call(Invoices), claim, status, payments)
         return ClaimView(claim, status, settlements, tuple(payments), wait)
 
     @query
@@ -294,7 +295,7 @@ class Claims(Contract):
             for record_type in types:
                 self.call(Consent).check(self._need(claim, reference.stay_id, record_type, releasing=False))
             records.require_delivered(closing, claim.insurer)
-            records.consume(closing, claim.claim_id, claim.insurer)
+            self.call(Invoices).consume(closing, claim.hospital, claim.claim_id, claim.insurer)
             parts = (*parts, *closing.parts)
             tags = (*tags, *closing.invoice_tags)
         check_distinct(claim.claim_id, list(tags))

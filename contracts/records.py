@@ -14,9 +14,7 @@ Rules:
        hands over after the share is committed and after looking again. The recipient answers within SHARE_HEIGHTS
        heights, else it has lapsed and may be shared anew. What was ordered before a revocation stands, so an answer
        needs no grant.
-    7. An invoice's tag is consumed by one claim, for ever, whoever the insurer: DUPL-001 within one insurer,
-       DUPL-002 between two. A tag is bound to its hospital, so that nobody can burn another hospital's.
-    8. What the hospital or the recipient was asked to erase is not shared, confirmed or settled on any more (ERASED).
+    7. What the hospital or the recipient was asked to erase is not shared, confirmed or settled on any more (ERASED).
 
     share status   by                                    next
     (none)         share                                 SHARED
@@ -32,7 +30,6 @@ Rules:
     reversals      record id                        Successor
     replacements   record id                        Successor
     closings       stay id, version                 Closing
-    invoices       hospital, tag                    InvoiceLock
     shares         record id, recipient, sequence   ShareReceipt
     handovers      record id, recipient, sequence   Handover
     share_heads    record id, recipient             ShareHead
@@ -57,7 +54,6 @@ from contracts.stays import (
     Handover,
     HandoverResult,
     IndexEntry,
-    InvoiceLock,
     ListInbox,
     ListSeen,
     Part,
@@ -94,7 +90,6 @@ class Records(Contract):
     reversals = Table("reversals", Successor)
     replacements = Table("replacements", Successor)
     closings = Table("closings", Closing)
-    invoices = Table("invoices", InvoiceLock)
     shares = Table("shares", ShareReceipt)
     handovers = Table("handovers", Handover)
     share_heads = Table("share_heads", ShareHead)
@@ -332,26 +327,6 @@ class Records(Contract):
             head = self.share_heads.get((record_id, recipient))
             if head is None or self._status(record_id, recipient, head.sequence) != "DELIVERED":
                 reject("NOT_DELIVERED", f"{record_id}: {recipient} has not confirmed it")
-
-    def consume(self, closing: Closing, claim_id: str, insurer: str) -> None:
-        """Lock the closing's invoices for a claim; reject what another claim consumed."""
-        lock = self.consumer(closing, claim_id)
-        if lock is not None:
-            code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
-            reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
-        hospital = self._stay(closing.stay_id).hospital
-        for tag in closing.invoice_tags:
-            if self.invoices.get((hospital, tag)) is None:
-                self.invoices.put((hospital, tag), InvoiceLock(claim_id, insurer, locate(self.context)))
-
-    def consumer(self, closing: Closing, claim_id: str) -> InvoiceLock | None:
-        """Return the lock by which another claim holds an invoice of the closing, or None."""
-        hospital = self._stay(closing.stay_id).hospital
-        for tag in closing.invoice_tags:
-            lock = self.invoices.get((hospital, tag))
-            if lock is not None and lock.claim_id != claim_id:
-                return lock
-        return None
 
     def current_closing(self, stay_id: str) -> Closing | None:
         """Return the latest closing if it lists exactly the live parts, or None."""

@@ -20,17 +20,21 @@ Rules:
     PAID, WITHDRAWN        (nobody)
 """
 
+from contracts.invoices import Invoices
 from contracts.listings import Wait
 from contracts.records import Records
 from contracts.settlements import Claim, ClaimStatus, Payment
 from contracts.stays import ShareStatus
 
 
-def find_wait(records: Records, claim: Claim, status: ClaimStatus, payments: list[Payment]) -> Wait | None:
+def find_wait(
+    records: Records, invoices: Invoices, claim: Claim, status: ClaimStatus, payments: list[Payment]
+) -> Wait | None:
     """Return whom a claim waits for; None once it has ended.
 
     Args:
         records: The register of records, in this transaction.
+        invoices: The register of consumed invoices.
         claim: The claim.
         status: Its status, with ASSEMBLING derived.
         payments: Its payments.
@@ -43,17 +47,17 @@ def find_wait(records: Records, claim: Claim, status: ClaimStatus, payments: lis
     if status in ("SETTLED", "RECOVERING", "PENDED"):
         stuck = [payment for payment in payments if payment.status in ("returned", "rejected")]
         return Wait("insurer" if status == "PENDED" or len(stuck) > 0 else "rail", "", 0, 0)
-    return _find_assembling(records, claim)
+    return _find_assembling(records, invoices, claim)
 
 
-def _find_assembling(records: Records, claim: Claim) -> Wait:
+def _find_assembling(records: Records, invoices: Invoices, claim: Claim) -> Wait:
     closings = [records.current_closing(stay_id) for stay_id in claim.stay_ids]
     tags: tuple[bytes, ...] = ()
     answers: list[ShareStatus | None] = []
     for closing in closings:
         if closing is None:
             continue
-        lock = records.consumer(closing, claim.claim_id)
+        lock = invoices.consumer(closing, claim.hospital, claim.claim_id)
         if lock is not None:
             return Wait("hospital", "DUPL-001" if lock.insurer == claim.insurer else "DUPL-002", 0, 0)
         if len([tag for tag in closing.invoice_tags if tag in tags]) > 0:
