@@ -2,18 +2,19 @@
 
 money    a commitment of a settlement does not open to what the insurer decided; the bank moved something else for a
          payment than the settlement says, or not once; or an insurer's commitments of a year do not add up, as points,
-         to the sum that the bank moved for it
+         to the sum that the bank moved for it, or its own yearbook does not open them
 """
 
 from collections import defaultdict
 
-from contracts.calendar import civil_year
+from contracts.calendar import MONTHS, civil_year
 from contracts.listings import FindTotal
 from contracts.totals import YearTotal, sum_year
 from ledger.codec import decode
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY, add_commitments, verify_difference
 from ledger.errors import VerificationError
 from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.insurer.yearbook import Yearbook
 from nodes.roles.rail.attempts import ATTEMPT, Attempt
 from nodes.roles.rail.bank import BOOK
 from nodes.scenarios.auditor import Auditor
@@ -80,6 +81,9 @@ def _check_insurer(
     year = civil_year(view.time_ms)
     total = sum_year(view.query("registers", "total", FindTotal(insurer, year, "CNY"), YearTotal))
     _check_sum(total.paid, amount, moved_blinding, f"the total of {insurer} for {year}")
+    register = SimulatedRegister(town.estate.shelf(insurer), lambda: None)
+    opened = Yearbook(insurer, view, register, casebook).open_months("CNY", year, 1, MONTHS)
+    _check_sum(total.paid, *opened, f"the yearbook of {insurer} for {year}")
     return amount
 
 

@@ -5,7 +5,7 @@ Each step derives what is left to do from the chain and the register:
     links and portfolio    what the register has and the chain has not
     hand-overs             shares in the inbox are fetched; what does not hold is disputed
     claims                 confirmations and settlement go in one submission: the chain runs them in this order
-    payments               instructed, asked after, redirected
+    payments               instructed, asked after, redirected; what was paid is added up in the yearbook
 
 A stay's hand-overs are confirmed together, once none of its shares in the inbox is still being fetched. Claims are
 looked at when an event names them, and every SWEEP_MS while something about them is still open; events only make it
@@ -47,6 +47,8 @@ from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.payments import Payments
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError
+from nodes.roles.insurer.reporting import Reporting
+from nodes.roles.insurer.yearbook import Yearbook
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.lookup import find_record, find_stay
 from nodes.roles.people import Person
@@ -111,6 +113,8 @@ class Insurer:
             view, rail, keystore.submission, keystore.tag_secret, self._casebook, self._portfolio, self._asking
         )
         self._inquiries = Inquiries(name, view, self._casebook)
+        self._yearbook = Yearbook(name, view, register, self._casebook)
+        self._reporting = Reporting(name, view, self._yearbook, entropy)
         self._looked_through = False
         self._open: set[str] = set()
         self._touched: set[str] = set()
@@ -210,9 +214,16 @@ class Insurer:
         """Return the sealed opening of every settlement of a customer's claim, by version."""
         return self._inquiries.customer_openings(claim_id, pseudonym)
 
+    def publish_report(self, year: int, now_ms: int) -> tuple[int, list[AgentEffect]]:
+        """Publish what was paid in a year that is over; see `Reporting.draft`."""
+        calls = self._in_flight.take(self._reporting.draft(year, now_ms), now_ms)
+        return year, [Submit(calls)] if calls else []
+
     # ----------------------------------------------------------------------------------------------------- events
 
     def _follow(self, event: Event) -> None:
+        if (event.contract, event.name) == ("reports", "report-published"):
+            self._yearbook.drop_published()
         if is_general(event):
             self._touched |= self._open
             self._in_flight.forgive()
@@ -255,6 +266,7 @@ class Insurer:
     def _sweep(self, now_ms: int) -> None:
         if not self._looked_through:
             self._looked_through = True
+            self._yearbook.drop_published()
             after = ""
             while page := self.list_claims(after):
                 self._touched |= {summary.claim_id for summary in page}
@@ -283,6 +295,7 @@ class Insurer:
     def _work_on(self, claim_id: str, ready: list[ShareReceipt], now_ms: int) -> tuple[list[Call], list[Request]]:
         """Return what one claim needs, and remember whether it is still open."""
         shown = self._inquiries.find(claim_id)
+        self._yearbook.follow(shown)
         calls = _confirm(ready)
         if not any(self._in_flight.is_sent(call, now_ms) for call in calls):
             calls.extend(self._settle(shown, ready))
