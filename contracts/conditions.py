@@ -1,22 +1,31 @@
 """The conditions that a grant must meet, in their order; the first that fails is the answer.
 
-    condition     expects                                               code
-    grant         a grant of this id                                    AUTH-013
-    status        its latest version to be GRANTED                      AUTH-013
-    expiry        block time before the grant's end                     AUTH-013
-    purpose       HPAYMT                                                AUTH-013
-    recipient     the grantee                                           AUTH-013
-    source        one of the providing hospitals                        AUTH-013
-    subject       the pseudonym it was given by                         AUTH-013
-    record type   one of the scope's                                    AUTH-013
-    encounter     one of the scope's stays, where it names any          AUTH-013
-    case          the claim that a one-case grant belongs to, or a      AUTH-013
-                  stay that it names and that no claim has yet
-    execution     data-to-insurer, to hand a record over                AUTH-013
-    mode          STORE, to hand a record over                          AUTH-013
-    uses          fewer than the grant's maximum, to hand one over      AUTH-013
-    frequency     fewer than the window's maximum, to hand one over     AUTH-013
-    link          hospital and recipient both `matched` this identity   ELIG-001
+    condition         expects                                               code
+    grant             a grant of this id                                    AUTH-013
+    status            its latest version to be GRANTED                      AUTH-013
+    expiry            block time before the grant's end                     AUTH-013
+    effect            a permit: a denial covers nothing                     AUTH-013
+    purpose           the need's; HPAYMT for a claim                        AUTH-013
+    recipient         the grantee                                           AUTH-013
+    source            one of the providing hospitals                        AUTH-013
+    subject           the pseudonym it is about                             AUTH-013
+    record type       one of the scope's                                    AUTH-013
+    encounter         one of the scope's stays, where it names any          AUTH-013
+    case              the claim that a one-case grant belongs to, or a      AUTH-013
+                      stay that it names and that no claim has yet
+    execution         data-to-insurer to hand over or show a record,        AUTH-013
+                      rules-visit-data for a visit
+    mode              STORE to hand over, STORE or VIEW to show, EXECUTE    AUTH-013
+                      for a visit
+    uses              fewer than the grant's maximum, for any use           AUTH-013
+    frequency         fewer than the window's maximum, for any use          AUTH-013
+    link              hospital and recipient both `matched` this identity   ELIG-001
+    deceased          the subject to be alive, or an heir's grant           ELIG-001
+    capacity          hospital and recipient to know the same of her age    ELIG-001
+    grantor           who may act for a subject of this capacity            AUTH-013
+    authority         what a guardian, delegate or heir rests on, in force  AUTH-013
+    countersignature  the guardian's agreement, for a subject of 14 to 17   AUTH-013
+    denial            no denial that stands against it                      AUTH-013
 
 Not among them: the dates of the records. Service dates are private, so the chain holds a commitment to the scope's
 first and last day and nothing to compare it with; the hospital's node compares before it shares, the insurer's
@@ -25,10 +34,38 @@ before it adjudicates, and an auditor with the openings can do it again.
 These are functions of what they are given: the contract reads the tables.
 """
 
-from contracts.grants import Finding, GrantHead, GrantVersion, LinkHistory, Need, Status
+from contracts.grants import Countersignature, GrantHead, GrantVersion, LinkHistory, Status
+from contracts.mandates import Authority, find_lapse
+from contracts.needs import Finding, Need
+from contracts.precedence import find_denial
+from ledger.execution.contract import Struct
 
 DAY_MS = 86_400_000
 CLAIM_PURPOSE = "HPAYMT"
+GRANTORS: dict[str, tuple[str, ...]] = {
+    "adult": ("customer", "delegate"),
+    "youth": ("customer",),
+    "ward": ("guardian",),
+    "deceased": ("heir",),
+}
+"""Capacity of the subject -> who may act."""
+MODES: dict[str, tuple[str, ...]] = {"release": ("STORE",), "view": ("VIEW", "STORE"), "visit": ("EXECUTE",)}
+"""Act -> the modes that allow it."""
+
+
+class Facts(Struct):
+    """What the chain has of a grant, as far as a need is concerned."""
+
+    latest: GrantVersion
+    head: GrantHead
+    at_hospital: LinkHistory | None
+    """The judgements of the need's hospital."""
+    at_recipient: LinkHistory | None
+    authority: Authority | None
+    """Of the grantor, or else of the guardian who countersigned the latest version."""
+    countersignature: Countersignature | None
+    denials: tuple[GrantVersion, ...]
+    """The latest versions of all denials of the grant's subject."""
 
 
 def status_at(latest: GrantVersion, time_ms: int) -> Status:
@@ -38,27 +75,17 @@ def status_at(latest: GrantVersion, time_ms: int) -> Status:
     return latest.status
 
 
-def find_failing(
-    need: Need,
-    latest: GrantVersion,
-    head: GrantHead,
-    links: tuple[LinkHistory | None, LinkHistory | None],
-    time_ms: int,
-) -> Finding | None:
-    """Return the first condition that does not hold for `need`, or None.
-
-    Args:
-        need: What is to be done.
-        latest: The grant's latest version.
-        head: Its uses.
-        links: The judgements of the need's hospital and of its recipient.
-        time_ms: Block time.
-    """
+def find_failing(need: Need, facts: Facts, time_ms: int) -> Finding | None:
+    """Return the first condition that does not hold for `need` at a block time, or None."""
+    latest = facts.latest
     return (
         _find_in_grant(need, latest, time_ms)
-        or _find_in_scope(need, latest, head)
-        or _find_in_permission(need, latest, head, time_ms)
-        or _find_in_links(need, latest, links)
+        or _find_in_scope(need, latest, facts.head)
+        or _find_in_permission(need, latest, facts.head, time_ms)
+        or find_link_failing(latest, need.hospital, facts.at_hospital)
+        or find_link_failing(latest, need.recipient, facts.at_recipient)
+        or find_grantor_failing(facts, time_ms)
+        or find_denial(need, latest, facts.denials, time_ms)
     )
 
 
@@ -70,6 +97,34 @@ def find_link_failing(latest: GrantVersion, organisation: str, history: LinkHist
     if history.entries[-1].result != "matched":
         return Finding("ELIG-001", "link", f"{organisation} found a mismatch between the customer and its records")
     return None
+
+
+def find_grantor_failing(facts: Facts, time_ms: int) -> Finding | None:
+    """Return why whoever gave a grant may not act for its subject, as both parties know her, or None.
+
+    Both parties have matched; one of them is enough to know that she has died.
+    """
+    grantor = facts.latest.grant.grantor
+    assert facts.at_hospital is not None, "the hospital matched"
+    assert facts.at_recipient is not None, "the recipient matched"
+    capacity = facts.at_hospital.entries[-1].capacity
+    other = facts.at_recipient.entries[-1].capacity
+    if "deceased" in (capacity, other):
+        capacity = "deceased"
+        if grantor.kind != "heir":
+            return Finding("ELIG-001", "deceased", "the customer has died; her heirs can act, with proof of it")
+    elif capacity != other:
+        return Finding("ELIG-001", "capacity", f"the hospital knows her as {capacity}, the recipient as {other}")
+    if grantor.kind not in GRANTORS[capacity]:
+        expected = " or ".join(GRANTORS[capacity])
+        return _refused("grantor", f"for a subject who is {capacity}, expected {expected}, got {grantor.kind}")
+    if capacity == "youth" and facts.countersignature is None:
+        return _refused("countersignature", "at 14 to 17 both sign: the guardian has not countersigned this version")
+    if grantor.kind == "customer" and capacity != "youth":
+        return None
+    assert facts.authority is not None, "a grant for another names its authority"
+    lapse = find_lapse(facts.authority, time_ms)
+    return None if lapse is None else _refused("authority", lapse)
 
 
 def window_of(latest: GrantVersion, head: GrantHead, time_ms: int) -> int:
@@ -85,14 +140,16 @@ def _find_in_grant(need: Need, latest: GrantVersion, time_ms: int) -> Finding | 
         return _refused("expiry", f"the grant ended at block time {grant.permission.expires_at_ms}")
     if status != "GRANTED":
         return _refused("status", f"expected GRANTED, got {status} at height {latest.place.height}")
-    if grant.purpose != CLAIM_PURPOSE:
-        return _refused("purpose", f"expected {CLAIM_PURPOSE}, got {grant.purpose}")
+    if grant.effect != "permit":
+        return _refused("effect", f"{grant.grant_id} denies and permits nothing")
+    if grant.purpose != need.purpose:
+        return _refused("purpose", f"expected {need.purpose}, got {grant.purpose}")
     if grant.grantee.organisation != need.recipient:
         return _refused("recipient", f"expected {grant.grantee.organisation}, got {need.recipient}")
     if need.hospital not in grant.sources:
         return _refused("source", f"{need.hospital} is not among the providing hospitals")
     if need.subject is not None and need.subject != grant.subject:
-        return _refused("subject", f"the grant is not by {need.subject}")
+        return _refused("subject", f"the grant is not about {need.subject}")
     return None
 
 
@@ -112,27 +169,19 @@ def _find_in_scope(need: Need, latest: GrantVersion, head: GrantHead) -> Finding
 def _find_in_permission(need: Need, latest: GrantVersion, head: GrantHead, time_ms: int) -> Finding | None:
     grant = latest.grant
     permission = grant.permission
-    if not need.releasing:
+    if need.act == "enter":
         return None
-    if grant.execution != "data-to-insurer":
-        return _refused("execution", f"expected data-to-insurer, got {grant.execution}")
-    if permission.mode != "STORE":
-        return _refused("mode", f"expected STORE, got {permission.mode}")
+    execution = "rules-visit-data" if need.act == "visit" else "data-to-insurer"
+    if grant.execution != execution:
+        return _refused("execution", f"expected {execution}, got {grant.execution}")
+    if permission.mode not in MODES[need.act]:
+        return _refused("mode", f"expected {' or '.join(MODES[need.act])}, got {permission.mode}")
     if permission.uses_max is not None and head.uses >= permission.uses_max:
         return _refused("uses", f"all {permission.uses_max} are used")
     frequency = permission.frequency
     if frequency is not None and head.window == window_of(latest, head, time_ms) and head.window_uses >= frequency.uses:
         return _refused("frequency", f"all {frequency.uses} within {frequency.days} days are used")
     return None
-
-
-def _find_in_links(
-    need: Need, latest: GrantVersion, links: tuple[LinkHistory | None, LinkHistory | None]
-) -> Finding | None:
-    at_hospital, at_recipient = links
-    return find_link_failing(latest, need.hospital, at_hospital) or find_link_failing(
-        latest, need.recipient, at_recipient
-    )
 
 
 def _refused(condition: str, text: str) -> Finding:

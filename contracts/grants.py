@@ -7,11 +7,14 @@ grant itself (`Permission.expires_at_ms`).
 It is public like everything on the chain, so it holds nobody's name and no medical fact: the subject is a pseudonym,
 her identity is sealed to each party and committed here, and the record dates are a commitment that the parties can
 open.
+
+An artefact permits or denies. Both are the customer's own acts: what is merely asked for, edited or declined stays off
+the chain.
 """
 
 from typing import Annotated, Literal
 
-from contracts.identifiers import ClaimId, GrantId, Place, StayId, Version
+from contracts.identifiers import AuthorityId, ClaimId, GrantId, Place, StayId, Version
 from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
 
 Purpose = Literal["CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT", "HLEGAL"]
@@ -20,22 +23,31 @@ RecordType = Literal["admission", "item-list", "invoice", "interim-bill", "disch
 Status = Literal["REQUESTED", "EDITED", "GRANTED", "DENIED", "EXPIRED", "REVOKED"]
 """The chain writes GRANTED and REVOKED; EXPIRED follows from block time. Requests, edits and denials pass between
 the customer and whoever asks, off the chain: a request on it would tell of a patient who never agreed."""
+Effect = Literal["permit", "deny"]
 LinkResult = Literal["matched", "mismatch"]
+Capacity = Literal["adult", "youth", "ward", "deceased"]
+"""In what way the subject acts, as a linking party knows it: alone; at 14 to 17 with a guardian's countersignature;
+through a guardian only (under 14, or grown up and under guardianship); not any more. Open on the chain: a class tells
+no birth date, and the form of a usable grant (its grantor, its countersignature) would tell the same."""
 PartyRole = Literal["hospital", "insurer", "regulator"]
 
 SOURCES_MAX = 16
 LINK_ENTRIES_MAX = 16
 """Judgements of one party about one grant; each correction of master data may need one."""
+DENIALS_MAX = 16
+"""Denials of one pseudonym: every release looks at all of them."""
+ALL_DAYS = bytes(32)
+"""What stands in a denial for the record dates: it is about all days, since the chain could not compare any."""
 
 
 class Grantor(Struct):
     """Who gives the grant."""
 
-    kind: Literal["customer", "guardian", "delegate"]
+    kind: Literal["customer", "guardian", "delegate", "heir"]
     name: Name
     """The pseudonym whose key signs; for a customer, the subject herself."""
-    proof: Hash | None
-    """Commitment to the proof of authority of a guardian or delegate; None for the customer."""
+    authority: AuthorityId | None
+    """What a guardian, delegate or heir rests on (contract `authorities`); None for the customer."""
 
 
 class Grantee(Struct):
@@ -55,7 +67,8 @@ class Scope(Struct):
     record_types: Annotated[tuple[RecordType, ...], Meta(min_length=1, max_length=8)]
     """Sorted."""
     dates: Hash
-    """Salted commitment to the first and last civil day of the records meant, sealed to each party."""
+    """Salted commitment to the first and last civil day of the records meant, sealed to each party; ALL_DAYS in a
+    denial."""
 
 
 class Frequency(Struct):
@@ -69,7 +82,7 @@ class Permission(Struct):
     """What the recipient may do, how often, and until when."""
 
     mode: Literal["VIEW", "STORE", "EXECUTE"]
-    """Data is handed over under STORE only; EXECUTE lets rules visit it."""
+    """Data is handed over under STORE only; VIEW shows it without; EXECUTE lets rules visit it."""
     uses_max: Annotated[int, Meta(ge=1, le=1_000_000)] | None
     """Releases of one record to the recipient; None for no bound but the others."""
     frequency: Frequency | None
@@ -94,7 +107,7 @@ class IdentityCommitment(Struct):
 
 
 class Grant(Struct):
-    """Transaction `grant`: the subject's own words, one recipient and one purpose."""
+    """Transaction `grant`: the grantor's own words, one recipient and one purpose."""
 
     grant_id: GrantId
     version: Version
@@ -110,14 +123,25 @@ class Grant(Struct):
     permission: Permission
     execution: Literal["data-to-insurer", "rules-visit-data"]
     notice: Notice
-    identities: Annotated[tuple[IdentityCommitment, ...], Meta(min_length=2, max_length=SOURCES_MAX + 1)]
-    """One for every source and the grantee, sorted by organisation."""
+    identities: Annotated[tuple[IdentityCommitment, ...], Meta(max_length=SOURCES_MAX + 1)]
+    """One for every source and the grantee, sorted by organisation; none in a denial, which nobody has to match."""
+    effect: Effect = "permit"
 
 
 class Revoke(Struct):
-    """Transaction `revoke`: the subject ends her grant; final."""
+    """Transaction `revoke`: a grant or a denial ends; final."""
 
     grant_id: GrantId
+    authority: AuthorityId | None = None
+    """What a guardian, delegate or heir rests on; None for the subject herself."""
+
+
+class Countersign(Struct):
+    """Transaction `countersign`: a guardian agrees to what a subject of 14 to 17 granted."""
+
+    grant_id: GrantId
+    version: Version
+    authority: AuthorityId
 
 
 class Link(Struct):
@@ -128,6 +152,8 @@ class Link(Struct):
     result: LinkResult
     evidence: Hash
     """Commitment to the challenge, the key's answer and what was compared."""
+    capacity: Capacity
+    """In what way she acts, by this party's records."""
 
 
 class GrantVersion(Struct):
@@ -163,6 +189,7 @@ class LinkEntry(Struct):
     """The identity commitment that was judged: another one needs another judgement."""
     evidence: Hash
     place: Place
+    capacity: Capacity
 
 
 class LinkHistory(Struct):
@@ -171,28 +198,19 @@ class LinkHistory(Struct):
     entries: Annotated[tuple[LinkEntry, ...], Meta(min_length=1, max_length=LINK_ENTRIES_MAX)]
 
 
-class Need(Struct):
-    """What somebody wants to do under a grant; the contracts fill it from their own state."""
+class Countersignature(Struct):
+    """Table `countersignatures`: a guardian's agreement to one version."""
 
-    grant_id: GrantId
-    hospital: Name
-    recipient: Name
-    subject: Name | None
-    """The pseudonym it is about, where already known."""
-    record_type: RecordType | None
-    stay_id: StayId | None
-    claim_id: ClaimId | None
-    releasing: bool
-    """Whether a record would be handed over: then mode, execution and uses count too."""
+    authority: AuthorityId
+    holder: Name
+    place: Place
 
 
-class Finding(Struct):
-    """Why a need is not covered."""
+class Denials(Struct):
+    """Table `denials`: every denial of one pseudonym, in one entry, so that one proof shows there is no other."""
 
-    code: Literal["AUTH-013", "ELIG-001"]
-    condition: str
-    """The first condition that fails, in the order of `contracts.conditions`."""
-    text: str
+    grant_ids: Annotated[tuple[GrantId, ...], Meta(min_length=1, max_length=DENIALS_MAX)]
+    """In the order in which they were given."""
 
 
 class IndexEntry(Struct):
@@ -217,18 +235,6 @@ class ListGrants(Struct):
     """The last id already seen; empty for the first page."""
 
 
-class FindUsable(Struct):
-    """Query `usable`: at most LIST_ROWS_MAX of the subject's grants under which this could be done now."""
-
-    subject: Name
-    hospital: Name
-    recipient: Name
-    record_type: RecordType
-    stay_id: StayId | None
-    after: str
-    """The last id already seen; empty for the first page."""
-
-
 class GrantView(Struct):
     """A grant as it stands."""
 
@@ -239,19 +245,12 @@ class GrantView(Struct):
     versions: tuple[GrantVersion, ...]
     links: tuple[tuple[str, LinkHistory], ...]
     """(organisation, its judgements) for the parties that judged."""
-
-
-class Explanation(Struct):
-    """Whether a need is covered, and if not, why not."""
-
-    usable: bool
-    version: Version | None
-    """The version that covers it."""
-    finding: Finding | None
+    countersignatures: tuple[tuple[Version, Countersignature], ...]
+    """(version, the guardian's agreement), where there is one."""
 
 
 class GrantEvent(Struct):
-    """Events `consent-granted` and `consent-revoked`."""
+    """Events `consent-granted`, `consent-denied`, `consent-countersigned` and `consent-revoked`."""
 
     grant_id: GrantId
     version: Version

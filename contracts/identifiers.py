@@ -13,6 +13,7 @@ from typing import Annotated
 from ledger.execution.contract import Context, Hash, Height, Meta, Milliseconds, Struct
 
 GrantId = Annotated[str, Meta(pattern=r"^grant-[0-9a-f]{12,32}\Z")]
+AuthorityId = Annotated[str, Meta(pattern=r"^authority-[0-9a-f]{12,32}\Z")]
 StayId = Annotated[str, Meta(pattern=r"^stay-[0-9a-f]{12,32}\Z")]
 """One encounter, under a number drawn for this chain; the hospital's own number stays in its vault."""
 RecordId = Annotated[str, Meta(pattern=r"^record-[0-9a-f]{12,32}\Z")]

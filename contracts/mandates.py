@@ -1,0 +1,108 @@
+"""Mandates: what an authority to act for another customer says, whether it is in force, and what it covers.
+
+    kind        who acts                          given by                             for
+    guardian    a parent or guardian (监护人)      a hospital or insurer that has seen   a ward; countersigns for a
+                                                  the documents                        youth
+    delegate    whom she chose (受托人)            the customer's own key               an adult
+    heir        a close relative (近亲属)           a hospital or insurer that has seen   a customer who has died
+                                                  the documents
+
+An authority is bounded in block time and in scope, and nothing may widen it: what its holder grants stays within its
+purposes, record types, sources and grantees and ends no later. An attested authority alone gives no access. The grant
+that rests on it must still be matched by hospital and insurer, each of which compares the holder with its own records.
+"""
+
+from typing import Annotated, Literal
+
+from contracts.grants import SOURCES_MAX, Grant, Purpose, RecordType
+from contracts.identifiers import AuthorityId, Place
+from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
+
+MandateKind = Literal["guardian", "delegate", "heir"]
+
+
+class MandateScope(Struct):
+    """What the holder may grant at most; every list is sorted."""
+
+    purposes: Annotated[tuple[Purpose, ...], Meta(min_length=1, max_length=8)]
+    record_types: Annotated[tuple[RecordType, ...], Meta(min_length=1, max_length=8)]
+    sources: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=SOURCES_MAX)]
+    grantees: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=SOURCES_MAX)]
+
+
+class Attest(Struct):
+    """Transaction `attest`: by an organisation for a guardian or heir, by the customer for her delegate."""
+
+    authority_id: AuthorityId
+    kind: MandateKind
+    subject: Name
+    """The pseudonym that is acted for."""
+    holder: Name
+    """The pseudonym that acts."""
+    documents: Hash
+    """Salted commitment to what was seen: a birth certificate, a court's decision, a letter of attorney."""
+    scope: MandateScope
+    from_ms: Milliseconds
+    until_ms: Milliseconds
+    """From this block time on it is over: of a parent at the latest on the child's eighteenth birthday."""
+
+
+class EndAuthority(Struct):
+    """Transaction `end`: by who gave it, by its holder, or by its subject; final."""
+
+    authority_id: AuthorityId
+
+
+class Authority(Struct):
+    """Table `authorities`: one authority; `ended` is all that ever changes."""
+
+    authority_id: AuthorityId
+    kind: MandateKind
+    subject: Name
+    holder: Name
+    given_by: Name
+    documents: Hash
+    scope: MandateScope
+    from_ms: Milliseconds
+    until_ms: Milliseconds
+    place: Place
+    ended: Place | None
+
+
+class AuthorityEvent(Struct):
+    """Events `authority-attested` and `authority-ended`."""
+
+    authority_id: AuthorityId
+    kind: MandateKind
+    subject: Name
+    holder: Name
+    given_by: Name
+
+
+def find_lapse(authority: Authority, time_ms: int) -> str | None:
+    """Return why an authority is not in force at a block time, or None."""
+    if authority.ended is not None:
+        return f"{authority.authority_id} was ended at height {authority.ended.height}"
+    if time_ms < authority.from_ms:
+        return f"{authority.authority_id} begins at block time {authority.from_ms}"
+    if time_ms >= authority.until_ms:
+        return f"{authority.authority_id} ended at block time {authority.until_ms}"
+    return None
+
+
+def find_widening(authority: Authority, grant: Grant) -> str | None:
+    """Return the field in which a grant goes beyond the authority that it rests on, or None."""
+    scope = authority.scope
+    if grant.purpose not in scope.purposes:
+        return f"purpose: {grant.purpose} is not in {authority.authority_id}"
+    if grant.grantee.organisation not in scope.grantees:
+        return f"grantee: {grant.grantee.organisation} is not in {authority.authority_id}"
+    for source in grant.sources:
+        if source not in scope.sources:
+            return f"sources: {source} is not in {authority.authority_id}"
+    for record_type in grant.scope.record_types:
+        if record_type not in scope.record_types:
+            return f"record types: {record_type} is not in {authority.authority_id}"
+    if grant.permission.expires_at_ms > authority.until_ms:
+        return f"expires_at_ms: expected at most the authority's end {authority.until_ms}"
+    return None

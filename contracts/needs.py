@@ -1,0 +1,101 @@
+"""Needs: what somebody wants to do under a grant, and the answers to whether that is covered.
+
+A `Need` names the one grant that it rests on; the contracts fill it from their own state. A `Question` names none: it
+asks which of a subject's grants would cover something, and what stands against it. Both are answered by the same
+conditions (`contracts.conditions`).
+"""
+
+from typing import Literal
+
+from contracts.grants import Effect, Grant, Purpose, RecordType
+from contracts.identifiers import ClaimId, GrantId, StayId, Version
+from ledger.execution.contract import Name, Struct
+
+Act = Literal["enter", "release", "view", "visit"]
+"""What would be done: an entry, a closing, a report or a settlement; a record handed over to be kept; a record shown;
+rules that visit it. All but the first are uses and need their mode."""
+ConditionCode = Literal["AUTH-013", "ELIG-001"]
+
+
+class Need(Struct):
+    """What somebody wants to do under a grant."""
+
+    grant_id: GrantId
+    hospital: Name
+    recipient: Name
+    subject: Name | None
+    """The pseudonym it is about, where already known."""
+    record_type: RecordType | None
+    """None for a stay as a whole: a closing, a report."""
+    stay_id: StayId | None
+    claim_id: ClaimId | None
+    act: Act
+    purpose: Purpose = "HPAYMT"
+
+
+class Finding(Struct):
+    """Why a need is not covered."""
+
+    code: ConditionCode
+    condition: str
+    """The first condition that fails, in the order of `contracts.conditions`."""
+    text: str
+
+
+class Explanation(Struct):
+    """Whether a need is covered, and if not, why not."""
+
+    usable: bool
+    version: Version | None
+    """The version that covers it."""
+    finding: Finding | None
+
+
+class FindUsable(Struct):
+    """Query `consent.usable`: the subject's grants under which this could be done now."""
+
+    subject: Name
+    hospital: Name
+    recipient: Name
+    record_type: RecordType
+    stay_id: StayId | None
+
+
+class Question(Struct):
+    """Query `explanations.decide`: may this be done with a subject's records, and under which of her grants?"""
+
+    subject: Name
+    hospital: Name
+    recipient: Name
+    record_type: RecordType | None
+    stay_id: StayId | None
+    claim_id: ClaimId | None
+    act: Act
+    purpose: Purpose
+    what_if: Grant | None
+    """Answer as if she had given this too, and as if both parties had matched her; nothing is written."""
+    without: GrantId | None
+    """Answer as if she had revoked this."""
+
+
+class Considered(Struct):
+    """One of the subject's grants or denials, held against a question."""
+
+    grant_id: GrantId
+    version: Version
+    effect: Effect
+    finding: Finding | None
+    """Of a permit the first condition that fails, of a denial why it does not apply; None if it covers or applies."""
+
+
+class Decision(Struct):
+    """The answer to a question."""
+
+    permitted: bool
+    grant_id: GrantId | None
+    """The permit that covers it, or the denial that stands against it; None where there is neither."""
+    version: Version | None
+    finding: Finding | None
+    """Why it is refused; None if it is permitted."""
+    considered: tuple[Considered, ...]
+    """All her grants, in the order of their ids; the hypothetical one last."""
