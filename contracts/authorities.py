@@ -15,6 +15,7 @@ Rules:
     by_holder    holder, authority id       IndexEntry
 """
 
+from contracts.customers import Customers
 from contracts.grants import IndexEntry, ListGrants
 from contracts.identifiers import locate
 from contracts.mandates import Attest, Authority, AuthorityEvent, EndAuthority, find_lapse
@@ -36,12 +37,15 @@ class Authorities(Contract):
     @transaction
     def attest(self, message: Attest) -> None:
         """Enter an authority."""
-        membership = self.call(Membership)
-        giver = membership.require(("customer",) if message.kind == "delegate" else ("hospital", "insurer"))
-        if message.kind == "delegate" and giver.name != message.subject:
-            reject("FORBIDDEN", f"subject: expected the signer {giver.name}, got {message.subject}")
-        membership.find(message.subject, "customer")
-        membership.find(message.holder, "customer")
+        customers = self.call(Customers)
+        if message.kind != "delegate":
+            giver = self.call(Membership).require(("hospital", "insurer"))
+            customers.find(message.subject)
+        else:
+            giver = customers.require()
+            if giver.name != message.subject:
+                reject("FORBIDDEN", f"subject: expected the signer {giver.name}, got {message.subject}")
+        customers.find(message.holder)
         if message.holder == message.subject:
             reject("GRANTOR", f"holder: expected another than the subject {message.subject}")
         if self.authorities.get(message.authority_id) is not None:
@@ -81,12 +85,12 @@ class Authorities(Contract):
     @query
     def list_of_subject(self, message: ListGrants) -> tuple[Authority, ...]:
         """Return who may or might act for a pseudonym."""
-        return self._page([key[-1] for key, _ in self.by_subject.scan(message.name)], message.after)
+        return self._page([key[-1] for key, _ in self.by_subject.scan(message.name, message.after)])
 
     @query
     def list_of_holder(self, message: ListGrants) -> tuple[Authority, ...]:
         """Return for whom a pseudonym may or might act."""
-        return self._page([key[-1] for key, _ in self.by_holder.scan(message.name)], message.after)
+        return self._page([key[-1] for key, _ in self.by_holder.scan(message.name, message.after)])
 
     def get(self, authority_id: str) -> Authority | None:
         """Return an authority, in force or not, or None."""
@@ -130,9 +134,8 @@ class Authorities(Contract):
             reject("GRANTOR", f"there is no authority {authority_id}")
         return authority
 
-    def _page(self, ids: list[str], after: str) -> tuple[Authority, ...]:
-        following = [authority_id for authority_id in ids if authority_id > after]
-        return tuple(self._find(authority_id) for authority_id in following[:LIST_ROWS_MAX])
+    def _page(self, ids: list[str]) -> tuple[Authority, ...]:
+        return tuple(self._find(authority_id) for authority_id in ids[:LIST_ROWS_MAX])
 
     def _emit(self, event: str, authority: Authority) -> None:
         self.emit(

@@ -40,11 +40,12 @@ Rules:
 from contracts.bills import check_distinct
 from contracts.consent import Consent
 from contracts.coverage import Coverage
-from contracts.grants import Finding, GrantVersion, Need, RecordType
+from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.invoices import Invoices
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
 from contracts.membership import Membership
+from contracts.needs import Act, Finding, Need
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
 from contracts.payments import (
     derive_status,
@@ -293,7 +294,7 @@ class Claims(Contract):
         for reference in outcome.closings:
             closing, types = records.closed(reference.stay_id, reference.version)
             for record_type in types:
-                self.call(Consent).check(self._need(claim, reference.stay_id, record_type, releasing=False))
+                self.call(Consent).check(self._need(claim, reference.stay_id, record_type, "enter"))
             records.require_delivered(closing, claim.insurer)
             self.call(Invoices).consume(closing, claim.hospital, claim.claim_id, claim.insurer)
             parts = (*parts, *closing.parts)
@@ -370,19 +371,19 @@ class Claims(Contract):
 
     def _covered(self, claim: Claim) -> GrantVersion:
         """Return the grant version that covers all the claim's stays at this place; else reject."""
-        version = self.call(Consent).check(self._need(claim, claim.stay_ids[0], None, releasing=False))
+        version = self.call(Consent).check(self._need(claim, claim.stay_ids[0], None, "enter"))
         for stay_id in claim.stay_ids[1:]:
-            self.call(Consent).check(self._need(claim, stay_id, None, releasing=False))
+            self.call(Consent).check(self._need(claim, stay_id, None, "enter"))
         return version
 
     def _find_uncovered(self, claim: Claim, record_type: RecordType) -> Finding | None:
         for stay_id in claim.stay_ids:
-            finding = self.call(Consent).failing(self._need(claim, stay_id, record_type, releasing=True))
+            finding = self.call(Consent).failing(self._need(claim, stay_id, record_type, "release"))
             if finding is not None:
                 return finding
         return None
 
-    def _need(self, claim: Claim, stay_id: str, record_type: RecordType | None, *, releasing: bool) -> Need:
+    def _need(self, claim: Claim, stay_id: str, record_type: RecordType | None, act: Act) -> Need:
         return Need(
             claim.grant_id,
             claim.hospital,
@@ -391,7 +392,7 @@ class Claims(Contract):
             record_type,
             stay_id,
             claim.claim_id,
-            releasing=releasing,
+            act,
         )
 
     def _require(self, claim: Claim, *names: str) -> None:

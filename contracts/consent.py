@@ -2,19 +2,23 @@
 
 Rules:
 
-    1. A grant is signed by its subject's own key. One grantee and one purpose stand in it: a bundled consent cannot
-       be written down. Guardians and delegates are in the format and are refused until their proof can be checked.
-    2. Versions are appended and never overwritten. An amendment names the version that it follows; a revocation is
-       the last version.
+    1. A grant is signed by its subject's own key, or by a guardian, delegate or heir whose authority (contract
+       `authorities`) is in force and covers it: GRANTOR, and WIDENED for whatever goes beyond. One grantee and one
+       purpose stand in it: a bundled consent cannot be written down.
+    2. Versions are appended and never overwritten. An amendment names the version that it follows, keeps subject and
+       effect, and is by whoever gave the version before it or by the subject; a revocation is the last version.
     3. Each hospital in the sources, and the grantee, compares the sealed identity with its own master data and
-       signs `matched` or `mismatch`. A grant is usable only between a hospital and a grantee that both matched, so
-       an insurer that enrols a customer and consents for her has consented to nothing.
+       signs `matched` or `mismatch`, and in what way the subject acts. A grant is usable only between a hospital and a
+       grantee that both matched, so an insurer that enrols a customer and consents for her has consented to nothing.
     4. An amendment keeps a party's judgement only if it commits to the same identity for that party.
-    5. `check` looks at the state at the transaction's place: what is ordered after a revocation or a mismatch is
-       stopped, in the same block too; what was ordered before it stands.
-    6. No insurer gets a break-glass grant, and HLEGAL needs no grant and cannot be granted.
-    7. A one-case grant serves the first claim that anything is done for under it, and no other.
-    8. Absence is refusal.
+    5. A subject of 14 to 17 grants, and her guardian countersigns every version. A ward's guardian grants. Once a
+       party knows that the subject has died, her grants cover nothing; an heir's may.
+    6. A denial needs nobody's match. It stands against permits as `contracts.precedence` says.
+    7. `check` looks at the state at the transaction's place: what is ordered after a revocation, a denial or a
+       mismatch is stopped, in the same block too; what was ordered before it stands.
+    8. No insurer gets a break-glass grant, and HLEGAL needs no grant and cannot be granted.
+    9. A one-case grant serves the first claim that anything is done for under it, and no other.
+    10. Absence is refusal.
 
     status                        by                            next
     (none)                        grant, version 1              GRANTED
@@ -22,21 +26,25 @@ Rules:
     GRANTED                       revoke                        REVOKED, final
     GRANTED                       block time >= expires_at_ms   EXPIRED (derived); an amendment may extend it
 
-    table        key                           value
-    grants       grant id, version             GrantVersion, with its place
-    heads        grant id                      GrantHead: latest version, uses
-    links        grant id, organisation        LinkHistory: all judgements of one party, with their places
-    by_subject   subject, grant id             IndexEntry
-    by_party     organisation, grant id        IndexEntry
+    table              key                           value
+    grants             grant id, version             GrantVersion, with its place
+    heads              grant id                      GrantHead: latest version, uses
+    links              grant id, organisation        LinkHistory: all judgements of one party, with their places
+    countersignatures  grant id, version             Countersignature
+    denials            subject                       Denials: all of hers, in one entry
+    by_subject         subject, grant id             IndexEntry
+    by_party           organisation, grant id        IndexEntry
 """
 
-from contracts.conditions import find_failing, find_link_failing, status_at, window_of
+from contracts.authorities import Authorities
+from contracts.conditions import Facts, find_failing, find_link_failing, status_at, window_of
 from contracts.customers import Customers
 from contracts.grants import (
+    DENIALS_MAX,
     LINK_ENTRIES_MAX,
-    Explanation,
-    Finding,
-    FindUsable,
+    Countersign,
+    Countersignature,
+    Denials,
     Grant,
     GrantEvent,
     GrantHead,
@@ -48,16 +56,19 @@ from contracts.grants import (
     LinkEvent,
     LinkHistory,
     ListGrants,
-    Need,
     Revoke,
     ShowGrant,
 )
 from contracts.identifiers import locate
+from contracts.mandates import Authority, find_widening
 from contracts.membership import Membership
+from contracts.needs import Explanation, Finding, FindUsable, Need
+from contracts.wording import check_wording
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 100
 """Rows of one page of a listing."""
+ANY_MANDATE = ("guardian", "delegate", "heir")
 
 
 class Consent(Contract):
@@ -67,47 +78,66 @@ class Consent(Contract):
     grants = Table("grants", GrantVersion)
     heads = Table("heads", GrantHead)
     links = Table("links", LinkHistory)
+    countersignatures = Table("countersignatures", Countersignature)
+    denials = Table("denials", Denials)
     by_subject = Table("by_subject", IndexEntry)
     by_party = Table("by_party", IndexEntry)
 
     @transaction
     def grant(self, message: Grant) -> None:
-        """Give or amend a grant."""
+        """Give or amend a grant, or a denial."""
         self._check_grantor(message)
-        self._check_parties(message)
-        self._check_terms(message)
+        self.check_words(message)
         head = self._append(message)
         place = locate(self.context)
         if head.version == 1:
             self.by_subject.put((message.subject, message.grant_id), IndexEntry(place))
-        for identity in message.identities:
-            key = (identity.organisation, message.grant_id)
+            if message.effect == "deny":
+                self._enter_denial(message)
+        for organisation in (*message.sources, message.grantee.organisation):
+            key = (organisation, message.grant_id)
             if self.by_party.get(key) is None:
                 self.by_party.put(key, IndexEntry(place))
-        self._emit_grant("consent-granted", self._latest(message.grant_id))
+        event = "consent-denied" if message.effect == "deny" else "consent-granted"
+        self._emit_grant(event, self.latest(message.grant_id))
+
+    @transaction
+    def countersign(self, message: Countersign) -> None:
+        """Agree, as a guardian, to what a subject of 14 to 17 granted."""
+        latest = self._granted(message.grant_id, message.version)
+        if latest.grant.grantor.kind != "customer" or latest.grant.effect != "permit":
+            reject("GRANTOR", f"{message.grant_id}: only what the subject herself permits is countersigned")
+        authority = self.call(Authorities).require(message.authority, ("guardian",), latest.grant.subject)
+        self._check_width(authority, latest.grant)
+        key = (message.grant_id, message.version)
+        if self.countersignatures.get(key) is not None:
+            reject("WRONG_STATE", f"{message.grant_id}: version {message.version} is countersigned already")
+        signed = Countersignature(message.authority, authority.holder, locate(self.context))
+        self.countersignatures.put(key, signed)
+        self._emit_grant("consent-countersigned", latest)
 
     @transaction
     def revoke(self, message: Revoke) -> None:
-        """End a grant for everything ordered after this."""
-        latest = self._latest(message.grant_id)
-        if latest.grant.subject != self.context.signer:
+        """End a grant or a denial for everything ordered after this."""
+        latest = self.latest(message.grant_id)
+        grant = latest.grant
+        if message.authority is not None:
+            authority = self.call(Authorities).require(message.authority, ANY_MANDATE, grant.subject)
+            self._check_revocation(authority, grant)
+        elif grant.subject != self.context.signer:
             reject("FORBIDDEN", f"{message.grant_id}: expected its subject's signature, got {self.context.signer}")
         if latest.status != "GRANTED":
             reject("WRONG_STATE", f"{message.grant_id}: expected GRANTED, got {latest.status}")
         version = latest.version + 1
-        revoked = GrantVersion(version, latest.grant, "REVOKED", locate(self.context))
+        revoked = GrantVersion(version, grant, "REVOKED", locate(self.context))
         self.grants.put((message.grant_id, version), revoked)
         self.heads.put(message.grant_id, replace(self._head(message.grant_id), version=version))
         self._emit_grant("consent-revoked", revoked)
 
     @transaction
     def link(self, message: Link) -> None:
-        """Record a party's judgement of who the subject is."""
-        latest = self._latest(message.grant_id)
-        if latest.status != "GRANTED":
-            reject("WRONG_STATE", f"{message.grant_id}: expected GRANTED, got {latest.status}")
-        if latest.version != message.version:
-            reject("STALE_VERSION", f"{message.grant_id}: expected version {latest.version}, got {message.version}")
+        """Record a party's judgement of who the subject is, and in what way she acts."""
+        latest = self._granted(message.grant_id, message.version)
         organisation = self.context.signer
         identities = [entry for entry in latest.grant.identities if entry.organisation == organisation]
         if not identities:
@@ -117,7 +147,8 @@ class Consent(Contract):
         if len(entries) >= LINK_ENTRIES_MAX:
             reject("TOO_MANY", f"{message.grant_id}: expected at most {LINK_ENTRIES_MAX} judgements of one party")
         identity = identities[0].commitment
-        entry = LinkEntry(message.result, latest.version, identity, message.evidence, locate(self.context))
+        place = locate(self.context)
+        entry = LinkEntry(message.result, latest.version, identity, message.evidence, place, message.capacity)
         self.links.put((message.grant_id, organisation), LinkHistory((*entries, entry)))
         usable = self._is_linked(latest)
         self.emit("consent-linked", LinkEvent(message.grant_id, latest.version, organisation, message.result, usable))
@@ -150,10 +181,10 @@ class Consent(Contract):
                 message.record_type,
                 message.stay_id,
                 None,
-                releasing=True,
+                "release",
             )
             if self.failing(need) is None:
-                found = (*found, self._latest(key[-1]))
+                found = (*found, self.latest(key[-1]))
             if len(found) == LIST_ROWS_MAX:
                 break
         return found
@@ -164,15 +195,48 @@ class Consent(Contract):
         finding = self.failing(message)
         if finding is not None:
             return Explanation(usable=False, version=None, finding=finding)
-        return Explanation(usable=True, version=self._latest(message.grant_id).version, finding=None)
+        return Explanation(usable=True, version=self.latest(message.grant_id).version, finding=None)
 
     def failing(self, need: Need) -> Finding | None:
         """Return the first condition that `need` does not meet at this place, or None."""
-        head = self.heads.get(need.grant_id)
-        if head is None:
+        if self.heads.get(need.grant_id) is None:
             return Finding("AUTH-013", "grant", f"there is no grant {need.grant_id}")
-        links = (self.links.get((need.grant_id, need.hospital)), self.links.get((need.grant_id, need.recipient)))
-        return find_failing(need, self._latest(need.grant_id), head, links, self.context.time_ms)
+        latest = self.latest(need.grant_id)
+        return find_failing(need, self.facts(need, latest, self.denials_of(latest.grant.subject)), self.context.time_ms)
+
+    def facts(self, need: Need, latest: GrantVersion, denials: tuple[GrantVersion, ...]) -> Facts:
+        """Return what the chain has of a grant, as far as `need` is concerned."""
+        grant = latest.grant
+        countersignature = self.countersignatures.get((grant.grant_id, latest.version))
+        authority_id = grant.grantor.authority
+        if authority_id is None and countersignature is not None:
+            authority_id = countersignature.authority
+        return Facts(
+            latest,
+            self._head(grant.grant_id),
+            self.links.get((grant.grant_id, need.hospital)),
+            self.links.get((grant.grant_id, need.recipient)),
+            None if authority_id is None else self.call(Authorities).get(authority_id),
+            countersignature,
+            denials,
+        )
+
+    def denials_of(self, subject: str) -> tuple[GrantVersion, ...]:
+        """Return the latest versions of all denials of a pseudonym, in the order in which they were given."""
+        denials = self.denials.get(subject)
+        return () if denials is None else tuple(self.latest(grant_id) for grant_id in denials.grant_ids)
+
+    def versions_of(self, subject: str) -> tuple[GrantVersion, ...]:
+        """Return the latest versions of all grants and denials of a pseudonym, in the order of their ids."""
+        return tuple(self.latest(key[-1]) for key, _ in self.by_subject.scan(subject))
+
+    def check_words(self, message: Grant) -> None:
+        """Reject a grant that says what none may say, or names a party that is none."""
+        membership = self.call(Membership)
+        for hospital in message.sources:
+            membership.find(hospital, "hospital")
+        membership.find(message.grantee.organisation, message.grantee.role)
+        check_wording(message, self.context.time_ms)
 
     def check(self, need: Need) -> GrantVersion:
         """Return the version that covers `need` at this place; else reject with the condition that fails.
@@ -182,7 +246,7 @@ class Consent(Contract):
         finding = self.failing(need)
         if finding is not None:
             reject(finding.code, f"{finding.condition}: {finding.text}")
-        latest = self._latest(need.grant_id)
+        latest = self.latest(need.grant_id)
         self._bind(latest, need)
         return latest
 
@@ -198,7 +262,7 @@ class Consent(Contract):
 
     def terms(self, grant_id: str) -> Grant:
         """Return the latest words of a grant; else reject with AUTH-013."""
-        return self._latest(grant_id).grant
+        return self.latest(grant_id).grant
 
     def _bind(self, latest: GrantVersion, need: Need) -> None:
         """Tie a `one-case` grant to the claim that uses it first, for whatever; a standing grant stays free."""
@@ -206,43 +270,28 @@ class Consent(Contract):
             self.heads.put(need.grant_id, replace(self._head(need.grant_id), claim_id=need.claim_id))
 
     def _check_grantor(self, message: Grant) -> None:
-        actor = self.call(Customers).require()
-        if message.subject != actor.name:
-            reject("FORBIDDEN", f"subject: expected the signer {actor.name}, got {message.subject}")
+        signer = self.call(Customers).require().name
         grantor = message.grantor
-        if grantor.kind != "customer" or grantor.name != message.subject or grantor.proof is not None:
-            reject("GRANTOR", f"grantor: expected the customer herself, without proof, got a {grantor.kind}")
+        if grantor.name != signer:
+            reject("FORBIDDEN", f"grantor: expected the signer {signer}, got {grantor.name}")
+        if grantor.kind == "customer":
+            if message.subject != signer:
+                reject("FORBIDDEN", f"subject: expected the signer {signer}, got {message.subject}")
+            if grantor.authority is not None:
+                reject("GRANTOR", "grantor: the customer herself rests on no authority")
+            return
+        authority = self.call(Authorities).require(grantor.authority, (grantor.kind,), message.subject)
+        self._check_width(authority, message)
 
-    def _check_parties(self, message: Grant) -> None:
-        membership = self.call(Membership)
-        if message.sources != tuple(sorted(message.sources)):
-            reject("UNSORTED", "sources: expected sorted names")
-        for hospital in message.sources:
-            membership.find(hospital, "hospital")
-        membership.find(message.grantee.organisation, message.grantee.role)
-        parties = sorted((*message.sources, message.grantee.organisation))
-        for place in range(1, len(parties)):
-            if parties[place] == parties[place - 1]:
-                reject("REPEATED", f"sources and grantee: {parties[place]} stands twice")
-        if [identity.organisation for identity in message.identities] != parties:
-            reject("IDENTITIES", "identities: expected one commitment per source and grantee, sorted")
+    def _check_width(self, authority: Authority, grant: Grant) -> None:
+        widening = find_widening(authority, grant)
+        if widening is not None:
+            reject("WIDENED", widening)
 
-    def _check_terms(self, message: Grant) -> None:
-        scope = message.scope
-        permission = message.permission
-        now = self.context.time_ms
-        if message.purpose == "HLEGAL":
-            reject("PURPOSE", "purpose: HLEGAL rests on an order and needs no grant")
-        if message.purpose == "BTG" and message.grantee.role == "insurer":
-            reject("PURPOSE", "purpose: break-glass is for treatment, never for an insurer")
-        if scope.record_types != tuple(sorted(scope.record_types)):
-            reject("UNSORTED", "record types: expected sorted names")
-        if scope.encounters != tuple(sorted(scope.encounters)):
-            reject("UNSORTED", "encounters: expected sorted ids")
-        if permission.expires_at_ms <= now:
-            reject("EXPIRED_GRANT", f"expires_at_ms: expected after block time {now}, got {permission.expires_at_ms}")
-        if permission.erase_at_ms <= now:
-            reject("EXPIRED_GRANT", f"erase_at_ms: expected after block time {now}, got {permission.erase_at_ms}")
+    def _check_revocation(self, authority: Authority, grant: Grant) -> None:
+        """A delegate takes back what she gave; a guardian or heir whatever the subject's grants say."""
+        if authority.kind == "delegate" and grant.grantor.authority != authority.authority_id:
+            reject("GRANTOR", f"{grant.grant_id}: was not given under {authority.authority_id}")
 
     def _append(self, message: Grant) -> GrantHead:
         place = locate(self.context)
@@ -251,10 +300,9 @@ class Consent(Contract):
             head = GrantHead(0, place.time_ms, 0, 0, 0, None)
             previous = None
         else:
-            latest = self._latest(message.grant_id)
+            latest = self.latest(message.grant_id)
             previous = latest.version
-            if latest.grant.subject != message.subject or latest.status != "GRANTED":
-                reject("GRANT_TAKEN", f"{message.grant_id}: expected a new id, this one is another's or revoked")
+            self._check_amendment(latest, message)
         if (message.version, message.previous_version) != (head.version + 1, previous):
             reject("STALE_VERSION", f"version: expected {head.version + 1} after {previous}, got {message.version}")
         head = replace(head, version=message.version)
@@ -262,13 +310,39 @@ class Consent(Contract):
         self.heads.put(message.grant_id, head)
         return head
 
+    def _check_amendment(self, latest: GrantVersion, message: Grant) -> None:
+        former = latest.grant
+        if former.subject != message.subject or latest.status != "GRANTED":
+            reject("GRANT_TAKEN", f"{message.grant_id}: expected a new id, this one is another's or revoked")
+        if former.effect != message.effect:
+            reject("EFFECT", f"effect: expected {former.effect}, got {message.effect}; revoke it and give another")
+        if message.grantor.kind != "customer" and former.grantor != message.grantor:
+            reject("GRANTOR", f"{message.grant_id}: a {message.grantor.kind} amends what she gave herself, and no more")
+
+    def _enter_denial(self, message: Grant) -> None:
+        known = self.denials.get(message.subject)
+        ids = () if known is None else known.grant_ids
+        if len(ids) >= DENIALS_MAX:
+            reject("TOO_MANY", f"{message.subject}: expected at most {DENIALS_MAX} denials; amend one of them")
+        self.denials.put(message.subject, Denials((*ids, message.grant_id)))
+
+    def _granted(self, grant_id: str, version: int) -> GrantVersion:
+        """Return the latest version if it is `version` and GRANTED; else reject."""
+        latest = self.latest(grant_id)
+        if latest.status != "GRANTED":
+            reject("WRONG_STATE", f"{grant_id}: expected GRANTED, got {latest.status}")
+        if latest.version != version:
+            reject("STALE_VERSION", f"{grant_id}: expected version {latest.version}, got {version}")
+        return latest
+
     def _head(self, grant_id: str) -> GrantHead:
         head = self.heads.get(grant_id)
         if head is None:
             reject("AUTH-013", f"grant: there is no grant {grant_id}")
         return head
 
-    def _latest(self, grant_id: str) -> GrantVersion:
+    def latest(self, grant_id: str) -> GrantVersion:
+        """Return a grant's latest version; else reject with AUTH-013."""
         latest = self.grants.get((grant_id, self._head(grant_id).version))
         assert latest is not None, "a head names a version that exists"
         return latest
@@ -284,14 +358,23 @@ class Consent(Contract):
         return False
 
     def _view(self, grant_id: str) -> GrantView:
-        latest = self._latest(grant_id)
+        latest = self.latest(grant_id)
         return GrantView(
             grant_id,
             status_at(latest, self.context.time_ms),
             self._head(grant_id),
             tuple(version for _, version in self.grants.scan(grant_id)),
             tuple((key[-1], history) for key, history in self.links.scan(grant_id)),
+            self._countersigned(grant_id, latest.version),
         )
+
+    def _countersigned(self, grant_id: str, latest: int) -> tuple[tuple[int, Countersignature], ...]:
+        found: tuple[tuple[int, Countersignature], ...] = ()
+        for version in range(1, latest + 1):
+            signed = self.countersignatures.get((grant_id, version))
+            if signed is not None:
+                found = (*found, (version, signed))
+        return found
 
     def _page(self, message: ListGrants, *, is_party: bool) -> tuple[GrantView, ...]:
         table = self.by_party if is_party else self.by_subject

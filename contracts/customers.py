@@ -127,3 +127,10 @@ class Customers(Contract):
         if customer is None:
             reject("FORBIDDEN", f"signer: expected a customer, got {self.context.signer}")
         return customer
+
+    def find(self, name: str) -> Actor:
+        """Return the customer of this pseudonym; else reject with `UNKNOWN_CUSTOMER`."""
+        customer = self.actors.get(name)
+        if customer is None:
+            reject("UNKNOWN_CUSTOMER", f"expected an enrolled pseudonym, got {name}")
+        return customer

@@ -52,13 +52,15 @@ class Explanation(Struct):
 
 
 class FindUsable(Struct):
-    """Query `consent.usable`: the subject's grants under which this could be done now."""
+    """Query `consent.usable`: a page of the subject's grants under which this could be done now."""
 
     subject: Name
     hospital: Name
     recipient: Name
     record_type: RecordType
     stay_id: StayId | None
+    after: str
+    """The last id already seen; empty for the first page."""
 
 
 class Question(Struct):

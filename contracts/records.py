@@ -39,9 +39,10 @@ Rules:
 
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
 from contracts.consent import Consent
-from contracts.grants import GrantVersion, Need, RecordType
+from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
+from contracts.needs import Act, Need
 from contracts.retention import Retention
 from contracts.stays import (
     PARTS_MAX,
@@ -103,7 +104,7 @@ class Records(Contract):
         if self.records.get(message.record_id) is not None:
             reject("RECORD_TAKEN", f"{message.record_id} is entered already")
         stay = self._begin_or_find(message)
-        version = self._covered(stay, message.grant_id, message.record_type, releasing=False)
+        version = self._covered(stay, message.grant_id, message.record_type, "enter")
         check_bill(message)
         self._succeed(message)
         record = Record(
@@ -151,7 +152,7 @@ class Records(Contract):
         closing = Closing(
             message.stay_id, message.version, message.parts, message.total, message.invoice_tags, locate(self.context)
         )
-        self._covered(stay, message.grant_id, None, releasing=False)
+        self._covered(stay, message.grant_id, None, "enter")
         check_closing(message, self._live(message.stay_id))
         if message.version > 1 and self._closing(message.stay_id, stay.closing_version).parts == message.parts:
             reject("ALREADY_CLOSED", f"{message.stay_id}: version {stay.closing_version} lists the same parts")
@@ -168,7 +169,7 @@ class Records(Contract):
         stay = self._owned(record.stay_id)
         if message.recipient != stay.recipient:
             reject("AUTH-013", f"recipient: {message.record_id} was entered for {stay.recipient} alone")
-        version = self._covered(stay, message.grant_id, record.record_type, releasing=True)
+        version = self._covered(stay, message.grant_id, record.record_type, "release")
         if stay.claim_id is None:
             reject("NOT_REPORTED", f"{stay.stay_id}: expected a claim that needs the record")
         if self.reversals.get(message.record_id) is not None:
@@ -364,7 +365,7 @@ class Records(Contract):
         self.stays.put(message.stay_id, stay)
         return stay
 
-    def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None, *, releasing: bool) -> GrantVersion:
+    def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None, act: Act) -> GrantVersion:
         need = Need(
             grant_id,
             stay.hospital,
@@ -373,10 +374,10 @@ class Records(Contract):
             record_type,
             stay.stay_id,
             stay.claim_id,
-            releasing=releasing,
+            act,
         )
         consent = self.call(Consent)
-        return consent.use(need) if releasing else consent.check(need)
+        return consent.check(need) if act == "enter" else consent.use(need)
 
     def _succeed(self, message: Append) -> None:
         if message.kind == "original":

@@ -17,14 +17,19 @@ from ledger.crypto.hashes import commit_salted
 from ledger.errors import VerificationError
 from nodes.entropy import Entropy
 
-DocumentType = Literal["resident-id", "passport", "residence-permit", "birth-certificate"]
+DocumentType = Literal["resident-id", "passport", "residence-permit", "birth-certificate", "newborn"]
+"""`newborn`: a child without a document yet, known by her mother's and by which of her children it is."""
 
 _SYNTHETIC_REGION = "990000"
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_DIGITS = "10X98765432"
 _BIRTH_FIRST = date(1940, 1, 1)
 _BIRTH_DAYS = 23_000
-"""Synthetic people are born from 1940 to 2002: all of them may act for themselves."""
+"""Synthetic people are born from 1940 to 2002: all of them may act for themselves, unless a birth date is given."""
+WARD_YEARS = 14
+"""Under this age a guardian acts (PIPL 31)."""
+YOUTH_YEARS = 18
+"""Under this age the guardian countersigns."""
 
 
 class Identity(Struct):
@@ -62,6 +67,8 @@ class Disclosure(Struct):
     salt: Annotated[bytes, Meta(min_length=32, max_length=32)]
     dates: RecordDates | None = None
     """Opens the grant's record dates: hospital and insurer compare each stay with them."""
+    grantor: Identity | None = None
+    """Who acts for her: the guardian, delegate or heir whose key signed the grant; None for herself."""
 
     def __repr__(self) -> str:
         """Show nothing."""
@@ -113,14 +120,30 @@ def check_digit(digits: str) -> str:
     return _CHECK_DIGITS[sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True)) % 11]
 
 
-def synthetic_identity(name: str, entropy: Entropy) -> Identity:
+def capacity_on(birth_date: str, today: date) -> Literal["adult", "youth", "ward"]:
+    """Return in what way somebody born on `birth_date` acts on a civil day, by her age alone."""
+    birth = date.fromisoformat(birth_date)
+    years = today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
+    if years < WARD_YEARS:
+        return "ward"
+    return "youth" if years < YOUTH_YEARS else "adult"
+
+
+def newborn_identity(mother: Identity, order: int, name: str, born: date) -> Identity:
+    """Return the identity of a child without a document: her mother's document, and which of her children it is."""
+    return Identity("newborn", f"{mother.document_number}/{order}", name, born.isoformat())
+
+
+def synthetic_identity(name: str, entropy: Entropy, born: date | None = None) -> Identity:
     """Make up a person for development: valid in form, and nobody.
 
     Args:
         name: What she is called.
-        entropy: Decides her birth date and number.
+        entropy: Decides her number, and her birth date unless it is given.
+        born: When she was born, for children.
     """
-    birth = _BIRTH_FIRST + timedelta(days=int.from_bytes(entropy.draw(4), "big") % _BIRTH_DAYS)
+    drawn = _BIRTH_FIRST + timedelta(days=int.from_bytes(entropy.draw(4), "big") % _BIRTH_DAYS)
+    birth = drawn if born is None else born
     sequence = int.from_bytes(entropy.draw(4), "big") % 1000
     digits = f"{_SYNTHETIC_REGION}{birth:%Y%m%d}{sequence:03d}"
     return Identity("resident-id", digits + check_digit(digits), name, birth.isoformat())

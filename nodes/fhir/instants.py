@@ -71,6 +71,11 @@ def civil_day(instant_ms: int) -> int:
     return (instant_ms + CHINA_OFFSET_MS) // DAY_MS
 
 
+def civil_date(instant_ms: int) -> date:
+    """Return the civil day in China that an instant falls on, as a date."""
+    return EPOCH_DAY + timedelta(days=civil_day(instant_ms))
+
+
 def format_day(day: int) -> str:
     """Return a civil day as `YYYY-MM-DD`."""
     return (EPOCH_DAY + timedelta(days=day)).isoformat()

@@ -9,6 +9,13 @@ Both parties of a grant, hospital and insurer, do the same:
     3. the organisation posts `consent.link` with `matched` or `mismatch`, which is derived from the register and the
        chain, so that a crash in between loses nothing
 
+Where a guardian, delegate or heir signed the grant, her key answers, and she discloses who the subject is and who she
+is herself. A guardian and an heir match only if this organisation's own records name them for the subject; a
+delegate rests on the subject's own signature on the chain.
+
+In what way the subject acts (her capacity) goes with every judgement. It follows from her birth date and from what
+the desk has entered, so it changes on a birthday, or when she dies; then the organisation judges again.
+
 A person who is unknown is a mismatch. A mismatch is final for this disclosure: once master data are corrected, the
 customer discloses again. The identity of somebody who did not match is not kept.
 
@@ -19,17 +26,19 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import replace
 
-from contracts.grants import Grant, GrantView, Link, LinkResult
+from contracts.grants import Capacity, Grant, GrantView, Link, LinkResult
 from contracts.identifiers import GrantId
 from ledger.codec import Day, Hash, Name, Struct, decode, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
+from nodes.fhir.instants import civil_date, civil_day
 from nodes.identity import Disclosure, RecordDates
 from nodes.roles.lookup import find_grant
-from nodes.roles.people import People
+from nodes.roles.people import People, Person
 from nodes.vault.register import Register
 from nodes.vault.sealing import SEAL_PUBLIC_BYTES, SealContext, Sealed, SealKeyPair
 from nodes.wallet import Challenge, check_answer, make_challenge
@@ -61,11 +70,15 @@ class LinkEntry(Struct):
     answer: bytes
     salt: Annotated[bytes, Meta(min_length=32, max_length=32)]
     """Opens the evidence."""
+    capacity: Capacity
+    grantor: str | None
+    """The number of a guardian or heir who acts for her."""
 
     @property
     def evidence(self) -> Hash:
         """The commitment on the chain: challenge, answer, what was compared, and what came of it."""
-        return commit_salted(self.salt, encode((self.challenge, self.answer, self.commitment, self.result)))
+        found = (self.challenge, self.answer, self.commitment, self.result, self.capacity)
+        return commit_salted(self.salt, encode(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +119,10 @@ class Linking:
         self.people = People(register)
         self._entries = {key: decode(data, LinkEntry) for key, data in register.list_entries(LINK)}
         self._unconfirmed = set(self._entries)
+        self._judged_day = -1
 
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
-        """Return the challenge that the grant's subject has to answer; the same one until it expires.
+        """Return the challenge that the grant's grantor has to answer; the same one until it expires.
 
         Raises:
             LinkingError: If the grant is not in force or not for this organisation, or too many customers are asked.
@@ -121,8 +135,8 @@ class Linking:
         if len(self._challenges) >= CHALLENGES_MAX:
             msg = f"challenge: {CHALLENGES_MAX} are unanswered; try again in some minutes"
             raise LinkingError(msg)
-        subject = grant.versions[-1].grant.subject
-        challenge = make_challenge(self._view.chain_id, self._organisation, subject, self._entropy)
+        grantor = grant.versions[-1].grant.grantor.name
+        challenge = make_challenge(self._view.chain_id, self._organisation, grantor, self._entropy)
         self._challenges[grant_id] = (challenge, now_ms + CHALLENGE_MS)
         return challenge
 
@@ -132,8 +146,8 @@ class Linking:
         Args:
             grant_id: The grant it belongs to.
             sealed: `Disclosure`, sealed to this organisation for `identity.<grant id>`.
-            answer: The pseudonym's signature over the challenge of this grant.
-            seal_key: The customer's own public seal key.
+            answer: The grantor's signature over the challenge of this grant.
+            seal_key: The grantor's own public seal key.
             now_ms: The node's clock.
 
         Raises:
@@ -146,8 +160,8 @@ class Linking:
         if former is not None and (former.commitment, former.answer) == (commitment, answer):
             self._unconfirmed.add(grant_id)
             return Linked(grant_id, self._organisation, former.result)
-        challenge = self._answered(grant_id, grant.subject, answer, now_ms)
-        disclosure = self._open(grant_id, grant.subject, sealed)
+        challenge = self._answered(grant_id, grant.grantor.name, answer, now_ms)
+        disclosure = self._open(grant_id, grant.grantor.name, sealed)
         if disclosure.commitment != commitment:
             msg = f"identity: not the one that {grant_id} commits to for {self._organisation}"
             raise VerificationError(msg)
@@ -157,18 +171,46 @@ class Linking:
         if len(seal_key) != SEAL_PUBLIC_BYTES:
             msg = f"seal key: expected {SEAL_PUBLIC_BYTES} bytes, got {len(seal_key)}"
             raise LinkingError(msg)
-        person = self.people.match(disclosure.identity)
-        result: LinkResult = "mismatch" if person is None else "matched"
-        number = None if person is None else person.number
-        salt = self._entropy.draw(32)
+        person, grantor = self._match(grant, disclosure)
         entry = LinkEntry(
-            grant_id, grant.subject, commitment, result, number, seal_key, disclosure.dates, challenge, answer, salt
+            grant_id,
+            grant.subject,
+            commitment,
+            "mismatch" if person is None else "matched",
+            None if person is None else person.number,
+            seal_key,
+            disclosure.dates,
+            challenge,
+            answer,
+            self._entropy.draw(32),
+            "adult" if person is None else person.capacity(civil_date(now_ms)),
+            None if person is None else grantor,
         )
-        self._register.put(LINK, grant_id, encode(entry))
-        self._entries[grant_id] = entry
-        self._unconfirmed.add(grant_id)
+        self._keep(entry)
         del self._challenges[grant_id]
-        return Linked(grant_id, self._organisation, result)
+        return Linked(grant_id, self._organisation, entry.result)
+
+    def judge_again(self, now_ms: int, person: str | None = None) -> None:
+        """Judge anew whoever's age, death or guardian has changed; `derive` then has the judgements to post.
+
+        Args:
+            now_ms: The node's clock.
+            person: Somebody about whom the desk has entered something; None to look at everybody once a day.
+        """
+        today = civil_day(now_ms)
+        if person is None and today == self._judged_day:
+            return
+        if person is None:
+            self._judged_day = today
+        for entry in [*self._entries.values()]:
+            if entry.person is None or person not in (None, entry.person):
+                continue
+            known = self.people.get(entry.person)
+            acts = entry.grantor is None or entry.grantor in known.acts_through
+            result: LinkResult = "matched" if acts else "mismatch"
+            capacity = known.capacity(civil_date(now_ms))
+            if (result, capacity) != (entry.result, entry.capacity):
+                self._keep(replace(entry, result=result, capacity=capacity, salt=self._entropy.draw(32)))
 
     def derive(self) -> list[Call]:
         """Return the judgements that the chain does not have yet."""
@@ -185,7 +227,11 @@ class Linking:
                 self._unconfirmed.discard(grant_id)
                 continue
             calls.append(
-                Call("consent", "link", Link(grant_id, grant.versions[-1].version, entry.result, entry.evidence))
+                Call(
+                    "consent",
+                    "link",
+                    Link(grant_id, grant.versions[-1].version, entry.result, entry.evidence, entry.capacity),
+                )
             )
         return calls
 
@@ -220,6 +266,21 @@ class Linking:
         """Return the links of a person, sorted by grant id."""
         return tuple(entry for _, entry in sorted(self._entries.items()) if entry.person == person)
 
+    def _match(self, grant: Grant, disclosure: Disclosure) -> tuple[Person | None, str | None]:
+        """Return the subject in this organisation's records and who acts for her, or (None, None)."""
+        person = self.people.match(disclosure.identity)
+        if person is None or grant.grantor.kind in ("customer", "delegate"):
+            return person, None
+        grantor = None if disclosure.grantor is None else self.people.match(disclosure.grantor)
+        if grantor is None or grantor.number not in person.acts_through:
+            return None, None
+        return person, grantor.number
+
+    def _keep(self, entry: LinkEntry) -> None:
+        self._register.put(LINK, entry.grant_id, encode(entry))
+        self._entries[entry.grant_id] = entry
+        self._unconfirmed.add(entry.grant_id)
+
     def _grant(self, grant_id: str) -> GrantView:
         grant = find_grant(self._view, grant_id)
         if grant is None:
@@ -242,19 +303,19 @@ class Linking:
         identities = grant.versions[-1].grant.identities
         return next((item.commitment for item in identities if item.organisation == self._organisation), None)
 
-    def _answered(self, grant_id: str, subject: str, answer: bytes, now_ms: int) -> Challenge:
+    def _answered(self, grant_id: str, grantor: str, answer: bytes, now_ms: int) -> Challenge:
         self._drop_expired(now_ms)
         known = self._challenges.get(grant_id)
         if known is None:
             msg = f"{grant_id}: no challenge is open; ask for one and answer it within {CHALLENGE_MS // 60_000} minutes"
             raise LinkingError(msg)
-        actor = self._view.actor(subject)
-        assert actor is not None, "a grant's subject is enrolled"
+        actor = self._view.actor(grantor)
+        assert actor is not None, "whoever gave a grant is enrolled"
         check_answer(known[0], actor.keys[-1].public_key, answer)
         return known[0]
 
-    def _open(self, grant_id: str, subject: str, sealed: Sealed) -> Disclosure:
-        context = SealContext(self._view.chain_id, f"identity.{grant_id}", subject, self._organisation)
+    def _open(self, grant_id: str, grantor: str, sealed: Sealed) -> Disclosure:
+        context = SealContext(self._view.chain_id, f"identity.{grant_id}", grantor, self._organisation)
         try:
             return decode(self._seal_key.open(sealed, context), Disclosure)
         except DecodeError:

@@ -5,8 +5,9 @@ Every answer is of the latest committed state. None stands for what does not exi
 
 from typing import cast
 
-from contracts.grants import Explanation, GrantView, ListGrants, Need, ShowGrant
+from contracts.grants import GrantView, ListGrants, ShowGrant
 from contracts.listings import ClaimView, ShowClaim
+from contracts.needs import Explanation, Need
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
 from nodes.agent import ChainView
 

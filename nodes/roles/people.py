@@ -8,13 +8,16 @@ the document, and the register keys its file names. That entry is written first 
 names has this document, so a crash between the two leaves nothing that matters.
 """
 
+from datetime import date
 from typing import Annotated
 
 from msgspec import Meta
+from msgspec.structs import replace
 
+from contracts.grants import Capacity
 from ledger.codec import Struct, decode, encode
 from ledger.errors import LedgerError
-from nodes.identity import Identity, check_identity
+from nodes.identity import Identity, capacity_on, check_identity
 from nodes.vault.register import Register
 
 PERSON = "person"
@@ -32,6 +35,17 @@ class Person(Struct):
     number: Annotated[str, Meta(min_length=1, max_length=NUMBER_CHARACTERS_MAX)]
     """The organisation's own number or short name for her."""
     identity: Identity
+    acts_through: tuple[str, ...] = ()
+    """Numbers of those who may act for her, whose documents were seen: guardians, or heirs once she has died."""
+    is_ward: bool = False
+    """Grown up and under guardianship."""
+    is_deceased: bool = False
+
+    def capacity(self, today: date) -> Capacity:
+        """Return in what way she acts on a civil day."""
+        if self.is_deceased:
+            return "deceased"
+        return "ward" if self.is_ward else capacity_on(self.identity.birth_date, today)
 
 
 class People:
@@ -56,7 +70,7 @@ class People:
         if holder is not None and holder.number != number:
             msg = f"document_number: expected one that nobody else has, this one is entered for {holder.number}"
             raise PeopleError(msg)
-        person = Person(number, identity)
+        person = Person(number, identity) if holder is None else replace(holder, identity=identity)
         if holder != person:
             former = self._read(number)
             self._register.put(DOCUMENT, _document(identity), number.encode())
@@ -64,6 +78,25 @@ class People:
             if former is not None and _document(former.identity) != _document(identity):
                 self._register.erase(DOCUMENT, _document(former.identity))
         return person
+
+    def relate(self, number: str, acts_through: tuple[str, ...], *, is_ward: bool, is_deceased: bool) -> Person:
+        """Enter who acts for a person, and that she is a ward or has died; the same again changes nothing.
+
+        Raises:
+            PeopleError: If one of them is unknown, or she would act for herself.
+        """
+        person = self.get(number)
+        if number in acts_through:
+            msg = f"acts_through: expected others than {number} herself"
+            raise PeopleError(msg)
+        for other in acts_through:
+            self.get(other)
+        related = replace(
+            person, acts_through=tuple(sorted(set(acts_through))), is_ward=is_ward, is_deceased=is_deceased
+        )
+        if related != person:
+            self._register.put(PERSON, number, encode(related))
+        return related
 
     def get(self, number: str) -> Person:
         """Return a person by number.

@@ -22,6 +22,7 @@ from contracts.adjudication.product import (
 )
 from contracts.customers import Enrol, enrolment_message, pseudonym
 from contracts.grants import (
+    Capacity,
     Grant,
     Grantee,
     Grantor,
@@ -254,9 +255,9 @@ class Consortium:
             tuple(IdentityCommitment(party, digest(f"identity at {party}")) for party in parties),
         )
 
-    def link(self, grant: Grant, party: str, result: LinkResult = "matched") -> Call:
+    def link(self, grant: Grant, party: str, result: LinkResult = "matched", capacity: Capacity = "adult") -> Call:
         """Return a party's judgement."""
-        return party, "consent.link", Link(grant.grant_id, grant.version, result, digest("evidence"))
+        return party, "consent.link", Link(grant.grant_id, grant.version, result, digest("evidence"), capacity)
 
     def consent(self, hospital: str = "hospital-a", insurer: str = "insurer-a") -> Grant:
         """Enrol a customer and return her usable grant."""

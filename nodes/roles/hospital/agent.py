@@ -113,6 +113,14 @@ class Hospital:
         """Enter a patient in the index, or correct what is known about her; raises as `People.enter`."""
         return self._linking.people.enter(number, identity), []
 
+    def relate(
+        self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool
+    ) -> tuple[Person, list[AgentEffect]]:
+        """Enter who acts for a person, that she is a ward or that she has died; raises as `People.relate`."""
+        person = self._linking.people.relate(number, acts_through, is_ward=is_ward, is_deceased=is_deceased)
+        self._linking.judge_again(now_ms, number)
+        return person, self._submit(self._linking.derive(), now_ms)
+
     def admit(self, form: AdmissionForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
         """Begin a stay, and report it under every usable grant that names this hospital.
 
@@ -196,7 +204,7 @@ class Hospital:
         effects: list[AgentEffect] = [*self._in_flight.release(event)]
         events = [item for receipt in event.receipts for item in receipt.events]
         named = {number for item in events for number in self._find_numbers(item.data)}
-        if any(item.contract == "consent" and self._concerns(item.data) for item in events):
+        if any(item.contract in ("consent", "authorities") and self._concerns(item.data) for item in events):
             effects.extend(self._submit(self._linking.derive(), event.now_ms))
             named.update(self._open)
         if named:
@@ -235,6 +243,7 @@ class Hospital:
     def _sweep(self, now_ms: int) -> list[AgentEffect]:
         """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""
         self._swept_ms = now_ms
+        self._linking.judge_again(now_ms)
         effects = self._submit(self._linking.derive(), now_ms)
         for number in list(self._open)[:SWEEP_STAYS]:
             del self._open[number]

@@ -4,7 +4,8 @@ The chain holds a commitment to the days whose records a grant means; the custom
 stay outside those days is not covered, whatever the chain says, and nothing about it leaves the house.
 """
 
-from contracts.grants import Finding, Grant, GrantView, Need, RecordType
+from contracts.grants import Grant, GrantView, RecordType
+from contracts.needs import Act, Finding, Need
 from nodes.agent import ChainView
 from nodes.roles.hospital.stays import Lane
 from nodes.roles.linking import Linking
@@ -48,13 +49,13 @@ class Coverage:
     def find_uncovered(self, lane: Lane, types: list[RecordType], grant_id: str) -> tuple[RecordType, Finding] | None:
         """Return the first of `types` that may not be handed over under a claim's grant, and why."""
         for record_type in types:
-            finding = self.explain(lane, record_type, grant_id, lane.claim_id, releasing=True)
+            finding = self.explain(lane, record_type, grant_id, lane.claim_id, "release")
             if finding is not None:
                 return record_type, finding
         return None
 
     def explain(
-        self, lane: Lane, record_type: RecordType | None, grant_id: str, claim_id: str | None, *, releasing: bool
+        self, lane: Lane, record_type: RecordType | None, grant_id: str, claim_id: str | None, act: Act
     ) -> Finding | None:
         """Return why a grant does not cover something of a lane, or None."""
         need = Need(
@@ -65,7 +66,7 @@ class Coverage:
             record_type,
             lane.stay_id,
             claim_id,
-            releasing=releasing,
+            act,
         )
         return explain(self._view, need).finding
 
@@ -102,7 +103,7 @@ class Coverage:
                     record_type,
                     stay_id,
                     claim_id,
-                    releasing=record_type is not None,
+                    "enter" if record_type is None else "release",
                 )
                 for record_type in wanted
             ]

@@ -9,7 +9,7 @@ What a stranger may learn from a refusal is nothing: for a record that was not s
 as for one that does not exist.
 """
 
-from contracts.grants import Need
+from contracts.needs import Need
 from contracts.stays import RecordView, ShareView
 from ledger.crypto.hashes import hash_bytes
 from ledger.genesis import Genesis
@@ -93,7 +93,7 @@ class Handover:
             record.record_type,
             record.stay_id,
             claim_id,
-            releasing=False,
+            "enter",
         )
 
 

@@ -122,7 +122,7 @@ class LaneWorker:
         """Return the attempt that leaves its trace, where a record of the chain can stand for it, and the wait."""
         calls = [Call("claims", "await_consent", AwaitConsent(lane.claim_id, record_type))]
         for entry in lane.live():
-            refused = self._coverage.explain(lane, entry.record_type, grant_id, lane.claim_id, releasing=True)
+            refused = self._coverage.explain(lane, entry.record_type, grant_id, lane.claim_id, "release")
             if views[entry.record_id] is not None and refused is not None:
                 return (self._writer.share(lane, entry, grant_id), *calls)
         return tuple(calls)
@@ -140,7 +140,7 @@ class LaneWorker:
         days = (stay.admission.admission_day, stay.last_day)
         if not interims or not self._coverage.means(grant_id, days):
             return ()
-        if self._coverage.explain(lane, "interim-bill", grant_id, lane.claim_id, releasing=True) is not None:
+        if self._coverage.explain(lane, "interim-bill", grant_id, lane.claim_id, "release") is not None:
             return ()
         return (
             *self._enter_missing(stay, lane, views, interims, grant_id),

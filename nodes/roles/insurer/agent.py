@@ -157,6 +157,14 @@ class Insurer:
         """Enter an insured person under the insurer's own number; raises `PeopleError`, `VerificationError`."""
         return self._linking.people.enter(number, identity), []
 
+    def relate(
+        self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool
+    ) -> tuple[Person, list[AgentEffect]]:
+        """Enter who acts for a person, that she is a ward or that she has died; raises as `People.relate`."""
+        person = self._linking.people.relate(number, acts_through, is_ward=is_ward, is_deceased=is_deceased)
+        self._linking.judge_again(now_ms, number)
+        return person, self._derive(now_ms)
+
     def register_product(self, product: Product, now_ms: int) -> tuple[Product, list[AgentEffect]]:
         """Enter a product (`nodes.schemas.product.read_product`, `nodes.schemas.products.find_product`)."""
         self._portfolio.register_product(product)
@@ -244,6 +252,7 @@ class Insurer:
 
     def _derive(self, now_ms: int) -> list[AgentEffect]:
         self._sweep(now_ms)
+        self._linking.judge_again(now_ms)
         shares = self._intake.list_shares()
         requests: list[Request] = self._intake.fetch(shares, now_ms)
         disputes = [call for share in shares if (call := self._intake.dispute(share)) is not None]

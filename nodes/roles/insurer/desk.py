@@ -19,8 +19,9 @@ from dataclasses import dataclass
 
 from contracts.adjudication.case import Case
 from contracts.adjudication.engine import adjudicate
-from contracts.grants import Need, RecordType
+from contracts.grants import RecordType
 from contracts.listings import ClaimView
+from contracts.needs import Need
 from contracts.outcomes import decision_message
 from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settle, Settlement
 from contracts.stays import Closing, Record
@@ -138,7 +139,7 @@ class Desk:
                     record_type,
                     closing.stay_id,
                     claim.claim_id,
-                    releasing=False,
+                    "enter",
                 )
                 found = explain(self.view, need).version
                 if found is None:

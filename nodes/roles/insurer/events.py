@@ -16,13 +16,16 @@ CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent
     "stay-closed": CloseEvent,
 }
 DUPLICATES = ("DUPL-001", "DUPL-002")
-GENERAL_EVENTS = ("consent-granted", "consent-revoked", "consent-linked", "policy-issued", "policy-changed")
+GENERAL_EVENTS = (
+    *("consent-granted", "consent-denied", "consent-countersigned", "consent-revoked", "consent-linked"),
+    *("authority-attested", "authority-ended", "policy-issued", "policy-changed"),
+)
 """After these any open claim may have another answer."""
 
 
 def is_general(event: Event) -> bool:
     """Whether any open claim may have another answer after this."""
-    return event.contract in ("consent", "coverage") and event.name in GENERAL_EVENTS
+    return event.contract in ("consent", "authorities", "coverage") and event.name in GENERAL_EVENTS
 
 
 def claim_of(event: Event, insurer: str) -> str | None:
