@@ -85,12 +85,12 @@ class Authorities(Contract):
     @query
     def list_of_subject(self, message: ListGrants) -> tuple[Authority, ...]:
         """Return who may or might act for a pseudonym."""
-        return self._page([key[-1] for key, _ in self.by_subject.scan(message.name, message.after)])
+        return self._page(message, is_holder=False)
 
     @query
     def list_of_holder(self, message: ListGrants) -> tuple[Authority, ...]:
         """Return for whom a pseudonym may or might act."""
-        return self._page([key[-1] for key, _ in self.by_holder.scan(message.name, message.after)])
+        return self._page(message, is_holder=True)
 
     def get(self, authority_id: str) -> Authority | None:
         """Return an authority, in force or not, or None."""
@@ -134,8 +134,14 @@ class Authorities(Contract):
             reject("GRANTOR", f"there is no authority {authority_id}")
         return authority
 
-    def _page(self, ids: list[str]) -> tuple[Authority, ...]:
-        return tuple(self._find(authority_id) for authority_id in ids[:LIST_ROWS_MAX])
+    def _page(self, message: ListGrants, *, is_holder: bool) -> tuple[Authority, ...]:
+        table = self.by_holder if is_holder else self.by_subject
+        found: list[Authority] = []
+        for key, _ in table.scan(message.name, message.after):
+            found.append(self._find(key[-1]))
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
 
     def _emit(self, event: str, authority: Authority) -> None:
         self.emit(

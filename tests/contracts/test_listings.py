@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts.grants import FindUsable, GrantVersion, GrantView, ListGrants
+from contracts.grants import GrantVersion, GrantView, ListGrants
 from contracts.listings import ClaimSummary, ListClaims
+from contracts.needs import FindUsable
 from contracts.policies import ListPolicies, PolicyView
 from contracts.stays import ListInbox, ListSeen, ShareView
 from ledger.codec import encode
