@@ -82,7 +82,7 @@ class Scenario:
         self.estate.answered = self.auditor.take_answer
         self.simulation.checks.follow(self.auditor.take_block)
         for name, lie in options.liars:
-            self.simulation.nodes[name].lie = LIES[lie]
+            self.simulation.nodes[name].lie = LIES[lie]()
             if lie == "forges":
                 role = next(member.role for member in members if member.name == name)
                 self.estate.special[name] = forge_beside(BUILDERS[role])
@@ -174,7 +174,7 @@ def play(seed: int, contracts: ContractSet, write_trace: Callable[[str], None] |
     began = time.perf_counter()
     with use_stand_in(OpenSeal()):
         scenario = Scenario(draw_options(seed), contracts)
-        scenario.simulation.write_trace = write_trace
+        scenario.simulation.trace.write_line = write_trace
         failure = ""
         try:
             scenario.run()

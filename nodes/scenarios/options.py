@@ -1,26 +1,31 @@
 """What one seed draws: the size of the network, the weather, who lies and how, and the lives of the customers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from nodes.scenarios.consortium import list_members
 from nodes.scenarios.customers import Plan
 from nodes.simulator import lies
+from nodes.simulator.amnesia import Amnesiac
 from nodes.simulator.node import Lie
 from nodes.simulator.weather import Weather
 
-SIZES = (4, 4, 4, 4, 5, 6, 7, 7, 8, 10)
-LIES: dict[str, Lie] = {
-    "votes twice": lies.vote_twice,
-    "proposes twice": lies.propose_twice,
-    "proposes nonsense": lies.propose_nonsense,
-    "says nothing": lies.say_nothing,
-    "forgets its votes": lies.forget_votes,
-    "sends to some only": lies.send_selectively,
-    "replays submissions": lies.replay_submissions,
-    "forges": lies.tell_the_truth,
+SIZES = (4, 4, 4, 4, 5, 6, 7, 7, 8, 9, 10)
+AMNESIA = "forgets its locks"
+LIES: dict[str, Callable[[], Lie]] = {
+    "votes twice": lambda: lies.vote_twice,
+    "proposes twice": lambda: lies.propose_twice,
+    "makes up state roots": lambda: lies.propose_nonsense,
+    "proposes badly": lambda: lies.propose_badly,
+    "says nothing": lambda: lies.say_nothing,
+    "forgets its votes": lambda: lies.forget_votes,
+    AMNESIA: Amnesiac,
+    "sends to some only": lambda: lies.send_selectively,
+    "replays submissions": lambda: lies.replay_submissions,
+    "forges": lambda: lies.tell_the_truth,
 }
-"""What a Byzantine validator does; one that forges leaves consensus alone, its agents do it."""
+"""What a Byzantine validator does, made anew for each; one that forges leaves consensus alone, its agents do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,13 @@ def draw_options(seed: int) -> Options:
         candidates, min(len(candidates), chance.choice([0, faulty, faulty, chance.randint(0, faulty)]))
     )
     lying = max(chance.randint(0, len(chosen)), chance.randint(0, len(chosen)))
+    liars = tuple((name, chance.choice(list(LIES))) for name in chosen[:lying])
     return Options(
         seed=seed,
         hospitals=hospitals,
         insurers=insurers,
-        weather=_draw_weather(chance),
-        liars=tuple((name, chance.choice(list(LIES))) for name in chosen[:lying]),
+        weather=_draw_weather(chance, tuple(name for name, lie in liars if lie == AMNESIA)),
+        liars=liars,
         left_out=tuple(chosen[lying:]),
         clock_skew_ms=chance.choice([0, 500, 3_000]),
         trouble_ms=chance.randint(30_000, 120_000),
@@ -86,12 +92,16 @@ def draw_options(seed: int) -> Options:
     )
 
 
-def _draw_weather(chance: Random) -> Weather:
+def _draw_weather(chance: Random, amnesiacs: tuple[str, ...]) -> Weather:
+    """Return how messages and steps fare; where somebody forgets locks, there must be later rounds with locks."""
     return Weather(
         delay_max_ms=chance.choice([20, 200, 1_000]),
         loss=chance.choice([0.0, 0.05, 0.15, 0.3]),
         repeats=chance.choice([0.0, 0.1, 0.2]),
         crashes=chance.choice([0.0, 0.002, 0.01]),
+        proposal_loss=chance.choice([0.0, 0.4] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
+        vote_loss=chance.choice([0.4, 0.6, 0.8] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
+        sharp_ears=amnesiacs,
     )
 
 

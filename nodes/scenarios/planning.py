@@ -263,5 +263,5 @@ def plan(
     """Run a workload and return what was measured; raises `InvariantError` if a check finds something."""
     with use_stand_in(OpenSeal()):
         planning = Planning(workload, contracts)
-        planning.simulation.write_trace = write_trace
+        planning.simulation.trace.write_line = write_trace
         return planning.run(on_day)

@@ -46,23 +46,23 @@ class Disk:
         """Fail no more."""
         self._left = None
 
-    def operate(self) -> None:
+    def operate(self, kind: str = "write") -> None:
         """Count one operation; raises `DiskFaultError` if this is the one that fails."""
         if self._left is not None:
             self._left -= 1
             if self._left < 0:
                 self._left = None
-                msg = "the disk failed"
+                msg = f"disk {kind} faults"
                 raise DiskFaultError(msg)
 
     def get(self, key: bytes) -> bytes | None:
         """Read one entry of the store."""
-        self.operate()
+        self.operate("read")
         return self.entries.get(key)
 
     def scan(self, prefix: bytes, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
         """Read the store's entries below a prefix, sorted by key; those before the whole key `start` not."""
-        self.operate()
+        self.operate("read")
         first = bisect_left(self._keys, prefix if start is None else max(prefix, start))
         for place in range(first, len(self._keys)):
             key = self._keys[place]
@@ -125,13 +125,16 @@ class Disk:
 
     def read_log(self) -> tuple[LogEntry, ...]:
         """Return the log as a node that starts finds it."""
-        self.operate()
+        self.operate("read")
         return tuple(decode_entry(data) for data in self._log)
 
-    def crash(self, chance: Random) -> None:
-        """Lose what was not synced, or only the latter part of it."""
-        self._log.extend(self._unsynced[: chance.randint(0, len(self._unsynced))])
+    def crash(self, chance: Random) -> int:
+        """Lose what was not synced, or only the latter part of it; returns how many entries were lost."""
+        kept = chance.randint(0, len(self._unsynced))
+        lost = len(self._unsynced) - kept
+        self._log.extend(self._unsynced[:kept])
         self._unsynced.clear()
+        return lost
 
     def wipe(self, *, with_signer: bool) -> None:
         """Lose the store and the log, and the signer state too or not."""

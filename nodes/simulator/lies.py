@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from ledger.application import BlockInputs
-from ledger.blocks import PREVOTE, Proposal, Vote
+from ledger.blocks import PREVOTE, Block, Proposal, Vote, submissions_root
+from ledger.consensus.evidence import pair_votes
 from ledger.crypto.hashes import hash_tagged
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.membership import Validator
@@ -25,6 +26,7 @@ def vote_twice(node: Node, effect: Effect) -> Iterable[Effect]:
         vote = effect.message.vote
         if vote.validator == node.name and vote.type == PREVOTE:
             other = None if vote.block_hash else hash_tagged("test/lie", vote.sign_bytes(_chain_id(node)))
+            node.deeds["double votes"] += 1
             yield Broadcast(VoteMessage(_sign_vote(node, replace(vote, block_hash=other))))
 
 
@@ -37,6 +39,7 @@ def propose_twice(node: Node, effect: Effect) -> Iterable[Effect]:
             header = block.header
             inputs = BlockInputs(header.height, header.time_ms + 1, node.name, block.submissions, block.evidence)
             executed = node.replica.application.execute(inputs)
+            node.deeds["double proposals"] += 1
             second = _sign_proposal(node, replace(proposal, block_hash=executed.block.header.hash))
             yield Broadcast(ProposalMessage(second, executed.block, executed.roots))
 
@@ -48,9 +51,52 @@ def propose_nonsense(node: Node, effect: Effect) -> Iterable[Effect]:
         return
     message = effect.message
     if message.proposal.proposer == node.name:
+        node.deeds["made-up state roots"] += 1
         header = replace(message.block.header, state_root=bytes(32))
         proposal = _sign_proposal(node, replace(message.proposal, block_hash=header.hash))
         yield Broadcast(ProposalMessage(proposal, replace(message.block, header=header), message.roots))
+
+
+def propose_badly(node: Node, effect: Effect) -> Iterable[Effect]:
+    """Propose, in turn: a time to come, another parent, unsigned submissions, a missing body, made-up evidence."""
+    if not isinstance(effect, Broadcast | Send) or not isinstance(effect.message, ProposalMessage):
+        yield effect
+        return
+    message = effect.message
+    if message.proposal.proposer == node.name:
+        node.deeds["bad proposals"] += 1
+        block = _spoil(node, message.block)
+        proposal = _sign_proposal(node, replace(message.proposal, block_hash=block.header.hash))
+        yield Broadcast(ProposalMessage(proposal, block, message.roots))
+
+
+def _spoil(node: Node, block: Block) -> Block:
+    header = block.header
+    match header.height % 5:
+        case 0:
+            return _execute(node, replace(_inputs(block), time_ms=header.time_ms + 3_600_000))
+        case 1:
+            return replace(block, header=replace(header, parent_hash=bytes(32)))
+        case 2:
+            unsigned = tuple(replace(submission, signature=bytes(64)) for submission in block.submissions)
+            return Block(replace(header, transactions_root=submissions_root(unsigned)), unsigned, block.evidence)
+        case 3:
+            return Block(header, (), ())
+        case _:
+            victim = next(item.name for item in _validators(node) if item.name != node.name)
+            vote = Vote(PREVOTE, header.height, 0, None, victim, bytes(64))
+            forged = pair_votes(vote, replace(vote, block_hash=bytes(32)))
+            return _execute(node, replace(_inputs(block), evidence=(forged,)))
+
+
+def _inputs(block: Block) -> BlockInputs:
+    header = block.header
+    return BlockInputs(header.height, header.time_ms, header.proposer, block.submissions, block.evidence)
+
+
+def _execute(node: Node, inputs: BlockInputs) -> Block:
+    assert node.replica is not None, "a node that lies is up"
+    return node.replica.application.execute(inputs).block
 
 
 def say_nothing(_node: Node, effect: Effect) -> Iterable[Effect]:
@@ -80,6 +126,7 @@ def replay_submissions(_node: Node, effect: Effect) -> Iterable[Effect]:
     yield effect
     if isinstance(effect, CommitBlock):
         for submission in effect.executed.block.submissions:
+            node.deeds["submissions replayed"] += 1
             yield Broadcast(SubmissionMessage(submission))
 
 

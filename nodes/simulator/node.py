@@ -1,6 +1,6 @@
 """One simulated node, and what the heap holds for it."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -9,6 +9,7 @@ from ledger.application import ExecutedBlock
 from ledger.consensus.driver import Timeout
 from ledger.crypto.signatures import PrivateKey
 from ledger.replica import Replica
+from ledger.replica.messages import Message, PolkaMessage, VoteMessage
 from ledger.replica.ports import Effect, Halt, Input, Report, SubmissionAccepted, SubmissionRefused
 from nodes.simulator.disk import Disk
 
@@ -53,6 +54,8 @@ class Node:
     """A Byzantine node's; nothing is promised about such a node."""
     bug: Lie | None = None
     """A node's that is believed to be honest: what checks must find."""
+    deeds: Counter[str] = field(default_factory=Counter)
+    """How often a Byzantine one has done what."""
     reports: list[Report] = field(default_factory=list)
     replies: list[SubmissionAccepted | SubmissionRefused | Halt] = field(default_factory=list)
     inputs: deque[Input] = field(default_factory=deque)
@@ -76,6 +79,18 @@ class Node:
     def is_honest(self) -> bool:
         """Whether it is promised anything, and nothing but the truth is expected of it."""
         return self.lie is None
+
+    def ignores(self, message: Message) -> bool:
+        """Whether it does not want to hear of this: a liar that hears its own votes from others would report itself."""
+        if self.lie is None:
+            return False
+        match message:
+            case VoteMessage():
+                return message.vote.validator == self.name
+            case PolkaMessage():
+                return any(vote.validator == self.name for vote in message.votes)
+            case _:
+                return False
 
     def stop(self) -> None:
         """Lose everything that is not durable."""

@@ -12,13 +12,11 @@ A step's effects are performed one by one, and the node may crash between any tw
 event enters the trace's hash, so two runs of one seed can be compared by 32 bytes.
 """
 
-import hashlib
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import TypeVar
-
-from msgspec.structs import asdict
 
 from ledger.application import Application
 from ledger.codec import encode
@@ -55,6 +53,7 @@ from ledger.transactions import Submission
 from nodes.simulator.checks import Checks
 from nodes.simulator.disk import DiskFaultError
 from nodes.simulator.node import CrashedError, Happening, Lie, Node, Residents
+from nodes.simulator.trace import Trace
 from nodes.simulator.weather import Links, Weather
 
 __all__ = ["TICK_MS", "Lie", "Node", "Simulation", "Weather"]
@@ -101,19 +100,19 @@ class Simulation:
         self.chance = Random(seed)
         self.idle_tick_ms = TICK_MS
         """How often a node ticks at which nothing happens: more than TICK_MS for long quiet times."""
-        self.write_trace: Callable[[str], None] | None = None
-        """Takes one line for each state transition."""
+        self.trace = Trace(self.began_ms)
         self.events = 0
+        self.happened: Counter[str] = Counter()
+        """How often which fault really occurred."""
         self._furnish = furnish
         self._suspects: frozenset[str] | None = None
         self._heap: list[tuple[int, int, Happening]] = []
         self._count = 0
-        self._trace = hashlib.sha256()
 
     @property
     def trace_hash(self) -> str:
         """The hash of everything that has happened."""
-        return self._trace.hexdigest()
+        return self.trace.hash
 
     # ---------------------------------------------------------------------------------------- what a test does
 
@@ -143,11 +142,14 @@ class Simulation:
         for name in names:
             node = self.nodes[name]
             node.stop()
-            node.disk.crash(self.chance)
+            lost = node.disk.crash(self.chance)
+            self.happened["crashes"] += 1
+            self.happened["torn log ends"] += lost > 0
             self._note("crash", name, b"", "")
 
     def pause(self, name: str, duration_ms: int) -> None:
         """Stop a node's process for a while: what reaches it waits, and its clock goes on."""
+        self.happened["pauses"] += 1
         self.nodes[name].paused_until_ms = self.now_ms + duration_ms
         self._note("pause", name, b"", f"{duration_ms} ms")
 
@@ -229,7 +231,7 @@ class Simulation:
     def send_frame(self, node: Node, receiver: str, data: bytes) -> None:
         """Send bytes from a node's residents to another's."""
         self.risk(node)
-        self._send(node, receiver, "frame", data)
+        self._send(node, receiver, "frame", data, self.weather.loss)
 
     def note(self, node: Node, event: str, fields: dict[str, str | int]) -> None:
         """Write what a node's residents log into the trace."""
@@ -268,15 +270,15 @@ class Simulation:
             return
         if event.kind == "deliver":
             message = decode_message(event.data)
-            told = "" if self.write_trace is None else f"{_describe(message)} from {event.sender}"
-            self._note("deliver", node.name, event.data, told)
+            self._note("deliver", node.name, event.data, f"{self.trace.describe(message)} from {event.sender}")
             if node.is_honest:
                 self.checks.note_heard(node, message, self._list_suspects(), self.now_ms)
             if isinstance(message, SubmissionMessage | CommittedBlock):
                 self._wake(node)
-            self._step(node, MessageReceived(event.sender, message, self.clock(node)))
+            if not node.ignores(message):
+                self._step(node, MessageReceived(event.sender, message, self.clock(node)))
             return
-        self._note(event.kind, node.name, event.data, _describe_event(event))
+        self._note(event.kind, node.name, event.data, self.trace.describe_event(event))
         if event.kind == "frame":
             self._wake(node)
             self._within(node, lambda: self._take_frame(node, event))
@@ -334,7 +336,10 @@ class Simulation:
             action()
             while node.inputs and node.replica is not None:
                 self._take(node, node.inputs.popleft())
-        except (CrashedError, DiskFaultError):
+        except DiskFaultError as error:
+            self.happened[str(error)] += 1
+            self._go_down(node)
+        except CrashedError:
             self._go_down(node)
         finally:
             node.is_acting = False
@@ -396,6 +401,7 @@ class Simulation:
         assert node.replica is not None, f"{node.name} is down"
         validators = node.replica.application.validators(header.height)
         if node.is_honest:
+            self._count_block(effect)
             self.checks.note_commit(effect.executed, effect.commit, validators)
         node.disk.store(effect.executed.block, effect.commit, effect.executed.receipts, effect.executed.writes)
         self._wake(node)
@@ -404,19 +410,26 @@ class Simulation:
         detail = f"height {header.height} round {effect.commit.round} transactions {header.transaction_count}"
         self._note("commit", node.name, header.hash, detail)
 
+    def _count_block(self, effect: CommitBlock) -> None:
+        if effect.commit.height not in self.checks.committed:
+            self.happened["blocks decided in a later round"] += effect.commit.round > 0
+            self.happened["blocks with evidence"] += bool(effect.executed.block.evidence)
+
     def _send_message(self, node: Node, receivers: Sequence[str], message: Message) -> None:
         if node.lie is None:
             self.checks.note_sent(node.name, message)
         data = encode(message)
         for receiver in receivers:
-            self._send(node, receiver, "deliver", data)
+            self._send(node, receiver, "deliver", data, self.weather.loss_of(message, receiver))
 
-    def _send(self, node: Node, receiver: str, kind: str, data: bytes) -> None:
+    def _send(self, node: Node, receiver: str, kind: str, data: bytes, loss: float) -> None:
         node.sent_bytes += len(data)
         copies = 1 + (self.chance.random() < self.weather.repeats)
+        self.happened["messages repeated"] += copies - 1
         for _ in range(copies):
             delay_ms = self.chance.randint(self.weather.delay_min_ms, self.weather.delay_max_ms)
-            lost = self.chance.random() < self.weather.loss or self.links.is_cut(node.name, receiver)
+            lost = self.chance.random() < loss or self.links.is_cut(node.name, receiver)
+            self.happened["messages lost"] += lost
             if not lost:
                 happening = (
                     Happening("deliver", receiver, 0, sender=node.name, data=data)
@@ -426,24 +439,4 @@ class Simulation:
                 self._plan(delay_ms, happening)
 
     def _note(self, kind: str, name: str, data: bytes, detail: str) -> None:
-        self._trace.update(encode((self.now_ms, kind, name, data)))
-        if self.write_trace is not None:
-            self.write_trace(f"{self.now_ms - self.began_ms:>9} {name:<12} {kind:<8} {detail}".rstrip())
-
-
-def _describe(message: Message) -> str:
-    """Return a message in a few words, for the trace."""
-    fields: dict[str, int | str] = {}
-    for part in (message, getattr(message, "vote", None), getattr(message, "proposal", None)):
-        if part is not None:
-            fields |= {key: value for key, value in asdict(part).items() if isinstance(value, int | str)}
-    block_hash = getattr(getattr(message, "vote", None), "block_hash", None)
-    words = [f"{key} {value}" for key, value in fields.items() if value != ""]
-    name = type(message).__name__.removesuffix("Message").lower()
-    return " ".join([name, *words, block_hash.hex()[:8] if block_hash else ""]).rstrip()
-
-
-def _describe_event(event: Happening) -> str:
-    if event.timeout is not None:
-        return f"{event.timeout.step.name.lower()} height {event.timeout.height} round {event.timeout.round}"
-    return f"{len(event.data)} bytes from {event.sender}" if event.kind == "frame" else ""
+        self.trace.note(self.now_ms, kind, name, data, detail)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ledger.replica.messages import Message, PolkaMessage, ProposalMessage, VoteMessage
+
 
 @dataclass
 class Weather:
@@ -12,12 +14,28 @@ class Weather:
     delay_max_ms: int = 40
     loss: float = 0.0
     """Share of messages that never arrive."""
+    proposal_loss: float = 0.0
+    vote_loss: float = 0.0
+    """Share of proposals, and of votes and polkas, that never arrive, if it is more: a network that hates progress.
+    Proposals that come too late and votes that some do not hear are what leads to later rounds with locks."""
+    sharp_ears: tuple[str, ...] = ()
+    """Receivers that lose no more proposals and votes than other messages."""
     repeats: float = 0.0
     """Share of messages that arrive twice."""
     crashes: float = 0.0
     """Chance that a step of a node ends in a crash between two of its effects."""
     down_max_ms: int = 3_000
     """After such a crash, the node is up again within this time."""
+
+    def loss_of(self, message: Message, receiver: str) -> float:
+        """Return the share of such messages that never arrive there."""
+        if receiver in self.sharp_ears:
+            return self.loss
+        if isinstance(message, ProposalMessage):
+            return max(self.loss, self.proposal_loss)
+        if isinstance(message, VoteMessage | PolkaMessage):
+            return max(self.loss, self.vote_loss)
+        return self.loss
 
 
 class Links:
