@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -12,6 +12,7 @@ from nodes.cli.options import json_option
 from nodes.cli.output import Output
 
 if TYPE_CHECKING:
+    from nodes.scenarios.campaign import Summary
     from nodes.scenarios.faults import Outcome
     from nodes.scenarios.planning import Figures, Workload
 
@@ -37,7 +38,8 @@ class SeedRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 @click.command()
 @click.option("--seed", type=click.IntRange(0), help="All chance comes from it.  [default: 0]")
-@click.option("--seeds", type=SeedRange(), help="Play these fault seeds one after the other, such as 0..29.")
+@click.option("--seeds", type=SeedRange(), help="Play these fault seeds, such as 0..29.")
+@click.option("--jobs", type=click.IntRange(1, 64), help="Play seeds in so many processes.  [default: 1]")
 @click.option("--hospitals", type=click.IntRange(1), help="Plan a network with so many hospitals.")
 @click.option("--insurers", type=click.IntRange(1), help="Plan a network with so many insurers.")
 @click.option("--customers", type=click.IntRange(1, 100_000), help="Plan for so many customers.")
@@ -49,6 +51,7 @@ class SeedRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 def simulate(
     seed: int | None,
     seeds: range | None,
+    jobs: int | None,
     trace: Path | None,
     report: Path | None,
     *,
@@ -64,6 +67,9 @@ def simulate(
     is_plan = any(value is not None for value in size.values())
     if seeds is not None and (seed is not None or is_plan or trace is not None):
         msg = "--seeds plays fault seeds: leave out --seed, --trace and the planned network's size"
+        raise click.UsageError(msg)
+    if jobs is not None and seeds is None:
+        msg = "--jobs is for many seeds: name them, such as --seeds 0..99"
         raise click.UsageError(msg)
     if report is not None and not is_plan:
         msg = "--report belongs to a planned network: name its size, such as --customers 500 --days 10"
@@ -81,28 +87,44 @@ def simulate(
         )
         _plan(workload, trace, report, output)
     else:
-        _break(list(seeds) if seeds is not None else [seed or 0], trace, output)
+        _break(_play_one(seed or 0, trace) if seeds is None else _play_many(seeds, jobs or 1), output)
 
 
-def _break(seeds: list[int], trace: Path | None, output: Output) -> None:
-    """Play fault seeds; exit 1 if a promise was broken."""
+def _play_one(seed: int, trace: Path | None) -> "Iterator[Outcome]":
     from nodes.contract_sources import load_installed_contracts
     from nodes.scenarios.faults import play
 
-    contracts = load_installed_contracts()
+    with TraceFile(trace) as write_trace:
+        yield play(seed, load_installed_contracts(), write_trace)
+
+
+def _play_many(seeds: range, jobs: int) -> "Iterator[Outcome]":
+    from nodes.scenarios.campaign import play_all
+
+    return play_all(seeds, jobs)
+
+
+def _break(played: "Iterator[Outcome]", output: Output) -> None:
+    """Tell what became of fault seeds; exit 1 if a promise was broken."""
+    from nodes.scenarios.campaign import summarise
+    from nodes.scenarios.revision import describe_revision
+
     revision = describe_revision()
+    output.say(revision)
     outcomes = []
-    for seed in seeds:
-        with TraceFile(trace) as write_trace:
-            outcome = play(seed, contracts, write_trace)
+    for outcome in played:
         outcomes.append(outcome)
         output.say(describe_outcome(outcome))
         if outcome.failure:
+            seed = outcome.seed
             output.say(f"  revision: {revision}\n  replay: xinpei simulate --seed {seed} --trace trace-{seed}.txt")
-    failed = [outcome for outcome in outcomes if outcome.failure]
-    output.say(_describe_all(outcomes))
-    output.finish({"revision": revision, "passed": not failed, "seeds": [_outcome_fields(item) for item in outcomes]})
-    if failed:
+    summary = summarise(outcomes)
+    for line in summary.describe():
+        output.say(line)
+    seeds = [_outcome_fields(outcome) for outcome in outcomes]
+    told = {"revision": revision, "passed": not summary.failed, "summary": _summary_fields(summary), "seeds": seeds}
+    output.finish(told)
+    if summary.failed:
         sys.exit(1)
 
 
@@ -111,6 +133,7 @@ def _plan(workload: "Workload", trace: Path | None, report: Path | None, output:
     from nodes.contract_sources import load_installed_contracts
     from nodes.scenarios.planning import plan
     from nodes.scenarios.report import render_report, summarise
+    from nodes.scenarios.revision import describe_revision
 
     began = time.monotonic()
     contracts = load_installed_contracts()
@@ -151,17 +174,6 @@ class TraceFile:
             self._file.close()
 
 
-def describe_revision() -> str:
-    """Return what was run: the package's version and the hash of the contracts, which no clone's history changes."""
-    import hashlib
-    from importlib.metadata import version
-
-    from nodes.contract_sources import read_sources
-
-    digest = hashlib.sha256(repr(sorted(read_sources().items())).encode()).hexdigest()
-    return f"xinpei {version('xinpei')}, contracts {digest[:12]}"
-
-
 def describe_outcome(outcome: "Outcome") -> str:
     """Return one line about a seed."""
     verdict = f"FAILED {outcome.failure}" if outcome.failure else "held"
@@ -169,15 +181,9 @@ def describe_outcome(outcome: "Outcome") -> str:
         f"seed {outcome.seed}: {verdict} · {outcome.options.describe()} · {outcome.height} blocks, "
         f"{outcome.transactions} transactions, {outcome.settlements} settlements, "
         f"settled {outcome.healed_ms / 1000:.0f} s after healing · "
-        f"{outcome.virtual_ms / 1000:.0f} s in {outcome.real_seconds:.1f} s · trace {outcome.trace_hash}"
+        f"{outcome.virtual_ms / 1000:.0f} s in {outcome.cpu_seconds:.1f} s, {outcome.speed:.0f} times · "
+        f"trace {outcome.trace_hash}"
     )
-
-
-def _describe_all(outcomes: list["Outcome"]) -> str:
-    virtual, real = sum(item.virtual_ms for item in outcomes) / 1000, sum(item.real_seconds for item in outcomes)
-    failed = [str(item.seed) for item in outcomes if item.failure]
-    told = f"failed: {', '.join(failed)}" if failed else "every promise held"
-    return f"{len(outcomes)} seeds, {told}; {virtual / max(real, 1e-9):.0f} times faster than real time"
 
 
 def _outcome_fields(outcome: "Outcome") -> dict[str, object]:
@@ -187,7 +193,7 @@ def _outcome_fields(outcome: "Outcome") -> dict[str, object]:
         "options": outcome.options.describe(),
         "trace_hash": outcome.trace_hash,
         "virtual_ms": outcome.virtual_ms,
-        "real_seconds": round(outcome.real_seconds, 3),
+        "cpu_seconds": round(outcome.cpu_seconds, 3),
         "settled_after_healing_ms": outcome.healed_ms,
         "height": outcome.height,
         "transactions": outcome.transactions,
@@ -195,6 +201,24 @@ def _outcome_fields(outcome: "Outcome") -> dict[str, object]:
         "settlements": outcome.settlements,
         "offences_on_chain": outcome.evidence,
         "moved_minor_units": outcome.moved,
+        "happened": outcome.happened,
+    }
+
+
+def _summary_fields(summary: "Summary") -> dict[str, object]:
+    return {
+        "seeds": summary.seeds,
+        "failed": list(summary.failed),
+        "virtual_ms": summary.virtual_ms,
+        "cpu_seconds": round(summary.cpu_seconds, 3),
+        "slowest_seed": summary.slowest.seed,
+        "slowest_speed": round(summary.slowest.speed, 1),
+        "blocks": summary.blocks,
+        "transactions": summary.transactions,
+        "settlements": summary.settlements,
+        "moved_minor_units": summary.moved,
+        "happened": summary.happened,
+        "seeds_with": summary.seeds_with,
     }
 
 

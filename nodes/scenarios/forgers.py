@@ -4,6 +4,7 @@ They report claims and share records under grants that are not theirs, settle cl
 paid, post again what is on the chain, and ask custodians for records that nobody shared with them.
 """
 
+from collections import Counter
 from random import Random
 
 from msgspec.structs import replace
@@ -26,10 +27,11 @@ REQUEST_IDS = 2**40
 class Forger:
     """An agent that keeps an honest one inside."""
 
-    def __init__(self, inner: Agent, kit: Kit) -> None:
-        """Cheat beside an honest agent."""
+    def __init__(self, inner: Agent, kit: Kit, deeds: Counter[str]) -> None:
+        """Cheat beside an honest agent, and count it."""
         self.name = inner.name
         self._inner = inner
+        self._deeds = deeds
         self._chance = Random(kit.entropy.draw(16))
         self._members = [item.name for item in kit.genesis.organisations]
         self._grants: list[str] = []
@@ -78,21 +80,25 @@ class Forger:
         kind = chance.randrange(8)
         if kind in (0, 1) and custodian != self.name:
             self._requests += 1
+            self._deeds["forged questions"] += 1
             return Request(self._requests, custodian, encode_body(FetchRecord(record, chance.randint(1, 2))))
         if kind in (2, 3) and self._settlements:
             settle = chance.choice(self._settlements)
             outcome = replace(settle.outcome, version=settle.outcome.version + chance.randint(0, 1))
+            self._deeds["forged settlements"] += 1
             closings = (ClosingReference(stay, 1),) if chance.random() < 0.3 else outcome.closings
             forged = replace(settle, outcome=replace(outcome, closings=closings), payment_id=payment)
             return Submit((Call("claims", "settle", forged),))
         calls = {
-            4: Call("records", "share", Share(record, chance.choice(self._members), grant)),
-            5: Call("claims", "report", Report(claim, (stay,), grant)),
-            6: Call("claims", "pay", Pay(payment, chance.randbytes(32), "paid")),
+            4: ("shares", Call("records", "share", Share(record, chance.choice(self._members), grant))),
+            5: ("reports", Call("claims", "report", Report(claim, (stay,), grant))),
+            6: ("payment receipts", Call("claims", "pay", Pay(payment, chance.randbytes(32), "paid"))),
         }
-        return Submit((calls.get(kind, Call("records", "deliver", Deliver(record))),))
+        what, call = calls.get(kind, ("deliveries", Call("records", "deliver", Deliver(record))))
+        self._deeds[f"forged {what}"] += 1
+        return Submit((call,))
 
 
-def forge_beside(builder: Builder) -> Builder:
-    """Return a builder of agents that cheat beside what they should do."""
-    return lambda kit: Forger(builder(kit), kit)
+def forge_beside(builder: Builder, deeds: Counter[str]) -> Builder:
+    """Return a builder of agents that cheat beside what they should do; `deeds` counts it."""
+    return lambda kit: Forger(builder(kit), kit, deeds)

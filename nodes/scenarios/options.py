@@ -55,7 +55,8 @@ class Options:
         told = ", ".join(f"{name} {lie}" for name, lie in self.liars) or "nobody lies"
         return (
             f"{self.hospitals + self.insurers + 1} validators, {len(self.lives)} customers, "
-            f"delay {weather.delay_max_ms} ms, loss {weather.loss:.0%}, repeats {weather.repeats:.0%}, "
+            f"delay {weather.delay_max_ms} ms, loss {weather.loss:.0%}, of proposals {weather.proposal_loss:.0%}, "
+            f"of votes {weather.vote_loss:.0%}, repeats {weather.repeats:.0%}, "
             f"crashes {weather.crashes:.2%}, skew {self.clock_skew_ms} ms, {told}"
         )
 

@@ -27,6 +27,7 @@ class Trouble:
         self._has_ended = False
         for node in town.simulation.nodes.values():
             node.clock_offset_ms = self._chance.randint(-options.clock_skew_ms, options.clock_skew_ms)
+            town.simulation.happened["wrong clocks"] += node.clock_offset_ms != 0
         self._plan()
 
     def end(self) -> None:
@@ -63,6 +64,7 @@ class Trouble:
             case _:
                 skew_ms = self._options.clock_skew_ms
                 node.clock_offset_ms = chance.randint(-skew_ms, skew_ms)
+                simulation.happened["clocks set"] += skew_ms != 0
         self._plan()
 
     def _restart(self, name: str) -> None:

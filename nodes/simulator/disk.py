@@ -17,7 +17,7 @@ from ledger.transactions import Receipt
 
 
 class DiskFaultError(OSError):
-    """The simulated machine refused to read or write."""
+    """The simulated machine refused to read or write; it says which."""
 
 
 class Disk:

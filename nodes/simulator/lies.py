@@ -121,7 +121,7 @@ def send_selectively(node: Node, effect: Effect) -> Iterable[Effect]:
         yield Send(name, effect.message)
 
 
-def replay_submissions(_node: Node, effect: Effect) -> Iterable[Effect]:
+def replay_submissions(node: Node, effect: Effect) -> Iterable[Effect]:
     """Tell everybody again, as if it were new, whatever a block has included."""
     yield effect
     if isinstance(effect, CommitBlock):

@@ -155,10 +155,12 @@ class Simulation:
 
     def cut(self, senders: Sequence[str], receivers: Sequence[str]) -> None:
         """Cut the links from each sender to each receiver, one way."""
+        self.happened["one-way cuts"] += 1
         self.links.cut(senders, receivers)
 
     def split(self, *groups: Sequence[str]) -> None:
         """Cut all links between groups, both ways."""
+        self.happened["partitions"] += 1
         self.links.split(*groups)
 
     def heal(self) -> None:

@@ -3,6 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from ledger.blocks import Block
+from ledger.errors import InvalidBlockError, LedgerError
+from ledger.replica.candidates import Candidates
+from ledger.state_tree import StateRoots
 from ledger.transactions import Receipt
 from nodes.agent import Agent, AgentEffect, AgentInput, Submit
 from nodes.roles.hospital.handover import Handover
@@ -59,7 +63,7 @@ def test_contracts_that_overlook_a_missing_link_are_found(found: Found) -> None:
 
 
 def test_contracts_that_let_two_claims_consume_one_invoice_are_found(found: Found) -> None:
-    contracts = load("contracts.records", "elif lock.claim_id != claim_id:", 'elif claim_id == "":')
+    contracts = load("contracts.invoices", "lock.claim_id != claim_id", 'claim_id == ""')
     scenario = found(STAY, STAY, contracts=contracts)
     first, second = scenario.customers
     second.illness = first.illness
@@ -132,6 +136,26 @@ def test_an_insurer_that_never_settles_is_found_within_the_bound(found: Found, m
         scenario.run()
     assert error.value.check == "liveness"
     assert "claim-" in str(error.value)
+
+
+def test_a_node_that_holds_a_decided_block_to_be_invalid_halts_and_is_found(
+    found: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario = found(STAY)
+    node = scenario.simulation.nodes["hospital-b"]
+    judge = Candidates.judge
+
+    def judge_otherwise(self: Candidates, block: Block, roots: StateRoots | None = None) -> LedgerError | None:
+        if node.replica is not None and self._application is node.replica.application and block.header.height == 2:
+            self._blocks[block.header.hash] = block
+            return self._judged.setdefault(block.header.hash, InvalidBlockError("state_root", "another", "this"))
+        return judge(self, block, roots)
+
+    monkeypatch.setattr(Candidates, "judge", judge_otherwise)
+    with pytest.raises(InvariantError) as error:
+        scenario.run()
+    assert error.value.check == "halted"
+    assert "hospital-b: height 2" in str(error.value)
 
 
 def test_a_node_that_acknowledges_before_the_block_is_found(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
