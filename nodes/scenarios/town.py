@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
 from ledger.genesis import Organisation
+from ledger.replica.ports import Halt
 from ledger.transactions import Receipt, Submission, make_submission
 from nodes.agent import AgentEffect, Call
 from nodes.entropy import SeededEntropy
@@ -135,7 +136,7 @@ class Town:
     def check_halted(self) -> None:
         """Refuse an honest node that has stopped because it contradicts a quorum."""
         for node in self.simulation.nodes.values():
-            halts = [reply for reply in node.replies if type(reply).__name__ == "Halt"]
+            halts = [reply.reason for reply in node.replies if isinstance(reply, Halt)]
             if node.is_honest and halts:
                 raise InvariantError("halted", f"{node.name}: {halts[0]}")
             node.replies.clear()

@@ -13,6 +13,7 @@ from nodes.scenarios.consortium import ConsortiumError, list_members
 from nodes.scenarios.faults import Scenario
 from nodes.scenarios.planning import Figures, Workload, plan
 from nodes.scenarios.report import render_report, summarise
+from nodes.scenarios.revision import describe_revision
 from nodes.simulator.checks import InvariantError
 from tests.nodes.scenarios.conftest import load
 
@@ -141,7 +142,7 @@ def test_a_failure_prints_seed_revision_and_the_command_that_replays_it(monkeypa
     result = CliRunner().invoke(simulate, ["--seed", "5"])
     assert result.exit_code == 1
     assert "seed 5: FAILED InvariantError: agreement: two blocks at height 7" in result.output
-    assert "contracts " in result.output
+    assert f"revision: {describe_revision()}" in result.output
     assert "xinpei simulate --seed 5" in result.output
 
 

@@ -148,7 +148,7 @@ def test_a_node_that_holds_a_decided_block_to_be_invalid_halts_and_is_found(
     def judge_otherwise(self: Candidates, block: Block, roots: StateRoots | None = None) -> LedgerError | None:
         if node.replica is not None and self._application is node.replica.application and block.header.height == 2:
             self._blocks[block.header.hash] = block
-            return self._judged.setdefault(block.header.hash, InvalidBlockError("state_root", "another", "this"))
+            return InvalidBlockError("state_root", "another", "this")
         return judge(self, block, roots)
 
     monkeypatch.setattr(Candidates, "judge", judge_otherwise)

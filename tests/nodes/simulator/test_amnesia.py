@@ -1,9 +1,11 @@
 """A validator that votes against its locks: it really does, signs nothing twice, and one of four does no harm."""
 
-import pytest
+from collections.abc import Iterable
 
 from ledger.replica.messages import VoteMessage
+from ledger.replica.ports import Effect
 from nodes.simulator.amnesia import Amnesiac
+from nodes.simulator.node import Node
 from nodes.simulator.weather import Weather
 from tests.ledger.replica.consortium import blocks, simulate, submission
 
@@ -28,12 +30,12 @@ def test_n4f1_votes_against_a_lock_do_no_harm_and_leave_no_evidence() -> None:
     assert count > 0, "the network has to bring it about"
 
 
-def test_it_signs_one_vote_for_one_place_whoever_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_signs_one_vote_for_one_place_whoever_is_told() -> None:
     simulation = simulate(2, HATES_PROGRESS)
     told: dict[tuple[int, int, int], set[bytes | None]] = {}
     lie = Amnesiac()
 
-    def listen(node, effect):  # type: ignore[no-untyped-def]
+    def listen(node: Node, effect: Effect) -> Iterable[Effect]:
         for told_effect in lie(node, effect):
             message = getattr(told_effect, "message", None)
             if isinstance(message, VoteMessage) and message.vote.validator == "d":
