@@ -7,13 +7,10 @@ needed. It names the Python and the msgspec too, which every encoded byte passes
 import hashlib
 import platform
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
-import contracts
-import ledger
-import nodes
-
-PACKAGES = (contracts, ledger, nodes)
+PACKAGES = ("contracts", "ledger", "nodes")
 
 
 def describe_revision() -> str:
@@ -26,9 +23,11 @@ def hash_sources() -> str:
     """Return the hash over the names and contents of all Python files of the three packages, in hex."""
     digest = hashlib.sha256()
     for package in PACKAGES:
-        for root in sorted(Path(place) for place in package.__path__):
+        spec = find_spec(package)
+        assert spec is not None, f"{package} is installed"
+        for root in sorted(Path(place) for place in spec.submodule_search_locations or ()):
             for path in sorted(root.rglob("*.py")):
-                name = f"{package.__name__}/{path.relative_to(root).as_posix()}".encode()
+                name = f"{package}/{path.relative_to(root).as_posix()}".encode()
                 content = path.read_bytes()
                 digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -43,20 +42,20 @@ def test_the_summary_counts_what_happened_and_names_the_slowest_and_the_failed(o
 def test_the_revision_changes_with_every_source_and_with_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert [package.__name__ for package in revision.PACKAGES] == ["contracts", "ledger", "nodes"]
+    assert revision.PACKAGES == ("contracts", "ledger", "nodes")
     assert describe_revision().startswith(f"xinpei 0.1.0, sources {hash_sources()[:16]}")
-    package = ModuleType("made_up")
-    package.__path__ = [str(tmp_path)]
-    monkeypatch.setattr(revision, "PACKAGES", (package,))
-    source = tmp_path / "inner" / "stays.py"
-    source.parent.mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(revision, "PACKAGES", ("made_up",))
+    source = tmp_path / "made_up" / "inner" / "stays.py"
+    source.parent.mkdir(parents=True)
+    (tmp_path / "made_up" / "__init__.py").touch()
     hashes = [hash_sources()]
     for content in (b"", b"a = 1\n", b"a = 2\n"):
         source.write_bytes(content)
         hashes.append(hash_sources())
-    source.rename(tmp_path / "stays.py")
+    source.rename(tmp_path / "made_up" / "stays.py")
     hashes.append(hash_sources())
-    (tmp_path / "notes.txt").write_text("no source", encoding="utf-8")
+    (tmp_path / "made_up" / "notes.txt").write_text("no source", encoding="utf-8")
     assert len(set(hashes)) == 5
     assert hash_sources() == hashes[-1]
 
