@@ -6,7 +6,8 @@ Rules:
     2. Whoever enters a key proves that she holds it, by a signature that names this chain and the name.
     3. Keys are replaced and never overwritten: the old version ends at the next height, where the new one begins.
        So what was signed before still verifies, and a block's transactions are all checked by one set of keys.
-    4. Nobody posts here: `membership` enters organisations' keys and `customers` those of pseudonyms.
+    4. Nobody posts here: `membership` enters organisations' keys, `customers` those of pseudonyms, and `governance`
+       consensus keys after the genesis. The rule of one name holds among all of them.
 
     table    key           value
     owners   public key    KeyOwner
@@ -74,6 +75,11 @@ def rotation_message(chain_id: str, name: str, public_key: bytes, version: int) 
     return encode(RotationSigned(chain_id, name, public_key, version))
 
 
+def end_key(actor: Actor, height: int) -> Actor:
+    """Return an actor whose newest key is in force no more from `height` on."""
+    return replace(actor, keys=(*actor.keys[:-1], replace(actor.keys[-1], until_height=height)))
+
+
 class Keys(Contract):
     """The register of keys."""
 
@@ -85,9 +91,13 @@ class Keys(Contract):
         """Return whose a key is or was, or None."""
         return self.owners.get(message.public_key)
 
+    def is_taken(self, public_key: bytes) -> bool:
+        """Whether a key is somebody's, or was."""
+        return self.owners.get(public_key) is not None
+
     def take(self, public_key: bytes, name: str) -> None:
         """Enter a key for `name`; else reject with `KEY_IN_USE`. The caller has checked the proof of possession."""
-        if self.owners.get(public_key) is not None:
+        if self.is_taken(public_key):
             reject("KEY_IN_USE", "public key: expected one that no actor ever had")
         self.owners.put(public_key, KeyOwner(name))
 
@@ -104,7 +114,11 @@ class Keys(Contract):
             reject("STALE_KEY", f"key version {current.version} begins at height {current.from_height}")
         signed = rotation_message(context.chain_id, actor.name, message.public_key, version)
         verify("enrolment", message.public_key, signed, message.proof)
-        self.take(message.public_key, actor.name)
-        ended = replace(current, until_height=context.height + 1)
-        begun = KeyRecord(version, message.public_key, context.height + 1, None)
-        return replace(actor, keys=(*actor.keys[:-1], ended, begun))
+        return self.follow(actor, message.public_key)
+
+    def follow(self, actor: Actor, public_key: bytes) -> Actor:
+        """Return an actor whose newest key ends at the next height, where this one begins; it becomes the actor's."""
+        self.take(public_key, actor.name)
+        ended = end_key(actor, self.context.height + 1)
+        begun = KeyRecord(actor.keys[-1].version + 1, public_key, self.context.height + 1, None)
+        return replace(ended, keys=(*ended.keys, begun))

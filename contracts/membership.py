@@ -4,7 +4,10 @@ Rules:
 
     1. The founding organisations, the validators and the pinned contracts come from the genesis.
     2. An organisation replaces its own signing key; the rules of keys are those of the contract `keys`.
-    3. Customers are not here (contract `customers`): so the table is small, and a proof of an organisation's role and
+    3. What else changes is decided by the members' votes (contract `governance`), which calls this one.
+    4. Who was removed keeps its row and its keys' history, because what it signed must still verify; its keys have
+       ended, it has no credentials, and nothing new is begun with it.
+    5. Customers are not here (contract `customers`): so the table is small, and a proof of an organisation's role and
        keys is a few hashes in a state of any size.
 
     table           key              value
@@ -14,16 +17,18 @@ Rules:
     pins            contract         PinHistory: the code in force, and from which height
 """
 
-from contracts.keys import KeyRotated, Keys, RotateKey
+from contracts.keys import KeyRotated, Keys, RotateKey, end_key
 from ledger.execution.contract import (
     Actor,
     Contract,
+    ContractPin,
     Genesis,
     Hash,
     KeyRecord,
     Name,
     PinHistory,
     PinVersion,
+    Role,
     SealKey,
     Struct,
     Table,
@@ -58,6 +63,10 @@ class Credentials(Struct):
     """SHA-256 of its CA certificate's DER."""
 
 
+ORGANISATIONS_MAX = 128
+"""Members at one time: as many peers as a replica remembers."""
+
+
 class Membership(Contract):
     """The register of organisations."""
 
@@ -75,6 +84,8 @@ class Membership(Contract):
             self.actors.put(organisation.name, Actor(organisation.name, organisation.role, (key,), None))
             credentials = Credentials(organisation.seal_key, organisation.certificate_hash)
             self.organisations.put(organisation.name, credentials)
+        for validator in genesis.validators.validators:
+            self.call(Keys).take(validator.public_key, validator.name)
         self.validators.put("current", genesis.validators)
         for pin in genesis.contracts:
             self.pins.put(pin.name, PinHistory((PinVersion(pin.code_hash, 0),)))
@@ -92,8 +103,13 @@ class Membership(Contract):
         return self.actors.get(message.name)
 
     @query
+    def credentials(self, message: FindActor) -> Credentials | None:
+        """Return an organisation's credentials, or None; who was removed has none."""
+        return self.organisations.get(message.name)
+
+    @query
     def validator_set(self, message: FindValidators) -> ValidatorSet | None:  # noqa: ARG002 - a query takes one message
-        """Return the validators in force."""
+        """Return the validators that were decided last: they vote two heights after that."""
         return self.validators.get("current")
 
     @query
@@ -116,7 +132,67 @@ class Membership(Contract):
             reject("UNKNOWN_MEMBER", f"expected a {role}, got the unknown name {name}")
         if organisation.role != role:
             reject("UNKNOWN_MEMBER", f"{name}: expected a {role}, got a {organisation.role}")
+        if not self.is_member(name):
+            reject("UNKNOWN_MEMBER", f"{name}: expected a {role}, got one that is a member no more")
         return organisation
+
+    def require_member(self) -> Actor:
+        """Return the signer if it is an organisation; else reject with `FORBIDDEN`."""
+        return self._signer()
+
+    def is_member(self, name: str) -> bool:
+        """Whether an organisation is a member now: it was not removed."""
+        return self.organisations.get(name) is not None
+
+    def count_members(self) -> int:
+        """Return how many organisations are members now."""
+        return len(list(self.organisations.scan()))
+
+    def newest_version(self, name: str) -> int:
+        """Return the version of an organisation's newest key; 0 if there is no such organisation."""
+        organisation = self.actors.get(name)
+        return 0 if organisation is None else organisation.keys[-1].version
+
+    def pins_decided(self) -> tuple[ContractPin, ...]:
+        """Return the code that was decided last, sorted by contract: in force already, or to come."""
+        return tuple(ContractPin(key[0], history.versions[-1].code_hash) for key, history in self.pins.scan())
+
+    # ------------------------------------------------------------------------- what the members' votes change
+
+    def admit(self, name: str, role: Role, public_key: bytes, credentials: Credentials) -> None:
+        """Enter a new organisation; it signs from the next height on."""
+        self.call(Keys).take(public_key, name)
+        key = KeyRecord(1, public_key, self.context.height + 1, None)
+        self.actors.put(name, Actor(name, role, (key,), None))
+        self.organisations.put(name, credentials)
+
+    def expel(self, name: str) -> None:
+        """End an organisation's keys at the next height, and nobody connects in its name any more."""
+        organisation = self.actors.get(name)
+        if organisation is not None:
+            self.actors.put(name, end_key(organisation, self.context.height + 1))
+        self.organisations.delete(name)
+
+    def replace_key(self, name: str, public_key: bytes) -> None:
+        """Give an organisation another key from the next height on."""
+        organisation = self.actors.get(name)
+        if organisation is not None:
+            self.actors.put(name, self.call(Keys).follow(organisation, public_key))
+
+    def elect(self, validators: ValidatorSet) -> None:
+        """Have these vote, two heights from now."""
+        self.validators.put("current", validators)
+
+    def pin_code(self, pins: tuple[ContractPin, ...], from_height: int) -> None:
+        """Pin the code of all contracts from a height on; what was to come is replaced, what was in force stays."""
+        for pin in pins:
+            history = self.pins.get(pin.name)
+            versions = () if history is None else history.versions
+            kept = tuple(item for item in versions if item.from_height <= self.context.height + 1)
+            if not kept or kept[-1].code_hash != pin.code_hash:
+                kept = (*kept, PinVersion(pin.code_hash, from_height))
+            if kept != versions:
+                self.pins.put(pin.name, PinHistory(kept))
 
     def signer_key(self) -> bytes:
         """Return the public key that this transaction was signed with; raises `VerificationError`."""

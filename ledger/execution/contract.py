@@ -67,17 +67,21 @@ from ledger.execution.state import Key, KeyPart, Overlay, decode_key, encode_key
 from ledger.genesis import ContractPin, Genesis, Organisation, PinHistory, PinVersion, SealKey
 from ledger.limits import (
     AMOUNT_MINOR_UNITS_MAX,
+    CONTRACTS_MAX,
     EVENT_BYTES_MAX,
     EVENTS_PER_TRANSACTION_MAX,
     STATE_VALUE_BYTES_MAX,
+    VALIDATORS_MAX,
 )
 from ledger.membership import CUSTOMER_PREFIX, Actor, KeyRecord, Role, Validator, ValidatorSet
 
 __all__ = [
     "AMOUNT_MINOR_UNITS_MAX",
+    "CONTRACTS_MAX",
     "CUSTOMER_PREFIX",
     "GROUP_ORDER",
     "IDENTITY",
+    "VALIDATORS_MAX",
     "Actor",
     "Amount",
     "Annotated",

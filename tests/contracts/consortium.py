@@ -160,10 +160,13 @@ class Consortium:
 
     def __init__(self, contracts: ContractSet) -> None:
         self.keys = {name: PrivateKey(digest(name)) for name, _ in ORGANISATIONS}
+        self.versions: dict[str, int] = {}
+        """Of those keys; 1 for who is not here."""
         organisations = tuple(
             Organisation(name, role, self.keys[name].public_key, bytes(1216), bytes(32)) for name, role in ORGANISATIONS
         )
-        validators = ValidatorSet(tuple(Validator(name, self.keys[name].public_key, 1) for name, _ in ORGANISATIONS))
+        voters = tuple(Validator(name, self.consensus_key(name).public_key, 1) for name, _ in ORGANISATIONS)
+        validators = ValidatorSet(voters)
         genesis = Genesis(PROTOCOL_VERSION, CHAIN_ID, BEGUN_MS, validators, organisations, contracts.pins())
         self.store = MemoryStore()
         self.application = Application(genesis, contracts, self.store)
@@ -171,6 +174,10 @@ class Consortium:
         self.receipts: tuple[Receipt, ...] = ()
         self.faults: tuple[str, ...] = ()
         self._drawn = 0
+
+    def consensus_key(self, name: str, version: int = 1) -> PrivateKey:
+        """Return a validator's consensus key."""
+        return PrivateKey(digest(f"consensus of {name} {version}"))
 
     # ---------------------------------------------------------------------------------------- blocks and queries
 
@@ -184,7 +191,7 @@ class Consortium:
             self._drawn += 1
             nonce = self._drawn.to_bytes(16, "big")
             arguments = message if isinstance(message, bytes) else encode(message)
-            version = 1
+            version = self.versions.get(signer, 1)
             tx = Transaction(
                 CHAIN_ID, signer, version, contract, method, arguments, nonce, height + 10, time_ms + 60_000
             )
