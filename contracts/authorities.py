@@ -17,7 +17,7 @@ Rules:
 
 from contracts.customers import Customers
 from contracts.grants import IndexEntry, ListGrants
-from contracts.identifiers import locate
+from contracts.identifiers import Place, locate
 from contracts.mandates import Attest, Authority, AuthorityEvent, EndAuthority, find_lapse
 from contracts.membership import Membership
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
@@ -95,6 +95,10 @@ class Authorities(Contract):
     def get(self, authority_id: str) -> Authority | None:
         """Return an authority, in force or not, or None."""
         return self.authorities.get(authority_id)
+
+    def given_at(self, authority_id: str | None) -> Place:
+        """Return where an authority was entered; else reject."""
+        return self._find(authority_id or "").place
 
     def require(self, authority_id: str | None, kinds: tuple[str, ...], subject: str) -> Authority:
         """Return the signer's authority of one of `kinds` for `subject`, if it is in force; else reject."""

@@ -15,8 +15,10 @@ Rules:
     5. The insurer's decision is signed over the chain, the insurer and the whole outcome.
     6. Only the rail's receipt makes a claim PAID. An attempt in doubt is queried under its own key and never sent
        again; a return reopens the payment.
-    7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, or withdraw;
-       then nothing more is shared for it.
+    7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, file
+       herself or withdraw; after either of the last two nothing more is shared for it.
+    8. For a customer who has died an heir's grant may cover the claim; then it settles to a payee who was named after
+       the heir's authority was given, and to no other.
 
     status            by                                           next
     (none)            report                                       REPORTED
@@ -37,6 +39,7 @@ Rules:
     idempotency      key                       KeyUse
 """
 
+from contracts.authorities import Authorities
 from contracts.bills import check_distinct
 from contracts.consent import Consent
 from contracts.coverage import Coverage
@@ -44,8 +47,9 @@ from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.invoices import Invoices
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
+from contracts.mandates import ANY_MANDATE
 from contracts.membership import Membership
-from contracts.needs import Act, Finding, Need
+from contracts.needs import Finding
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
 from contracts.payments import (
     derive_status,
@@ -61,7 +65,6 @@ from contracts.settlements import (
     Acknowledge,
     AwaitConsent,
     Claim,
-    ClaimEvent,
     ClaimStatus,
     DisputeSettlement,
     Extend,
@@ -69,7 +72,6 @@ from contracts.settlements import (
     Outcome,
     Pay,
     Payment,
-    PaymentEvent,
     PaymentStep,
     Redirect,
     Report,
@@ -80,6 +82,7 @@ from contracts.settlements import (
     StepName,
     Withdraw,
 )
+from contracts.steps import claim_event, need_of, payment_event
 from contracts.waits import find_wait
 from ledger.execution.contract import (
     Contract,
@@ -197,6 +200,9 @@ class Claims(Contract):
         policy = self.call(Coverage).settleable(
             outcome.policy_id, claim.insurer, outcome.payee_version, outcome.currency
         )
+        if version.grant.grantor.kind == "heir":
+            since = self.call(Authorities).given_at(version.grant.grantor.authority)
+            self.call(Coverage).check_payee_since(outcome.policy_id, outcome.payee_version, since)
         moves = self._advance_balance(former, outcome)
         claim = self._open_payment(claim, message, moves)
         settlement = Settlement(
@@ -230,7 +236,7 @@ class Claims(Contract):
             claim, moved = self.call(Registers).take_back(claim, moved, self._currency(moved), paid)
         self.payments.put(message.payment_id, moved)
         claim = self._follow(claim, moved)
-        self._emit_payment(claim, moved)
+        self.emit("payment-changed", payment_event(claim, moved))
 
     @transaction
     def redirect(self, message: Redirect) -> None:
@@ -241,28 +247,28 @@ class Claims(Contract):
         self.call(Coverage).check_payee(payment.policy_id, message.payee_version)
         moved = redirect_payment(payment, message.payee_version, locate(self.context))
         self.payments.put(payment.payment_id, moved)
-        self._emit_payment(claim, moved)
+        self.emit("payment-changed", payment_event(claim, moved))
 
     @transaction
     def withdraw(self, message: Withdraw) -> None:
-        """End a claim that is not settled."""
+        """End a claim that is not settled; whoever files it herself ends it here too."""
         claim = self._claim(message.claim_id)
-        self._require(claim, claim.customer)
+        self._require_customer(claim, message.authority)
         if claim.settlement_version > 0 or claim.status == "WITHDRAWN":
             reject("WRONG_STATE", f"{claim.claim_id}: expected an unsettled claim, got {claim.status}")
         for stay_id in claim.stay_ids:
             self.call(Records).detach(stay_id)
-        self._step(claim, "withdrawn", "WITHDRAWN", None, "")
+        self._step(claim, "withdrawn", "WITHDRAWN", None, "files herself" if message.files_herself else "")
 
     @transaction
     def acknowledge(self, message: Acknowledge) -> None:
         """Accept the latest settlement as its customer."""
-        self._respond(message.claim_id, message.version, "acknowledged", None)
+        self._respond(message, "acknowledged", None)
 
     @transaction
     def dispute(self, message: DisputeSettlement) -> None:
         """Ask for a person's review of the latest settlement as its customer."""
-        self._respond(message.claim_id, message.version, "disputed", message.reason)
+        self._respond(message, "disputed", message.reason)
 
     @query
     def show(self, message: ShowClaim) -> ClaimView | None:
@@ -294,7 +300,7 @@ class Claims(Contract):
         for reference in outcome.closings:
             closing, types = records.closed(reference.stay_id, reference.version)
             for record_type in types:
-                self.call(Consent).check(self._need(claim, reference.stay_id, record_type, "enter"))
+                self.call(Consent).check(need_of(claim, reference.stay_id, record_type, "enter"))
             records.require_delivered(closing, claim.insurer)
             self.call(Invoices).consume(closing, claim.hospital, claim.claim_id, claim.insurer)
             parts = (*parts, *closing.parts)
@@ -344,7 +350,7 @@ class Claims(Contract):
         )
         claim = replace(claim, payments=(*claim.payments, message.payment_id))
         self.payments.put(message.payment_id, payment)
-        self._emit_payment(claim, payment)
+        self.emit("payment-changed", payment_event(claim, payment))
         return claim
 
     def _follow(self, claim: Claim, payment: Payment) -> Claim:
@@ -359,9 +365,10 @@ class Claims(Contract):
         self.claims.put(claim.claim_id, claim)
         return claim
 
-    def _respond(self, claim_id: str, version: int, name: StepName, reason: bytes | None) -> None:
+    def _respond(self, message: Acknowledge | DisputeSettlement, name: StepName, reason: bytes | None) -> None:
+        claim_id, version = message.claim_id, message.version
         claim = self._claim(claim_id)
-        self._require(claim, claim.customer)
+        self._require_customer(claim, message.authority)
         if version < 1 or version != claim.settlement_version:
             reject("STALE_VERSION", f"{claim_id}: expected settlement {claim.settlement_version}, got {version}")
         reference = f"settlement {version}"
@@ -371,29 +378,24 @@ class Claims(Contract):
 
     def _covered(self, claim: Claim) -> GrantVersion:
         """Return the grant version that covers all the claim's stays at this place; else reject."""
-        version = self.call(Consent).check(self._need(claim, claim.stay_ids[0], None, "enter"))
+        version = self.call(Consent).check(need_of(claim, claim.stay_ids[0], None, "enter"))
         for stay_id in claim.stay_ids[1:]:
-            self.call(Consent).check(self._need(claim, stay_id, None, "enter"))
+            self.call(Consent).check(need_of(claim, stay_id, None, "enter"))
         return version
 
     def _find_uncovered(self, claim: Claim, record_type: RecordType) -> Finding | None:
         for stay_id in claim.stay_ids:
-            finding = self.call(Consent).failing(self._need(claim, stay_id, record_type, "release"))
+            finding = self.call(Consent).failing(need_of(claim, stay_id, record_type, "release"))
             if finding is not None:
                 return finding
         return None
 
-    def _need(self, claim: Claim, stay_id: str, record_type: RecordType | None, act: Act) -> Need:
-        return Need(
-            claim.grant_id,
-            claim.hospital,
-            claim.insurer,
-            claim.customer,
-            record_type,
-            stay_id,
-            claim.claim_id,
-            act,
-        )
+    def _require_customer(self, claim: Claim, authority_id: str | None) -> None:
+        """Reject unless the customer signs, or whoever may act for her."""
+        if authority_id is None:
+            self._require(claim, claim.customer)
+        else:
+            self.call(Authorities).require(authority_id, ANY_MANDATE, claim.customer)
 
     def _require(self, claim: Claim, *names: str) -> None:
         if self.context.signer not in names:
@@ -470,32 +472,5 @@ class Claims(Contract):
         claim = replace(claim, status=status, steps=(*claim.steps, step))
         self.claims.put(claim.claim_id, claim)
         if name != "payment":
-            self.emit(
-                f"claim-{name}",
-                ClaimEvent(
-                    claim.claim_id,
-                    claim.hospital,
-                    claim.insurer,
-                    claim.customer,
-                    claim.grant_id,
-                    status,
-                    claim.settlement_version,
-                    reference,
-                ),
-            )
+            self.emit(f"claim-{name}", claim_event(claim, reference))
         return claim
-
-    def _emit_payment(self, claim: Claim, payment: Payment) -> None:
-        self.emit(
-            "payment-changed",
-            PaymentEvent(
-                payment.payment_id,
-                claim.claim_id,
-                claim.insurer,
-                claim.customer,
-                claim.hospital,
-                payment.direction,
-                payment.status,
-                claim.status,
-            ),
-        )

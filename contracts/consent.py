@@ -60,7 +60,7 @@ from contracts.grants import (
     ShowGrant,
 )
 from contracts.identifiers import locate
-from contracts.mandates import Authority, find_widening
+from contracts.mandates import ANY_MANDATE, Authority, find_widening
 from contracts.membership import Membership
 from contracts.needs import Explanation, Finding, FindUsable, Need
 from contracts.wording import check_wording
@@ -68,7 +68,6 @@ from ledger.execution.contract import Contract, Table, query, reject, replace, t
 
 LIST_ROWS_MAX = 100
 """Rows of one page of a listing."""
-ANY_MANDATE = ("guardian", "delegate", "heir")
 
 
 class Consent(Contract):

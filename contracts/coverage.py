@@ -29,7 +29,7 @@ Rules:
 """
 
 from contracts.adjudication.consistency import check_product
-from contracts.identifiers import locate
+from contracts.identifiers import Place, locate
 from contracts.membership import Membership
 from contracts.policies import (
     Balance,
@@ -51,6 +51,7 @@ from contracts.policies import (
     ShowPolicy,
     hash_product,
 )
+from contracts.precedence import is_before
 from ledger.execution.contract import IDENTITY, Contract, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 100
@@ -185,6 +186,13 @@ class Coverage(Contract):
         head = self._head(policy_id)
         if payee_version != head.payee_version:
             reject("STALE_PAYEE", f"{policy_id}: expected payee version {head.payee_version}, got {payee_version}")
+
+    def check_payee_since(self, policy_id: str, payee_version: int, since: Place) -> None:
+        """Reject a payee who was named before the heirs of a customer who has died came."""
+        payee = self.payees.get((policy_id, payee_version))
+        assert payee is not None, "the current payee exists"
+        if not is_before(since, payee.place):
+            reject("ELIG-001", f"payee: expected one of {policy_id} that was named after height {since.height}")
 
     def current(self, policy_id: str, year_tag: str, currency: str) -> Balance:
         """Return the current state of an accumulator."""

@@ -19,6 +19,7 @@ from contracts.identifiers import AuthorityId, Place
 from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
 
 MandateKind = Literal["guardian", "delegate", "heir"]
+ANY_MANDATE = ("guardian", "delegate", "heir")
 
 
 class MandateScope(Struct):

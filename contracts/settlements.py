@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from contracts.calendar import Month
 from contracts.grants import RecordType
 from contracts.identifiers import (
+    AuthorityId,
     ClaimId,
     Currency,
     GrantId,
@@ -155,6 +156,10 @@ class Withdraw(Struct):
     """Transaction `withdraw`: the customer ends a claim that is not settled."""
 
     claim_id: ClaimId
+    files_herself: bool = False
+    """She hands in the papers herself instead: the insurer expects them, and nothing is shared on the chain."""
+    authority: AuthorityId | None = None
+    """What a guardian, delegate or heir rests on; None for the customer herself."""
 
 
 class Acknowledge(Struct):
@@ -162,6 +167,8 @@ class Acknowledge(Struct):
 
     claim_id: ClaimId
     version: Version
+    authority: AuthorityId | None = None
+    """What a guardian, delegate or heir rests on; None for the customer herself."""
 
 
 class DisputeSettlement(Struct):
@@ -171,6 +178,8 @@ class DisputeSettlement(Struct):
     version: Version
     reason: Hash
     """Salted commitment to her reasons."""
+    authority: AuthorityId | None = None
+    """What a guardian, delegate or heir rests on; None for the customer herself."""
 
 
 class Step(Struct):

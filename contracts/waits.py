@@ -13,7 +13,7 @@ Rules:
     ASSEMBLING             hospital                          every stay is closed and every part shared
     ASSEMBLING             hospital   DUPL-001, DUPL-002     the invoice is reversed: no settlement is accepted before
     ASSEMBLING             insurer                           it confirmed every part and settles, or a person decides
-    AWAITING_CONSENT       customer   the failing condition  she grants, or withdraws
+    AWAITING_CONSENT       customer   the failing condition  she grants, files herself, or withdraws
     SETTLED, RECOVERING    rail                              its receipt
     SETTLED, RECOVERING    insurer                           it redirects a returned or rejected payment
     PENDED                 insurer                           a person decides

@@ -1,0 +1,173 @@
+"""Emergencies: break-glass, a look for treatment that nobody could wait for; each is announced and reviewed.
+
+Rules:
+
+    1. Only a hospital breaks the glass, and only under the customer's grant for the purpose BTG that names it. An
+       insurer never can: no such grant can be given to it (contract `consent`), and it may not sign here.
+    2. A denial of treatment does not reach BTG, a denial of BTG does: purposes are separate acts.
+    3. Each use counts as one of the grant's, is an entry for ever, and is announced at once by the event
+       `glass-broken`, which names the pseudonym. What was seen and why is committed to.
+    4. A regulator reviews each use, once. Until then it stands among those that wait.
+
+    table        key                    value
+    uses         use id                 GlassUse, with its review
+    waiting      use id                 IndexEntry: not yet reviewed
+    by_subject   subject, use id        IndexEntry
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from contracts.consent import Consent
+from contracts.grants import IndexEntry, ListGrants, RecordType
+from contracts.identifiers import GlassUseId, GrantId, Place, Version, locate
+from contracts.membership import Membership
+from contracts.needs import Need
+from ledger.execution.contract import Contract, Hash, Meta, Name, Struct, Table, query, reject, replace, transaction
+
+LIST_ROWS_MAX = 100
+"""Rows of one page of a listing."""
+
+
+class BreakGlass(Struct):
+    """Transaction `break_glass`: a hospital looks at another hospital's records in an emergency."""
+
+    use_id: GlassUseId
+    grant_id: GrantId
+    hospital: Name
+    """Whose records."""
+    record_types: Annotated[tuple[RecordType, ...], Meta(min_length=1, max_length=8)]
+    """Sorted."""
+    reason: Hash
+    """Salted commitment to who looked, at what and why."""
+
+
+class ReviewUse(Struct):
+    """Transaction `review`: a regulator's finding."""
+
+    use_id: GlassUseId
+    finding: Literal["justified", "unjustified"]
+    grounds: Hash
+    """Salted commitment to its reasons."""
+
+
+class ListWaiting(Struct):
+    """Query `list_waiting`: at most LIST_ROWS_MAX uses, in the order of their ids."""
+
+    after: str
+    """The last id already seen; empty for the first page."""
+
+
+class Review(Struct):
+    """A regulator's finding about one use."""
+
+    regulator: Name
+    finding: Literal["justified", "unjustified"]
+    grounds: Hash
+    place: Place
+
+
+class GlassUse(Struct):
+    """Table `uses`: one use; its review is all that is ever added."""
+
+    use_id: GlassUseId
+    grant_id: GrantId
+    grant_version: Version
+    subject: Name
+    hospital: Name
+    recipient: Name
+    record_types: tuple[RecordType, ...]
+    reason: Hash
+    place: Place
+    review: Review | None
+
+
+class GlassEvent(Struct):
+    """Events `glass-broken` and `glass-reviewed`."""
+
+    use_id: GlassUseId
+    grant_id: GrantId
+    subject: Name
+    hospital: Name
+    recipient: Name
+
+
+class Emergencies(Contract):
+    """The register of break-glass uses."""
+
+    name = "emergencies"
+    uses = Table("uses", GlassUse)
+    waiting = Table("waiting", IndexEntry)
+    by_subject = Table("by_subject", IndexEntry)
+
+    @transaction
+    def break_glass(self, message: BreakGlass) -> None:
+        """Enter a use that the customer's grant covers."""
+        recipient = self.call(Membership).require(("hospital",)).name
+        if self.uses.get(message.use_id) is not None:
+            reject("USE_TAKEN", f"{message.use_id} is entered already")
+        if message.record_types != tuple(sorted(message.record_types)):
+            reject("UNSORTED", "record types: expected sorted names")
+        consent = self.call(Consent)
+        subject = consent.terms(message.grant_id).subject
+        needs = [
+            Need(message.grant_id, message.hospital, recipient, subject, record_type, None, None, "view", "BTG")
+            for record_type in message.record_types
+        ]
+        for need in needs[1:]:
+            consent.check(need)
+        version = consent.use(needs[0])
+        place = locate(self.context)
+        use = GlassUse(
+            message.use_id,
+            message.grant_id,
+            version.version,
+            subject,
+            message.hospital,
+            recipient,
+            message.record_types,
+            message.reason,
+            place,
+            None,
+        )
+        self.uses.put(message.use_id, use)
+        self.waiting.put(message.use_id, IndexEntry(place))
+        self.by_subject.put((subject, message.use_id), IndexEntry(place))
+        self._emit("glass-broken", use)
+
+    @transaction
+    def review(self, message: ReviewUse) -> None:
+        """Review a use."""
+        regulator = self.call(Membership).require(("regulator",)).name
+        use = self.uses.get(message.use_id)
+        if use is None:
+            reject("UNKNOWN_USE", f"there is no use {message.use_id}")
+        if use.review is not None:
+            reject("WRONG_STATE", f"{message.use_id}: was reviewed at height {use.review.place.height}")
+        reviewed = replace(use, review=Review(regulator, message.finding, message.grounds, locate(self.context)))
+        self.uses.put(message.use_id, reviewed)
+        self.waiting.delete(message.use_id)
+        self._emit("glass-reviewed", reviewed)
+
+    @query
+    def list_of_subject(self, message: ListGrants) -> tuple[GlassUse, ...]:
+        """Return the uses that concern a pseudonym."""
+        return self._page(self.by_subject.scan(message.name, message.after))
+
+    @query
+    def list_waiting(self, message: ListWaiting) -> tuple[GlassUse, ...]:
+        """Return the uses that wait for review."""
+        return self._page(self.waiting.scan((), message.after))
+
+    def _page(self, rows: Iterator[tuple[tuple[str, ...], IndexEntry]]) -> tuple[GlassUse, ...]:
+        found: list[GlassUse] = []
+        for key, _ in rows:
+            use = self.uses.get(key[-1])
+            assert use is not None, "an index names a use that exists"
+            found.append(use)
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
+
+    def _emit(self, event: str, use: GlassUse) -> None:
+        self.emit(event, GlassEvent(use.use_id, use.grant_id, use.subject, use.hospital, use.recipient))
