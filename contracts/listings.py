@@ -47,13 +47,6 @@ class FindYear(Struct):
     year: Year
 
 
-class FindNumbered(Struct):
-    """Query `registers.numbered`: the claim of one number."""
-
-    insurer: Name
-    number: Sequence
-
-
 class CountClaims(Struct):
     """Query `registers.count`."""
 

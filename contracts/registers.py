@@ -21,7 +21,7 @@ Rules:
 """
 
 from contracts.calendar import Month, civil_month
-from contracts.listings import CountClaims, FindNumbered, FindTotal, FindYear, ListClaims
+from contracts.listings import CountClaims, FindTotal, FindYear, ListClaims
 from contracts.settlements import Claim, Payment, RegisterHead, RegisterRow
 from contracts.totals import (
     EMPTY_YEAR,
@@ -61,11 +61,6 @@ class Registers(Contract):
     def total(self, message: FindTotal) -> YearTotal:
         """Return what an insurer paid in a calendar year and currency."""
         return self._total(message.insurer, message.year, message.currency)
-
-    @query
-    def numbered(self, message: FindNumbered) -> RegisterRow | None:
-        """Return the claim of a number in an insurer's register, or None."""
-        return self.register.get((message.insurer, message.number))
 
     @query
     def count(self, message: CountClaims) -> RegisterHead:

@@ -1,0 +1,147 @@
+"""What a report's or a sample's file proved, in words, derived from the verified entries alone."""
+
+from typing import Any, Literal
+
+from contracts.totals import GROUP_CLAIMS_MIN
+from ledger.blocks import BlockHeader
+from nodes.audit.sample import VerifiedSample
+from nodes.audit.summary import show_time
+from nodes.audit.yearly_report import CurrencySection, VerifiedReport, count_year
+from nodes.schemas.notation import write_yuan
+
+Language = Literal["en", "zh"]
+
+REPORT_TRUST = (
+    "trusted: the genesis, and that no two thirds of any past validator set have leaked their keys",
+    "not proven: that each settlement was right, that the rail moved what it said, and that every stay was claimed",
+)
+SAMPLE_TRUST = (
+    "trusted: the genesis, and that no two thirds of any past validator set have leaked their keys",
+    "not proven: that nobody chose the seed, or the height at which it was used, to get this sample",
+)
+REPORT_TRUST_ZH = (
+    "信任前提：创世文件，以及历届验证者中没有三分之二以上泄露过密钥",
+    "未证明：每笔理赔决定正确、支付通道确实划付了它所回执的款项、每次住院都已报案",
+)
+SAMPLE_TRUST_ZH = (
+    "信任前提：创世文件，以及历届验证者中没有三分之二以上泄露过密钥",
+    "未证明：没有人为得到这份样本而挑选种子或抽样时的区块高度",
+)
+
+
+def summarise_report(verified: VerifiedReport) -> dict[str, Any]:
+    """Return what a report proved as JSON values."""
+    report = verified.report
+    sections = zip(report.head.currencies, report.sections, strict=True)
+    return {
+        "insurer": report.insurer,
+        "year": report.year,
+        "as_of": _as_of(verified.header),
+        "currencies": [_describe_section(currency, section) for currency, section in sections],
+        "trust": list(REPORT_TRUST),
+    }
+
+
+def summarise_sample(verified: VerifiedSample) -> dict[str, Any]:
+    """Return what a sample proved as JSON values."""
+    sample = verified.sample
+    return {
+        "insurer": sample.insurer,
+        "seed": sample.seed,
+        "claims_in_register": sample.head.count,
+        "as_of": _as_of(verified.header),
+        "drawn": [
+            {"number": number, "claim": row.claim_id} for number, row in zip(verified.numbers, sample.rows, strict=True)
+        ],
+        "trust": list(SAMPLE_TRUST),
+    }
+
+
+def render_report(verified: VerifiedReport, language: Language = "en") -> list[str]:
+    """Return what a report proved as lines for people."""
+    is_chinese = language == "zh"
+    report, header = verified.report, verified.header
+    lines = [
+        f"{report.insurer} {report.year}年度 · 截至高度 {header.height}，{show_time(header.time_ms)}"
+        if is_chinese
+        else f"{report.insurer}, {report.year} · as of height {header.height}, {show_time(header.time_ms)}"
+    ]
+    for currency, section in zip(report.head.currencies, report.sections, strict=True):
+        claims, payments, adjustments = count_year(section)
+        lines.append(
+            f"{currency}：{claims} 件赔付案件，{payments} 笔收付，{adjustments} 笔往年退回"
+            if is_chinese
+            else f"{currency}: {claims} claims paid, {payments} payments, {adjustments} returns of earlier years"
+        )
+        lines += [f"  {line}" for line in _render_groups(currency, section, is_chinese=is_chinese)]
+    return [*lines, *(REPORT_TRUST_ZH if is_chinese else REPORT_TRUST)]
+
+
+def render_sample(verified: VerifiedSample, language: Language = "en") -> list[str]:
+    """Return what a sample proved as lines for people."""
+    is_chinese = language == "zh"
+    sample, header = verified.sample, verified.header
+    drawn = zip(verified.numbers, sample.rows, strict=True)
+    if is_chinese:
+        head = f"{sample.insurer} · 登记 {sample.head.count} 件案件，抽取 {len(sample.rows)} 件，种子：{sample.seed}"
+        when = f"截至高度 {header.height}，{show_time(header.time_ms)}"
+    else:
+        head = (
+            f"{sample.insurer} · {sample.head.count} claims in its register, {len(sample.rows)} drawn by the seed "
+            f"{sample.seed!r}"
+        )
+        when = f"as of height {header.height}, {show_time(header.time_ms)}"
+    lines = [head, when, *(f"  {number:>8}  C-{row.claim_id.removeprefix('claim-')}" for number, row in drawn)]
+    return [*lines, *(SAMPLE_TRUST_ZH if is_chinese else SAMPLE_TRUST)]
+
+
+def _render_groups(currency: str, section: CurrencySection, *, is_chinese: bool) -> list[str]:
+    if not section.report.groups:
+        return [
+            f"不足 {GROUP_CLAIMS_MIN} 件：不公开任何金额"
+            if is_chinese
+            else f"fewer than {GROUP_CLAIMS_MIN} claims: no amount is opened"
+        ]
+    lines = []
+    for item in section.report.groups:
+        group, total = item.group, write_yuan(item.stated.total)
+        lines.append(
+            f"{group.first_month} 月至 {group.last_month} 月：{group.sums.claims} 件，合计 {total} {currency}"
+            if is_chinese
+            else f"months {group.first_month} to {group.last_month}: {group.sums.claims} claims, {total} {currency}"
+        )
+    whole = write_yuan(sum(item.stated.total for item in section.report.groups))
+    return [*lines, f"全年合计 {whole} {currency}" if is_chinese else f"the year: {whole} {currency}"]
+
+
+def _describe_section(currency: str, section: CurrencySection) -> dict[str, Any]:
+    claims, payments, adjustments = count_year(section)
+    groups = [
+        {
+            "first_month": item.group.first_month,
+            "last_month": item.group.last_month,
+            "claims": item.group.sums.claims,
+            "payments": item.group.sums.payments,
+            "adjustments": item.group.sums.adjustments,
+            "total": write_yuan(item.stated.total),
+        }
+        for item in section.report.groups
+    ]
+    whole = write_yuan(sum(item.stated.total for item in section.report.groups)) if groups else None
+    return {
+        "currency": currency,
+        "claims": claims,
+        "payments": payments,
+        "adjustments": adjustments,
+        "groups": groups,
+        "total": whole,
+    }
+
+
+def _as_of(header: BlockHeader) -> dict[str, Any]:
+    return {
+        "chain": header.chain_id,
+        "height": header.height,
+        "time": show_time(header.time_ms),
+        "header": header.hash.hex(),
+    }
