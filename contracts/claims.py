@@ -51,11 +51,7 @@ from contracts.mandates import ANY_MANDATE
 from contracts.membership import Membership
 from contracts.needs import Finding
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
-from contracts.payments import (
-    derive_status,
-    move_payment,
-    redirect_payment,
-)
+from contracts.payments import derive_status, move_payment, redirect_payment
 from contracts.policies import Balance
 from contracts.records import Records
 from contracts.registers import Registers

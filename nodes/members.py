@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from ledger.genesis import Genesis
 from nodes.agent import Agent
-from nodes.api import claims, customers
+from nodes.api import claims, customers, reports
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
 from nodes.config import ConfigurationError, Home
@@ -49,7 +49,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     keys = load_keystore(folder / "keys")
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
     vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
-    routers = [customers.router, claims.router] if name == node.organisation else []
+    routers = [customers.router, claims.router, reports.router] if name == node.organisation else []
     agent: Agent
     match member.role:
         case "hospital":
@@ -61,6 +61,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
                 customers.make_party_router(insurer),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),
+                reports.make_publishing_router(insurer),
             ]
         case "rail":
             agent = Rail(name, node.view, keys, register, PromptBank(register))

@@ -1,7 +1,8 @@
 """`xinpei verify`: what anyone can check, without trusting a node."""
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -10,12 +11,15 @@ from nodes.cli.output import Output
 from nodes.config import HOME_DEFAULT, ConfigurationError, Home, load_genesis
 
 if TYPE_CHECKING:
+    from ledger.genesis import Genesis
     from nodes.audit.verify import VerifiedClaim
     from nodes.vault.sealing import SealKeyPair
 
+_YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
+
 
 @click.command()
-@click.argument("dossier", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--genesis",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
 @home_option
 @json_option
 def verify(
-    dossier: Path,
+    file: Path,
     genesis: Path,
     checkpoint: str | None,
     reveal: str | None,
@@ -44,28 +48,25 @@ def verify(
     *,
     as_json: bool,
 ) -> None:
-    """Verify DOSSIER offline, from the genesis alone: exit 0 if it holds, 1 if it does not and why.
+    """Verify FILE offline, from the genesis alone: exit 0 if it holds, 1 if it does not and why.
+
+    FILE is a claim's dossier, a yearly report or a sample; its format says which.
 
     Exit 2 says that nothing was found out: the genesis is none, or the wallet is not there or another customer's.
     """
     from ledger.errors import LedgerError
-    from nodes.audit.reveal import verify_reveal
-    from nodes.audit.summary import render_summary, summarise
-    from nodes.audit.verify import check_contracts, verify_dossier
-    from nodes.contract_sources import load_installed_contracts
     from nodes.roles.customer import CustomerError
-    from nodes.schemas.trace import render_formula
     from nodes.wallet import WalletError
 
     output = Output(as_json=as_json)
-    revealed = None
     try:
-        verified = verify_dossier(dossier.read_bytes(), load_genesis(genesis), read_checkpoint(checkpoint))
-        if reveal is not None:
-            check_contracts(verified.genesis, load_installed_contracts())
-            path = openings or dossier.with_suffix(".openings.json")
-            seal_key = open_seal_key(Home(home), reveal, verified)
-            revealed = verify_reveal(verified, path.read_bytes(), seal_key)
+        data, trusted, vouched = file.read_bytes(), load_genesis(genesis), read_checkpoint(checkpoint)
+        found = _YEAR_FILE.search(data[:200])
+        if found is not None:
+            verdict = _judge_year_file(found[1].decode(), data, trusted, vouched, language)
+        else:
+            opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
+            verdict = _judge_dossier(data, trusted, vouched, opening, language)
     except (ConfigurationError, CustomerError, WalletError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except LedgerError as error:
@@ -73,14 +74,54 @@ def verify(
         if not as_json:
             click.echo(f"DOES NOT HOLD: {error}", err=True)
         raise click.exceptions.Exit(1) from None
+    output.say(f"HOLDS offline · {verdict.amount}")
+    for line in verdict.lines:
+        output.say(line)
+    output.finish({"holds": True, **verdict.proven})
+
+
+class _Verdict(NamedTuple):
+    """What a file that holds proved."""
+
+    amount: str
+    """What of amounts was opened, for the first line."""
+    lines: list[str]
+    proven: dict[str, Any]
+
+
+def _judge_dossier(
+    data: bytes, genesis: "Genesis", checkpoint: bytes | None, opening: tuple[Home, str, Path] | None, language: Any
+) -> _Verdict:
+    from nodes.audit.reveal import verify_reveal
+    from nodes.audit.summary import render_summary, summarise
+    from nodes.audit.verify import check_contracts, verify_dossier
+    from nodes.contract_sources import load_installed_contracts
+    from nodes.schemas.trace import render_formula
+
+    verified = verify_dossier(data, genesis, checkpoint)
+    revealed = None
+    if opening is not None:
+        home, wallet, path = opening
+        check_contracts(verified.genesis, load_installed_contracts())
+        seal_key = open_seal_key(home, wallet, verified)
+        revealed = verify_reveal(verified, path.read_bytes(), seal_key)
     amount = "amount hidden (--reveal)"
     if revealed is not None and revealed.settlements:
         last = revealed.settlements[-1]
         amount = f"{render_formula(last.decision, language)}, adjudicated again: the same 分"
-    output.say(f"HOLDS offline · {amount}")
-    for line in render_summary(verified, revealed, language):
-        output.say(line)
-    output.finish({"holds": True, **summarise(verified, revealed)})
+    return _Verdict(amount, render_summary(verified, revealed, language), summarise(verified, revealed))
+
+
+def _judge_year_file(kind: str, data: bytes, genesis: "Genesis", checkpoint: bytes | None, language: Any) -> _Verdict:
+    from nodes.audit.sample import verify_sample
+    from nodes.audit.year_summary import render_report, render_sample, summarise_report, summarise_sample
+    from nodes.audit.yearly_report import verify_report
+
+    if kind == "sample":
+        sample = verify_sample(data, genesis, checkpoint)
+        return _Verdict("a sample of claims, no amounts", render_sample(sample, language), summarise_sample(sample))
+    report = verify_report(data, genesis, checkpoint)
+    return _Verdict("totals alone, no claim opened", render_report(report, language), summarise_report(report))
 
 
 def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKeyPair":
