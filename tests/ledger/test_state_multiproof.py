@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.codec import decode, encode
 from ledger.errors import VerificationError
 from ledger.state_multiproof import StateMultiProof, join_proofs, verify_many
-from ledger.state_tree import EMPTY, OtherLeaf, StateProof, StateRoots, prove, update
+from ledger.state_tree import EMPTY, Branch, OtherLeaf, StateProof, StateRoots, locate_group, prove, update
 
 Entries = dict[bytes, bytes | None]
 
@@ -22,7 +22,8 @@ class Nodes(dict[bytes, bytes]):
 
 
 def key_of(index: int, contract: str = "claims") -> bytes:
-    return f"{contract}\x00entries\x00{index:016x}".encode()
+    """Return a key: five of one subject follow each other."""
+    return f"{contract}\x00entries\x00{index // 5:016x}\x00{index % 5:016x}".encode()
 
 
 def build(state: Mapping[bytes, bytes]) -> tuple[Nodes, StateRoots]:
@@ -125,16 +126,18 @@ def test_another_root_is_refused() -> None:
 
 
 def find_empty_slot(state: Mapping[bytes, bytes]) -> tuple[StateRoots, bytes, StateProof]:
-    """Return roots, an absent key whose slot is empty, and its single proof."""
+    """Return roots, an absent key whose group's slot is empty, and its single proof."""
     nodes, roots = build(state)
     keys = (key_of(index) for index in range(10_000, 11_000))
-    return next((roots, key, proof) for key in keys if (proof := prove(nodes, roots, key)).other is None)
+    found = ((key, prove(nodes, roots, key)) for key in keys)
+    return next((roots, key, proof) for key, proof in found if proof.group.other is None)
 
 
 def test_an_empty_subtree_is_not_spelled_out() -> None:
     roots, key, single = find_empty_slot(STATE)
     verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, single)}))
-    spelled = replace(single, siblings=tuple(EMPTY if node is None else node for node in single.siblings))
+    branch = replace(single.group, siblings=tuple(EMPTY if node is None else node for node in single.group.siblings))
+    spelled = replace(single, group=branch)
     assert spelled != single
     with pytest.raises(VerificationError, match="is a bit"):
         verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, spelled)}))
@@ -142,26 +145,65 @@ def test_an_empty_subtree_is_not_spelled_out() -> None:
 
 def test_absence_is_shown_in_the_node_and_not_below_it() -> None:
     roots, key, single = find_empty_slot(STATE)
-    deeper = replace(single, siblings=(None, None, None, None, *single.siblings))
+    branch = replace(single.group, siblings=(None, None, None, None, *single.group.siblings))
     with pytest.raises(VerificationError, match="not below an empty one"):
-        verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, deeper)}))
+        verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, replace(single, group=branch))}))
 
 
 def test_another_leaf_must_stand_where_the_absent_key_would() -> None:
     nodes, roots = build(STATE)
-    keys = [key_of(index) for index in range(10_000, 10_100)]
+    keys = [key_of(index) for index in range(10_000, 10_500, 5)]
     proofs = {key: prove(nodes, roots, key) for key in keys}
-    first = next(key for key in keys if proofs[key].other is not None)
-    others = [proof.other for proof in proofs.values() if proof.other is not None]
-    elsewhere = next(other for other in others if other.path[0] != hashlib.sha256(first).digest()[0])
-    strange = replace(proofs[first], other=elsewhere)
+    first = next(key for key in keys if proofs[key].group.other is not None)
+    others = [proof.group.other for proof in proofs.values() if proof.group.other is not None]
+    elsewhere = next(other for other in others if other.path[0] >> 4 != locate_group(first)[1][0] >> 4)
+    strange = replace(proofs[first], group=replace(proofs[first].group, other=elsewhere))
     with pytest.raises(VerificationError, match="does not lie under"):
         verify_many(roots.root, {first: None}, join_proofs(roots, {first: (None, strange)}))
     present = prove(nodes, roots, key_of(3))
+    assert present.entry is not None
     itself = OtherLeaf(hashlib.sha256(key_of(3)).digest(), hashlib.sha256(b"3").digest())
-    hidden = replace(present, other=itself)
+    hidden = replace(present, entry=replace(present.entry, other=itself))
     with pytest.raises(VerificationError, match="very path"):
         verify_many(roots.root, {key_of(3): None}, join_proofs(roots, {key_of(3): (None, hidden)}))
+
+
+def test_a_group_that_is_there_is_not_shown_absent() -> None:
+    nodes, roots = build(STATE)
+    single = prove(nodes, roots, key_of(3))
+    assert single.entry is not None
+    content = roots.get("claims")
+    leaf = OtherLeaf(locate_group(key_of(3))[1], content)
+    for group in (single.group, replace(single.group, other=leaf)):
+        hidden = StateProof(roots, group, None)
+        with pytest.raises(VerificationError):
+            verify_many(roots.root, {key_of(3): None}, join_proofs(roots, {key_of(3): (None, hidden)}))
+
+
+def test_a_group_without_entries_is_no_leaf() -> None:
+    nodes, roots = build(STATE)
+    key = key_of(10_000)
+    single = prove(nodes, roots, key)
+    made_up = StateProof(roots, replace(single.group, other=None), Branch((), None))
+    with pytest.raises(VerificationError, match="without entries"):
+        verify_many(roots.root, {key: None}, join_proofs(roots, {key: (None, made_up)}))
+
+
+def test_absent_keys_of_groups_that_are_there_and_that_are_not_are_shown_together() -> None:
+    state = {key_of(0): b"a", key_of(5): b"b"}
+    absent = [key_of(index) for index in (1, 2, 6, 10, 11, 15, 20)]
+    proof = prove_entries(state, dict.fromkeys(absent))
+    verify_many(build(state)[1].root, dict.fromkeys(absent), proof)
+    for key in absent:
+        with pytest.raises(VerificationError):
+            verify_many(build(state)[1].root, dict.fromkeys(absent) | {key: b"a"}, proof)
+
+
+def test_a_shape_that_never_ends_is_refused_within_the_interpreters_depth() -> None:
+    for shape in (b"\xff" * 4_000, b"\x88" * 4_000, bytes(4_000)):
+        for hashes in (b"", bytes([1]) * 32 * 2_000):
+            with pytest.raises(VerificationError):
+                verify_many(ROOT, {key_of(3): b"3"}, StateMultiProof(PROOF.roots, shape, hashes))
 
 
 def test_many_entries_take_less_than_their_single_proofs() -> None:

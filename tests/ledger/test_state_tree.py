@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger import merkle
 from ledger.codec import decode, encode
 from ledger.errors import DecodeError, VerificationError
 from ledger.state_tree import (
     EMPTY,
+    Branch,
     ContractRoot,
     OtherLeaf,
     StateProof,
     StateRoots,
     differing_contracts,
+    locate_group,
     prove,
     update,
     verify_state,
@@ -55,27 +58,34 @@ def build(state: State) -> tuple[Nodes, StateRoots]:
 def reference_root(state: State) -> bytes:
     """Compute the state root from its definition, bit by bit, without nodes or batches."""
 
-    def subtree(leaves: list[tuple[int, bytes]], depth: int) -> bytes:
+    def tree(leaves: list[tuple[int, bytes]], depth: int = 0) -> bytes:
         if not leaves:
             return EMPTY
         if len(leaves) == 1 and depth % 4 == 0:
             return leaves[0][1]
-        left = subtree([leaf for leaf in leaves if not leaf[0] >> (255 - depth) & 1], depth + 1)
-        right = subtree([leaf for leaf in leaves if leaf[0] >> (255 - depth) & 1], depth + 1)
+        left = tree([leaf for leaf in leaves if not leaf[0] >> (255 - depth) & 1], depth + 1)
+        right = tree([leaf for leaf in leaves if leaf[0] >> (255 - depth) & 1], depth + 1)
         return hashlib.sha256(b"\x01" + left + right).digest()
 
-    contracts: dict[str, list[tuple[int, bytes]]] = {}
+    def leaf(path: bytes, content: bytes) -> tuple[int, bytes]:
+        return int.from_bytes(path, "big"), hashlib.sha256(b"\x00" + path + content).digest()
+
+    contracts: dict[str, dict[bytes, list[tuple[int, bytes]]]] = {}
     for key, value in state.items():
-        path = hashlib.sha256(key).digest()
-        leaf = hashlib.sha256(b"\x00" + path + hashlib.sha256(value).digest()).digest()
-        contracts.setdefault(key.split(b"\x00")[0].decode(), []).append((int.from_bytes(path, "big"), leaf))
-    return merkle.root(
-        [merkle.leaf_hash(encode((name, subtree(leaves, 0)))) for name, leaves in sorted(contracts.items())]
-    )
+        contract, _, subject = key.split(b"\x00")[:3]
+        entry = leaf(hashlib.sha256(key).digest(), hashlib.sha256(value).digest())
+        contracts.setdefault(contract.decode(), {}).setdefault(contract + b"\x00" + subject, []).append(entry)
+    roots = {
+        name: tree([leaf(hashlib.sha256(group).digest(), tree(entries)) for group, entries in groups.items()])
+        for name, groups in contracts.items()
+    }
+    return merkle.root([merkle.leaf_hash(encode((name, roots[name]))) for name in sorted(roots)])
 
 
 def key_of(index: int, contract: str = "claims") -> bytes:
-    return f"{contract}\x00entries\x00{index:016x}".encode()
+    """Return a key: eight of one subject follow each other, in two tables."""
+    table = "entries" if index % 3 else "heads"
+    return f"{contract}\x00{table}\x00{index // 8:016x}\x00{index % 8:016x}".encode()
 
 
 keys = st.builds(key_of, st.integers(0, 400), st.sampled_from(["claims", "consent", "records"]))
@@ -179,48 +189,106 @@ def test_an_encoded_proof_with_any_byte_changed_is_refused(state: State, key: by
 def test_missing_added_or_swapped_siblings_are_refused(state: State, key: bytes, data: st.DataObject) -> None:
     nodes, roots = build(state)
     proof = prove(nodes, roots, key)
-    siblings = proof.siblings
-    forgeries = [(None, *siblings), (*siblings, None), (*siblings, None, None, None, None), (None,) * 260]
-    if siblings:
-        place = data.draw(st.integers(0, len(siblings) - 1))
-        forgeries += [siblings[1:], siblings[:-1], siblings[4:], siblings[:-4]]
-        forgeries.append((*siblings[:place], bytes(31) + b"\x07", *siblings[place + 1 :]))
-        forgeries.append(tuple(node or EMPTY for node in siblings) if None in siblings else (EMPTY, *siblings))
+    for field in ("group", "entry"):
+        branch = getattr(proof, field)
+        if branch is None:
+            continue
+        siblings = branch.siblings
+        forgeries = [(None, *siblings), (*siblings, None), (*siblings, None, None, None, None), (None,) * 260]
+        if siblings:
+            place = data.draw(st.integers(0, len(siblings) - 1))
+            forgeries += [siblings[1:], siblings[:-1], siblings[4:], siblings[:-4]]
+            forgeries.append((*siblings[:place], bytes(31) + b"\x07", *siblings[place + 1 :]))
+            forgeries.append(tuple(node or EMPTY for node in siblings) if None in siblings else (EMPTY, *siblings))
+        for forged in forgeries:
+            changed = replace(proof, **{field: Branch(forged, branch.other)})
+            with pytest.raises(VerificationError):
+                verify_state(roots.root, key, state.get(key), changed)
+
+
+@given(states, keys)
+def test_a_group_is_neither_left_out_nor_made_up(state: State, key: bytes) -> None:
+    nodes, roots = build(state)
+    proof = prove(nodes, roots, key)
+    group = locate_group(key)
+    assert (proof.entry is None) == (group not in {locate_group(other) for other in state})
+    forgeries = [replace(proof, entry=None)] if proof.entry is not None else []
+    forgeries += [replace(proof, entry=Branch((), None)), replace(proof, entry=proof.group, group=Branch((), None))]
     for forged in forgeries:
-        with pytest.raises(VerificationError):
-            verify_state(roots.root, key, state.get(key), StateProof(proof.roots, forged, proof.other))
+        if forged != proof:
+            with pytest.raises(VerificationError):
+                verify_state(roots.root, key, None, forged)
 
 
-def two_under_one_nibble() -> tuple[bytes, bytes, bytes]:
-    """Return a present key, an absent key whose path begins alike, and an absent key elsewhere."""
+def names_by_nibble(first: bytes) -> tuple[bytes, bytes]:
+    """Return a key of another group whose path begins as that of `first`'s group, and one whose path does not."""
+    nibble = locate_group(first)[1].hex()[0]
+    others = [key_of(8 * index) for index in range(1, 999)]
+    alike = next(key for key in others if locate_group(key)[1].hex()[0] == nibble)
+    return alike, next(key for key in others if locate_group(key)[1].hex()[0] != nibble)
+
+
+def test_absence_beside_another_group_names_it_and_is_refused_for_the_group_itself() -> None:
     present = key_of(0)
-    nibble = hashlib.sha256(present).hexdigest()[0]
-    alike = next(key_of(i) for i in range(1, 999) if hashlib.sha256(key_of(i)).hexdigest()[0] == nibble)
-    elsewhere = next(key_of(i) for i in range(1, 999) if hashlib.sha256(key_of(i)).hexdigest()[0] != nibble)
-    return present, alike, elsewhere
-
-
-def test_absence_beside_another_leaf_names_that_leaf_and_is_refused_for_the_leaf_itself() -> None:
-    present, alike, elsewhere = two_under_one_nibble()
+    alike, elsewhere = names_by_nibble(present)
     nodes, roots = build({present: b"1", elsewhere: b"2"})
     proof = prove(nodes, roots, alike)
-    assert proof.other == OtherLeaf(hashlib.sha256(present).digest(), hashlib.sha256(b"1").digest())
+    leaf = merkle.leaf_hash(hashlib.sha256(present).digest() + hashlib.sha256(b"1").digest())
+    assert (proof.group.other, proof.entry) == (OtherLeaf(locate_group(present)[1], leaf), None)
     verify_state(roots.root, alike, None, proof)
     with pytest.raises(VerificationError, match="very path"):
         verify_state(roots.root, present, None, proof)
     with pytest.raises(VerificationError, match="does not lie under"):
         verify_state(roots.root, elsewhere, None, proof)
+    with pytest.raises(VerificationError, match="the group is absent"):
+        verify_state(roots.root, present, b"1", proof)
+
+
+def test_absence_within_a_group_names_the_entry_that_stands_there() -> None:
+    present, absent = key_of(1), key_of(2)
+    nodes, roots = build({present: b"1", key_of(9): b"2"})
+    proof = prove(nodes, roots, absent)
+    itself = OtherLeaf(hashlib.sha256(present).digest(), hashlib.sha256(b"1").digest())
+    assert proof.entry == Branch((), itself)
+    verify_state(roots.root, absent, None, proof)
+    with pytest.raises(VerificationError, match="very path"):
+        verify_state(roots.root, present, None, proof)
     with pytest.raises(VerificationError, match="names no other leaf"):
         verify_state(roots.root, present, b"1", proof)
 
 
-def test_a_subtree_of_one_leaf_is_that_leaf_and_its_absence_proof_has_no_siblings() -> None:
+def test_a_tree_of_one_leaf_is_that_leaf_and_its_absence_proof_has_no_siblings() -> None:
     nodes, roots = build({key_of(1): b"x"})
-    path = hashlib.sha256(key_of(1)).digest()
-    assert roots.get("claims") == merkle.leaf_hash(path + hashlib.sha256(b"x").digest())
-    proof = prove(nodes, roots, key_of(2))
-    assert proof.siblings == ()
-    verify_state(roots.root, key_of(2), None, proof)
+    entry = merkle.leaf_hash(hashlib.sha256(key_of(1)).digest() + hashlib.sha256(b"x").digest())
+    assert roots.get("claims") == merkle.leaf_hash(hashlib.sha256(b"claims\x00" + b"0" * 16).digest() + entry)
+    for absent in (key_of(2), key_of(9)):
+        proof = prove(nodes, roots, absent)
+        assert proof.group.siblings == ()
+        verify_state(roots.root, absent, None, proof)
+
+
+def test_a_group_that_loses_its_last_entry_is_gone() -> None:
+    nodes, roots = build({key_of(1): b"x", key_of(9): b"y"})
+    made = update(nodes, roots, {key_of(1): None})
+    nodes.apply(made.node_writes)
+    assert made.roots == build({key_of(9): b"y"})[1]
+    proof = prove(nodes, made.roots, key_of(1))
+    assert proof.entry is None
+    verify_state(made.roots.root, key_of(1), None, proof)
+
+
+def test_many_entries_of_one_subject_lengthen_no_other_subjects_way() -> None:
+    lone = {key_of(8 * index): b"x" for index in range(1, 40)}
+    _, roots = build(lone)
+    nodes, crowded = build(
+        lone | {f"claims\x00heads\x00{0:016x}\x00{index:016x}".encode(): b"y" for index in range(500)}
+    )
+    assert len(prove(nodes, crowded, key_of(8)).group.siblings) <= 16
+    assert crowded.root != roots.root
+    deepest = prove(nodes, crowded, f"claims\x00heads\x00{0:016x}\x00{7:016x}".encode())
+    assert deepest.entry is not None
+    assert 8 <= len(deepest.entry.siblings) <= 20
+    assert len(deepest.group.siblings) <= 16
 
 
 def test_a_contract_without_state_shows_the_absence_of_its_keys() -> None:
@@ -245,7 +313,7 @@ def test_a_key_without_a_contract_in_front_is_refused(key: bytes) -> None:
     with pytest.raises(VerificationError, match="state key"):
         prove(nodes, roots, key)
     with pytest.raises(VerificationError, match="state key"):
-        verify_state(roots.root, key, None, StateProof(roots, (), None))
+        verify_state(roots.root, key, None, StateProof(roots, Branch((), None), None))
 
 
 def test_two_states_say_in_which_contracts_they_differ() -> None:
@@ -278,6 +346,23 @@ def test_a_store_that_lost_a_node_or_kept_an_old_one_stops_the_program() -> None
     del nodes[b"claims\x00"]
     with pytest.raises(AssertionError, match="has no state tree node"):
         prove(nodes, roots, key_of(1))
+
+
+def test_a_store_that_lost_a_groups_node_or_kept_an_old_one_stops_the_program() -> None:
+    for state in ({key_of(i): b"x" for i in range(40)}, {key_of(0): b"x"}, {key_of(0): b"x", key_of(9): b"x"}):
+        nodes, roots = build(state)
+        group = next(key for key in nodes if key.endswith(b"g" + locate_group(key_of(0))[1]))
+        newer = update(nodes, roots, {key_of(0): b"y"})
+        older = nodes[group]
+        nodes.apply(newer.node_writes)
+        nodes[group] = older
+        with pytest.raises(AssertionError, match="another version"):
+            prove(nodes, newer.roots, key_of(0))
+        with pytest.raises(AssertionError, match="another version"):
+            update(nodes, newer.roots, {key_of(0): b"z"})
+        del nodes[group]
+        with pytest.raises(AssertionError, match="another version"):
+            update(nodes, newer.roots, {key_of(0): b"z"})
 
 
 def test_a_proof_stays_small_in_a_large_state() -> None:
