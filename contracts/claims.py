@@ -35,7 +35,8 @@ Rules:
     table            key                       value
     claims           claim id                  Claim: the entry, its steps with their places and grant versions
     settlements      claim id, version         Settlement
-    payments         payment id                Payment
+    payments         claim id, payment id      Payment
+    payment_claims   payment id                PaymentClaim: whose it is
     idempotency      key                       KeyUse
 """
 
@@ -68,6 +69,7 @@ from contracts.settlements import (
     Outcome,
     Pay,
     Payment,
+    PaymentClaim,
     PaymentStep,
     Redirect,
     Report,
@@ -80,15 +82,7 @@ from contracts.settlements import (
 )
 from contracts.steps import claim_event, need_of, payment_event
 from contracts.waits import find_wait
-from ledger.execution.contract import (
-    Contract,
-    Table,
-    query,
-    reject,
-    replace,
-    transaction,
-    verify,
-)
+from ledger.execution.contract import Contract, Table, query, reject, replace, transaction, verify
 
 WAITS_MAX = 20
 """Waits for consent of one claim: keeps room for its other steps."""
@@ -103,6 +97,7 @@ class Claims(Contract):
     claims = Table("claims", Claim)
     settlements = Table("settlements", Settlement)
     payments = Table("payments", Payment)
+    payment_claims = Table("payment_claims", PaymentClaim)
     idempotency = Table("idempotency", KeyUse)
 
     @transaction
@@ -230,7 +225,7 @@ class Claims(Contract):
         elif payment.status == "paid":
             paid = [other for other in self._payments(claim) if other.status == "paid"]
             claim, moved = self.call(Registers).take_back(claim, moved, self._currency(moved), paid)
-        self.payments.put(message.payment_id, moved)
+        self.payments.put((claim.claim_id, moved.payment_id), moved)
         claim = self._follow(claim, moved)
         self.emit("payment-changed", payment_event(claim, moved))
 
@@ -242,7 +237,7 @@ class Claims(Contract):
         self._require(claim, claim.insurer)
         self.call(Coverage).check_payee(payment.policy_id, message.payee_version)
         moved = redirect_payment(payment, message.payee_version, locate(self.context))
-        self.payments.put(payment.payment_id, moved)
+        self.payments.put((claim.claim_id, moved.payment_id), moved)
         self.emit("payment-changed", payment_event(claim, moved))
 
     @transaction
@@ -280,7 +275,7 @@ class Claims(Contract):
     @query
     def payment(self, message: ShowPayment) -> Payment | None:
         """Return a payment with its receipts, or None."""
-        return self.payments.get(message.payment_id)
+        return None if self.payment_claims.get(message.payment_id) is None else self._payment(message.payment_id)
 
     @query
     def list_claims(self, message: ListClaims) -> tuple[ClaimSummary, ...]:
@@ -327,7 +322,7 @@ class Claims(Contract):
         outcome = message.outcome
         if message.payment_id is None:
             return claim
-        if self.payments.get(message.payment_id) is not None:
+        if self.payment_claims.get(message.payment_id) is not None:
             reject("PAYMENT_TAKEN", f"{message.payment_id} is another payment's")
         payment = Payment(
             message.payment_id,
@@ -345,7 +340,8 @@ class Claims(Contract):
             (PaymentStep("due", None, outcome.payee_version, locate(self.context)),),
         )
         claim = replace(claim, payments=(*claim.payments, message.payment_id))
-        self.payments.put(message.payment_id, payment)
+        self.payments.put((claim.claim_id, message.payment_id), payment)
+        self.payment_claims.put(message.payment_id, PaymentClaim(claim.claim_id))
         self.emit("payment-changed", payment_event(claim, payment))
         return claim
 
@@ -404,13 +400,18 @@ class Claims(Contract):
         return claim
 
     def _payment(self, payment_id: str) -> Payment:
-        payment = self.payments.get(payment_id)
-        if payment is None:
+        owner = self.payment_claims.get(payment_id)
+        if owner is None:
             reject("UNKNOWN_PAYMENT", f"there is no payment {payment_id}")
+        return self._payment_of(owner.claim_id, payment_id)
+
+    def _payment_of(self, claim_id: str, payment_id: str) -> Payment:
+        payment = self.payments.get((claim_id, payment_id))
+        assert payment is not None, "claim and index name payments that exist"
         return payment
 
     def _payments(self, claim: Claim) -> list[Payment]:
-        return [self._payment(payment_id) for payment_id in claim.payments]
+        return [self._payment_of(claim.claim_id, payment_id) for payment_id in claim.payments]
 
     def _settlement(self, claim_id: str, version: int) -> Settlement:
         settlement = self.settlements.get((claim_id, version))

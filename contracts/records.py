@@ -23,18 +23,18 @@ Rules:
     SHARED         height > expires_height               LAPSED (derived); may be shared anew
     SHARED         share under another grant             the new share takes its place: the old grant may have ended
 
-    table          key                              value
-    records        record id                        Record
-    stays          stay id                          Stay
-    parts          stay id, record id               Part: the live ones
-    reversals      record id                        Successor
-    replacements   record id                        Successor
-    closings       stay id, version                 Closing
-    shares         record id, recipient, sequence   ShareReceipt
-    handovers      record id, recipient, sequence   Handover
-    share_heads    record id, recipient             ShareHead
-    inbox          recipient, last height, record   IndexEntry: what is not answered; what has lapsed sorts first
-    by_subject     subject, record id               IndexEntry: all of a customer, shared or not
+    table          key                                      value
+    records        record id                                Record
+    stays          stay id                                  Stay
+    parts          stay id, record id                       Part: the live ones
+    reversals      record id                                Successor
+    replacements   record id                                Successor
+    closings       stay id, version                         Closing
+    shares         stay id, record id, recipient, sequence  ShareReceipt
+    handovers      stay id, record id, recipient, sequence  Handover
+    share_heads    stay id, record id, recipient            ShareHead
+    inbox          recipient, last height, record           IndexEntry: what is not answered; the lapsed sort first
+    by_subject     subject, record id                       IndexEntry: all of a customer, shared or not
 """
 
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
@@ -175,9 +175,9 @@ class Records(Contract):
         if self.reversals.get(message.record_id) is not None:
             reject("REVERSED", f"{message.record_id} is reversed and needs no sharing")
         self.call(Retention).require_kept(stay.stay_id, message.record_id, stay.hospital, stay.recipient)
-        key = (message.record_id, message.recipient)
+        key = (stay.stay_id, message.record_id, message.recipient)
         head = self.share_heads.get(key)
-        status = "LAPSED" if head is None else self._status(message.record_id, message.recipient, head.sequence)
+        status = "LAPSED" if head is None else self._status(self._share(*key))
         is_waiting = status == "SHARED" and self._share(*key).grant_id == message.grant_id
         if is_waiting or status == "DELIVERED":
             reject("ALREADY_SHARED", f"{message.record_id} is {status} with {message.recipient}")
@@ -185,6 +185,7 @@ class Records(Contract):
             self._leave_inbox(self._share(*key))
         sequence = 1 if head is None else head.sequence + 1
         receipt = ShareReceipt(
+            stay.stay_id,
             message.record_id,
             message.recipient,
             sequence,
@@ -234,8 +235,8 @@ class Records(Contract):
     def inbox(self, message: ListInbox) -> tuple[ShareView, ...]:
         """Return the shares that wait for the recipient's answer and have not lapsed."""
         found: list[ShareView] = []
-        for key, _ in self.inbox_rows.scan(message.recipient, max(self.context.height, 1) - 1):
-            found.append(self._view(self._share(key[-1], message.recipient)))
+        for key, row in self.inbox_rows.scan(message.recipient, max(self.context.height, 1) - 1):
+            found.append(self._view(self._share(row.stay_id, key[-1], message.recipient)))
             if len(found) == LIST_ROWS_MAX:
                 break
         return tuple(found)
@@ -243,9 +244,8 @@ class Records(Contract):
     @query
     def seen(self, message: ListSeen) -> tuple[ShareView, ...]:
         """Return every share of a customer's records, with its grant."""
-        found: list[ShareView] = []
-        for key, _ in self.by_subject.scan(message.subject, message.after):
-            found.extend([self._view(share) for _, share in self.shares.scan(key[-1])])
+        for key, row in self.by_subject.scan(message.subject, message.after):
+            found.extend([self._view(share) for _, share in self.shares.scan((row.stay_id, key[-1]))])
             if len(found) >= LIST_ROWS_MAX:
                 break
         return tuple(found)
@@ -274,11 +274,13 @@ class Records(Contract):
 
     def is_shared(self, record_id: str) -> bool:
         """Whether a record was ever shared with its recipient."""
-        return self.share_heads.get((record_id, self.recipient_of(self._record(record_id).stay_id))) is not None
+        stay = self._stay(self._record(record_id).stay_id)
+        return self.share_heads.get((stay.stay_id, record_id, stay.recipient)) is not None
 
     def withhold(self, record_id: str) -> None:
         """Take a record out of its recipient's inbox: it answers no share of it any more."""
-        self._leave_inbox(self._share(record_id, self.recipient_of(self._record(record_id).stay_id)))
+        stay = self._stay(self._record(record_id).stay_id)
+        self._leave_inbox(self._share(stay.stay_id, record_id, stay.recipient))
 
     def attach(self, stay_id: str, claim_id: str, hospital: str, subject: str, insurer: str) -> None:
         """Tie an admitted stay to the claim that reports it; else reject."""
@@ -325,8 +327,8 @@ class Records(Contract):
         """Reject unless the recipient opened every part of the closing."""
         for record_id in closing.parts:
             self.call(Retention).require_kept(closing.stay_id, record_id, recipient)
-            head = self.share_heads.get((record_id, recipient))
-            if head is None or self._status(record_id, recipient, head.sequence) != "DELIVERED":
+            key = (closing.stay_id, record_id, recipient)
+            if self.share_heads.get(key) is None or self._status(self._share(*key)) != "DELIVERED":
                 reject("NOT_DELIVERED", f"{record_id}: {recipient} has not confirmed it")
 
     def current_closing(self, stay_id: str) -> Closing | None:
@@ -337,8 +339,8 @@ class Records(Contract):
         """Return how each part of a closing stands with a recipient; None where it was never shared."""
         found: list[ShareStatus | None] = []
         for record_id in closing.parts:
-            head = self.share_heads.get((record_id, recipient))
-            found.append(None if head is None else self._status(record_id, recipient, head.sequence))
+            key = (closing.stay_id, record_id, recipient)
+            found.append(None if self.share_heads.get(key) is None else self._status(self._share(*key)))
         return found
 
     def _begin_or_find(self, message: Append) -> Stay:
@@ -403,27 +405,29 @@ class Records(Contract):
 
     def _answer(self, record_id: str, result: HandoverResult, reason: bytes | None) -> None:
         recipient = self.context.signer
-        share = self._share(record_id, recipient)
-        status = self._status(record_id, recipient, share.sequence)
+        stay = self._stay(self._record(record_id).stay_id)
+        share = self._share(stay.stay_id, record_id, recipient)
+        status = self._status(share)
         if status != "SHARED":
             reject("WRONG_STATE", f"{record_id}: expected SHARED, got {status}")
-        self.call(Retention).require_kept(self._record(record_id).stay_id, record_id, recipient)
-        self.handovers.put((record_id, recipient, share.sequence), Handover(result, reason, locate(self.context)))
+        self.call(Retention).require_kept(stay.stay_id, record_id, recipient)
+        key = (stay.stay_id, record_id, recipient, share.sequence)
+        self.handovers.put(key, Handover(result, reason, locate(self.context)))
         self._leave_inbox(share)
-        stay = self._stay(self._record(record_id).stay_id)
         self._emit_share("record-delivered" if result == "DELIVERED" else "record-disputed", share, stay)
 
-    def _status(self, record_id: str, recipient: str, sequence: int) -> ShareStatus:
-        handover = self.handovers.get((record_id, recipient, sequence))
+    def _status(self, share: ShareReceipt) -> ShareStatus:
+        handover = self._handover(share)
         if handover is not None:
             return handover.result
-        share = self.shares.get((record_id, recipient, sequence))
-        assert share is not None, "a head names a share that exists"
         return "SHARED" if self.context.height <= share.expires_height else "LAPSED"
 
-    def _share(self, record_id: str, recipient: str) -> ShareReceipt:
-        head = self.share_heads.get((record_id, recipient))
-        share = None if head is None else self.shares.get((record_id, recipient, head.sequence))
+    def _handover(self, share: ShareReceipt) -> Handover | None:
+        return self.handovers.get((share.stay_id, share.record_id, share.recipient, share.sequence))
+
+    def _share(self, stay_id: str, record_id: str, recipient: str) -> ShareReceipt:
+        head = self.share_heads.get((stay_id, record_id, recipient))
+        share = None if head is None else self.shares.get((stay_id, record_id, recipient, head.sequence))
         if share is None:
             reject("NOT_SHARED", f"{record_id}: was never shared with {recipient}")
         return share
@@ -438,12 +442,11 @@ class Records(Contract):
             record,
             None if reversal is None else reversal.record_id,
             None if replacement is None else replacement.record_id,
-            tuple(self._view(share) for _, share in self.shares.scan(record.record_id)),
+            tuple(self._view(share) for _, share in self.shares.scan((record.stay_id, record.record_id))),
         )
 
     def _view(self, share: ShareReceipt) -> ShareView:
-        handover = self.handovers.get((share.record_id, share.recipient, share.sequence))
-        return ShareView(share, self._status(share.record_id, share.recipient, share.sequence), handover)
+        return ShareView(share, self._status(share), self._handover(share))
 
     def _record(self, record_id: str) -> Record:
         record = self.records.get(record_id)

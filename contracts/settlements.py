@@ -267,6 +267,12 @@ class Payment(Struct):
     steps: Annotated[tuple[PaymentStep, ...], Meta(max_length=STEPS_MAX)]
 
 
+class PaymentClaim(Struct):
+    """Table `payment_claims`: the claim that a payment belongs to."""
+
+    claim_id: ClaimId
+
+
 class RegisterHead(Struct):
     """Table `register_heads` of `registers`: how many claims an insurer has."""
 

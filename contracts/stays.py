@@ -151,6 +151,7 @@ class InvoiceLock(Struct):
 class ShareReceipt(Struct):
     """Table `shares`: one hand-over under a grant, never overwritten."""
 
+    stay_id: StayId
     record_id: RecordId
     recipient: Name
     sequence: Sequence

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from contracts.grants import GrantHead, GrantVersion, LinkHistory
 from contracts.policies import Balance, PayeeVersion, PolicyVersion, ProductEntry
 from contracts.settlements import Claim, Payment, Settle, Settlement
-from contracts.stays import Closing, Handover, ShareHead, ShareReceipt, Stay
+from contracts.stays import Closing, Deliver, Handover, ShareHead, ShareReceipt, Stay
 from ledger.application import Application
 from ledger.blocks import Block, BlockHeader, Commit
 from ledger.codec import decode, encode
@@ -164,14 +164,12 @@ class _Collector:
             for version in range(1, claim.settlement_version + 1)
         )
         closings = self._closings(settlements)
-        shares = tuple(
-            self._share(record_id, claim.insurer)
-            for record_id in sorted({record_id for closing in closings for record_id in closing.parts})
-        )
+        parts = {record_id: closing.stay_id for closing in closings for record_id in closing.parts}
+        shares = tuple(self._share(parts[record_id], record_id, claim.insurer) for record_id in sorted(parts))
         bare = Evidence(
             claim=claim,
             settlements=settlements,
-            payments=tuple(self._state.read("claims", "payments", key, Payment) for key in claim.payments),
+            payments=tuple(self._state.read("claims", "payments", (claim_id, key), Payment) for key in claim.payments),
             grants=self._grants(claim, settlements, shares),
             stays=tuple(self._state.read("records", "stays", stay_id, Stay) for stay_id in claim.stay_ids),
             closings=closings,
@@ -189,10 +187,11 @@ class _Collector:
         references = {(item.stay_id, item.version) for settled in settlements for item in settled.outcome.closings}
         return tuple(self._state.read("records", "closings", key, Closing) for key in sorted(references))
 
-    def _share(self, record_id: str, recipient: str) -> ShareReceipt:
+    def _share(self, stay_id: str, record_id: str, recipient: str) -> ShareReceipt:
         """Return the share that the recipient confirmed."""
-        head = self._state.read("records", "share_heads", (record_id, recipient), ShareHead)
-        return self._state.read("records", "shares", (record_id, recipient, head.sequence), ShareReceipt)
+        key = (stay_id, record_id, recipient)
+        head = self._state.read("records", "share_heads", key, ShareHead)
+        return self._state.read("records", "shares", (*key, head.sequence), ShareReceipt)
 
     def _grants(
         self, claim: Claim, settlements: tuple[Settlement, ...], shares: tuple[ShareReceipt, ...]
@@ -235,7 +234,7 @@ class _Collector:
         shown: list[set[int]] = []
         acts: list[Act] = []
         for deed in list_deeds(bare):
-            submission, transaction = self._find(self._transaction_id(bare.claim, deed))
+            submission, transaction = self._find(self._transaction_id(bare, deed))
             if submission not in submissions:
                 submissions.append(submission)
                 shown.append(set())
@@ -257,12 +256,11 @@ class _Collector:
     def _first_key(self, customer: str) -> bytes:
         return self._state.actor(customer).keys[0].public_key
 
-    def _transaction_id(self, claim: Claim, deed: Deed) -> bytes:
+    def _transaction_id(self, bare: Evidence, deed: Deed) -> bytes:
         if deed.place is not None:
             return deed.place.transaction_id
-        record_id = str(getattr(deed.message, "record_id", ""))
-        head = self._state.read("records", "share_heads", (record_id, claim.insurer), ShareHead)
-        key = (record_id, claim.insurer, head.sequence)
+        share = next(share for share in bare.shares if Deliver(share.record_id) == deed.message)
+        key = (share.stay_id, share.record_id, share.recipient, share.sequence)
         return self._state.read("records", "handovers", key, Handover).place.transaction_id
 
     def _find(self, transaction_id: bytes) -> tuple[Submission, Transaction]:

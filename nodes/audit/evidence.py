@@ -149,7 +149,7 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
     for settlement in evidence.settlements:
         yield _key("claims", "settlements", (claim.claim_id, settlement.outcome.version)), settlement
     for payment in evidence.payments:
-        yield _key("claims", "payments", payment.payment_id), payment
+        yield _key("claims", "payments", (claim.claim_id, payment.payment_id)), payment
     for shown in evidence.grants:
         grant_id = shown.versions[-1].grant.grant_id
         for version in shown.versions:
@@ -162,7 +162,7 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
     for closing in evidence.closings:
         yield _key("records", "closings", (closing.stay_id, closing.version)), closing
     for share in evidence.shares:
-        yield _key("records", "shares", (share.record_id, share.recipient, share.sequence)), share
+        yield _key("records", "shares", (share.stay_id, share.record_id, share.recipient, share.sequence)), share
     yield from _list_balances(evidence)
     for actor in evidence.actors:
         yield actor_key(actor.name), actor

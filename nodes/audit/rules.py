@@ -116,9 +116,10 @@ def check_parts(evidence: Evidence) -> None:
     closings = {(closing.stay_id, closing.version): closing for closing in evidence.closings}
     expect("closings", sorted(references), list(closings))
     shares = {share.record_id: share for share in evidence.shares}
-    parts = {record_id for closing in evidence.closings for record_id in closing.parts}
+    parts = {record_id: closing.stay_id for closing in evidence.closings for record_id in closing.parts}
     expect("shares", sorted(parts), [share.record_id for share in evidence.shares])
     for share in evidence.shares:
+        expect(f"share of {share.record_id} stay", parts[share.record_id], share.stay_id)
         expect(f"share of {share.record_id} recipient", claim.insurer, share.recipient)
         expect(f"share of {share.record_id} hospital", claim.hospital, share.hospital)
         expect(f"share of {share.record_id} subject", claim.customer, share.subject)
