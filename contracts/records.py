@@ -244,6 +244,7 @@ class Records(Contract):
     @query
     def seen(self, message: ListSeen) -> tuple[ShareView, ...]:
         """Return every share of a customer's records, with its grant."""
+        found: list[ShareView] = []
         for key, row in self.by_subject.scan(message.subject, message.after):
             found.extend([self._view(share) for _, share in self.shares.scan((row.stay_id, key[-1]))])
             if len(found) >= LIST_ROWS_MAX:

@@ -12,7 +12,8 @@ every part, and then each chunk stands alone, whoever sent it and in whatever or
 differs, an entry is missing or one is too many gives another hash. Nothing unverified needs to be stored.
 
 How a state is divided follows from the state: a subtree whose entries fit into one chunk is a part, any other one is
-divided by its next nibble. So nodes that are at one height have the same parts, and their chunks can be mixed.
+divided by its next nibble; a group that is alone and too large, by the nibbles of its own tree. So nodes that are at
+one height have the same parts, and their chunks can be mixed.
 
 All that decides whether a block is valid is in the state (`ledger.execution.store`), so a node that took a snapshot
 judges the next block as everybody does. What it has not seen are the blocks before. It relies on what the light client
@@ -35,17 +36,21 @@ from ledger.execution.store import FRONTIER, GENESIS, HEADER, ROOTS
 from ledger.light_client import WalkStep
 from ledger.limits import SNAPSHOT_CHUNK_BYTES, SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOT_PARTS_MAX
 from ledger.merkle import Frontier, leaf_hash
-from ledger.state_tree import EMPTY, ContractRoot, StateRoots, hash_leaf, path_of
+from ledger.state_tree import EMPTY, ContractRoot, StateRoots, path_of
 
-Prefix = Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-f]*\Z")]
-"""The first nibbles of paths."""
+Prefix = Annotated[str, Meta(max_length=128, pattern=r"^[0-9a-f]*\Z")]
+"""The first nibbles of paths: up to 64 in the contract's tree, then in the tree of one group."""
 Entry = tuple[bytes, bytes]
 """State key and value."""
 Scan = Callable[[str], Iterator[Entry]]
 """Returns a contract's entries whose path begins with a prefix, in any order."""
 
+_NOWHERE: Final = ("", "")
+"""The place of no part."""
 _DIGITS: Final = "0123456789abcdef"
 _SLOT_COUNT: Final = 16
+_GROUP_NIBBLES: Final = 64
+"""Of a path: what leads to the group; the rest leads to the entry."""
 _NODES_MAX: Final = 4 * SNAPSHOT_PARTS_MAX
 """Nodes above the parts of one manifest: computed in about a second, before anybody has taken a chunk."""
 
@@ -163,8 +168,15 @@ def hash_entries(prefix: str, entries: Iterable[Entry]) -> bytes:
     leaves = []
     for key, value in entries:
         path = path_of(key)
-        leaves.append((path.hex(), hash_leaf(path, value)))
-    return _hash_subtree(sorted(leaves), len(prefix))
+        leaves.append((path.hex(), leaf_hash(path[32:] + sha256(value).digest())))
+    leaves.sort()
+    if len(prefix) >= _GROUP_NIBBLES:
+        return _hash_subtree(leaves, len(prefix))
+    groups = []
+    for group, inside in groupby(leaves, key=lambda leaf: leaf[0][:_GROUP_NIBBLES]):
+        root = _hash_subtree(tuple(inside), _GROUP_NIBBLES)
+        groups.append((group, leaf_hash(bytes.fromhex(group) + root)))
+    return _hash_subtree(groups, len(prefix))
 
 
 def metadata_writes(genesis_hash: bytes, manifest: Manifest, roots: StateRoots) -> dict[bytes, bytes]:
@@ -195,22 +207,42 @@ def _divide(contract: str, prefix: str, scan: Scan) -> Iterator[tuple[Part, Chun
         if entries:
             yield Part(contract, prefix, hash_entries(prefix, entries)), Chunk(tuple(sorted(entries)))
         return
+    if len(prefix) < _GROUP_NIBBLES:
+        group = path_of(entries[0][0]).hex()[:_GROUP_NIBBLES]
+        if all(path_of(key).hex().startswith(group) for key, _ in scan(prefix)):
+            prefix = group
     entries.clear()
     for digit in _DIGITS:
         yield from _divide(contract, prefix + digit, scan)
 
 
 def _count_nodes(parts: Sequence[Part]) -> int:
-    """Return how many nodes are above sorted parts: the nibbles that each does not share with the one before."""
-    count, before = 0, Part("", "", EMPTY)
-    for part in parts:
-        shared = 0
-        if part.contract == before.contract:
-            pairs = zip(part.prefix, before.prefix, strict=False)
-            shared = next((at for at, (one, other) in enumerate(pairs) if one != other), len(before.prefix))
-        count += len(part.prefix) - shared
-        before = part
+    """Return how many nodes are above sorted parts: the nibbles that each does not share with the one before.
+
+    A divided group is a leaf of its contract, no deeper than what tells it from its neighbours.
+    """
+    places = [(part.contract, part.prefix) for part in parts]
+    outer = [place for place, _ in groupby(places, key=_group_place)]
+    count = 0
+    for before, place, after in zip([_NOWHERE, *outer], outer, [*outer[1:], _NOWHERE], strict=False):
+        shared = _shared(before, place)
+        is_group = len(place[1]) == _GROUP_NIBBLES
+        count += max(shared, _shared(place, after)) + 1 - shared if is_group else len(place[1]) - shared
+    for before, place in zip([_NOWHERE, *places], places, strict=False):
+        count += max(0, len(place[1]) - max(_shared(before, place), _GROUP_NIBBLES))
     return count
+
+
+def _group_place(place: tuple[str, str]) -> tuple[str, str]:
+    return place[0], place[1][:_GROUP_NIBBLES]
+
+
+def _shared(one: tuple[str, str], other: tuple[str, str]) -> int:
+    """Return how many nibbles two places (contract, prefix) have in common; none in two contracts."""
+    if one[0] != other[0]:
+        return 0
+    pairs = zip(one[1], other[1], strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one[1]), len(other[1])))
 
 
 def _join(parts: Sequence[tuple[str, bytes]], depth: int) -> bytes:
@@ -224,9 +256,12 @@ def _join(parts: Sequence[tuple[str, bytes]], depth: int) -> bytes:
             msg = f"snapshot parts: {prefix!r} is empty; an empty part is left out"
             raise VerificationError(msg)
         return part_hash
+    group = prefix[:_GROUP_NIBBLES]
+    if depth < _GROUP_NIBBLES == len(group) and parts[-1][0].startswith(group):
+        return leaf_hash(bytes.fromhex(group) + _join(parts, _GROUP_NIBBLES))
     slots = [EMPTY] * _SLOT_COUNT
-    for digit, group in groupby(parts, key=lambda item: item[0][depth]):
-        slots[int(digit, 16)] = _join(tuple(group), depth + 1)
+    for digit, below in groupby(parts, key=lambda item: item[0][depth]):
+        slots[int(digit, 16)] = _join(tuple(below), depth + 1)
     return _pair(slots)
 
 

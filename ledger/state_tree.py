@@ -138,8 +138,7 @@ class StateProof(Struct):
 
 
 def path_of(key: bytes) -> bytes:
-    """Return where the leaf of a state key is, 64 bytes: the way from its contract's root down to its group, 64
-    nibbles, and from the group's root down to the entry.
+    """Return where the leaf of a state key is: 32 bytes from its contract's root to its group, 32 within the group.
 
     Raises:
         VerificationError: If the key has no contract in front.

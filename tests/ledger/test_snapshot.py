@@ -1,5 +1,6 @@
 """Snapshots: what is cut out of a state can be put together again, and nothing else passes for it."""
 
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -169,7 +170,9 @@ def test_a_manifest_that_would_take_long_to_check_is_refused_first(
         verify_manifest(manifest)
 
 
-keys = st.binary(min_size=1, max_size=6).map(lambda text: b"c\x00" + text)
+keys = st.binary(min_size=1, max_size=6).map(lambda text: b"c\x00" + text) | st.builds(
+    lambda subject, row: b"c\x00rows\x00%d\x00%d" % (subject, row), st.integers(0, 3), st.integers(0, 99)
+)
 states = st.dictionaries(keys, st.binary(max_size=80), min_size=1, max_size=60)
 
 
@@ -191,6 +194,30 @@ def test_any_state_divides_into_parts_that_cover_it_once_and_give_its_root(
     assert hash_entries("", state.items()) == expected
     for part, chunk in made:
         assert verify_chunk(part, encode(chunk)) == chunk
+
+
+def test_a_subject_with_more_rows_than_a_chunk_is_divided_by_its_own_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "SNAPSHOT_CHUNK_BYTES", 400)
+    state = {b"c\x00rows\x00hot\x00%d" % row: bytes(20) for row in range(200)} | {b"c\x00rows\x00cool\x001": b"v"}
+    reads = 0
+
+    def scan(prefix: str) -> Iterator[Entry]:
+        nonlocal reads
+        reads += 1
+        return (entry for entry in state.items() if is_below(entry[0], prefix))
+
+    made = list(divide("c", scan))
+    hot = path_of(b"c\x00rows\x00hot\x001").hex()[:64]
+    assert sum(part.prefix.startswith(hot) for part, _ in made) == len(made) - 1 > 10
+    assert reads < 5 * len(made), "not one nibble at a time down to the group"
+    assert sorted(entry for _, chunk in made for entry in chunk.entries) == sorted(state.items())
+    expected = state_tree.update(Nodes(), StateRoots(), dict(state)).roots.get("c")
+    assert snapshot._join([(part.prefix, part.hash) for part, _ in made], 0) == expected
+    assert snapshot._count_nodes([part for part, _ in made]) < 3 * len(made)
+    for part, chunk in made:
+        assert verify_chunk(part, encode(chunk)) == chunk
+    moved = [(part.prefix, made[0][0].hash) for part, _ in made]
+    assert snapshot._join(moved, 0) != expected
 
 
 def test_an_empty_contract_has_no_parts_and_an_empty_subtree_no_hash() -> None:
