@@ -2,18 +2,23 @@
 
     h/genesis            which chain this is; written once, with the state of the genesis
     h/height             the last height in the store
+    h/first              the first height whose block is here; absent in a store that has them all
+    k/ + height          header and commit of a height at which the validator set changed, and of an adopted snapshot
     b/ c/ r/ + height    the block, the commit that finalises it, the receipts
     t/ + transaction id  where the transaction is: height and place among the receipts
     s/ n/ m/ + key       state entries, tree nodes and metadata, as execution wrote them
 
 Heights in keys are 8 bytes, big-endian. Only the latest state is kept; older heights are re-executed by whoever wants
 them. The store checks that what comes belongs together, not that it is valid: the replica has voted on it.
+
+A store that was made from a snapshot (`nodes.storage.adoption`) has the blocks after it and none before. The
+certificates that led to it stay, so that whoever asks this node for the way from the genesis gets it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from ledger.blocks import Block, Commit, receipts_root
+from ledger.blocks import Block, BlockHeader, Commit, receipts_root
 from ledger.codec import ChainId, Hash, Struct, decode, encode
 from ledger.errors import DecodeError
 from ledger.transactions import EXPIRED, REPLAYED, Receipt
@@ -28,6 +33,7 @@ METADATA_PREFIX = b"m/"
 
 _GENESIS = b"h/genesis"
 _HEIGHT = b"h/height"
+_FIRST = b"h/first"
 _RECORD_BYTES_MAX = 2**31
 """What was accepted once is read back whatever its size; the limits of the protocol held when it came in."""
 
@@ -35,6 +41,11 @@ _RECORD_BYTES_MAX = 2**31
 class _Origin(Struct):
     chain_id: ChainId
     genesis_hash: Hash
+
+
+class _Certified(Struct):
+    header: BlockHeader
+    commit: Commit
 
 
 class CommittedState:
@@ -84,6 +95,7 @@ class BlockStore:
         self._store = store
         self._origin = _Origin(chain_id, genesis_hash)
         self._height: int | None = None
+        self._first = 1
         self.state = CommittedState(store)
         found = store.get(_GENESIS)
         if found is None:
@@ -99,6 +111,7 @@ class BlockStore:
         if height is None or len(height) != 8:
             raise StorageError(store.path, "the height is missing", REMEDY_CORRUPT)
         self._height = int.from_bytes(height)
+        self._first = int.from_bytes(store.get(_FIRST) or b"\x01")
 
     @property
     def engine(self) -> str:
@@ -121,6 +134,47 @@ class BlockStore:
         """
         assert self.is_new, "a chain is created once"
         self._write(0, writes, {_GENESIS: encode(self._origin)})
+
+    def adopt(
+        self, height: int, writes: Mapping[bytes, bytes | None], certificates: Iterable[tuple[BlockHeader, Commit]]
+    ) -> None:
+        """Record which chain this is and where it stands, in a new store that has a snapshot's entries and nodes.
+
+        Args:
+            height: The snapshot's; the first block here will be the next.
+            writes: The metadata after that height; keys as for `append`.
+            certificates: Those that led there, and its own.
+
+        Raises:
+            StorageError: If the disk refuses; the store is still new.
+        """
+        assert self.is_new, "a snapshot is adopted by a new store"
+        first = height + 1
+        records = {_at(b"k/", header.height): encode(_Certified(header, commit)) for header, commit in certificates}
+        self._write(height, writes, {**records, _GENESIS: encode(self._origin), _FIRST: first.to_bytes(8)})
+        self._first = first
+
+    @property
+    def first_height(self) -> int:
+        """The first height whose block is here, or will be: above 1 if this chain was begun from a snapshot."""
+        return self._first
+
+    def describe_absence(self, height: int) -> str:
+        """Return why the block at `height` is not here, and what to do about it."""
+        if 0 < height < self._first:
+            return (
+                f"this node's blocks begin at height {self._first}, because it began from a snapshot of height "
+                f"{self._first - 1}; ask a node that has height {height}"
+            )
+        return f"expected {self._first} to {self.height()}"
+
+    def certificate(self, height: int) -> tuple[BlockHeader, Commit] | None:
+        """Return header and commit of a height at which the validator set changed, or of any block that is here."""
+        found = self._read(_at(b"k/", height), _Certified)
+        if found is not None:
+            return found.header, found.commit
+        block, commit = self.block(height), self.commit(height)
+        return None if block is None or commit is None else (block.header, commit)
 
     def height(self) -> int:
         """Return the last height in the store; 0 when there is only the genesis."""
@@ -151,6 +205,8 @@ class BlockStore:
             _at(b"c/", height): encode(commit),
             _at(b"r/", height): encode(receipts),
         }
+        if block.header.next_validators_hash != block.header.validators_hash:
+            records[_at(b"k/", height)] = encode(_Certified(block.header, commit))
         for index, receipt in enumerate(receipts):
             key = b"t/" + receipt.transaction_id
             # A copy included again is found at its first place: only a copy is REPLAYED, or EXPIRED after the window.
@@ -160,7 +216,7 @@ class BlockStore:
         self._write(height, writes, records)
 
     def block(self, height: int) -> Block | None:
-        """Return the block at `height`; None for the genesis and for heights to come."""
+        """Return the block at `height`; None for the genesis, for heights to come, and below `first_height`."""
         return self._read(_at(b"b/", height), Block)
 
     def commit(self, height: int) -> Commit | None:
