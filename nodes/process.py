@@ -32,11 +32,15 @@ from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
 from nodes.members import host_member
+from nodes.network.files import NodeFiles
 from nodes.network.founding import CONSENSUS_FOLDER
-from nodes.network.node import NetworkNode, NodeFiles, NodeStoppedError, read_clock_ms
+from nodes.network.node import NetworkNode, NodeStoppedError, StoreReplacedError, read_clock_ms
 from nodes.network.supervisor import NodeLock, announce_ready
+from nodes.network.syncing import SnapshotPolicy
 from nodes.pki import Authorities, Tls, load_tls, read_authority
 from nodes.storage import StorageError, open_store
+from nodes.storage.adoption import STORE_FOLDER
+from nodes.storage.adoption import finish as finish_adoption
 from nodes.storage.blocks import BlockStore
 from nodes.storage.log import ConsensusLog
 from nodes.storage.signer import open_signers
@@ -63,8 +67,13 @@ def main() -> int:
     return 0
 
 
-async def run_node(home: Home, organisation: str) -> None:
-    """Run a node until it is told to stop.
+async def run_node(home: Home, organisation: str, policy: SnapshotPolicy | None = None) -> None:
+    """Run a node until it is told to stop; after it has taken a snapshot it begins again, as after a crash.
+
+    Args:
+        home: The network's.
+        organisation: Whose node.
+        policy: When snapshots are made and taken; None for the constants.
 
     Raises:
         LedgerError, StorageError, OSError: If it cannot start; the message says what to do.
@@ -73,22 +82,42 @@ async def run_node(home: Home, organisation: str) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
+    home.load_network().address(organisation)
+    folder = home.node_folder(organisation)
+    lock = NodeLock(folder)
+    lock.acquire()
+    try:
+        is_over = False
+        while not is_over:
+            if finish_adoption(folder):
+                write_line("state-adopted", {"folder": str(folder)})
+            try:
+                await _run_once(home, organisation, policy, told)
+                is_over = True
+            except StoreReplacedError as error:
+                write_line("begins-again", {"why": str(error)})
+    finally:
+        lock.release()
+
+
+async def _run_once(home: Home, organisation: str, policy: SnapshotPolicy | None, told: asyncio.Event) -> None:
+    """Put a node together from its files and run it; raises `StoreReplacedError` when it must begin again."""
     network = home.load_network()
     genesis = home.load_genesis()
     address = network.address(organisation)
     folder = home.node_folder(organisation)
-    lock = NodeLock(folder)
-    lock.acquire()
     keys = load_keystore(folder / "keys")
     tls = load_network_tls(home, genesis, organisation)
-    store = open_store(folder / "store")
+    store = open_store(folder / STORE_FOLDER)
     try:
         blocks = BlockStore(store, genesis.chain_id, genesis.hash)
         application = Application(genesis, load_installed_contracts(), store)
         if blocks.is_new:
             blocks.create(application.genesis_writes())
         consensus = folder / CONSENSUS_FOLDER
-        files = NodeFiles(blocks, ConsensusLog(consensus / LOG_FILE), open_signers(consensus, keys.consensus_keys))
+        files = NodeFiles(
+            blocks, ConsensusLog(consensus / LOG_FILE), open_signers(consensus, keys.consensus_keys), folder
+        )
         node = NetworkNode(
             organisation,
             application,
@@ -97,6 +126,7 @@ async def run_node(home: Home, organisation: str) -> None:
             SystemEntropy(),
             hosted=network.hosted,
             report=write_line,
+            policy=policy,
         )
         members = [organisation, *(name for name, host in network.hosted.items() if host == organisation)]
         routers = [router for name in members for router in host_member(home, genesis, node, name, SystemEntropy())]
@@ -113,7 +143,6 @@ async def run_node(home: Home, organisation: str) -> None:
             await node.stop()
     finally:
         store.close()
-        lock.release()
 
 
 def make_event_loop() -> asyncio.AbstractEventLoop:

@@ -26,10 +26,9 @@ from ledger.codec import decode, encode
 from ledger.consensus.driver import Timeout
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import InvalidTransactionError, LedgerError
-from ledger.limits import FRAME_BYTES_MAX
 from ledger.replica import Replica
 from ledger.replica.log import LogEntry
-from ledger.replica.messages import CommittedBlock, Message
+from ledger.replica.messages import CommittedBlock, Message, StatusMessage
 from ledger.replica.ports import (
     AppendLog,
     Broadcast,
@@ -52,21 +51,20 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
-from ledger.replica.signer import SigningKey
 from ledger.replica.status import ReplicaStatus
 from ledger.transactions import Receipt, Submission
 from nodes.agent import Call, Committed, Ticked
 from nodes.config import ConfigurationError
 from nodes.entropy import Entropy
+from nodes.network.files import NodeFiles
 from nodes.network.frames import make_hello
 from nodes.network.hosting import AgentHost, NodeView
 from nodes.network.messages import AnswerFrame, ConsensusFrame, Frame, RequestFrame, decode_frame
+from nodes.network.snapshots import Snapshots
+from nodes.network.syncing import SnapshotPolicy
 from nodes.network.transport import Address, PeerState, Transport
 from nodes.pki import Tls
-from nodes.storage.blocks import BlockStore
 from nodes.storage.errors import StorageError, describe_os_error
-from nodes.storage.log import ConsensusLog
-from nodes.storage.signer import SignerFile
 
 TICK_SECONDS = 0.5
 """How often a replica looks for what is unanswered, and agents for what is left to do."""
@@ -87,6 +85,10 @@ class NodeStoppedError(Exception):
     """The node stopped and why; the process ends with it."""
 
 
+class StoreReplacedError(NodeStoppedError):
+    """The node has taken a snapshot and must begin again, on the store that was made from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class TransactionPlace:
     """Where a transaction stands and what became of it."""
@@ -94,21 +96,6 @@ class TransactionPlace:
     height: int
     index: int
     receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFiles:
-    """The durable files of one node, open."""
-
-    blocks: BlockStore
-    log: ConsensusLog
-    signers: Mapping[bytes, SignerFile]
-    """Public key -> what it has signed last. A key without its file votes for nothing; the node follows."""
-
-    def signing_key(self, key: PrivateKey) -> SigningKey:
-        """Return a consensus key with what it has signed last."""
-        signer = self.signers.get(key.public_key)
-        return SigningKey(key, None if signer is None else signer.state)
 
 
 def read_clock_ms() -> int:
@@ -129,6 +116,7 @@ class NetworkNode:
         *,
         hosted: Mapping[str, str],
         report: Callable[[str, Mapping[str, object]], None],
+        policy: SnapshotPolicy | None = None,
     ) -> None:
         """Assemble a node; nothing is sent before `start`.
 
@@ -140,6 +128,7 @@ class NetworkNode:
             entropy: For nonces of agents' transactions.
             hosted: Member without a node -> the organisation that hosts it.
             report: Writes one structured log line.
+            policy: When snapshots are made and taken; None for the constants.
         """
         self.organisation = organisation
         self.application = application
@@ -155,6 +144,16 @@ class NetworkNode:
             submit=self.offer,
             send=self._send_frame,
             note=report,
+        )
+        self.snapshots = Snapshots(
+            application,
+            files.blocks,
+            files.folder,
+            policy or SnapshotPolicy(),
+            send=self._send,
+            waiting_bytes=lambda peer: self._transport.waiting_bytes(peer) if self._transport else 0,
+            report=report,
+            adopt=lambda: self._end(StoreReplacedError("a snapshot was taken: the node begins again")),
         )
         self._transport: Transport | None = None
         self._inputs: deque[Input] = deque()
@@ -207,6 +206,7 @@ class NetworkNode:
         self.dismiss()
         if self._ticker is not None:
             self._ticker.cancel()
+        await self.snapshots.stop()
         if self._transport is not None:
             await self._transport.stop()
         self.files.log.close()
@@ -243,6 +243,8 @@ class NetworkNode:
             self.feed(Tick(now_ms))
             self.host.expire(now_ms)
             self.host.step_all(Ticked(now_ms))
+            connected = self._transport.connected() if self._transport else ()
+            self.snapshots.tick(self._replica.status().peers, connected, now_ms)
 
     # -------------------------------------------------------------------------------------------------- inputs
 
@@ -390,15 +392,18 @@ class NetworkNode:
             case SaveSignerState(public_key, state):
                 self.files.signers[public_key].save(state)
             case Broadcast(message):
-                self._broadcast(message)
+                if not (isinstance(message, StatusMessage) and self.snapshots.syncing.is_taking):  # ask for no blocks
+                    self._broadcast(message)
             case Send(peer, message):
                 self._send_message(peer, message)
             case SendBlocks(peer, from_height, count):
-                self._send_blocks(peer, from_height, count)
+                self.snapshots.server.send_blocks(peer, from_height, count)
             case ScheduleTimeout(timeout, duration_ms):
                 asyncio.get_running_loop().call_later(duration_ms / 1000, self._elapse, timeout)
             case CommitBlock(executed, commit):
+                self.snapshots.hold(executed)
                 self.files.blocks.append(executed.block, commit, executed.receipts, executed.writes)
+                self.snapshots.make(executed, commit)
                 self._pending_log.clear()  # inputs of a height that its certificate has just ended
                 self._committed.append((executed, commit))
             case ResetLog(height):
@@ -444,11 +449,14 @@ class NetworkNode:
         now_ms = read_clock_ms()
         match frame:
             case ConsensusFrame(message):
-                self.feed(MessageReceived(peer, message, now_ms))
+                if not (isinstance(message, CommittedBlock) and self.snapshots.syncing.is_taking):
+                    self.feed(MessageReceived(peer, message, now_ms))
             case RequestFrame():
                 self.host.take_request(peer, frame, now_ms)
             case AnswerFrame():
                 self.host.take_answer(peer, frame, now_ms)
+            case _:
+                self.snapshots.take(peer, frame, now_ms)
 
     def _broadcast(self, message: Message) -> None:
         if self._transport is not None:
@@ -467,16 +475,6 @@ class NetworkNode:
             self._transport.send(peer, encode(frame))
         except LedgerError as error:
             self._report("send-refused", {"peer": peer, "why": str(error)})
-
-    def _send_blocks(self, peer: str, from_height: int, count: int) -> None:
-        """Send blocks while little waits for the peer: a full backlog would forget the first ones, which it needs."""
-        for height in range(from_height, from_height + count):
-            if self._transport is None or self._transport.waiting_bytes(peer) >= FRAME_BYTES_MAX:
-                return
-            block, commit = self.files.blocks.block(height), self.files.blocks.commit(height)
-            if block is None or commit is None:
-                return
-            self._send_message(peer, CommittedBlock(block, commit))
 
     # ------------------------------------------------------------------------------------------------------ end
 

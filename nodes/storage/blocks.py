@@ -168,6 +168,12 @@ class BlockStore:
             )
         return f"expected {self._first} to {self.height()}"
 
+    def certificates(self) -> Iterator[tuple[BlockHeader, Commit]]:
+        """Yield header and commit of each height at which the validator set changed, and of an adopted snapshot."""
+        for key, value in self._store.scan(b"k/"):
+            found = self._decode(key, value, _Certified)
+            yield found.header, found.commit
+
     def certificate(self, height: int) -> tuple[BlockHeader, Commit] | None:
         """Return header and commit of a height at which the validator set changed, or of any block that is here."""
         found = self._read(_at(b"k/", height), _Certified)

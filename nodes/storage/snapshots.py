@@ -38,14 +38,21 @@ class SnapshotFiles:
         """Use a folder, there or not."""
         self.folder = folder
 
-    def begin(self, target: Target) -> None:
-        """Begin anew with a snapshot's target and no chunks.
+    def begin(self) -> None:
+        """Begin anew with no chunks; it is no snapshot before its target is written.
 
         Raises:
             StorageError: If the disk refuses.
         """
         self.remove()
         make_folder(self.folder)
+
+    def write_target(self, target: Target) -> None:
+        """Say which snapshot this is.
+
+        Raises:
+            StorageError: If the disk refuses.
+        """
         replace_synced(self.folder / "target", encode(target))
 
     def target(self) -> Target | None:

@@ -23,8 +23,9 @@ from nodes.config import Home
 from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy
 from nodes.keystore import Keystore, load_keystore
+from nodes.network.files import NodeFiles
 from nodes.network.founding import CONSENSUS_FOLDER, Member, found_network
-from nodes.network.node import NetworkNode, NodeFiles, read_clock_ms
+from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.pki import Authorities, load_tls, read_authority
 from nodes.storage import open_store
 from nodes.storage.blocks import BlockStore
@@ -129,7 +130,7 @@ async def run_solo(home: Home) -> AsyncIterator[Solo]:
     consensus = folder / CONSENSUS_FOLDER
     keys = {member.name: load_keystore(home.node_folder(member.name) / "keys") for member in MEMBERS}
     signers = open_signers(consensus, keys[NAME].consensus_keys)
-    files = NodeFiles(blocks, ConsensusLog(consensus / "log"), signers)
+    files = NodeFiles(blocks, ConsensusLog(consensus / "log"), signers, folder)
     lines: list[tuple[str, Mapping[str, object]]] = []
     node = NetworkNode(
         NAME,

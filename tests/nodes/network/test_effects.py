@@ -15,8 +15,9 @@ from ledger.replica.ports import LogReplayed, MessageReceived, SendBlocks, Start
 from ledger.replica.signer import SignerState
 from nodes.entropy import SeededEntropy
 from nodes.network.backlog import BACKLOG_BYTES_MAX
+from nodes.network.files import NodeFiles
 from nodes.network.messages import ConsensusFrame, decode_frame
-from nodes.network.node import NetworkNode, NodeFiles
+from nodes.network.node import NetworkNode
 from nodes.simulator.disk import Disk
 from nodes.storage import open_store
 from nodes.storage.blocks import BlockStore
@@ -58,7 +59,7 @@ class Recorder:
         self.happened: list[str] = []
         self.wire = Wire(self.happened)
         signer = SignerFile.create(folder / "signer")
-        self.files = NodeFiles(blocks, ConsensusLog(folder / "log"), {KEYS["b"].public_key: signer})
+        self.files = NodeFiles(blocks, ConsensusLog(folder / "log"), {KEYS["b"].public_key: signer}, folder)
         self.node = NetworkNode(
             "b", application, (KEYS["b"],), self.files, SeededEntropy(b"node"), hosted={}, report=self.report
         )
