@@ -51,6 +51,25 @@ def found(folder: Path) -> Home:
     return home
 
 
+def enrolment(node: NetworkNode, signer: str, **changed: Any) -> Transaction:
+    """Return an enrolment of a new customer, with some fields changed."""
+    key = PrivateKey(ENTROPY.draw(32))
+    name = pseudonym_name(key.public_key)
+    proof = sign_enrolment(key, enrolment_message(node.view.chain_id, name, key.public_key, signer))
+    fields: dict[str, Any] = {
+        "chain_id": node.view.chain_id,
+        "signer": signer,
+        "key_version": 1,
+        "contract": "customers",
+        "method": "enrol",
+        "arguments": encode(Enrol(name, key.public_key, proof)),
+        "nonce": ENTROPY.draw(16),
+        "expires_height": node.view.height + 100,
+        "expires_ms": read_clock_ms() + 60_000,
+    }
+    return Transaction(**(fields | changed))
+
+
 @dataclass
 class Solo:
     """A running node, its API, and the keys of its members."""
@@ -73,21 +92,7 @@ class Solo:
 
     def transaction(self, signer: str = NAME, **changed: Any) -> Transaction:
         """Return an enrolment of a new customer, with some fields changed."""
-        key = PrivateKey(ENTROPY.draw(32))
-        name = pseudonym_name(key.public_key)
-        proof = sign_enrolment(key, enrolment_message(self.chain_id, name, key.public_key, signer))
-        fields: dict[str, Any] = {
-            "chain_id": self.chain_id,
-            "signer": signer,
-            "key_version": 1,
-            "contract": "customers",
-            "method": "enrol",
-            "arguments": encode(Enrol(name, key.public_key, proof)),
-            "nonce": ENTROPY.draw(16),
-            "expires_height": self.node.view.height + 100,
-            "expires_ms": read_clock_ms() + 60_000,
-        }
-        return Transaction(**(fields | changed))
+        return enrolment(self.node, signer, **changed)
 
     def submission(self, count: int = 1, signer: str = NAME) -> Submission:
         """Return a signed batch of enrolments."""
