@@ -54,7 +54,8 @@ class StayInfo(BaseModel):
 
     number: str
     patient: str
-    admitted: str
+    admitted: str | None
+    """None once it was erased, as the next one."""
     discharged: str | None
     interim_bills: int
     corrections: int
@@ -130,7 +131,7 @@ def _describe(node: NetworkNode, stay: StaySummary) -> StayInfo:
     return StayInfo(
         number=stay.number,
         patient=stay.patient,
-        admitted=format_day(stay.admitted_day),
+        admitted=None if stay.admitted_day is None else format_day(stay.admitted_day),
         discharged=None if stay.discharged_day is None else format_day(stay.discharged_day),
         interim_bills=stay.interim_bills,
         corrections=stay.corrections,

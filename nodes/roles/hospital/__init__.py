@@ -6,6 +6,7 @@ records     documents -> sealed records and the calls that enter them
 coverage    which grants cover what
 lanes       one stay towards one insurer: what is left to do, derived from chain and register
 handover    a peer's question for a shared record
+erasing     what is destroyed of a record that the hospital is asked to erase
 summaries   what the desk is shown of its stays
 agent       all of it behind the agent's boundary, and what the desk asks
 importing   a stay read from FHIR -> the desk's forms

@@ -11,6 +11,7 @@ import re
 
 from msgspec.structs import replace
 
+from contracts.holds import HOLDS, Hold
 from ledger.errors import DecodeError
 from ledger.genesis import Genesis
 from nodes.agent import (
@@ -29,8 +30,10 @@ from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_day
 from nodes.identity import Identity
 from nodes.keystore import Keystore
+from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
+from nodes.roles.hospital.erasing import HospitalBooks
 from nodes.roles.hospital.handover import Handover
 from nodes.roles.hospital.lanes import LaneState, LaneWorker
 from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
@@ -51,7 +54,7 @@ SWEEP_MS = 2_000
 """How often open stays are looked at although no event named them."""
 SWEEP_STAYS = 64
 """How many of them at a time, in turn."""
-ENDED: frozenset[LaneState] = frozenset({"delivered", "withdrawn", "disputed"})
+ENDED: frozenset[LaneState] = frozenset({"delivered", "withdrawn", "disputed", "erased"})
 _ID = re.compile(rb"(?:stay|claim)-[0-9a-f]{12,32}")
 """As `contracts.identifiers` has them; every event about a stay or claim names it."""
 _GRANT = re.compile(rb"grant-[0-9a-f]{12,32}")
@@ -69,6 +72,7 @@ class Hospital:
         vault: Vault,
         register: Register,
         entropy: Entropy,
+        holds: tuple[Hold, ...] = HOLDS,
     ) -> None:
         """Open the hospital's books.
 
@@ -80,6 +84,7 @@ class Hospital:
             vault: Its records.
             register: Its patients, links and stays.
             entropy: For ids, blindings, salts and challenges.
+            holds: Why it may have to keep what it is asked to erase.
         """
         self.name = name
         self._view = view
@@ -90,6 +95,7 @@ class Hospital:
         self._lanes = LaneWorker(view, self._coverage, self._writer)
         self._summaries = SummaryWriter(view, self._lanes)
         self._handover = Handover(name, view, genesis, keystore, vault)
+        self._erasing = Erasing(name, view, HospitalBooks(view, self._book, vault), holds)
         self._in_flight = InFlight(name)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
@@ -157,6 +163,7 @@ class Hospital:
         if stay.discharges:
             msg = f"{number}: was discharged already; what has changed since is a correction"
             raise StayError(msg)
+        assert stay.admission is not None, "a stay that goes on is in use, and nothing of it is erased"
         ended = write_discharge(form, stay.admission, civil_day(now_ms))
         return self._go_on(replace(stay, discharges=(ended,)), now_ms)
 
@@ -171,11 +178,20 @@ class Hospital:
         if not stay.discharges:
             msg = f"{number}: expected a stay that has ended, this one goes on; discharge it first"
             raise StayError(msg)
+        self._check_kept(stay)
+        assert stay.admission is not None, "what is corrected is whole"
         corrected = write_discharge(form, stay.admission, civil_day(now_ms))
         if corrected == stay.discharges[-1]:
             msg = f"{number}: expected a correction that changes something, this is what the hospital has"
             raise StayError(msg)
         return self._go_on(replace(stay, discharges=(*stay.discharges, corrected)), now_ms)
+
+    def _check_kept(self, stay: LocalStay) -> None:
+        """Refuse to go on with a stay of which records are to be erased, are erased, or are kept by law alone."""
+        asked = any(list_asked(self._view, lane.stay_id, self.name) for lane in stay.lanes)
+        if asked or stay.is_redacted:
+            msg = f"{stay.number}: the customer had records of it erased or restricted; it is not corrected any more"
+            raise StayError(msg)
 
     def show(self, number: str) -> StaySummary:
         """Return a stay; raises `StayError` if there is none of this number."""
@@ -202,6 +218,7 @@ class Hospital:
     def _take_block(self, event: Committed) -> list[AgentEffect]:
         """Work on the stays that a block's events name; a grant that names this hospital may concern any of them."""
         effects: list[AgentEffect] = [*self._in_flight.release(event)]
+        effects.extend(self._submit(self._erasing.derive(), event.now_ms))
         events = [item for receipt in event.receipts for item in receipt.events]
         named = {number for item in events for number in self._find_numbers(item.data)}
         if any(item.contract in ("consent", "authorities") and self._concerns(item.data) for item in events):
@@ -244,7 +261,7 @@ class Hospital:
         """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""
         self._swept_ms = now_ms
         self._linking.judge_again(now_ms)
-        effects = self._submit(self._linking.derive(), now_ms)
+        effects = self._submit([*self._linking.derive(), *self._erasing.derive()], now_ms)
         for number in list(self._open)[:SWEEP_STAYS]:
             del self._open[number]
             self._open[number] = None
@@ -259,7 +276,7 @@ class Hospital:
 
     def _work(self, stay: LocalStay, now_ms: int) -> list[AgentEffect]:
         """Open lanes for grants that have become usable, and offer what every lane needs next."""
-        if not stay.discharges:
+        if not stay.discharges and not stay.is_redacted:
             stay = self._open_lanes(stay)
         effects: list[AgentEffect] = []
         states: list[LaneState] = []
@@ -278,6 +295,7 @@ class Hospital:
         return effects
 
     def _open_lanes(self, stay: LocalStay) -> LocalStay:
+        assert stay.admission is not None, "a stay that goes on is in use, and nothing of it is erased"
         for grant in self._coverage.find_grants(stay.patient, stay.admission.admission_day):
             lane = (grant.subject, grant.grantee.organisation)
             if lane not in [(known.subject, known.insurer) for known in stay.lanes]:

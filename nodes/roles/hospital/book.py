@@ -66,6 +66,12 @@ class StayBook:
             self._index(planned)
         return planned
 
+    def redact(self, stay: LocalStay) -> None:
+        """Write a stay of which documents were erased; the former bytes are overwritten when this returns."""
+        if stay != self._stays.get(stay.number):
+            self._register.put(STAY, stay.number, encode(stay))
+            self._stays[stay.number] = stay
+
     def find_number(self, public_id: str) -> str | None:
         """Return the number of the stay that a stay id or claim id of the chain belongs to, or None."""
         return self._numbers_by_id.get(public_id)

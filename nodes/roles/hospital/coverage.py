@@ -26,7 +26,7 @@ class Coverage:
             view: The latest committed state.
             linking: Knows which pseudonym is which patient, and the days that grants mean.
         """
-        self._hospital = hospital
+        self.hospital = hospital
         self._view = view
         self._linking = linking
 
@@ -60,7 +60,7 @@ class Coverage:
         """Return why a grant does not cover something of a lane, or None."""
         need = Need(
             grant_id,
-            self._hospital,
+            self.hospital,
             lane.insurer,
             lane.subject,
             record_type,
@@ -97,7 +97,7 @@ class Coverage:
             needs = [
                 Need(
                     grant.grant_id,
-                    self._hospital,
+                    self.hospital,
                     grant.grantee.organisation,
                     subject,
                     record_type,
@@ -114,4 +114,4 @@ class Coverage:
     def _is_candidate(self, view: GrantView, insurer: str | None) -> bool:
         grant = view.versions[-1].grant
         is_for = grant.grantee.role == "insurer" and insurer in (None, grant.grantee.organisation)
-        return view.status == "GRANTED" and is_for and self._hospital in grant.sources
+        return view.status == "GRANTED" and is_for and self.hospital in grant.sources

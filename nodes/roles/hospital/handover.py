@@ -15,6 +15,7 @@ from ledger.crypto.hashes import hash_bytes
 from ledger.genesis import Genesis
 from nodes.agent import ChainView
 from nodes.keystore import Keystore
+from nodes.roles.erasing import list_asked
 from nodes.roles.lookup import explain, find_record, find_stay
 from nodes.roles.questions import FetchRecord, RecordHandover, Refusal
 from nodes.vault.records import Vault, VaultError
@@ -55,6 +56,8 @@ class Handover:
             return Refusal(
                 share.status, f"{question.record_id}: expected a share that waits, this one is {share.status}"
             )
+        if question.record_id in list_asked(self._view, view.record.stay_id, self._hospital, peer):
+            return Refusal("ERASED", f"{question.record_id}: the customer asked to have it erased")
         stay = find_stay(self._view, view.record.stay_id)
         assert stay is not None, "a record belongs to a stay"
         if stay.stay.claim_id is None:

@@ -11,6 +11,8 @@
     disputed           the insurer disputed a record again and again     nothing; a person looks
     delivered          everything that is live was delivered             nothing
     withdrawn          the customer ended the claim                      nothing
+    erased             she asked to have a record erased that the        nothing
+                       claim needs, or it is erased here
 
 An interim bill that did not reach the chain before the discharge is of no use any more and is not entered.
 
@@ -18,6 +20,7 @@ What a grant no longer covers is not sent to be refused record by record: an ent
 record's commitment in the chain. One record that is on the chain already stands for all, and its refusal is the trace.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +28,7 @@ from contracts.grants import RecordType
 from contracts.settlements import AwaitConsent, Report, Resume
 from contracts.stays import RecordView, StayView
 from nodes.agent import Call, ChainView
+from nodes.roles.erasing import list_asked
 from nodes.roles.hospital.coverage import Coverage, Days
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay
@@ -39,6 +43,7 @@ LaneState = Literal[
     "disputed",
     "delivered",
     "withdrawn",
+    "erased",
 ]
 SHARES_MAX = 3
 """Shares of one record that were answered by a dispute; then a person has to look."""
@@ -73,16 +78,19 @@ class LaneWorker:
         claim = find_claim(self._view, lane.claim_id)
         if claim is not None and claim.claim.status == "WITHDRAWN":
             return Progress("withdrawn")
+        asked = list_asked(self._view, lane.stay_id, self._coverage.hospital, lane.insurer)
+        if self._is_erased(stay, lane, asked.keys()):
+            return Progress("erased")
         if entered is None or claim is None:
             return self._report(stay, lane, entered)
         grant_id = claim.claim.grant_id
-        days = (stay.admission.admission_day, stay.last_day)
+        days = _days(stay)
         views = {entry.record_id: find_record(self._view, entry.record_id) for entry in lane.entries}
         left = self._list_left(stay, lane, views)
         if claim.claim.status == "AWAITING_CONSENT":
             return self._resume(lane, left, days)
         if not stay.discharges:
-            return Progress("staying", self._enter_interims(stay, lane, views, grant_id))
+            return Progress("staying", self._enter_interims(stay, lane, views, grant_id, asked.keys()))
         if left and not self._coverage.means(grant_id, days):
             return Progress("outside-dates")
         uncovered = self._coverage.find_uncovered(lane, left, grant_id)
@@ -90,8 +98,15 @@ class LaneWorker:
             return Progress("awaiting-consent", self._await(lane, views, uncovered[0], grant_id))
         return self._hand_over(stay, lane, views, entered, grant_id)
 
+    def _is_erased(self, stay: LocalStay, lane: Lane, asked: Collection[str]) -> bool:
+        """Whether a record that the claim needs was asked for, or is erased here; interim bills it does not need."""
+        needed = [entry for entry in lane.live() if entry.record_type != "interim-bill"]
+        return stay.is_redacted or any(
+            entry.record_id in asked or self._writer.is_erased(entry.record_id) for entry in needed
+        )
+
     def _report(self, stay: LocalStay, lane: Lane, entered: StayView | None) -> Progress:
-        day = stay.admission.admission_day
+        day = _days(stay)[0]
         grant_id = self._coverage.find_for(lane, ["admission"], None, (day, day))
         if grant_id is None:
             return Progress("unreported")
@@ -134,10 +149,17 @@ class LaneWorker:
         return Progress("awaiting-consent", (Call("claims", "resume", Resume(lane.claim_id, grant_id)),))
 
     def _enter_interims(
-        self, stay: LocalStay, lane: Lane, views: dict[str, RecordView | None], grant_id: str
+        self,
+        stay: LocalStay,
+        lane: Lane,
+        views: dict[str, RecordView | None],
+        grant_id: str,
+        asked: Collection[str],
     ) -> tuple[Call, ...]:
-        interims = [entry for entry in lane.entries if entry.record_type == "interim-bill"]
-        days = (stay.admission.admission_day, stay.last_day)
+        interims = [
+            entry for entry in lane.entries if entry.record_type == "interim-bill" and entry.record_id not in asked
+        ]
+        days = _days(stay)
         if not interims or not self._coverage.means(grant_id, days):
             return ()
         if self._coverage.explain(lane, "interim-bill", grant_id, lane.claim_id, "release") is not None:
@@ -180,6 +202,13 @@ class LaneWorker:
             for entry in entries
             if _is_share_due(views[entry.record_id], lane.insurer, grant_id)
         ]
+
+
+def _days(stay: LocalStay) -> Days:
+    first, last = stay.first_day, stay.last_day
+    assert first is not None, "nothing is handed over of a stay whose admission was erased"
+    assert last is not None, "the last day is the admission's if no other is known"
+    return first, last
 
 
 def _is_share_due(view: RecordView | None, insurer: str, grant_id: str) -> bool:

@@ -77,11 +77,11 @@ def write_discharge(form: DischargeForm, admission: Admission, today: int) -> Di
     procedures = tuple(procedure.build() for procedure in form.procedures)
     _check_once("circumstances", [fact.circumstance for fact in form.circumstances])
     _check_once("procedures.id", [procedure.id for procedure in procedures])
-    bills = tuple(_write_billing(billing) for billing in form.billings)
-    lines = [line for billing in bills for line in billing.item_list.lines]
+    documents = [_write_billing(billing) for billing in form.billings]
+    lines = [line for item_list, _ in documents for line in item_list.lines]
     _check_lines(lines, diagnoses, [procedure.id for procedure in procedures])
-    _check_once("invoice", [f"{bill.invoice.code} {bill.invoice.number} {bill.invoice.check_code}" for bill in bills])
-    currencies = sorted({bill.invoice.currency for bill in bills})
+    _check_once("invoice", [f"{invoice.code} {invoice.number} {invoice.check_code}" for _, invoice in documents])
+    currencies = sorted({invoice.currency for _, invoice in documents})
     if len(currencies) > 1:
         msg = f"bill.currency: expected one for the whole stay, got {' and '.join(currencies)}"
         raise PaperworkError(msg)
@@ -97,10 +97,11 @@ def write_discharge(form: DischargeForm, admission: Admission, today: int) -> Di
         form.basic_insurance,
         tuple(fact.build() for fact in form.circumstances),
     )
+    bills = tuple(Billing(item_list, invoice) for item_list, invoice in documents)
     return Discharge(DischargeSummary(stay, diagnoses, procedures), bills)
 
 
-def _write_billing(form: BillingForm) -> Billing:
+def _write_billing(form: BillingForm) -> tuple[ItemList, Invoice]:
     invoice = Invoice(
         form.invoice.code,
         form.invoice.number,
@@ -110,7 +111,7 @@ def _write_billing(form: BillingForm) -> Billing:
         form.bill.settlement(),
         tuple(payment.build() for payment in form.other_payments),
     )
-    return Billing(ItemList(tuple(line.build() for line in form.lines)), invoice)
+    return ItemList(tuple(line.build() for line in form.lines)), invoice
 
 
 def _check_lines(lines: list[Line], diagnoses: tuple[Diagnosis, ...], procedures: list[str]) -> None:

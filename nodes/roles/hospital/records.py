@@ -54,6 +54,10 @@ class RecordWriter:
                 plaintext = encode(read_document(stay, entry))
                 self._vault.add(entry.record_id, plaintext, () if opening is None else (opening,))
 
+    def is_erased(self, record_id: str) -> bool:
+        """Whether a record was erased here."""
+        return self._vault.is_erased(record_id)
+
     def append(self, stay: LocalStay, lane: Lane, entry: Entry, grant_id: str) -> Call:
         """Return the call that enters a record.
 

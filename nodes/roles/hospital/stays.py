@@ -14,6 +14,9 @@ that follows is derived from them, so that a crash at any point repeats a step a
     correction            for each document that changed: a reversal, and a replacement unless it is gone
 
 A stay counts its discharges from 1: version 1 is the discharge, each correction is the next.
+
+When a record was erased towards every insurer, the document behind it is taken out of the file too (`redact`); a
+stay of which nothing is left keeps its number and the ids of its lanes, and not whose it was.
 """
 
 from collections.abc import Callable
@@ -35,24 +38,25 @@ Slot = tuple[RecordType, int]
 class Billing(Struct):
     """One billing record."""
 
-    item_list: ItemList
-    invoice: Invoice
+    item_list: ItemList | None
+    invoice: Invoice | None
+    """None once it was erased, as all documents here."""
 
 
 class Discharge(Struct):
     """One version of how a stay ended."""
 
-    summary: DischargeSummary
+    summary: DischargeSummary | None
     bills: Annotated[tuple[Billing, ...], Meta(min_length=1, max_length=16)]
 
     def documents(self) -> dict[Slot, Document]:
-        """Return its documents in the order in which they are entered."""
-        found: dict[Slot, Document] = {}
+        """Return its documents in the order in which they are entered, without those that were erased."""
+        found: dict[Slot, Document | None] = {}
         for place, billing in enumerate(self.bills):
             found["item-list", place] = billing.item_list
             found["invoice", place] = billing.invoice
         found["discharge-summary", 0] = self.summary
-        return found
+        return {slot: document for slot, document in found.items() if document is not None}
 
 
 class Entry(Struct):
@@ -92,17 +96,30 @@ class LocalStay(Struct):
     number: str
     """The hospital's own: `S-01`."""
     patient: str
-    admission: Admission
-    interims: tuple[Invoice, ...]
+    """Her number in the patient index; empty once nothing is left of the stay."""
+    admission: Admission | None
+    interims: tuple[Invoice | None, ...]
     discharges: tuple[Discharge, ...]
     """The discharge and its corrections; the last one holds."""
     lanes: tuple[Lane, ...]
 
     @property
-    def last_day(self) -> int:
-        """The last civil day that is known of the stay."""
-        discharged = self.discharges[-1].summary.stay.discharge_day if self.discharges else None
-        return self.admission.admission_day if discharged is None else discharged
+    def first_day(self) -> int | None:
+        """The day of admission; None once that was erased."""
+        return None if self.admission is None else self.admission.admission_day
+
+    @property
+    def last_day(self) -> int | None:
+        """The last civil day that is known of the stay; None once that was erased."""
+        summary = self.discharges[-1].summary if self.discharges else None
+        discharged = None if summary is None else summary.stay.discharge_day
+        return self.first_day if discharged is None else discharged
+
+    @property
+    def is_redacted(self) -> bool:
+        """Whether a document was erased: then the stay is neither corrected nor handed over any more."""
+        documents = [self.admission, *(item for ended in self.discharges for item in _list_all(ended))]
+        return any(document is None for document in documents)
 
 
 def read_document(stay: LocalStay, entry: Entry) -> Document:
@@ -111,9 +128,12 @@ def read_document(stay: LocalStay, entry: Entry) -> Document:
         assert entry.replaces is not None, "a reversal names what it reverses"
         return Reversal(entry.replaces)
     if entry.record_type == "admission":
+        assert stay.admission is not None, "nothing is read of what was erased"
         return stay.admission
     if entry.record_type == "interim-bill":
-        return stay.interims[entry.place]
+        interim = stay.interims[entry.place]
+        assert interim is not None, "nothing is read of what was erased"
+        return interim
     return stay.discharges[entry.version - 1].documents()[entry.record_type, entry.place]
 
 
@@ -125,6 +145,52 @@ def plan(stay: LocalStay, draw_id: Callable[[], str]) -> LocalStay:
         draw_id: Returns a fresh record id.
     """
     return replace(stay, lanes=tuple(_plan_lane(stay, lane, draw_id) for lane in stay.lanes))
+
+
+def find_entry(lane: Lane, slot: Slot, version: int) -> Entry | None:
+    """Return the record of a lane that holds a document of a discharge, or of what came before it (version 0).
+
+    A document that a correction did not change is held by the record of the version before.
+    """
+    held = [
+        entry
+        for entry in lane.entries
+        if (entry.record_type, entry.place) == slot and entry.kind != "reversal" and entry.version <= version
+    ]
+    return held[-1] if held else None
+
+
+def redact(stay: LocalStay, is_erased: Callable[[Slot, int], bool]) -> LocalStay:
+    """Return the stay without the documents that are erased; without the patient once nothing is left.
+
+    Args:
+        stay: The hospital's file.
+        is_erased: (document, version) -> whether no record holds it any more.
+    """
+    discharges = tuple(
+        Discharge(
+            None if is_erased(("discharge-summary", 0), version) else ended.summary,
+            tuple(
+                Billing(
+                    None if is_erased(("item-list", place), version) else billing.item_list,
+                    None if is_erased(("invoice", place), version) else billing.invoice,
+                )
+                for place, billing in enumerate(ended.bills)
+            ),
+        )
+        for version, ended in enumerate(stay.discharges, start=1)
+    )
+    interims = tuple(
+        None if is_erased(("interim-bill", place), 0) else interim for place, interim in enumerate(stay.interims)
+    )
+    admission = None if is_erased(("admission", 0), 0) else stay.admission
+    left = [admission, *interims, *(item for ended in discharges for item in _list_all(ended))]
+    patient = stay.patient if any(document is not None for document in left) else ""
+    return replace(stay, patient=patient, admission=admission, interims=interims, discharges=discharges)
+
+
+def _list_all(ended: Discharge) -> list[Document | None]:
+    return [ended.summary, *(item for bill in ended.bills for item in (bill.item_list, bill.invoice))]
 
 
 def _plan_lane(stay: LocalStay, lane: Lane, draw_id: Callable[[], str]) -> Lane:

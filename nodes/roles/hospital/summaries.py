@@ -21,6 +21,7 @@ WORDS: dict[LaneState, str] = {
     "disputed": "the insurer disputes a record; somebody has to look",
     "delivered": "everything was handed over",
     "withdrawn": "the customer withdrew the claim",
+    "erased": "the customer had records erased; nothing is handed over any more",
 }
 
 
@@ -46,7 +47,8 @@ class StaySummary:
 
     number: str
     patient: str
-    admitted_day: int
+    admitted_day: int | None
+    """None once it was erased."""
     discharged_day: int | None
     interim_bills: int
     corrections: int
@@ -66,11 +68,12 @@ class SummaryWriter:
     def write(self, stay: LocalStay) -> StaySummary:
         """Return what the desk is shown of a stay."""
         lanes = tuple(self._write_lane(stay, lane) for lane in stay.lanes)
-        ended = stay.discharges[-1].summary.stay.discharge_day if stay.discharges else None
+        summary = stay.discharges[-1].summary if stay.discharges else None
+        ended = None if summary is None else summary.stay.discharge_day
         return StaySummary(
             stay.number,
             stay.patient,
-            stay.admission.admission_day,
+            stay.first_day,
             ended,
             len(stay.interims),
             max(0, len(stay.discharges) - 1),

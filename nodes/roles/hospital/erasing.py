@@ -1,0 +1,70 @@
+"""What a hospital destroys of a record: its keys and payload in the vault, and the document in the file of the stay.
+
+The same document may be held by several records, one towards each insurer. It leaves the file of the stay when the
+last of those that are on the chain is erased; copies that were sealed for an insurer and never entered go with it, and
+so do interim bills that the discharge came before. A stay that goes on is in use: it is answered after the discharge,
+and until then nothing more of it is shared.
+"""
+
+from collections.abc import Callable
+
+from contracts.erasures import ErasureItem, ErasureRow
+from nodes.agent import ChainView
+from nodes.roles.hospital.book import StayBook
+from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
+from nodes.roles.lookup import find_record, find_stay
+from nodes.vault.records import Vault
+
+IsErased = Callable[[Slot, int], bool]
+
+
+class HospitalBooks:
+    """One hospital's vault and book of stays, as far as they can be erased."""
+
+    def __init__(self, view: ChainView, book: StayBook, vault: Vault) -> None:
+        """Erase in `book` and `vault`; `view` tells which records were entered."""
+        self._view = view
+        self._book = book
+        self._vault = vault
+
+    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:  # noqa: ARG002 - as `Books` has it
+        """Whether the stay goes on."""
+        stay = self._find(row.scope)
+        return stay is not None and not stay.discharges
+
+    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:
+        """Return the day of discharge; what is gone is held no more."""
+        stay = self._find(row.scope)
+        return None if stay is None or self._vault.is_erased(item.item) else stay.last_day
+
+    def erase(self, row: ErasureRow, item: ErasureItem) -> None:
+        """Destroy a record, and the document behind it if it was the last that held it."""
+        self._vault.erase(item.item)
+        stay = self._find(row.scope)
+        if stay is None:
+            return
+        entered = [lane for lane in stay.lanes if find_stay(self._view, lane.stay_id) is not None]
+        for entry in (entry for lane in entered for entry in lane.entries):
+            if entry.record_type == "interim-bill" and find_record(self._view, entry.record_id) is None:
+                self._vault.erase(entry.record_id)
+
+        def is_erased(slot: Slot, version: int) -> bool:
+            held = [find_entry(lane, slot, version) for lane in entered]
+            return bool(held) and all(entry is None or self._vault.is_erased(entry.record_id) for entry in held)
+
+        for lane in stay.lanes:
+            if lane not in entered:
+                self._erase_copies(stay, lane, is_erased_at=is_erased)
+        self._book.redact(redact(stay, is_erased))
+
+    def _erase_copies(self, stay: LocalStay, lane: Lane, *, is_erased_at: IsErased) -> None:
+        """Destroy what was sealed of erased documents for an insurer to whom nothing was ever reported."""
+        versions = range(len(stay.discharges) + 1)
+        for entry in lane.entries:
+            slot = (entry.record_type, entry.place)
+            if any(find_entry(lane, slot, version) == entry and is_erased_at(slot, version) for version in versions):
+                self._vault.erase(entry.record_id)
+
+    def _find(self, stay_id: str) -> LocalStay | None:
+        number = self._book.find_number(stay_id)
+        return None if number is None else self._book.get(number)
