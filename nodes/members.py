@@ -20,11 +20,13 @@ from nodes.roles.hospital import Hospital
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import PromptBank
+from nodes.schemas.holds import load_holds
 from nodes.vault.records import Vault
 from nodes.vault.register import Register
 
 REGISTER_FOLDER = "register"
 VAULT_FOLDER = "vault"
+HOLDS_FILE = "holds.json"
 
 
 def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entropy: Entropy) -> list[APIRouter]:
@@ -40,6 +42,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     Raises:
         ConfigurationError: If it is no founding member.
         KeystoreError, VaultError: If its keys or books cannot be opened.
+        HoldsError: If its table of holds cannot be read.
     """
     member = genesis.organisation(name)
     if member is None:
@@ -49,14 +52,15 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     keys = load_keystore(folder / "keys")
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
     vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
+    holds = load_holds(folder / HOLDS_FILE)
     routers = [customers.router, claims.router, reports.router] if name == node.organisation else []
     agent: Agent
     match member.role:
         case "hospital":
-            agent = hospital = Hospital(name, node.view, genesis, keys, vault, register, entropy)
+            agent = hospital = Hospital(name, node.view, genesis, keys, vault, register, entropy, holds)
             routers += [customers.make_party_router(hospital), make_hospital_router(hospital)]
         case "insurer":
-            agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy)
+            agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy, holds)
             routers += [
                 customers.make_party_router(insurer),
                 claims.make_openings_router(insurer),
@@ -64,7 +68,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
                 reports.make_publishing_router(insurer),
             ]
         case "rail":
-            agent = Rail(name, node.view, keys, register, PromptBank(register))
+            agent = Rail(name, node.view, keys, register, PromptBank(register), holds)
         case _:
             return routers
     node.host.add(agent, _signatory(name, keys))

@@ -122,7 +122,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     with open_operator(Home(home), actor, role="hospital") as client:
         stays = client.get("/v1/stays")
     for item in stays:
-        output.say(f"{item['number']}  {item['admitted']} – {item['discharged'] or '…':<10}  {item['message']}")
+        output.say(f"{item['number']}  {item['admitted'] or '…'} – {item['discharged'] or '…':<10}  {item['message']}")
     if not stays:
         output.say("no stays")
     output.finish({"stays": stays})

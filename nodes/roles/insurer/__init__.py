@@ -7,6 +7,7 @@
     settlement    case and decision -> commitments, openings, what the chain is told
     casebook      drafts, decisions and reviews of each claim, in the register
     desk          one claim: what is left to do, derived from chain and register
+    erasing       what is destroyed of a record or claim that the insurer is asked to erase
     payments      a payment that is due -> a sealed instruction to the rail
     events        which claim an event is about
     inquiries     what operators and customers ask about claims

@@ -6,6 +6,7 @@ Each step derives what is left to do from the chain and the register:
     hand-overs             shares in the inbox are fetched; what does not hold is disputed
     claims                 confirmations and settlement go in one submission: the chain runs them in this order
     payments               instructed, asked after, redirected; what was paid is added up in the yearbook
+    erasures               what is asked for is destroyed or restricted, and answered
 
 A stay's hand-overs are confirmed together, once none of its shares in the inbox is still being fetched. Claims are
 looked at when an event names them, and every SWEEP_MS while something about them is still open; events only make it
@@ -16,6 +17,7 @@ from collections import defaultdict
 
 from contracts.adjudication.case import Review
 from contracts.adjudication.product import Product
+from contracts.holds import HOLDS, Hold
 from contracts.listings import ClaimSummary, ClaimView
 from contracts.stays import Deliver, ShareReceipt
 from ledger.codec import Day
@@ -38,9 +40,11 @@ from nodes.entropy import Entropy
 from nodes.identity import Identity
 from nodes.keystore import Keystore
 from nodes.roles.asking import Asking
+from nodes.roles.erasing import Erasing
 from nodes.roles.in_flight import InFlight
 from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.insurer.desk import Desk
+from nodes.roles.insurer.erasing import InsurerBooks
 from nodes.roles.insurer.events import claim_of, find_duplicates, is_general
 from nodes.roles.insurer.inquiries import Inquiries, InsurerClaim
 from nodes.roles.insurer.intake import Intake
@@ -76,6 +80,7 @@ class Insurer:
         vault: Vault,
         register: Register,
         entropy: Entropy,
+        holds: tuple[Hold, ...] = HOLDS,
     ) -> None:
         """Take up the work where the chain and the register left it.
 
@@ -87,6 +92,7 @@ class Insurer:
             vault: The records handed to it.
             register: Its book.
             entropy: For salts, ids and blindings.
+            holds: Why it may have to keep what it is asked to erase.
         """
         self.name = name
         self._view = view
@@ -114,6 +120,8 @@ class Insurer:
         )
         self._inquiries = Inquiries(name, view, self._casebook)
         self._yearbook = Yearbook(name, view, register, self._casebook)
+        books = InsurerBooks(view, vault, self._intake, self._casebook, self._portfolio, self._yearbook)
+        self._erasing = Erasing(name, view, books, holds)
         self._reporting = Reporting(name, view, self._yearbook, entropy)
         self._looked_through = False
         self._open: set[str] = set()
@@ -256,7 +264,7 @@ class Insurer:
         shares = self._intake.list_shares()
         requests: list[Request] = self._intake.fetch(shares, now_ms)
         disputes = [call for share in shares if (call := self._intake.dispute(share)) is not None]
-        batches = [[*self._linking.derive(), *self._portfolio.derive(), *disputes]]
+        batches = [[*self._linking.derive(), *self._portfolio.derive(), *disputes], self._erasing.derive()]
         kept = self._kept_by_stay(shares)
         by_claim: dict[str, list[ShareReceipt]] = defaultdict(list)
         for stay_id, ready in kept.items():

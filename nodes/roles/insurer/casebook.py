@@ -10,6 +10,9 @@ told by the chain: the one whose outcome is the settlement's, to the byte.
 
 A draft is written before the case file names it; a crash in between leaves one that was never submitted, and the next
 draft takes its place.
+
+Erasing a claim overwrites and removes its drafts first and the case file, which names them, last: a crash in between
+leaves the names of what is still to be removed.
 """
 
 from typing import Annotated
@@ -117,6 +120,20 @@ class Casebook:
         self._keep(replace(file, drafts=tuple(name for name in file.drafts if name not in dropped)))
         for name in dropped:
             self._register.erase(DRAFT, _draft_id(file.claim_id, name))
+
+    def holds(self, claim_id: str) -> bool:
+        """Whether anything is here about a claim."""
+        return self._register.get(CLAIM, claim_id) is not None
+
+    def erase(self, claim_id: str) -> None:
+        """Overwrite and remove all that is here about a claim; nothing is fine."""
+        names = self.file(claim_id).drafts
+        ordinal = names[-1].ordinal + 1 if names else 1
+        versions = range(1, (names[-1].version if names else 0) + 2)
+        unnamed = [DraftName(version, ordinal) for version in versions]  # what a crash left without a name
+        for name in (*names, *unnamed):
+            self._register.erase(DRAFT, _draft_id(claim_id, name))
+        self._register.erase(CLAIM, claim_id)
 
     def _keep(self, file: CaseFile) -> None:
         self._register.put(CLAIM, file.claim_id, encode(file))

@@ -6,6 +6,8 @@
     awaiting consent                                    nothing: the hospital resumes it under another grant
     all closed and delivered, not settled like this     adjudicates, keeps the draft, settles
     settled on these closings                           nothing, or a review if a person decided since
+    a part is to be erased                              nothing any more, and says so: it waits for a person
+    withdrawn                                           drops the drafts
 
 Which policy answers is said in `portfolio.choose`; once a claim is settled, its later settlements are on the same
 policy and year, as the contract demands. If the person has none, there is nothing to settle on: the claim waits with
@@ -30,6 +32,7 @@ from ledger.crypto.signatures import PrivateKey, sign_decision
 from ledger.errors import ContractError, DecodeError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
+from nodes.roles.erasing import list_asked
 from nodes.roles.insurer.assembly import AssemblyError, Facts, StayDocuments, assemble, sort_documents
 from nodes.roles.insurer.casebook import Casebook, Draft
 from nodes.roles.insurer.intake import Intake
@@ -67,14 +70,21 @@ class Desk:
             WaitError: If somebody has to do something first that the chain does not show.
         """
         claim = shown.claim
+        if claim.status == "WITHDRAWN":
+            self.casebook.erase(claim.claim_id)
+            return []
         closings = self._closings(claim, delivering)
-        if claim.status == "WITHDRAWN" or closings is None:
+        if closings is None:
             return []
         former = shown.settlements[-1] if shown.settlements else None
         if former is not None:
             self.casebook.drop_unsettled(former.outcome)
         references = tuple(ClosingReference(closing.stay_id, closing.version) for closing in closings)
         is_review = former is not None and former.outcome.closings == references
+        if self._is_to_be_erased(closings):
+            if is_review:
+                return []
+            raise WaitError("ERASED", "the customer had a record erased that this claim needs; she can withdraw it")
         if is_review and not self._is_reviewed(shown.settlements[-1]):
             return []
         if not any(closing.parts for closing in closings) and former is None:
@@ -125,6 +135,11 @@ class Desk:
             if record_id not in delivering and statuses[-1:] != ["DELIVERED"]:
                 return None
         return tuple(found)
+
+    def _is_to_be_erased(self, closings: tuple[Closing, ...]) -> bool:
+        """Whether this insurer was asked to erase a part."""
+        asked = {item for closing in closings for item in list_asked(self.view, closing.stay_id, self.insurer)}
+        return any(part in asked for closing in closings for part in closing.parts)
 
     def _cover(self, claim: Claim, closings: tuple[Closing, ...]) -> tuple[int, RecordType | None]:
         """Return the version of the claim's grant, and the first type of a part that it does not cover now."""

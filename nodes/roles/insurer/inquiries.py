@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from contracts.adjudication.case import Review
+from contracts.erasures import ErasureItem
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
 from contracts.settlements import Outcome
 from ledger.codec import encode
 from ledger.errors import LedgerError
 from nodes.agent import ChainView
+from nodes.fhir.instants import format_day
+from nodes.roles.erasing import list_asked
 from nodes.roles.insurer.casebook import Casebook, Draft
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.lookup import find_claim
@@ -16,6 +19,14 @@ from nodes.vault.sealing import Sealed
 
 class InsurerError(LedgerError):
     """What an operator or customer asked for and cannot have; says why."""
+
+
+class OpeningErasedError(InsurerError):
+    """An opening that was erased; only who kept a copy before can still open the settlement."""
+
+    def __init__(self, claim_id: str, version: int, height: int) -> None:
+        """Say which, and when that was certified."""
+        super().__init__(f"{claim_id}: the opening of settlement {version} was erased, certified at height {height}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,9 @@ class Inquiries:
     def show(self, claim_id: str, waits: WaitError | None) -> InsurerClaim:
         """Return a claim with case, decision and openings; raises as `find`."""
         shown = self.find(claim_id)
+        asked = list_asked(self._view, claim_id, self._insurer).get(claim_id)
+        if asked is not None:
+            return InsurerClaim(shown, None, (), _explain(asked))
         settled = self._casebook.settled_draft(shown.settlements[-1].outcome) if shown.settlements else None
         return InsurerClaim(shown, settled, self._casebook.file(claim_id).reviews, waits)
 
@@ -109,6 +123,20 @@ class Inquiries:
     def _sealed(self, outcome: Outcome) -> Sealed:
         draft = self._casebook.settled_draft(outcome)
         if draft is None:
+            asked = list_asked(self._view, outcome.claim_id, self._insurer).get(outcome.claim_id)
+            if asked is not None and asked.status == "ERASED":
+                raise OpeningErasedError(outcome.claim_id, outcome.version, asked.steps[-1].place.height)
             msg = f"{outcome.claim_id}: the opening of settlement {outcome.version} is not in the register any more"
             raise InsurerError(msg)
         return draft.sealed
+
+
+def _explain(asked: ErasureItem) -> WaitError:
+    """Say why nobody reads a claim any more."""
+    step = asked.steps[-1]
+    if asked.status == "RESTRICTED" and step.until_day is not None:
+        until = format_day(step.until_day)
+        return WaitError("RESTRICTED", f"kept until {until} for {step.basis} alone, and not to be read")
+    if asked.status == "ERASED":
+        return WaitError("ERASED", f"was erased, certified at height {step.place.height}")
+    return WaitError("ERASED", "is to be erased once its payments are paid")

@@ -26,6 +26,7 @@ from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.roles.asking import Asking
 from nodes.roles.documents import Admission, DischargeSummary, Document, Invoice, ItemList
+from nodes.roles.erasing import list_asked
 from nodes.roles.lookup import find_record
 from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.vault.payloads import decrypt_payload
@@ -41,7 +42,7 @@ DOCUMENT_TYPES = {
     "interim-bill": Invoice,
     "discharge-summary": DischargeSummary,
 }
-WITHHELD = ("AUTH-013", "ELIG-001", "WITHDRAWN")
+WITHHELD = ("AUTH-013", "ELIG-001", "ERASED", "WITHDRAWN")
 """Refusals that stand while this share does: another grant makes another share."""
 WITHHELD_MS = 10 * 60 * 1000
 
@@ -133,7 +134,7 @@ class Intake:
         share = self._asked.pop(subject, None)
         if share is None:
             return None
-        if event.body is None or self.is_kept(share) or subject in self._disputed:
+        if event.body is None or self.is_kept(share) or subject in self._disputed or self._is_unwanted(share):
             return []
         fields: dict[str, str | int] = {"record": share.record_id, "custodian": share.hospital}
         try:
@@ -150,6 +151,20 @@ class Intake:
             return [Note("handover-disputed", fields)]
         self._asking.forget(subject)
         return [Note("record-opened", fields)]
+
+    def erase_disputes(self, record_id: str) -> None:
+        """Remove what was written about hand-overs of a record that did not hold; nothing is fine."""
+        for key in [key for key, entry in self._disputed.items() if entry.record_id == record_id]:
+            self._register.erase(DISPUTE, key)
+            del self._disputed[key]
+
+    def _is_unwanted(self, share: ShareReceipt) -> bool:
+        """Whether a record was erased here, or is to be, while the answer was on its way."""
+        if self._vault.is_erased(share.record_id):
+            return True
+        entered = find_record(self._view, share.record_id)
+        assert entered is not None, "what was shared was entered"
+        return share.record_id in list_asked(self._view, entered.record.stay_id, self._recipient)
 
     def read(self, record_id: str) -> tuple[Document, RecordKeys]:
         """Return a record that was kept, and its keys."""

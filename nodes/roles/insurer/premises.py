@@ -79,7 +79,7 @@ class Premises:
             return Balances(0, EMPTY_BALANCE, ())
         draft = self._casebook.settled_draft(self._outcome_behind(balance))
         if draft is None:
-            raise WaitError("OPENING_LOST", f"the settlement behind sequence {balance.sequence} is not in the register")
+            raise WaitError("OPENING_LOST", f"the settlement behind sequence {balance.sequence} is lost, or was erased")
         opening = BalanceOpening(
             replace(draft.opening.paid_after, name="paid-before"),
             replace(draft.opening.deductible_used_after, name="deductible-used-before"),

@@ -22,6 +22,7 @@ of a key says so before it is told a second time. What the chain lacks is derive
 
 from typing import Literal, cast
 
+from contracts.holds import HOLDS, Hold
 from contracts.listings import ClaimView, ShowPayment
 from contracts.settlements import Pay, Payment
 from ledger.codec import decode, encode
@@ -39,6 +40,7 @@ from nodes.agent import (
     Submit,
 )
 from nodes.keystore import Keystore
+from nodes.roles.erasing import Erasing
 from nodes.roles.in_flight import InFlight
 from nodes.roles.lookup import find_claim
 from nodes.roles.questions import (
@@ -53,6 +55,7 @@ from nodes.roles.questions import (
 )
 from nodes.roles.rail.attempts import Attempt, Attempts, AttemptState
 from nodes.roles.rail.bank import Bank
+from nodes.roles.rail.erasing import RailBooks
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, Sealed
 
@@ -92,7 +95,15 @@ class RefusalError(LedgerError):
 class Rail:
     """The payment rail's agent."""
 
-    def __init__(self, name: str, view: ChainView, keystore: Keystore, register: Register, bank: Bank) -> None:
+    def __init__(
+        self,
+        name: str,
+        view: ChainView,
+        keystore: Keystore,
+        register: Register,
+        bank: Bank,
+        holds: tuple[Hold, ...] = HOLDS,
+    ) -> None:
         """Take up the work where the register left it.
 
         Args:
@@ -101,12 +112,15 @@ class Rail:
             keystore: The rail's keys; the seal key opens orders.
             register: Keeps the attempts.
             bank: Moves the money.
+            holds: Why it may have to keep what it is asked to erase.
         """
         self.name = name
         self._view = view
         self._seal_key = keystore.seal
         self._attempts = Attempts(register)
         self._bank = bank
+        self._books = RailBooks(name, view, self._attempts, bank)
+        self._erasing = Erasing(name, view, self._books, holds)
         self._in_flight = InFlight(name)
         self._ask_ms = 0
 
@@ -115,13 +129,15 @@ class Rail:
         effects: list[AgentEffect] = []
         if isinstance(event, Committed):
             effects.extend(self._in_flight.release(event))
+            for item in (item for receipt in event.receipts for item in receipt.events):
+                self._books.follow(item)
         if isinstance(event, PeerRequested):
             effects.extend(self._answer(event))
         if event.now_ms >= self._ask_ms:
             self._ask_ms = event.now_ms + ASK_MS
             for attempt in self._attempts.list_open():
                 self._drive(attempt)
-        return [*effects, *self._receipt(event.now_ms)]
+        return [*effects, *self._receipt(event.now_ms), *self._answer_erasures(event.now_ms)]
 
     def report_return(self, idempotency_key: bytes, now_ms: int) -> tuple[None, list[AgentEffect]]:
         """Take in the bank's word that money which was paid came back.
@@ -166,7 +182,10 @@ class Rail:
             if known.order != order:
                 raise RefusalError("IDEMPOTENCY_KEY", "this key belongs to another order")
             return self._drive(known)
+        if self._attempts.is_spent(order.idempotency_key):
+            raise RefusalError("ERASED", "the attempt of this key was made and erased")
         self._check_order(order)
+        self._books.add(order.claim_id, order.idempotency_key)
         return self._drive(self._attempts.begin(order))
 
     def _open_order(self, peer: str, sealed: Sealed) -> PaymentOrder:
@@ -235,6 +254,10 @@ class Rail:
             if offered:
                 effects.append(Submit(offered))
         return effects
+
+    def _answer_erasures(self, now_ms: int) -> list[AgentEffect]:
+        offered = self._in_flight.take(self._erasing.derive(self._books.list_asked()), now_ms)
+        return [Submit(offered)] if offered else []
 
     def _reported(self, payment: Payment, attempt: Attempt) -> str:
         """Return the last status of an attempt on the chain; `due` before the first."""

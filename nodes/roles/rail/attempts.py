@@ -1,9 +1,10 @@
 """What the rail knows of each attempt, by idempotency key: durable before anything moves.
 
     kind       id                 what
-    attempt    idempotency key    Attempt; kept for ever, so that the same instruction is never a second movement
+    attempt    idempotency key    Attempt; kept so that the same instruction is never a second movement
     open       idempotency key    nothing: the attempt is not concluded
     payment    payment id         the key of the payment's latest attempt
+    spent      idempotency key    nothing: the attempt was erased, and its key moves nothing any more
 
 `received` is the state between the decision to move and the bank's answer. Found after a crash, it means that the bank
 has to be asked first.
@@ -18,7 +19,7 @@ from ledger.codec import Hash, Struct, decode, encode
 from nodes.roles.questions import PaymentOrder
 from nodes.vault.register import Register
 
-ATTEMPT, OPEN, PAYMENT = "attempt", "open", "payment"
+ATTEMPT, OPEN, PAYMENT, SPENT = "attempt", "open", "payment", "spent"
 AttemptState = Literal["received", "accepted", "unknown", "paid", "returned", "rejected"]
 
 
@@ -57,6 +58,23 @@ class Attempts:
             return known
         data = self._register.get(ATTEMPT, idempotency_key.hex())
         return None if data is None else decode(data, Attempt)
+
+    def is_spent(self, idempotency_key: bytes) -> bool:
+        """Whether an attempt under this key was erased."""
+        return self._register.get(SPENT, idempotency_key.hex()) is not None
+
+    def keys_by_claim(self) -> dict[str, list[bytes]]:
+        """Return the keys of all attempts that are kept, by claim; reads every one of them."""
+        found: dict[str, list[bytes]] = {}
+        for _, data in self._register.list_entries(ATTEMPT):
+            order = decode(data, Attempt).order
+            found.setdefault(order.claim_id, []).append(order.idempotency_key)
+        return found
+
+    def erase(self, idempotency_key: bytes) -> None:
+        """Destroy a concluded attempt's order; the key stays spent, and the chain has what became of it."""
+        self._register.put(SPENT, idempotency_key.hex(), b"")
+        self._register.erase(ATTEMPT, idempotency_key.hex())
 
     def latest_of(self, payment_id: str) -> Attempt | None:
         """Return a payment's latest attempt, or None."""

@@ -32,6 +32,10 @@ class Bank(Protocol):
         """Return what became of a movement; None if this key never reached the bank."""
         ...
 
+    def forget(self, idempotency_key: bytes) -> None:
+        """Drop whose account and how much a movement was, as far as this side keeps it; again is fine."""
+        ...
+
 
 class _Movement(Struct):
     """Register, kind `bank`: one movement."""
@@ -59,6 +63,10 @@ class PromptBank:
     def ask(self, idempotency_key: bytes) -> BankState | None:
         """Return `paid` for what is entered."""
         return None if self._register.get(BOOK, idempotency_key.hex()) is None else "paid"
+
+    def forget(self, idempotency_key: bytes) -> None:
+        """Remove an entry of the simulated book."""
+        self._register.erase(BOOK, idempotency_key.hex())
 
     def moved(self) -> tuple[int, ...]:
         """Return the amounts of all movements, sorted."""

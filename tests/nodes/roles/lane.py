@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from contracts.holds import HOLDS, Hold
 from contracts.listings import ClaimView
 from ledger.codec import decode
+from nodes.roles.hospital import Hospital
 from nodes.roles.insurer import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
@@ -15,7 +17,7 @@ from nodes.roles.questions import PaymentOrder
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState
 from nodes.vault.sealing import Sealed
-from tests.nodes.roles.desk import Desk, admission, build_hospital, discharge
+from tests.nodes.roles.desk import Desk, admission, discharge
 from tests.nodes.roles.town import CHAIN_ID, TICK_MS, TODAY, Customer, Kit, Town
 
 POLICY_DAYS = (TODAY - 200, TODAY + 100)
@@ -35,6 +37,7 @@ class TestBank:
         self.moves: list[PaymentOrder] = []
         """Every time that it was told to move."""
         self.asked: list[bytes] = []
+        self.forgotten: list[bytes] = []
 
     def move(self, order: PaymentOrder) -> BankState:
         self.moves.append(order)
@@ -50,6 +53,9 @@ class TestBank:
         self.book[idempotency_key] = self.later.pop(0) or known
         return self.book[idempotency_key]
 
+    def forget(self, idempotency_key: bytes) -> None:
+        self.forgotten.append(idempotency_key)
+
     @property
     def balance(self) -> int:
         """What moved to payees and stayed there, recoveries taken off."""
@@ -62,16 +68,23 @@ class Lane:
 
     __test__ = False
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
+    def __init__(self, folder: Path, seed: int = 0, holds: tuple[Hold, ...] = HOLDS) -> None:
         self.town = Town(folder, seed)
         self.bank = TestBank()
         self.desk = Desk(self.town)
-        self.town.install("hospital-a", build_hospital)
-        self.town.install("insurer-a", build_insurer)
+        self.holds = holds
+        self.town.install("hospital-a", self._build_hospital)
+        self.town.install("insurer-a", self._build_insurer)
         self.town.install("rail", self._build_rail)
 
+    def _build_hospital(self, kit: Kit) -> Hospital:
+        return Hospital(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
+
+    def _build_insurer(self, kit: Kit) -> Insurer:
+        return Insurer(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
+
     def _build_rail(self, kit: Kit) -> Rail:
-        return Rail(kit.name, kit.view, kit.keystore, kit.register, self.bank)
+        return Rail(kit.name, kit.view, kit.keystore, kit.register, self.bank, self.holds)
 
     @property
     def insurer(self) -> Insurer:

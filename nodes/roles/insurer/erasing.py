@@ -1,0 +1,90 @@
+"""What an insurer destroys: a record that it was handed, and all that it made of a claim.
+
+    a record    keys and payload in the vault; why a hand-over of it was disputed
+    a claim     its drafts (case, decision, openings) and its case file, in the register
+
+While money moves the openings are in use, and the claim is answered once every payment is paid. A claim that was
+settled is a voucher: what it was decided on may have to be kept. One that was not settled is kept by no law, and is
+not settled any more: the desk says so.
+
+What survives a claim is in the yearbook: its payment as a part of sums, without which no report could be proved.
+"""
+
+from contracts.erasures import ErasureItem, ErasureRow
+from contracts.listings import ClaimView
+from nodes.agent import ChainView
+from nodes.roles.insurer.casebook import Casebook
+from nodes.roles.insurer.intake import Intake
+from nodes.roles.insurer.portfolio import Portfolio
+from nodes.roles.insurer.yearbook import Yearbook
+from nodes.roles.lookup import find_claim, find_stay
+from nodes.vault.records import Vault
+
+
+class InsurerBooks:
+    """One insurer's vault and register, as far as they can be erased."""
+
+    def __init__(self, view: ChainView, vault: Vault, intake: Intake, casebook: Casebook, portfolio: Portfolio) -> None:
+        """Erase in vault, intake and casebook.
+
+        Args:
+            view: The latest committed state.
+            vault: The records that were handed over.
+            intake: Knows why hand-overs were disputed.
+            casebook: Drafts and case files.
+            portfolio: Knows when contracts end.
+            yearbook: Keeps the sums that a report needs, whatever becomes of single claims.
+        """
+        self._view = view
+        self._vault = vault
+        self._intake = intake
+        self._casebook = casebook
+        self._portfolio = portfolio
+        self._yearbook = yearbook
+
+    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:  # noqa: ARG002 - as `Books` has it
+        """Whether a payment of the claim is not paid yet."""
+        claim = self._find_claim(row)
+        return claim is not None and any(payment.status != "paid" for payment in claim.payments)
+
+    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:
+        """Return the last day of the contract that the claim was settled on; None for what no settlement rests on."""
+        claim = self._find_claim(row)
+        if claim is None or not claim.settlements or not self._is_kept(item):
+            return None
+        if item.kind != "claim" and not self._is_settled_on(claim, row.scope, item.item):
+            return None
+        return self._portfolio.get(claim.settlements[-1].outcome.policy_id).until_day
+
+    def erase(self, row: ErasureRow, item: ErasureItem) -> None:  # noqa: ARG002 - as `Books` has it
+        """Destroy a record, or what was made of a claim."""
+        if item.kind == "claim":
+            self._add_up(item.item)
+            self._casebook.erase(item.item)
+        else:
+            self._vault.erase(item.item)
+            self._intake.erase_disputes(item.item)
+
+    def _add_up(self, claim_id: str) -> None:
+        """Have the yearbook take in what the claim's drafts open, while they are here."""
+        claim = find_claim(self._view, claim_id)
+        if claim is not None:
+            self._yearbook.follow(claim)
+
+    def _is_kept(self, item: ErasureItem) -> bool:
+        return self._casebook.holds(item.item) if item.kind == "claim" else item.item in self._vault
+
+    def _is_settled_on(self, claim: ClaimView, stay_id: str, record_id: str) -> bool:
+        stay = find_stay(self._view, stay_id)
+        assert stay is not None, "a record belongs to a stay"
+        closings = {closing.version: closing for closing in stay.closings}
+        references = (item for settlement in claim.settlements for item in settlement.outcome.closings)
+        return any(
+            record_id in closings[reference.version].parts for reference in references if reference.stay_id == stay_id
+        )
+
+    def _find_claim(self, row: ErasureRow) -> ClaimView | None:
+        if row.scope.startswith("claim-"):
+            return find_claim(self._view, row.scope)
+        stay = find_stay(self._view, row.scope)
+        return None if stay is None or stay.stay.claim_id is None else find_claim(self._view, stay.stay.claim_id)

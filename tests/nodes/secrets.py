@@ -1,0 +1,120 @@
+"""What an erasure must destroy, gathered from a member's books before it, and a search for it in files afterwards.
+
+A secret is looked for in every form in which a program could leave it behind: as it is, in hex, in base64 at each of
+its three alignments, and as MessagePack. Files are read as raw bytes; register entries are opened with their key too,
+and a store's values are read through its engine, which compresses them.
+"""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from contracts.adjudication.product import Product
+from ledger.codec import Struct, decode, encode
+from nodes.roles.documents import Document
+from nodes.roles.hospital.stays import LocalStay
+from nodes.roles.insurer.casebook import Draft
+from nodes.vault.records import Vault
+from nodes.vault.register import ENTRY_BYTES_MAX, Register
+from nodes.vault.sealing import AmountOpening, RecordKeys
+
+KINDS = ("attempt", "bank", "claim", "dispute", "draft", "open", "payment", "spent", "stay")
+"""Register entries that follow from records; master data (persons, policies, links) are the organisation's own."""
+TELLING_CHARACTERS_MIN = 4
+"""Shorter texts stand in any file by chance."""
+TELLING = ("icd10", "text", "code", "number", "check_code", "item", "department")
+"""The fields of documents that a person fills with text; in the others text is the schema's enumeration."""
+PUBLIC = ("general", "interim", "inpatient", "primary", "original", "insurance", "medicine", "surgery", "treatment")
+"""Words of the case's own schema, which stand in every product."""
+
+
+def list_secrets(vault: Vault | None, register: Register) -> dict[str, bytes]:
+    """Return what must be gone afterwards: a name for the test's report, and the bytes."""
+    found: dict[str, bytes] = {}
+    for record_id in vault.list_records() if vault is not None else ():
+        assert vault is not None
+        found |= _of_keys(record_id, vault.keys(record_id))
+        document = decode(vault.open(record_id), cast("type[Document]", Document))
+        found |= _of_plaintext(record_id, document)
+    for name, data in register.list_entries("draft"):
+        draft = decode(data, Draft, ENTRY_BYTES_MAX)
+        opening = draft.opening
+        found |= {f"{name} case salt": opening.case_salt, f"{name} decision salt": opening.decision_salt}
+        for field in ("payable", "deductible", "paid_after", "deductible_used_after"):
+            found |= _of_opening(name, getattr(opening, field))
+        found |= _of_opening(name, draft.moves)
+        found |= _of_plaintext(name, opening.case)
+    for name, data in register.list_entries("stay"):
+        stay = decode(data, LocalStay, ENTRY_BYTES_MAX)
+        found[f"{name} plaintext"] = data
+        for document in (stay.admission, *stay.interims, *stay.discharges):
+            found |= {} if document is None else _of_plaintext(name, document)
+    return found
+
+
+def find_secrets(secrets: dict[str, bytes], data: bytes) -> list[str]:
+    """Return the names of the secrets that stand in some bytes, in whatever form."""
+    return [name for name, secret in secrets.items() if any(form in data for form in _forms(secret))]
+
+
+def search_folder(secrets: dict[str, bytes], folder: Path) -> list[str]:
+    """Return file and name of every secret found in the raw bytes of all files below a folder."""
+    return [
+        f"{path.relative_to(folder)}: {name}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        for name in find_secrets(secrets, path.read_bytes())
+    ]
+
+
+def search_register(secrets: dict[str, bytes], register: Register) -> list[str]:
+    """Return kind and name of every secret found in the opened entries of a register."""
+    return [
+        f"{kind} {entry}: {name}"
+        for kind in KINDS
+        for entry, data in register.list_entries(kind)
+        for name in find_secrets(secrets, data)
+    ]
+
+
+def _of_keys(record_id: str, keys: RecordKeys) -> dict[str, bytes]:
+    found = {f"{record_id} data key": keys.data_key, f"{record_id} salt": keys.salt}
+    for opening in keys.openings:
+        found |= _of_opening(record_id, opening)
+    return found
+
+
+def _of_opening(name: str, opening: AmountOpening) -> dict[str, bytes]:
+    return {f"{name} blinding {opening.name}": opening.blinding} if any(opening.blinding) else {}
+
+
+def _of_plaintext(name: str, value: Struct) -> dict[str, bytes]:
+    texts = {text for text in _texts(value) if len(text) >= TELLING_CHARACTERS_MIN and text not in PUBLIC}
+    return {f"{name} plaintext": encode(value)} | {f"{name} text {text}": text.encode() for text in texts}
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield the texts that a person wrote: diagnoses, items, invoice numbers; what else is text is the schema's."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _texts(item)
+    if isinstance(value, Struct) and not isinstance(value, Product):
+        for field in value.__struct_fields__:
+            inner = getattr(value, field)
+            if isinstance(inner, str) and field in TELLING:
+                yield inner
+            yield from _texts(inner)
+
+
+def _forms(secret: bytes) -> Iterator[bytes]:
+    yield secret
+    yield secret.hex().encode()
+    yield secret.hex().upper().encode()
+    for skipped in range(3):
+        whole = secret[skipped : len(secret) - (len(secret) - skipped) % 3]
+        if len(whole) >= 6:
+            yield base64.b64encode(whole)
+            yield base64.urlsafe_b64encode(whole)
+    if len(secret) < 256:
+        yield encode(secret)
