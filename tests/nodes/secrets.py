@@ -19,13 +19,24 @@ from nodes.vault.records import Vault
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
 from nodes.vault.sealing import AmountOpening, RecordKeys
 
-KINDS = ("attempt", "bank", "claim", "dispute", "draft", "open", "payment", "spent", "stay")
+KINDS = ("attempt", "bank", "claim", "dispute", "draft", "open", "payment", "spent", "stay", "year-sum")
 """Register entries that follow from records; master data (persons, policies, links) are the organisation's own."""
 TELLING_CHARACTERS_MIN = 4
 """Shorter texts stand in any file by chance."""
 TELLING = ("icd10", "text", "code", "number", "check_code", "item", "department")
 """The fields of documents that a person fills with text; in the others text is the schema's enumeration."""
-PUBLIC = ("general", "interim", "inpatient", "primary", "original", "insurance", "medicine", "surgery", "treatment")
+PUBLIC = ("general", "interim", "nursing")
+    "general",
+    "nursing",
+    "interim",
+    "inpatient",
+    "primary",
+    "original",
+    "insurance",
+    "medicine",
+    "surgery",
+    "treatment",
+)
 """Words of the case's own schema, which stand in every product."""
 
 
@@ -48,8 +59,8 @@ def list_secrets(vault: Vault | None, register: Register) -> dict[str, bytes]:
     for name, data in register.list_entries("stay"):
         stay = decode(data, LocalStay, ENTRY_BYTES_MAX)
         found[f"{name} plaintext"] = data
-        for document in (stay.admission, *stay.interims, *stay.discharges):
-            found |= {} if document is None else _of_plaintext(name, document)
+        for said in (stay.admission, *stay.interims, *stay.discharges):
+            found |= {} if said is None else _of_plaintext(name, said)
     return found
 
 

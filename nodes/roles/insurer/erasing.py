@@ -24,7 +24,15 @@ from nodes.vault.records import Vault
 class InsurerBooks:
     """One insurer's vault and register, as far as they can be erased."""
 
-    def __init__(self, view: ChainView, vault: Vault, intake: Intake, casebook: Casebook, portfolio: Portfolio) -> None:
+    def __init__(
+        self,
+        view: ChainView,
+        vault: Vault,
+        intake: Intake,
+        casebook: Casebook,
+        portfolio: Portfolio,
+        yearbook: Yearbook,
+    ) -> None:
         """Erase in vault, intake and casebook.
 
         Args:
@@ -66,10 +74,11 @@ class InsurerBooks:
             self._intake.erase_disputes(item.item)
 
     def _add_up(self, claim_id: str) -> None:
-        """Have the yearbook take in what the claim's drafts open, while they are here."""
+        """Have the yearbook take in what the claim's drafts open, while they are here, and blend it with the rest."""
         claim = find_claim(self._view, claim_id)
         if claim is not None:
             self._yearbook.follow(claim)
+            self._yearbook.blend(claim)
 
     def _is_kept(self, item: ErasureItem) -> bool:
         return self._casebook.holds(item.item) if item.kind == "claim" else item.item in self._vault

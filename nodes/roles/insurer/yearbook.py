@@ -11,8 +11,10 @@ exactly once whatever crashes when: what should be marked follows from the payme
 here, and the difference is added. Nothing is remembered elsewhere, and a page that was lost or restored from an old
 copy is right again after a look through the claims whose openings are still there.
 
-A page with one payment tells that payment, whatever became of its claim's own file. So pages live until their year is
-published, and are erased then.
+A page with one payment tells that payment, whatever became of its claim's own file. So when a claim is erased, the
+pages of its months are blended into one for each month, and all pages live until their year is published, and are
+erased then. What blending cannot do: a month with one payment tells that payment, and whoever opens all the others of
+a month can subtract them.
 """
 
 from typing import Annotated
@@ -33,6 +35,9 @@ from nodes.vault.register import ENTRY_BYTES_MAX, Register
 YEAR_SUM = "year-sum"
 SHELVES = "0123456789abcdef"
 """The pages of a month: by the first digit of a payment's id, which is drawn at random."""
+BLEND = "blend"
+"""The page that a month's others were put together on. One that stands beside it with a payment which is on it too is
+a page that a crash left, and does not count."""
 
 
 class Mark(Struct):
@@ -91,6 +96,13 @@ class Yearbook:
                 if months[key].year == running or not self._is_published(currency, months[key].year):
                     self._mark(shown, payment, months[key])
 
+    def blend(self, shown: ClaimView) -> None:
+        """Put the pages of each month that a claim's payments count in together; doing it again changes nothing."""
+        for payment in shown.payments:
+            currency = shown.settlements[payment.settlement_version - 1].outcome.currency
+            for month in [*payment.adjusted, *([] if payment.counted is None else [payment.counted])]:
+                self._blend(currency, month)
+
     def drop_published(self) -> None:
         """Erase the pages of years whose report is on the chain."""
         for page_id, data in self._register.list_entries(YEAR_SUM):
@@ -102,23 +114,48 @@ class Yearbook:
         """Return what the months' sum of commitments opens to: amount and blinding."""
         amount, blinding = 0, 0
         for number in range(first_month, last_month + 1):
-            for shelf in SHELVES:
-                data = self._register.get(YEAR_SUM, _page_id(currency, Month(year, number), shelf))
-                if data is not None:
-                    page = _decode(data)
-                    amount += page.amount
-                    blinding += int.from_bytes(page.blinding, "little")
+            for page in self._list_pages(currency, Month(year, number)):
+                amount += page.amount
+                blinding += int.from_bytes(page.blinding, "little")
         return amount, blinding % GROUP_ORDER
 
     def _is_published(self, currency: str, year: int) -> bool:
         message = FindTotal(self._insurer, year, currency)
         return self._view.query("registers", "total", message, YearTotal).is_published
 
+    def _blend(self, currency: str, month: Month) -> None:
+        pages = self._list_pages(currency, month)
+        marks = sorted((mark for page in pages for mark in page.marks), key=lambda mark: mark.payment_id)
+        blinding = sum(int.from_bytes(page.blinding, "little") for page in pages) % GROUP_ORDER
+        amount = sum(page.amount for page in pages)
+        blended = YearPage(month, currency, amount, blinding.to_bytes(32, "little"), tuple(marks))
+        if blended.marks and blended != self._page(currency, month, BLEND):
+            self._register.put(YEAR_SUM, _page_id(currency, month, BLEND), encode(blended))
+        for shelf in SHELVES:
+            self._register.erase(YEAR_SUM, _page_id(currency, month, shelf))
+
+    def _list_pages(self, currency: str, month: Month) -> list[YearPage]:
+        """Return the pages of a month that count."""
+        blended = self._page(currency, month, BLEND)
+        pages = [self._page(currency, month, shelf) for shelf in SHELVES]
+        return [blended, *(page for page in pages if not _payments(page) & _payments(blended))]
+
+    def _page(self, currency: str, month: Month, shelf: str) -> YearPage:
+        """Return a page; an empty one where there is none."""
+        data = self._register.get(YEAR_SUM, _page_id(currency, month, shelf))
+        return YearPage(month, currency, 0, bytes(32), ()) if data is None else _decode(data)
+
     def _mark(self, shown: ClaimView, payment: Payment, month: Month) -> None:
         outcome = shown.settlements[payment.settlement_version - 1].outcome
-        page_id = _page_id(outcome.currency, month, payment.payment_id.removeprefix("payment-")[0])
-        data = self._register.get(YEAR_SUM, page_id)
-        page = YearPage(month, outcome.currency, 0, bytes(32), ()) if data is None else _decode(data)
+        blended = self._page(outcome.currency, month, BLEND)
+        shelf = payment.payment_id.removeprefix("payment-")[0]
+        if payment.payment_id in _payments(blended):
+            shelf, page = BLEND, blended
+        else:
+            page = self._page(outcome.currency, month, shelf)
+            if _payments(page) & _payments(blended):
+                page = YearPage(month, outcome.currency, 0, bytes(32), ())
+        page_id = _page_id(outcome.currency, month, shelf)
         marked = {mark.payment_id: mark.times for mark in page.marks}
         wanted = (1 if payment.counted == month else 0) - payment.adjusted.count(month)
         more = wanted - marked.pop(payment.payment_id, 0)
@@ -136,6 +173,10 @@ class Yearbook:
             tuple(Mark(payment_id, marked[payment_id]) for payment_id in sorted(marked)),
         )
         self._register.put(YEAR_SUM, page_id, encode(page))
+
+
+def _payments(page: YearPage) -> set[str]:
+    return {mark.payment_id for mark in page.marks}
 
 
 def _page_id(currency: str, month: Month, shelf: str) -> str:

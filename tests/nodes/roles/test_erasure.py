@@ -8,22 +8,43 @@ import pytest
 
 from contracts.erasures import Ask, ErasureRow, ShowErasures
 from contracts.holds import HOLDS, begin_ms
+from contracts.listings import ClaimView
 from contracts.stays import ListSeen, RecordView
+from ledger.codec import decode
 from nodes.agent import Call
 from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.stays import LocalStay
 from nodes.roles.insurer.inquiries import InsurerError
+from nodes.roles.insurer.yearbook import YearPage
 from nodes.roles.lookup import find_record
 from nodes.vault import records as vault_records
 from nodes.vault import register as vault_register
 from nodes.vault.records import Vault
 from nodes.vault.register import Register
+from tests.nodes.roles.desk import discharge, example
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.town import CHAIN_ID, Customer, Killed
 from tests.nodes.secrets import list_secrets, search_folder, search_register
 
 HOLDERS = ("hospital-a", "insurer-a", "rail")
 DAY_MS = 86_400_000
+SUMMED = ("blinding payable", "blinding moves", "blinding paid-after")
+OTHER: dict[str, Any] = {
+    "department": "orthopaedics",
+    "reason": [{"icd10": "S82.6", "text": "broken ankle, suspected"}],
+}
+
+
+def other_discharge() -> dict[str, Any]:
+    """Return what is said of somebody else's stay: no text of it stands in the polyp's."""
+    form = example("discharge")
+    lines = [{**line, "item": f"other-{line['id']}"} | {"procedure": None} for line in form["lines"]]
+    return {
+        "diagnoses": [{"id": "d1", "principal": True, "icd10": "S82.6", "text": "broken ankle"}],
+        "procedures": [],
+        "lines": lines,
+        "invoice": {"code": "99000001", "number": "1111111111", "check_code": "zzzz99"},
+    }
 
 
 def list_records(lane: Lane, customer: Customer) -> tuple[RecordView, ...]:
@@ -56,12 +77,13 @@ def books(lane: Lane, name: str) -> tuple[Vault | None, Register]:
     return None, agent._attempts._register
 
 
-def secrets(lane: Lane) -> dict[str, bytes]:
+def secrets(lane: Lane, *, alone: bool = True) -> dict[str, bytes]:
+    """Return what all holders have to destroy; of a month's only payment the yearbook's sum tells the amount."""
     found: dict[str, bytes] = {}
     for name in HOLDERS:
         found |= {f"{name} {secret}": data for secret, data in list_secrets(*books(lane, name)).items()}
     assert len(found) > 60, "there is something to look for"
-    return found
+    return {name: data for name, data in found.items() if not (alone and name.endswith(SUMMED))}
 
 
 def search(lane: Lane, wanted: dict[str, bytes]) -> list[str]:
@@ -78,6 +100,30 @@ def settle(folder: Path, holds: Any = (), seed: int = 0) -> tuple[Lane, Customer
     lane.run()
     assert lane.claim().status == "PAID"
     return lane, customer
+
+
+def settle_two(folder: Path) -> tuple[Lane, Customer, dict[str, bytes]]:
+    """Return a lane in which two people were paid in one month, one of them, and what is hers alone."""
+    lane = OneOfTwo(folder, 0, ())
+    lane.insure("li")
+    number = lane.desk.admit(patient="li", **OTHER).number
+    lane.run()
+    lane.desk.discharge(number, discharge(**other_discharge()))
+    lane.run()
+    of_other = secrets(lane, alone=False)
+    customer = lane.insure()
+    lane.wang = customer.pseudonym.name
+    lane.stay()
+    lane.run()
+    assert [view.status for view in lane.claims()] == ["PAID", "PAID"]
+    return lane, customer, {name: data for name, data in secrets(lane, alone=False).items() if name not in of_other}
+
+
+class OneOfTwo(Lane):
+    wang = ""
+
+    def claim(self) -> ClaimView:
+        return next(view for view in self.claims() if view.claim.customer == self.wang)
 
 
 def scopes(lane: Lane) -> tuple[str, str]:
@@ -99,15 +145,29 @@ def test_the_search_finds_what_is_there(tmp_path: Path) -> None:
 
 
 def test_everybody_erases_what_no_law_holds_and_the_search_finds_nothing(tmp_path: Path) -> None:
-    lane, customer = settle(tmp_path)
-    wanted = secrets(lane)
+    lane, customer, wanted = settle_two(tmp_path)
     stay_id, claim_id = scopes(lane)
     assert ask(lane, customer) == "OK"
     lane.run()
     assert rows(lane, stay_id) == {"hospital-a": {"ERASED"}, "insurer-a": {"ERASED"}}
     assert rows(lane, claim_id) == {"insurer-a": {"ERASED"}, "rail": {"ERASED"}}
+    assert any(name.endswith(SUMMED) for name in wanted), "what the yearbook adds up is looked for as well"
     assert search(lane, wanted) == []
-    assert [order.idempotency_key for order in lane.bank.moves] == lane.bank.forgotten
+    assert [order.idempotency_key for order in lane.bank.moves[1:]] == lane.bank.forgotten
+
+
+def test_what_the_yearly_report_needs_survives_as_a_sum(tmp_path: Path) -> None:
+    lane, customer, _ = settle_two(tmp_path)
+    yearbook, year = lane.insurer._yearbook, 2026
+    before = yearbook.open_months("CNY", year, 1, 12)
+    ask(lane, customer)
+    lane.run()
+    lane.town.restart("insurer-a")
+    lane.run()
+    assert lane.insurer._yearbook.open_months("CNY", year, 1, 12) == before
+    assert before[0] == lane.bank.balance
+    pages = [decode(data, YearPage) for _, data in books(lane, "insurer-a")[1].list_entries("year-sum")]
+    assert [len(page.marks) for page in pages] == [2], "no page has her payment alone"
 
 
 def test_nothing_of_it_comes_back_with_a_restart(tmp_path: Path) -> None:
@@ -339,7 +399,7 @@ class Mortal:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("number", range(1, 32, 3))
+@pytest.mark.parametrize("number", range(1, 32, 4))
 def test_dying_at_any_act_of_an_erasure_finishes_it_after_the_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool
 ) -> None:

@@ -28,10 +28,13 @@ def test_an_imported_stay_makes_the_documents_of_a_stay(stay: Stay) -> None:
     admission = write_admission(read_admission(json.dumps(imported.admission).encode(), today), today)
     ended = write_discharge(read_discharge(json.dumps(imported.discharge).encode(), today), admission, today)
     assert (admission.admission_day, admission.ward, admission.hospital_grade) == (stay.admission_day, None, None)
+    assert ended.summary is not None
     assert ended.summary.stay.discharge_day == stay.discharge_day
     assert [item.icd10 for item in ended.summary.diagnoses] == [item.icd10 for item in stay.diagnoses]
     assert len(ended.bills) == len(stay.bills)
     for billing, bill in zip(ended.bills, stay.bills, strict=True):
+        assert billing.invoice is not None
+        assert billing.item_list is not None
         assert (billing.invoice.total, billing.invoice.currency) == (bill.total, bill.currency)
         assert billing.invoice.settlement is None
         assert sum(line.amount for line in billing.item_list.lines) == bill.total
@@ -43,6 +46,7 @@ def test_a_death_in_the_stay_is_in_the_discharge_summary(stay: Stay, *, deceased
     today = stay.discharge_day
     admission = write_admission(read_admission(json.dumps(imported.admission).encode(), today), today)
     ended = write_discharge(read_discharge(json.dumps(imported.discharge).encode(), today), admission, today)
+    assert ended.summary is not None
     assert ended.summary.stay.deceased is deceased
 
 
