@@ -26,17 +26,6 @@ TELLING_CHARACTERS_MIN = 4
 TELLING = ("icd10", "text", "code", "number", "check_code", "item", "department")
 """The fields of documents that a person fills with text; in the others text is the schema's enumeration."""
 PUBLIC = ("general", "interim", "nursing")
-    "general",
-    "nursing",
-    "interim",
-    "inpatient",
-    "primary",
-    "original",
-    "insurance",
-    "medicine",
-    "surgery",
-    "treatment",
-)
 """Words of the case's own schema, which stand in every product."""
 
 
