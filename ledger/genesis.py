@@ -2,10 +2,14 @@
 
 Its hash is the parent of block 1 and leaf 0 of the history tree, so every block, vote and proof depends on it. It
 pins the protocol version, the founding organisations and validators, and the contracts by the hash of their whole
-closure. As a file it is canonical JSON (`nodes.config`), so that people can read what they trust.
+closure.
+
+The chain id ends with a hash of everything else in the genesis. So whatever names the chain id, which is every vote,
+proposal, transaction and request, binds the genesis: what is signed for one network holds in no other, even if the
+same keys serve both. As a file it is canonical JSON (`nodes.config`), so that people can read what they trust.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from msgspec import Meta
 
@@ -15,6 +19,10 @@ from ledger.membership import CUSTOMER_PREFIX, Role, ValidatorSet
 
 SealKey = Annotated[bytes, Meta(min_length=1216, max_length=1216)]
 """ML-KEM-768 (1184 bytes) followed by X25519 (32 bytes), for HPKE."""
+
+
+CHAIN_ID_HASH_CHARACTERS = 32
+"""Hex digits at the end of a chain id: 128 bits, against somebody who looks for a genesis with another's chain id."""
 
 
 class Organisation(Struct):
@@ -60,6 +68,7 @@ class Genesis(Struct, dict=True):
 
     protocol_version: Annotated[int, Meta(ge=1)]
     chain_id: ChainId
+    """A label, a hyphen, and the first CHAIN_ID_HASH_CHARACTERS digits of a hash over label and the other fields."""
     time_ms: Milliseconds
     validators: ValidatorSet
     organisations: Annotated[tuple[Organisation, ...], Meta(min_length=1)]
@@ -68,7 +77,7 @@ class Genesis(Struct, dict=True):
     """Sorted by name."""
 
     def __post_init__(self) -> None:
-        """Refuse unsorted or repeated names.
+        """Refuse unsorted or repeated names, and a chain id that is another genesis's.
 
         Raises:
             ValueError: msgspec turns it into a decode error.
@@ -80,6 +89,36 @@ class Genesis(Struct, dict=True):
             if names != sorted(set(names)):
                 msg = f"genesis {field}: names must be sorted, each once"
                 raise ValueError(msg)
+        label = self.chain_id[: -CHAIN_ID_HASH_CHARACTERS - 1]
+        expected = derive_chain_id(
+            self.protocol_version, label, self.time_ms, self.validators, self.organisations, self.contracts
+        )
+        if self.chain_id != expected:
+            msg = f"genesis chain_id: expected {expected}, which its content makes it, got {self.chain_id}"
+            raise ValueError(msg)
+
+    @classmethod
+    def found(
+        cls,
+        protocol_version: int,
+        label: str,
+        time_ms: int,
+        validators: ValidatorSet,
+        organisations: tuple[Organisation, ...],
+        contracts: tuple[ContractPin, ...],
+    ) -> Self:
+        """Return the genesis of these founders, with the chain id that its content makes it.
+
+        Args:
+            protocol_version: What all nodes speak.
+            label: What people call the network; the chain id begins with it.
+            time_ms: When it begins.
+            validators: Who votes on block 1.
+            organisations: The founding members, sorted by name.
+            contracts: The pins of what they run, sorted by name.
+        """
+        chain_id = derive_chain_id(protocol_version, label, time_ms, validators, organisations, contracts)
+        return cls(protocol_version, chain_id, time_ms, validators, organisations, contracts)
 
     @property
     def hash(self) -> bytes:
@@ -89,3 +128,16 @@ class Genesis(Struct, dict=True):
     def organisation(self, name: str) -> Organisation | None:
         """Return the founding member of this name, or None."""
         return next((item for item in self.organisations if item.name == name), None)
+
+
+def derive_chain_id(
+    protocol_version: int,
+    label: str,
+    time_ms: int,
+    validators: ValidatorSet,
+    organisations: tuple[Organisation, ...],
+    contracts: tuple[ContractPin, ...],
+) -> str:
+    """Return the chain id of a genesis with these fields."""
+    content = encode((protocol_version, label, time_ms, validators, organisations, contracts))
+    return f"{label}-{hash_tagged('xinpei/chain-id/v1', content).hex()[:CHAIN_ID_HASH_CHARACTERS]}"

@@ -54,11 +54,7 @@ class WalkStep(Struct):
 
 
 def trust_genesis(genesis: Genesis) -> TrustedState:
-    """Return the trust that whoever agreed on the genesis starts with.
-
-    Votes name the chain id, not the genesis: where the same keys may have served two chains of one id, also check with
-    `verify_history` that the genesis hash is leaf 0 of a certified header's history.
-    """
+    """Return the trust that whoever agreed on the genesis starts with; votes bind it by its chain id."""
     return TrustedState(genesis.chain_id, 0, genesis.hash, genesis.time_ms, genesis.validators)
 
 

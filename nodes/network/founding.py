@@ -28,6 +28,8 @@ from nodes.storage.signer import SignerFile, signer_path
 LOCAL_HOST = "127.0.0.1"
 PORTS = range(21_000, 32_000)
 CONSENSUS_FOLDER = "consensus"
+LABEL = "xinpei"
+"""What chain ids of networks made here begin with."""
 FOUNDING_FILE = "founding"
 """Held and locked while a network is founded; what it leaves behind is an interrupted founding."""
 
@@ -89,9 +91,9 @@ def _found(
         )
         if member.host is None:
             validators.append(Validator(member.name, keys.consensus.public_key, 1))
-    genesis = Genesis(
+    genesis = Genesis.found(
         protocol_version=PROTOCOL_VERSION,
-        chain_id=f"xinpei-{entropy.draw(4).hex()}",
+        label=LABEL,
         time_ms=int(now.timestamp() * 1000),
         validators=ValidatorSet(tuple(validators)),
         organisations=tuple(organisations),

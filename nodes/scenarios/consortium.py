@@ -18,7 +18,7 @@ from nodes.entropy import SeededEntropy
 from nodes.keystore import Keystore
 from nodes.vault.sealing import SealKeyPair
 
-CHAIN_ID = "xinpei-simulated"
+LABEL = "xinpei-sim"
 BEGUN_MS = 1_780_272_000_000
 """2026-06-01T00:00Z, eight in the morning in China."""
 VALIDATORS_MIN = 4
@@ -133,8 +133,8 @@ def found(members: tuple[Member, ...], contracts: ContractSet, seed: int) -> Con
         for member in members
         if member.host == member.name
     )
-    genesis = Genesis(
-        PROTOCOL_VERSION, CHAIN_ID, BEGUN_MS, ValidatorSet(validators), organisations, tuple(contracts.pins())
+    genesis = Genesis.found(
+        PROTOCOL_VERSION, LABEL, BEGUN_MS, ValidatorSet(validators), organisations, tuple(contracts.pins())
     )
     return Consortium(genesis, contracts, members, keystores)
 

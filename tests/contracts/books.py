@@ -7,7 +7,7 @@ from contracts.listings import FindTotal
 from contracts.reports import FindReport, Publish, StatedTotal, YearReport
 from contracts.totals import Group, YearTotal, disclosure_context, merge_months
 from ledger.crypto.totals import prove_total
-from tests.contracts.consortium import BEGUN_MS, CHAIN_ID, ZERO, Call, Case, Consortium, Figure
+from tests.contracts.consortium import BEGUN_MS, ZERO, Call, Case, Consortium, Figure
 
 MONTH_MS = 365 * 86_400_000 // 12
 INSURER = "insurer-a"
@@ -80,7 +80,7 @@ class Books:
     def state(self, year: int, group: Group) -> StatedTotal:
         """Return a group's total with its proof."""
         figure = self.sum_of(year, group)
-        context = disclosure_context(CHAIN_ID, INSURER, year, "CNY", group)
+        context = disclosure_context(self.chain.chain_id, INSURER, year, "CNY", group)
         entropy = hashlib.sha512(context).digest()
         proof = prove_total(group.sums.paid, figure.amount, figure.blinding, context, entropy)
         return StatedTotal(figure.amount, proof)

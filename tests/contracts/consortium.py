@@ -6,6 +6,7 @@ their codes, so a test says in one line what was ordered before what.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,7 +52,6 @@ from ledger.transactions import Receipt, Transaction, make_submission
 from tests.ledger.execution.chain import MemoryStore
 
 ROOT = Path(__file__).parents[2]
-CHAIN_ID = "test-chain"
 BEGUN_MS = 1_767_225_600_000
 """2026-01-01T00:00Z."""
 YEAR_MS = 365 * 86_400_000
@@ -121,6 +121,7 @@ class Figure:
 ZERO = Figure(0, 0)
 
 
+@cache
 def load() -> ContractSet:
     """Load the contracts of the repository through the real loader."""
     sources = {name: (ROOT / f"{name.replace('.', '/')}.py").read_text(encoding="utf-8") for name in PLATFORM_MODULES}
@@ -129,6 +130,21 @@ def load() -> ContractSet:
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         sources[name] = path.read_text(encoding="utf-8")
     return load_contracts(sources)
+
+
+def consensus_key(name: str, version: int = 1) -> PrivateKey:
+    """Return a validator's consensus key."""
+    return PrivateKey(digest(f"consensus of {name} {version}"))
+
+
+def found(contracts: ContractSet) -> Genesis:
+    """Return the genesis of all organisations, each a validator."""
+    organisations = tuple(
+        Organisation(name, role, PrivateKey(digest(name)).public_key, bytes(1216), bytes(32))
+        for name, role in ORGANISATIONS
+    )
+    validators = ValidatorSet(tuple(Validator(name, consensus_key(name).public_key, 1) for name, _ in ORGANISATIONS))
+    return Genesis.found(PROTOCOL_VERSION, "test", BEGUN_MS, validators, organisations, contracts.pins())
 
 
 @dataclass(frozen=True)
@@ -155,6 +171,10 @@ class Case:
         return digest(f"tag of {self.record('invoice')}")
 
 
+CHAIN_ID = found(load()).chain_id
+"""Of every `Consortium`: what its signatures name."""
+
+
 class Consortium:
     """One chain with its members' keys."""
 
@@ -162,14 +182,8 @@ class Consortium:
         self.keys = {name: PrivateKey(digest(name)) for name, _ in ORGANISATIONS}
         self.versions: dict[str, int] = {}
         """Of those keys; 1 for who is not here."""
-        organisations = tuple(
-            Organisation(name, role, self.keys[name].public_key, bytes(1216), bytes(32)) for name, role in ORGANISATIONS
-        )
-        voters = tuple(Validator(name, self.consensus_key(name).public_key, 1) for name, _ in ORGANISATIONS)
-        validators = ValidatorSet(voters)
-        genesis = Genesis(PROTOCOL_VERSION, CHAIN_ID, BEGUN_MS, validators, organisations, contracts.pins())
         self.store = MemoryStore()
-        self.application = Application(genesis, contracts, self.store)
+        self.application = Application(found(contracts), contracts, self.store)
         self.store.write(self.application.genesis_writes())
         self.receipts: tuple[Receipt, ...] = ()
         self.faults: tuple[str, ...] = ()
@@ -177,7 +191,12 @@ class Consortium:
 
     def consensus_key(self, name: str, version: int = 1) -> PrivateKey:
         """Return a validator's consensus key."""
-        return PrivateKey(digest(f"consensus of {name} {version}"))
+        return consensus_key(name, version)
+
+    @property
+    def chain_id(self) -> str:
+        """What every signature names."""
+        return self.application.genesis.chain_id
 
     # ---------------------------------------------------------------------------------------- blocks and queries
 
@@ -193,7 +212,7 @@ class Consortium:
             arguments = message if isinstance(message, bytes) else encode(message)
             version = self.versions.get(signer, 1)
             tx = Transaction(
-                CHAIN_ID, signer, version, contract, method, arguments, nonce, height + 10, time_ms + 60_000
+                self.chain_id, signer, version, contract, method, arguments, nonce, height + 10, time_ms + 60_000
             )
             submissions.append(make_submission(self.keys[signer], (tx,)))
         executed = self.application.execute(BlockInputs(height, time_ms, "hospital-a", tuple(submissions), ()))
@@ -234,7 +253,7 @@ class Consortium:
         key = PrivateKey(digest(self.draw("key")))
         name = pseudonym(key.public_key)
         self.keys[name] = key
-        proof = sign_enrolment(key, enrolment_message(CHAIN_ID, name, key.public_key, sponsor))
+        proof = sign_enrolment(key, enrolment_message(self.chain_id, name, key.public_key, sponsor))
         return name, (sponsor, "customers.enrol", Enrol(name, key.public_key, proof))
 
     def grant(self, customer: str, hospital: str = "hospital-a", insurer: str = "insurer-a") -> Grant:
@@ -380,7 +399,7 @@ class Consortium:
         moves: Disposition = outcome.disposition
         message = Settle(
             outcome,
-            sign_decision(self.keys[case.insurer], decision_message(CHAIN_ID, case.insurer, outcome)),
+            sign_decision(self.keys[case.insurer], decision_message(self.chain_id, case.insurer, outcome)),
             None if moves == "none" else f"payment-{case.claim_id.removeprefix('claim-')}{outcome.version:04x}",
             None if zero_blinding is None else zero_blinding.to_bytes(32, "little"),
         )

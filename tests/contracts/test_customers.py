@@ -9,7 +9,7 @@ from contracts.customers import Enrol, FindCustomer, enrolment_message, pseudony
 from contracts.keys import FindOwner, KeyOwner, RotateKey, rotation_message
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.membership import Actor
-from tests.contracts.consortium import CHAIN_ID, Consortium, digest
+from tests.contracts.consortium import Consortium, digest
 
 
 def customer(chain: Consortium, name: str) -> Actor | None:
@@ -59,7 +59,7 @@ def test_a_proof_for_one_sponsor_serves_no_other(chain: Consortium) -> None:
 
 def test_a_proof_by_another_key_is_refused(chain: Consortium) -> None:
     message = enrolment(chain)
-    signed = enrolment_message(CHAIN_ID, message.name, message.public_key, "insurer-a")
+    signed = enrolment_message(chain.chain_id, message.name, message.public_key, "insurer-a")
     foreign = replace(message, proof=sign_enrolment(chain.keys["insurer-a"], signed))
     assert chain.post(("insurer-a", "customers.enrol", foreign)) == ["INVALID_PROOF"]
 
@@ -73,7 +73,7 @@ def test_a_customer_replaces_her_own_key(chain: Consortium) -> None:
     name, call = chain.enrol("insurer-a")
     chain.do(call)
     new = PrivateKey(digest("new"))
-    message = RotateKey(new.public_key, sign_enrolment(new, rotation_message(CHAIN_ID, name, new.public_key, 2)))
+    message = RotateKey(new.public_key, sign_enrolment(new, rotation_message(chain.chain_id, name, new.public_key, 2)))
     assert chain.post((name, "membership.rotate_key", message)) == ["FORBIDDEN"]
     assert chain.post(("insurer-a", "customers.rotate_key", message)) == ["FORBIDDEN"]
     chain.do((name, "customers.rotate_key", message))

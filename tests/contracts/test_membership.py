@@ -8,7 +8,7 @@ from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.execution.state import encode_key
 from ledger.genesis import PinHistory, PinVersion
 from ledger.membership import Actor, ValidatorSet
-from tests.contracts.consortium import CHAIN_ID, Consortium, digest
+from tests.contracts.consortium import Consortium, digest
 
 
 def actor(chain: Consortium, name: str) -> Actor:
@@ -18,7 +18,8 @@ def actor(chain: Consortium, name: str) -> Actor:
 
 
 def rotation(chain: Consortium, name: str, new: PrivateKey, version: int = 2) -> RotateKey:
-    return RotateKey(new.public_key, sign_enrolment(new, rotation_message(CHAIN_ID, name, new.public_key, version)))
+    signed = rotation_message(chain.chain_id, name, new.public_key, version)
+    return RotateKey(new.public_key, sign_enrolment(new, signed))
 
 
 def test_the_genesis_gives_organisations_validators_and_pins(chain: Consortium) -> None:

@@ -23,7 +23,7 @@ from ledger.errors import VerificationError
 from ledger.execution.loader import ContractSet
 from ledger.limits import METER_UNITS_MAX
 from tests.contracts.books import INSURER, Books
-from tests.contracts.consortium import CHAIN_ID, Consortium, Figure
+from tests.contracts.consortium import Consortium, Figure
 
 
 @pytest.fixture
@@ -118,9 +118,8 @@ def test_a_report_that_leaves_a_claim_out_is_refused(year: Books) -> None:
     # Its own proof over the smaller sum holds for the smaller commitment, and for nothing that the chain has.
     smaller = replace(group, sums=replace(group.sums, claims=10, payments=10, paid=year.sum_of(2026, group).point))
     forged = year.state(2026, smaller)
-    verify_total(
-        smaller.sums.paid, forged.total, disclosure_context(CHAIN_ID, INSURER, 2026, "CNY", smaller), forged.proof
-    )
+    context = disclosure_context(year.chain.chain_id, INSURER, 2026, "CNY", smaller)
+    verify_total(smaller.sums.paid, forged.total, context, forged.proof)
     message = replace(honest, totals=(forged, *honest.totals[1:]))
     assert year.chain.post((INSURER, "reports.publish", message)) == ["INVALID_PROOF"]
 
@@ -145,11 +144,11 @@ def test_a_proof_is_of_one_chain_insurer_year_currency_and_count(year: Books) ->
     longer = replace(group, last_month=group.last_month + 1)
     for elsewhere in (
         ("other-chain", INSURER, 2026, "CNY", group),
-        (CHAIN_ID, "insurer-b", 2026, "CNY", group),
-        (CHAIN_ID, INSURER, 2025, "CNY", group),
-        (CHAIN_ID, INSURER, 2026, "USD", group),
-        (CHAIN_ID, INSURER, 2026, "CNY", one_more),
-        (CHAIN_ID, INSURER, 2026, "CNY", longer),
+        (year.chain.chain_id, "insurer-b", 2026, "CNY", group),
+        (year.chain.chain_id, INSURER, 2025, "CNY", group),
+        (year.chain.chain_id, INSURER, 2026, "USD", group),
+        (year.chain.chain_id, INSURER, 2026, "CNY", one_more),
+        (year.chain.chain_id, INSURER, 2026, "CNY", longer),
     ):
         with pytest.raises(VerificationError):
             verify_total(group.sums.paid, stated.total, disclosure_context(*elsewhere), stated.proof)

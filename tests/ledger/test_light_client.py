@@ -20,8 +20,6 @@ from ledger.light_client import TrustedState, advance, trust_checkpoint, trust_g
 from ledger.membership import Validator, ValidatorSet
 from ledger.state_tree import StateRoots, TreeUpdate, prove, update
 
-CHAIN = "xinpei-test"
-
 
 class Nodes(dict[bytes, bytes]):
     def get_node(self, key: bytes) -> bytes | None:
@@ -40,14 +38,15 @@ def set_of(names: str, powers: Iterable[int] = ()) -> ValidatorSet:
 
 
 FIRST, SECOND = set_of("abcd"), set_of("bcde")
-GENESIS = Genesis(
+GENESIS = Genesis.found(
     1,
-    CHAIN,
+    "test",
     1_000,
     FIRST,
     (Organisation("a", "regulator", key_of("a").public_key, bytes(1216), bytes(32)),),
     (),
 )
+CHAIN = GENESIS.chain_id
 ENTRIES: dict[bytes, bytes | None] = {b"consent\x00grants\x00%d" % i: b"version %d" % i for i in range(20)}
 
 
@@ -281,8 +280,9 @@ def test_a_commit_of_a_later_round_is_as_good() -> None:
 
 def test_quorums_are_of_power_and_not_of_heads() -> None:
     heavy = set_of("abcd", [10, 1, 1, 1])
-    genesis = replace(GENESIS, validators=heavy)
-    header = replace(H1, parent_hash=genesis.hash, validators_hash=heavy.hash, next_validators_hash=heavy.hash)
+    genesis = Genesis.found(1, "test", GENESIS.time_ms, heavy, GENESIS.organisations, ())
+    hashes = {"parent_hash": genesis.hash, "validators_hash": heavy.hash, "next_validators_hash": heavy.hash}
+    header = replace(H1, chain_id=genesis.chain_id, **hashes)
     alone = certify(header, heavy)
     assert [entry.validator for entry in alone.signatures] == ["a"]
     advance(trust_genesis(genesis), header, alone)

@@ -16,7 +16,6 @@ from ledger.membership import Validator, ValidatorSet
 from ledger.transactions import Receipt, Submission, Transaction, make_submission
 
 ROOT = Path(__file__).parents[3]
-CHAIN_ID = "test-chain"
 TIME_MS = 1_000_000
 KEYS = {name: PrivateKey(bytes([number]) * 32) for number, name in enumerate(("alice", "bob", "stranger"), start=1)}
 ACTORS = ("alice", "bob")
@@ -161,7 +160,7 @@ def make_genesis(contracts: ContractSet) -> Genesis:
         Organisation(name, "hospital", KEYS[name].public_key, bytes(1216), bytes(32)) for name in ACTORS
     )
     validators = ValidatorSet(tuple(Validator(name, KEYS[name].public_key, 1) for name in ACTORS))
-    return Genesis(PROTOCOL_VERSION, CHAIN_ID, TIME_MS, validators, organisations, contracts.pins())
+    return Genesis.found(PROTOCOL_VERSION, "test", TIME_MS, validators, organisations, contracts.pins())
 
 
 class Chain:
@@ -181,7 +180,7 @@ class Chain:
         contract, _, name = method.partition(".")
         arguments = message if isinstance(message, bytes) else encode(message)
         template = Transaction(
-            chain_id=CHAIN_ID,
+            chain_id=self.genesis.chain_id,
             signer=signer,
             key_version=1,
             contract=contract,

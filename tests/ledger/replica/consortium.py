@@ -14,7 +14,6 @@ from ledger.transactions import Submission, Transaction, make_submission
 from nodes.simulator.simulation import Simulation, Weather
 from tests.ledger.execution.chain import load
 
-CHAIN_ID = "test-consortium"
 TIME_MS = 1_700_000_000_000
 NAMES = ("a", "b", "c", "d")
 KEYS = {name: PrivateKey(hash_tagged("test/key", name.encode())) for name in "abcdefg"}
@@ -32,7 +31,11 @@ def make_genesis(names: tuple[str, ...] = NAMES) -> Genesis:
         Organisation(name, "hospital", KEYS[name].public_key, bytes(1216), bytes(32)) for name in names
     )
     validators = ValidatorSet(tuple(Validator(name, KEYS[name].public_key, 1) for name in names))
-    return Genesis(PROTOCOL_VERSION, CHAIN_ID, TIME_MS, validators, organisations, contracts().pins())
+    return Genesis.found(PROTOCOL_VERSION, "test", TIME_MS, validators, organisations, contracts().pins())
+
+
+CHAIN_ID = make_genesis().chain_id
+"""Of the network of NAMES."""
 
 
 def simulate(
@@ -43,17 +46,25 @@ def simulate(
     return Simulation(make_genesis(names), contracts(), keys, seed, weather or Weather())
 
 
-def submission(number: int, signer: str = "a", contract: str = "counter", method: str = "add") -> Submission:
+def submission(
+    number: int, signer: str = "a", contract: str = "counter", method: str = "add", chain_id: str = CHAIN_ID
+) -> Submission:
     """Return a signed submission that adds 1 to the counter `k`."""
-    return submit_message(number, ("k", 1), signer, contract, method)
+    return submit_message(number, ("k", 1), signer, contract, method, chain_id=chain_id)
 
 
 def submit_message(
-    number: int, message: object, signer: str, contract: str, method: str, expires_ms: int = TIME_MS + 20 * 3_600_000
+    number: int,
+    message: object,
+    signer: str,
+    contract: str,
+    method: str,
+    expires_ms: int = TIME_MS + 20 * 3_600_000,
+    chain_id: str = CHAIN_ID,
 ) -> Submission:
     """Return a signed submission of one transaction; `number` makes it unique."""
     transaction = Transaction(
-        chain_id=CHAIN_ID,
+        chain_id=chain_id,
         signer=signer,
         key_version=1,
         contract=contract,

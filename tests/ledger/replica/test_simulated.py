@@ -18,7 +18,16 @@ from ledger.membership import Validator, ValidatorSet
 from ledger.replica.ports import Halt
 from nodes.simulator import lies
 from nodes.simulator.simulation import Lie, Weather
-from tests.ledger.replica.consortium import KEYS, NAMES, blocks, included, simulate, submission, submit_message
+from tests.ledger.replica.consortium import (
+    KEYS,
+    NAMES,
+    blocks,
+    included,
+    make_genesis,
+    simulate,
+    submission,
+    submit_message,
+)
 
 ROUGH = Weather(delay_max_ms=400, loss=0.15, repeats=0.1)
 
@@ -159,12 +168,14 @@ def test_n4f1_a_change_of_the_set_while_one_node_is_down_is_caught_up_with() -> 
 
 
 def test_n7f2_two_crashed_validators_of_seven_stop_nothing_and_three_do() -> None:
-    simulation = simulate(24, names=tuple("abcdefg"))
+    seven = tuple("abcdefg")
+    simulation = simulate(24, names=seven)
+    chain_id = make_genesis(seven).chain_id
     simulation.start(*"abcde")
-    simulation.submit("a", submission(1))
+    simulation.submit("a", submission(1, chain_id=chain_id))
     assert simulation.run_until(lambda: simulation.heights() == [1] * 5 + [0] * 2, 30_000)
     simulation.crash("e")
-    simulation.submit("a", submission(2))
+    simulation.submit("a", submission(2, chain_id=chain_id))
     simulation.run_for(30_000)
     assert max(simulation.heights()) == 1
     simulation.start("e", "f", "g")

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import force_setattr, replace
+
 from contracts.identifiers import GrantId
 from ledger.application import Application, BlockInputs
 from ledger.blocks import PRECOMMIT, BlockHeader, Commit, Vote, make_commit, vote_sign_bytes
@@ -14,12 +16,12 @@ from ledger.limits import PROTOCOL_VERSION
 from ledger.membership import Validator, ValidatorSet
 from ledger.transactions import Submission, Transaction, make_submission
 from nodes.storage.blocks import BlockStore
-from tests.contracts.consortium import BEGUN_MS, CHAIN_ID, ORGANISATIONS, Call, Case, Consortium, digest
+from tests.contracts.consortium import BEGUN_MS, ORGANISATIONS, Call, Case, Consortium, digest
 from tests.ledger.execution.chain import MemoryStore
 
 VALIDATORS = ("hospital-a", "hospital-b", "insurer-a", "regulator")
 
-__all__ = ["AuditedChain", "GrantId", "certify", "consensus_key", "set_of"]
+__all__ = ["AuditedChain", "GrantId", "certify", "consensus_key", "forge_genesis", "set_of"]
 
 
 class MemoryEngine(MemoryStore):
@@ -53,23 +55,31 @@ def certify(header: BlockHeader, validators: ValidatorSet, count: int | None = N
     return Commit(commit.height, commit.round, commit.block_hash, commit.signatures[:count])
 
 
+def forge_genesis(genesis: Genesis, **changes: object) -> Genesis:
+    """Return a genesis with another's chain id: none that any node loads, for what is checked behind that."""
+    forged = replace(genesis)
+    for field, value in changes.items():
+        force_setattr(forged, field, value)
+    return forged
+
+
 class AuditedChain(Consortium):
     """One chain as a node stores it; calls of one signer that follow each other are one submission."""
 
-    def __init__(self, contracts: ContractSet, chain_id: str = CHAIN_ID) -> None:
+    def __init__(self, contracts: ContractSet, label: str = "test") -> None:
         self.keys = {name: PrivateKey(digest(name)) for name, _ in ORGANISATIONS}
         self.key_versions: dict[str, int] = {}
         organisations = tuple(
             Organisation(name, role, self.keys[name].public_key, bytes(1216), bytes(32)) for name, role in ORGANISATIONS
         )
-        self.genesis = Genesis(
-            PROTOCOL_VERSION, chain_id, BEGUN_MS, set_of(*VALIDATORS), organisations, contracts.pins()
+        self.genesis = Genesis.found(
+            PROTOCOL_VERSION, label, BEGUN_MS, set_of(*VALIDATORS), organisations, contracts.pins()
         )
         self.contracts = contracts
         self.engine = MemoryEngine()
         self.store = self.engine
         self.application = Application(self.genesis, contracts, self.engine)
-        self.blocks = BlockStore(self.engine, chain_id, self.genesis.hash)
+        self.blocks = BlockStore(self.engine, self.genesis.chain_id, self.genesis.hash)
         self.blocks.create(self.application.genesis_writes())
         self.receipts = ()
         self.faults = ()

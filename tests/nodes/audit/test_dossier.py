@@ -25,7 +25,7 @@ from nodes.audit.rules import check_consent, check_figures, check_parts
 from nodes.audit.verify import verify_dossier
 from nodes.schemas.canonical_json import render
 from tests.contracts.consortium import YEAR_MS, Case, digest
-from tests.nodes.audit.chain import VALIDATORS, AuditedChain, certify, set_of
+from tests.nodes.audit.chain import VALIDATORS, AuditedChain, certify, forge_genesis, set_of
 from tests.nodes.audit.conftest import PAYABLE, RAISED, Settled, correct, settle
 from tests.nodes.audit.forest import Forest
 
@@ -180,7 +180,7 @@ def test_a_byte_more_or_less_is_refused(settled: Settled) -> None:
 )
 def test_json_that_no_codec_holds_is_refused(settled: Settled, spelling: bytes) -> None:
     data = settled.data
-    refused(data.replace(b'"test-chain"', spelling, 1), settled, "canonical form")
+    refused(data.replace(b'"%s"' % settled.chain.chain_id.encode(), spelling, 1), settled, "canonical form")
     refused(data.replace(b'"round": 0', b'"round": ' + spelling, 1), settled, "canonical form")
 
 
@@ -278,10 +278,10 @@ def test_a_commit_for_another_header_is_refused(settled: Settled, corrected: Set
 
 
 def test_a_header_of_another_chain_is_refused(settled: Settled, contract_set: ContractSet) -> None:
-    other = AuditedChain(contract_set, "other-chain")
-    refused(render(settled.dossier), Settled(other, settled.case), "chain id: expected other-chain")
-    renamed = replace(settled.dossier, chain_id="other-chain", genesis_hash=other.genesis.hash)
-    refused(render(renamed), Settled(other, settled.case), "header chain id: expected other-chain")
+    other = AuditedChain(contract_set, "other")
+    refused(render(settled.dossier), Settled(other, settled.case), f"chain id: expected {other.chain_id}")
+    renamed = replace(settled.dossier, chain_id=other.chain_id, genesis_hash=other.genesis.hash)
+    refused(render(renamed), Settled(other, settled.case), f"header chain id: expected {other.chain_id}")
     refused(render(replace(settled.dossier, genesis_hash=digest("another"))), settled, "genesis hash")
 
 
@@ -520,7 +520,7 @@ def test_a_receipt_of_no_rail_is_refused(settled: Settled, contract_set: Contrac
     organisations = tuple(
         replace(item, role="regulator") if item.name == "rail" else item for item in genesis.organisations
     )
-    other = replace(genesis, organisations=organisations)
+    other = forge_genesis(genesis, organisations=organisations)
     dossier = replace(settled.dossier, genesis_hash=other.hash)
     with pytest.raises(VerificationError, match="signer's role: expected rail"):
         verify_dossier(render(dossier), other)

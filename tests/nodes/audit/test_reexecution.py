@@ -9,7 +9,7 @@ from ledger.errors import LedgerError
 from ledger.execution.loader import ContractSet
 from nodes.audit.reexecution import Progress, ReexecutionError, verify_chain
 from nodes.storage.blocks import STATE_PREFIX
-from tests.nodes.audit.chain import AuditedChain, certify
+from tests.nodes.audit.chain import AuditedChain, certify, forge_genesis
 from tests.nodes.audit.conftest import settle
 
 HEIGHT = 5
@@ -117,6 +117,6 @@ def test_a_missing_block_is_named(stored: AuditedChain) -> None:
 
 
 def test_other_contracts_than_the_genesis_pins_are_refused(stored: AuditedChain) -> None:
-    genesis = replace(stored.genesis, contracts=())
+    genesis = forge_genesis(stored.genesis, contracts=())
     with pytest.raises(LedgerError, match="not pinned"):
         list(verify_chain(genesis, stored.blocks, stored.contracts))

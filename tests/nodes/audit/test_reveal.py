@@ -27,7 +27,7 @@ from nodes.schemas.canonical_json import render
 from nodes.vault.sealing import AmountOpening, Sealed, SealKeyPair
 from tests.contracts.adjudication.plain_case import PLAIN, with_lines
 from tests.contracts.consortium import PRODUCT, Case, Figure, digest
-from tests.nodes.audit.chain import AuditedChain, certify, set_of
+from tests.nodes.audit.chain import AuditedChain, certify, forge_genesis, set_of
 
 SEAL_KEY = SealKeyPair(digest("customer's seal key"))
 FACTS = replace(PLAIN, product=PRODUCT, accumulator=Accumulator(0, 0, 0, 0, 0, ()))
@@ -250,7 +250,7 @@ def test_the_adjudicator_must_be_the_pinned_one(desk: Desk) -> None:
         replace(pin, code_hash=bytes(32)) if pin.name == "adjudication" else pin for pin in desk.chain.genesis.contracts
     )
     with pytest.raises(VerificationError, match="contract adjudication: expected 0000"):
-        check_contracts(replace(desk.chain.genesis, contracts=pins), desk.chain.contracts)
+        check_contracts(forge_genesis(desk.chain.genesis, contracts=pins), desk.chain.contracts)
 
 
 def test_there_are_no_openings_of_an_unsettled_claim(desk: Desk) -> None:

@@ -25,7 +25,7 @@ def test_it_says_who_what_and_as_of_when(corrected: Settled) -> None:
         corrected.case.claim_id,
         corrected.case.customer,
         "number 0 in the register of insurer-a",
-        f"height {proven.header.height} of test-chain, 2026-01-01 08:",
+        f"height {proven.header.height} of {proven.header.chain_id}, 2026-01-01 08:",
         proven.header.hash.hex(),
         f"notice in zh, SHA-256 {digest('notice').hex()}",
         "version 1 given at height 2",

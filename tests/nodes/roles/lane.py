@@ -18,7 +18,7 @@ from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState
 from nodes.vault.sealing import Sealed
 from tests.nodes.roles.desk import Desk, admission, discharge
-from tests.nodes.roles.town import CHAIN_ID, TICK_MS, TODAY, Customer, Kit, Town
+from tests.nodes.roles.town import TICK_MS, TODAY, Customer, Kit, Town
 
 POLICY_DAYS = (TODAY - 200, TODAY + 100)
 
@@ -180,7 +180,7 @@ class Lane:
         """Return what the customer reads of her claim."""
         claim_id = self.claim().claim.claim_id
         data, version = self.insurer.customer_opening(claim_id, customer.pseudonym.name)
-        context = opening_context(CHAIN_ID, claim_id, version, "insurer-a", customer.pseudonym.name)
+        context = opening_context(self.town.genesis.chain_id, claim_id, version, "insurer-a", customer.pseudonym.name)
         return open_opening(customer.pseudonym.seal_key, decode(data, Sealed), context)
 
 

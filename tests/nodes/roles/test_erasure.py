@@ -23,7 +23,7 @@ from nodes.vault.records import Vault
 from nodes.vault.register import Register
 from tests.nodes.roles.desk import discharge, example
 from tests.nodes.roles.lane import Lane
-from tests.nodes.roles.town import CHAIN_ID, Customer, Killed
+from tests.nodes.roles.town import Customer, Killed
 from tests.nodes.secrets import list_secrets, search_folder, search_register
 
 HOLDERS = ("hospital-a", "insurer-a", "rail")
@@ -197,7 +197,7 @@ def test_the_vault_never_takes_an_erased_record_again(tmp_path: Path) -> None:
     assert record_id not in vault
     with pytest.raises(vault_records.VaultError, match="was erased"):
         vault.add(record_id, b"again")
-    assert Vault(tmp_path / "insurer-a" / "vault", CHAIN_ID, lane.town._entropy).is_erased(record_id)
+    assert Vault(tmp_path / "insurer-a" / "vault", lane.town.genesis.chain_id, lane.town._entropy).is_erased(record_id)
 
 
 def test_a_corrected_stay_is_erased_with_what_was_reversed(tmp_path: Path) -> None:

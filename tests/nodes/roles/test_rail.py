@@ -27,7 +27,6 @@ from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.vault.sealing import AmountOpening, SealContext, Sealed, seal
 from tests.nodes.roles.desk import discharge
 from tests.nodes.roles.lane import Lane
-from tests.nodes.roles.town import CHAIN_ID
 
 
 @pytest.fixture
@@ -77,7 +76,8 @@ def instruct(
 ) -> InstructPayment:
     member = lane.town.genesis.organisation("rail")
     assert member is not None
-    sealed = seal(member.seal_key, SealContext(CHAIN_ID, order.payment_id, sender, "rail"), encode(order))
+    context = SealContext(lane.town.genesis.chain_id, order.payment_id, sender, "rail")
+    sealed = seal(member.seal_key, context, encode(order))
     return InstructPayment(sealed, sign_instruction(key or key_of(lane, sender), encode(sealed)))
 
 
@@ -277,7 +277,8 @@ def test_garbage_inside_a_sealed_order_is_refused(due: Lane) -> None:
     member = due.town.genesis.organisation("rail")
     assert member is not None
     payment = payment_of(due)
-    sealed: Sealed = seal(member.seal_key, SealContext(CHAIN_ID, payment.payment_id, "insurer-a", "rail"), b"\xc1")
+    context = SealContext(due.town.genesis.chain_id, payment.payment_id, "insurer-a", "rail")
+    sealed: Sealed = seal(member.seal_key, context, b"\xc1")
     body = encode_body(InstructPayment(sealed, sign_instruction(key_of(due, "insurer-a"), encode(sealed))))
     assert refused(ask_rail(due, body)) == "UNDECODABLE"
     assert isinstance(decode_question(body), InstructPayment)

@@ -18,7 +18,7 @@ from nodes.roles.insurer.yearbook import YEAR_SUM
 from tests.nodes.roles.desk import discharge
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_insurer import plain_bill
-from tests.nodes.roles.town import CHAIN_ID, YEAR_MS
+from tests.nodes.roles.town import YEAR_MS
 
 MONTH_MS = 30 * 86_400_000
 
@@ -88,7 +88,7 @@ def test_a_year_of_twelve_claims_over_months_is_published_and_its_totals_are_wha
     (found,) = report.groups
     assert (found.group.first_month, found.group.last_month, found.group.sums.claims) == (1, 12, 12)
     assert found.stated.total == lane.bank.balance
-    context = disclosure_context(CHAIN_ID, "insurer-a", 2026, "CNY", found.group)
+    context = disclosure_context(lane.town.genesis.chain_id, "insurer-a", 2026, "CNY", found.group)
     verify_total(merge_months(year_of(lane).months)[0].sums.paid, found.stated.total, context, found.stated.proof)
     with pytest.raises(InsurerError, match="published already"):
         publish(lane)

@@ -64,7 +64,6 @@ MEMBERS: tuple[tuple[str, Role], ...] = (
     ("rail", "rail"),
     ("regulator", "regulator"),
 )
-CHAIN_ID = "xinpei-town"
 BEGUN_MS = 1_780_272_000_000
 """2026-06-01T00:00Z."""
 TODAY = 20_605
@@ -184,7 +183,7 @@ class Town:
         keystore = load_keystore(folder / "keys")
         entropy = SeededEntropy(f"{self._entropy.draw(8).hex()} {name} {life}".encode())
         register = Register(folder / "register", keystore.register_secret, entropy)
-        vault = Vault(folder / "vault", CHAIN_ID, entropy)
+        vault = Vault(folder / "vault", self.genesis.chain_id, entropy)
         kit = Kit(name, self.genesis, self.view, keystore, vault, register, folder, entropy)
         self.agents[name] = self._builders[name](kit)
 
@@ -314,8 +313,8 @@ class Town:
         validators = tuple(
             Validator(name, self._keystores[name].consensus.public_key, 1) for name, role in MEMBERS if role != "rail"
         )
-        return Genesis(
-            PROTOCOL_VERSION, CHAIN_ID, BEGUN_MS, ValidatorSet(validators), organisations, contract_set().pins()
+        return Genesis.found(
+            PROTOCOL_VERSION, "town", BEGUN_MS, ValidatorSet(validators), organisations, contract_set().pins()
         )
 
     def _perform(self, name: str, effects: list[AgentEffect], event: AgentInput | None = None) -> None:
@@ -370,7 +369,7 @@ class Customer:
         self.town = town
         self.entropy = SeededEntropy(f"customer {name} {hospital} {insurer}".encode())
         self.wallet = wallet or Wallet.create(synthetic_identity(name, SeededEntropy(name.encode())), self.entropy)
-        self.pseudonym = self.wallet.pseudonym(CHAIN_ID, hospital, insurer)
+        self.pseudonym = self.wallet.pseudonym(town.genesis.chain_id, hospital, insurer)
         self.hospital = hospital
         self.insurer = insurer
         self._drawn: dict[str, tuple[RecordDates, dict[str, Any]]] = {}
