@@ -1,10 +1,15 @@
-"""A customer's wallet: one seed, and from it another key for every pair of hospital and insurer.
+"""A customer's wallet: a seed, and from it another key for every pair of hospital and insurer.
 
 A pseudonym belongs to one customer, one hospital and one insurer. Its signing key and its seal key are derived from
-the wallet's seed with that pair in the label, so two members who compare what they see cannot tell that two
-pseudonyms are one person: neither name, nor signing key, nor seal key is shared.
+a seed with that pair in the label, so two members who compare what they see cannot tell that two pseudonyms are one
+person: neither name, nor signing key, nor seal key is shared.
 
-    pseudonym   c- and the lower-case base32 of the first 20 bytes of SHA-256 of its public key
+    pseudonym   c- and the lower-case base32 of the first 20 bytes of SHA-256 of its first public key
+
+Keys are replaced by drawing another seed (`renew`). A pseudonym keeps its name then, so the wallet holds, for each that
+has another key than its first, its name, the key's version on the chain and the seed it comes from (`hold`). Former
+seeds are kept: what was sealed to a former key still opens. A wallet that was lost is another wallet: after the
+recovery on the chain it holds the old names with keys of its own seed.
 
 On disk a wallet is protected by a passphrase: Argon2id (RFC 9106) and AES-256-GCM. The passphrase comes from a
 prompt, the environment (XINPEI_PASSPHRASE) or a file, never from the command line, where every process could read it.
@@ -33,10 +38,15 @@ from nodes.authentication import pseudonym_name
 from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, read_private, write_private
 from nodes.identity import Disclosure, Identity, RecordDates, check_identity
-from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, seal
+from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, SealKeyRing, seal
 
 PASSPHRASE_VARIABLE = "XINPEI_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
+SEEDS_MAX = 64
+"""As many as the chain allows versions of one key."""
+HELD_NAMES_MAX = 256
+"""Pairs of hospital and insurer that one person deals with: far above any."""
 _SEED_BYTES = 32
+_Seed = Annotated[bytes, Meta(min_length=_SEED_BYTES, max_length=_SEED_BYTES)]
 _FILE_BYTES_MAX = 64 * 1024
 _HEADER_PROTECTED = b"xinpei-wallet/1 protected by a passphrase (argon2id, aes-256-gcm)\n"
 _HEADER_OPEN = b"xinpei-wallet/1 NOT PROTECTED, for development only: whoever reads this file is the customer\n"
@@ -61,16 +71,31 @@ class Challenge(Struct):
     """Fresh: an answer is worth nothing the next time."""
 
 
+class HeldName(Struct):
+    """A pseudonym whose key in force is not the one that it is named after."""
+
+    chain_id: ChainId
+    hospital: Name
+    insurer: Name
+    name: Name
+    key_version: Annotated[int, Meta(ge=2)]
+    """On the chain."""
+    seed: Annotated[int, Meta(ge=0, lt=SEEDS_MAX)]
+    """Which of the wallet's seeds the key comes from."""
+
+
 class _WalletSecrets(Struct):
-    seed: Annotated[bytes, Meta(min_length=_SEED_BYTES, max_length=_SEED_BYTES)]
+    seeds: Annotated[tuple[_Seed, ...], Meta(min_length=1, max_length=SEEDS_MAX)]
     identity: Identity
+    held: Annotated[tuple[HeldName, ...], Meta(max_length=HELD_NAMES_MAX)]
 
 
 class _ProtectedBody(Struct):
     salt: Annotated[bytes, Meta(min_length=16, max_length=16)]
-    memory_kib: Annotated[int, Meta(ge=8 * 1024, le=1024 * 1024)]
-    iterations: Annotated[int, Meta(ge=1, le=16)]
-    lanes: Annotated[int, Meta(ge=1, le=16)]
+    memory_kib: Annotated[int, Meta(ge=8 * 1024, le=4 * _MEMORY_KIB)]
+    """Bounded, like the next two: a file from somebody else must not take this machine's memory or its afternoon."""
+    iterations: Annotated[int, Meta(ge=1, le=2 * _ITERATIONS)]
+    lanes: Annotated[int, Meta(ge=1, le=2 * _LANES)]
     nonce: Annotated[bytes, Meta(min_length=12, max_length=12)]
     ciphertext: Annotated[bytes, Meta(max_length=_FILE_BYTES_MAX)]
 
@@ -85,8 +110,10 @@ class Pseudonym:
     name: str
     """`c-...`: how the chain calls her."""
     key: PrivateKey
-    seal_key: SealKeyPair
-    """What decisions and openings for her are sealed to."""
+    """In force on the chain; the one it is named after, unless that was replaced."""
+    key_version: int
+    seal_key: SealKeyRing
+    """What decisions and openings for her are sealed to; former ones still open."""
 
     def prove_enrolment(self, sponsor: str) -> bytes:
         """Return the proof of possession that the sponsoring organisation enrols this pseudonym with."""
@@ -131,20 +158,23 @@ class Pseudonym:
 
 
 class Wallet:
-    """A customer's seed and identity; never prints itself."""
+    """A customer's seeds and identity; never prints itself."""
 
-    __slots__ = ("_seed", "identity", "protected")
+    __slots__ = ("_held", "_seeds", "identity", "protected")
 
-    def __init__(self, seed: bytes, identity: Identity, *, protected: bool) -> None:
+    def __init__(
+        self, seeds: tuple[bytes, ...], identity: Identity, held: tuple[HeldName, ...] = (), *, protected: bool
+    ) -> None:
         """Hold a wallet's content; `create` makes a new one, `load` reads one.
 
         Args:
-            seed: 32 secret bytes.
+            seeds: 32 secret bytes each, the first one first.
             identity: Who the customer is.
+            held: The pseudonyms whose key in force is not the one they are named after.
             protected: Whether the file it came from has a passphrase.
         """
-        assert len(seed) == _SEED_BYTES, f"a wallet's seed has {_SEED_BYTES} bytes, not {len(seed)}"
-        self._seed = seed
+        self._seeds = seeds
+        self._held = {(item.chain_id, item.hospital, item.insurer): item for item in held}
         self.identity = identity
         self.protected = protected
 
@@ -160,7 +190,7 @@ class Wallet:
             VerificationError: If the identity contradicts itself.
         """
         check_identity(identity)
-        return cls(entropy.draw(_SEED_BYTES), identity, protected=False)
+        return cls((entropy.draw(_SEED_BYTES),), identity, protected=False)
 
     @classmethod
     def load(cls, path: Path, passphrase: str | None) -> "Wallet":
@@ -196,7 +226,7 @@ class Wallet:
             cause = "wrong passphrase, or the file was changed" if protected else "the file was changed or cut off"
             msg = f"wallet {path}: does not open: {cause}"
             raise WalletError(msg) from None
-        return cls(secrets.seed, secrets.identity, protected=protected)
+        return cls(secrets.seeds, secrets.identity, secrets.held, protected=protected)
 
     def save(self, path: Path, passphrase: str | None, entropy: Entropy) -> None:
         """Write the wallet, replacing the file.
@@ -209,7 +239,7 @@ class Wallet:
         Raises:
             WalletError: If the passphrase is empty.
         """
-        body = encode(_WalletSecrets(self._seed, self.identity))
+        body = encode(_WalletSecrets(self._seeds, self.identity, tuple(self._held.values())))
         data = (
             _HEADER_OPEN + body if passphrase is None else _HEADER_PROTECTED + encode(_lock(body, passphrase, entropy))
         )
@@ -218,10 +248,41 @@ class Wallet:
         self.protected = passphrase is not None
 
     def pseudonym(self, chain_id: str, hospital: str, insurer: str) -> Pseudonym:
-        """Return the customer's pseudonym towards a hospital and an insurer; the same one every time."""
-        key = PrivateKey(self._derive("pseudonym", chain_id, hospital, insurer))
-        seal_key = SealKeyPair(self._derive("seal", chain_id, hospital, insurer))
-        return Pseudonym(chain_id, hospital, insurer, pseudonym_name(key.public_key), key, seal_key)
+        """Return the customer's pseudonym towards a hospital and an insurer, with its key in force."""
+        pair = (chain_id, hospital, insurer)
+        held = self._held.get(pair)
+        if held is None:
+            key = self._derive_key(0, *pair)
+            name, version, newest = pseudonym_name(key.public_key), 1, 0
+        else:
+            key = self._derive_key(held.seed, *pair)
+            name, version, newest = held.name, held.key_version, held.seed
+        return Pseudonym(chain_id, hospital, insurer, name, key, version, self._seal_keys(newest, pair))
+
+    def renew(self, entropy: Entropy) -> None:
+        """Draw another seed for keys to come; nothing changes until `hold` says that the chain has one of them.
+
+        Raises:
+            WalletError: If the wallet has had SEEDS_MAX seeds.
+        """
+        if len(self._seeds) == SEEDS_MAX:
+            msg = f"wallet: expected at most {SEEDS_MAX} seeds in its life; make a new wallet and recover into it"
+            raise WalletError(msg)
+        self._seeds = (*self._seeds, entropy.draw(_SEED_BYTES))
+
+    @property
+    def newest_seed(self) -> int:
+        """The number of the seed that new keys come from."""
+        return len(self._seeds) - 1
+
+    def next_key(self, chain_id: str, hospital: str, insurer: str) -> PrivateKey:
+        """Return the key that the newest seed gives for a pair: what a replacement or a recovery proposes."""
+        return self._derive_key(self.newest_seed, chain_id, hospital, insurer)
+
+    def hold(self, chain_id: str, hospital: str, insurer: str, name: str, key_version: int) -> None:
+        """Take the newest seed's key for a pseudonym: the chain has it in force, as this version."""
+        held = HeldName(chain_id, hospital, insurer, name, key_version, self.newest_seed)
+        self._held[(chain_id, hospital, insurer)] = held
 
     def make_disclosure(self, entropy: Entropy, dates: RecordDates | None = None) -> Disclosure:
         """Return the customer's identity with a fresh salt: one for each grant, or grants could be linked.
@@ -232,9 +293,15 @@ class Wallet:
         """
         return Disclosure(self.identity, entropy.draw(32), dates)
 
-    def _derive(self, purpose: str, chain_id: str, hospital: str, insurer: str) -> bytes:
+    def _derive_key(self, seed: int, chain_id: str, hospital: str, insurer: str) -> PrivateKey:
+        return PrivateKey(self._derive(seed, "pseudonym", chain_id, hospital, insurer))
+
+    def _seal_keys(self, newest: int, pair: tuple[str, str, str]) -> SealKeyRing:
+        return SealKeyRing([SealKeyPair(self._derive(seed, "seal", *pair)) for seed in range(newest, -1, -1)])
+
+    def _derive(self, seed: int, purpose: str, chain_id: str, hospital: str, insurer: str) -> bytes:
         info = encode((f"xinpei/wallet/{purpose}/v1", chain_id, hospital, insurer))
-        return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._seed)
+        return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._seeds[seed])
 
 
 def is_protected(path: Path) -> bool:

@@ -33,7 +33,7 @@ from nodes.audit.rules import expect
 from nodes.audit.verify import VerifiedClaim
 from nodes.roles.opening import ClaimOpening, hash_opening, open_opening, opening_context
 from nodes.schemas.canonical_json import parse
-from nodes.vault.sealing import AmountOpening, Sealed, SealKeyPair
+from nodes.vault.sealing import AmountOpening, Sealed, SealKeys
 
 OPENINGS_FORMAT: Literal["xinpei-openings/1"] = "xinpei-openings/1"
 
@@ -96,7 +96,7 @@ def list_terms(policy: PolicyVersion, payee: PayeeVersion, product: ProductEntry
     }
 
 
-def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeyPair) -> Revealed:
+def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys) -> Revealed:
     """Open a verified claim's amounts and adjudicate its cases again.
 
     Args:
@@ -150,7 +150,7 @@ def _check_terms(verified: VerifiedClaim, openings: Openings) -> None:
     verify_many(openings.header.state_root, list_terms(policy, payee, product), openings.proof)
 
 
-def _open(verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_key: SealKeyPair) -> ClaimOpening:
+def _open(verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_key: SealKeys) -> ClaimOpening:
     claim, outcome = verified.evidence.claim, settlement.outcome
     what = f"settlement {outcome.version} openings"
     expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))

@@ -13,7 +13,7 @@ from nodes.config import HOME_DEFAULT, ConfigurationError, Home, load_genesis
 if TYPE_CHECKING:
     from ledger.genesis import Genesis
     from nodes.audit.verify import VerifiedClaim
-    from nodes.vault.sealing import SealKeyPair
+    from nodes.vault.sealing import SealKeys
 
 _YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
 
@@ -124,7 +124,7 @@ def _judge_year_file(kind: str, data: bytes, genesis: "Genesis", checkpoint: byt
     return _Verdict("totals alone, no claim opened", render_report(report, language), summarise_report(report))
 
 
-def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKeyPair":
+def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKeys":
     """Return the seal key that a verified claim's openings are sealed to, from the customer's wallet.
 
     Args:

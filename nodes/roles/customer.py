@@ -112,7 +112,9 @@ class Customer:
 
     def client(self, pseudonym: Pseudonym, organisation: str) -> Client:
         """Return a client of an organisation's node, calling as a pseudonym."""
-        signer = RequestSigner(pseudonym.key, self._genesis.chain_id, pseudonym.name, carry_key=True)
+        signer = RequestSigner(
+            pseudonym.key, self._genesis.chain_id, pseudonym.name, pseudonym.key_version, carry_key=True
+        )
         return Client(
             self._network.address(organisation), self._home.authority_path(organisation), signer, self._entropy
         )

@@ -40,7 +40,7 @@ from nodes.identity import Disclosure, RecordDates
 from nodes.roles.lookup import find_grant
 from nodes.roles.people import People, Person
 from nodes.vault.register import Register
-from nodes.vault.sealing import SEAL_PUBLIC_BYTES, SealContext, Sealed, SealKeyPair
+from nodes.vault.sealing import SEAL_PUBLIC_BYTES, SealContext, Sealed, SealKeys
 from nodes.wallet import Challenge, check_answer, make_challenge
 
 LINK = "link"
@@ -98,7 +98,7 @@ class Linking:
         organisation: str,
         view: ChainView,
         register: Register,
-        seal_key: SealKeyPair,
+        seal_key: SealKeys,
         entropy: Entropy,
     ) -> None:
         """Read what was linked from the register.

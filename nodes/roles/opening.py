@@ -28,7 +28,7 @@ from contracts.adjudication.case import Case
 from contracts.adjudication.decision import Decision
 from contracts.settlements import STAYS_MAX
 from ledger.codec import Struct, decode, encode
-from nodes.vault.sealing import AmountOpening, SealContext, Sealed, SealKeyPair, seal
+from nodes.vault.sealing import AmountOpening, SealContext, Sealed, SealKeys, seal
 
 Salt = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
@@ -88,7 +88,7 @@ def hash_opening(sealed: Sealed) -> bytes:
     return hashlib.sha256(encode(sealed)).digest()
 
 
-def open_opening(seal_key: SealKeyPair, sealed: Sealed, context: SealContext) -> ClaimOpening:
+def open_opening(seal_key: SealKeys, sealed: Sealed, context: SealContext) -> ClaimOpening:
     """Open what `seal_opening` sealed.
 
     Raises:

@@ -21,7 +21,7 @@ carry a suite of their own, which no node opens.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, Protocol
@@ -220,6 +220,43 @@ class SealKeyPair:
         except (InvalidTag, ValueError):
             msg = f"sealed bytes of {context.record_id}: do not open with the key of {context.recipient}"
             raise VerificationError(msg) from None
+
+
+class SealKeyRing:
+    """All key pairs that one holder has had, newest first: what was sealed to a former one still opens.
+
+    Sealed bytes do not say which key they are for: that would link what one reader gets. A wrong key is told by the
+    AEAD, so each is tried; there are few.
+    """
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Sequence[SealKeyPair]) -> None:
+        """Hold at least one pair.
+
+        Args:
+            pairs: Newest first.
+        """
+        assert pairs, "a reader has a key"
+        self._pairs = tuple(pairs)
+
+    @property
+    def public_key(self) -> bytes:
+        """The newest one's: what is to be sealed to."""
+        return self._pairs[0].public_key
+
+    def open(self, sealed: Sealed, context: SealContext) -> bytes:
+        """Open with whichever key it was sealed to; as `SealKeyPair.open`."""
+        for pair in self._pairs[:-1]:
+            try:
+                return pair.open(sealed, context)
+            except VerificationError:
+                continue
+        return self._pairs[-1].open(sealed, context)
+
+
+SealKeys = SealKeyPair | SealKeyRing
+"""What opens sealed bytes: one key pair, or all that a holder has had."""
 
 
 def seal(public_key: bytes, context: SealContext, plaintext: bytes) -> Sealed:

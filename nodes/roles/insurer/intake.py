@@ -32,7 +32,7 @@ from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_r
 from nodes.vault.payloads import decrypt_payload
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
-from nodes.vault.sealing import RecordKeys, SealContext, SealKeyPair, open_envelope
+from nodes.vault.sealing import RecordKeys, SealContext, SealKeys, open_envelope
 
 DISPUTE = "dispute"
 DOCUMENT_TYPES = {
@@ -70,7 +70,7 @@ class Intake:
         view: ChainView,
         vault: Vault,
         register: Register,
-        seal_key: SealKeyPair,
+        seal_key: SealKeys,
         entropy: Entropy,
         asking: Asking,
     ) -> None:
