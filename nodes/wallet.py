@@ -12,8 +12,9 @@ seeds are kept: what was sealed to a former key still opens. A wallet that was l
 recovery on the chain it holds the old names with keys of its own seed.
 
 On disk a wallet is protected by a passphrase: Argon2id (RFC 9106) and AES-256-GCM. The passphrase comes from a
-prompt, the environment (XINPEI_PASSPHRASE) or a file, never from the command line, where every process could read it.
-For a development network a wallet may be saved without; the first line of its file then says so.
+prompt, the environment (XINPEI_PASSPHRASE) or a file that the environment names (XINPEI_PASSPHRASE_FILE), never from
+the command line, where every process could read it. For a development network a wallet may be saved without; the first
+line of its file then says so.
 
 This is not the customer's app: it holds keys and answers with them. What she agrees to is shown to her elsewhere,
 before it is called.
@@ -41,6 +42,7 @@ from nodes.identity import Disclosure, Identity, RecordDates, check_identity
 from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, SealKeyRing, seal
 
 PASSPHRASE_VARIABLE = "XINPEI_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
+PASSPHRASE_FILE_VARIABLE = "XINPEI_PASSPHRASE_FILE"  # noqa: S105 - the name of the variable that names the file
 SEEDS_MAX = 64
 """As many as the chain allows versions of one key."""
 HELD_NAMES_MAX = 256
@@ -212,7 +214,8 @@ class Wallet:
             msg = f"wallet {path}: expected a file that begins with xinpei-wallet/1"
             raise WalletError(msg)
         if protected and passphrase is None:
-            msg = f"wallet {path}: is protected; give its passphrase at the prompt or in {PASSPHRASE_VARIABLE}"
+            where = f"in {PASSPHRASE_VARIABLE}, or in a file that {PASSPHRASE_FILE_VARIABLE} names"
+            msg = f"wallet {path}: is protected; give its passphrase at the prompt, {where}"
             raise WalletError(msg)
         if not protected and passphrase is not None:
             msg = f"wallet {path}: a passphrase was given, but this file has no protection; was it exchanged?"
@@ -331,15 +334,12 @@ def check_answer(challenge: Challenge, public_key: bytes, answer: bytes) -> None
 
     Args:
         challenge: The one that was issued; never a copy that came back with the answer.
-        public_key: The pseudonym's, from the chain.
+        public_key: The key that the chain has in force for the challenge's pseudonym.
         answer: What `Pseudonym.answer` returned.
 
     Raises:
-        VerificationError: If the key is not the pseudonym's, or the answer is not by it to this challenge.
+        VerificationError: If the answer is not by this key to this challenge.
     """
-    if pseudonym_name(public_key) != challenge.pseudonym:
-        msg = f"public key: expected that of {challenge.pseudonym}, got that of {pseudonym_name(public_key)}"
-        raise VerificationError(msg)
     verify("challenge", public_key, encode(challenge), answer)
 
 

@@ -14,13 +14,16 @@ from nodes.authentication import RequestSigner
 from nodes.client import TIMEOUT_SECONDS, Client
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
+from nodes.files import FileError, read_private
 from nodes.identity import Identity, synthetic_identity
 from nodes.keystore import load_keystore
 from nodes.roles.customer import Customer, CustomerError
-from nodes.wallet import PASSPHRASE_VARIABLE, Wallet, is_protected
+from nodes.wallet import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE, Wallet, WalletError, is_protected
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
+PASSPHRASE_BYTES_MAX = 4096
+"""Of a file that holds one: far above any that a person types or a program draws."""
 
 
 def open_operator(
@@ -69,7 +72,7 @@ def create_wallet(home: Home, name: str) -> Wallet:
         raise CustomerError(msg)
     entropy = SystemEntropy()
     wallet = Wallet.create(synthetic_identity(name, entropy), entropy)
-    wallet.save(path, os.environ.get(PASSPHRASE_VARIABLE), entropy)
+    wallet.save(path, read_passphrase(), entropy)
     return wallet
 
 
@@ -99,10 +102,41 @@ def open_wallet(home: Home, name: str) -> Wallet:
 
 def open_wallet_file(path: Path) -> Wallet:
     """Return the wallet in a file, asking for its passphrase if it has one; raises `WalletError`."""
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE) if is_protected(path) else None
-    if passphrase is None and is_protected(path):
+    if not is_protected(path):
+        return Wallet.load(path, None)
+    passphrase = read_passphrase()
+    if passphrase is None:
         passphrase = str(click.prompt(f"passphrase of {path.stem}", hide_input=True, err=True))
     return Wallet.load(path, passphrase)
+
+
+def read_passphrase() -> str | None:
+    """Return the passphrase from the environment, or from the file that the environment names; None if there is none.
+
+    Never from the command line, where every process could read it.
+
+    Raises:
+        WalletError: If the file is missing, open to others, or empty.
+    """
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    file = os.environ.get(PASSPHRASE_FILE_VARIABLE)
+    if passphrase is not None and file is not None:
+        msg = f"passphrase: expected {PASSPHRASE_VARIABLE} or {PASSPHRASE_FILE_VARIABLE}, both are set"
+        raise WalletError(msg)
+    return passphrase if file is None else read_passphrase_file(Path(file))
+
+
+def read_passphrase_file(path: Path) -> str:
+    """Return the first line of a file that nobody else can read; raises `WalletError`."""
+    try:
+        line = read_private(path, "passphrase", PASSPHRASE_BYTES_MAX).decode("utf-8").split("\n")[0].rstrip("\r")
+    except (FileError, UnicodeDecodeError) as error:
+        msg = str(error) if isinstance(error, FileError) else f"passphrase: expected UTF-8 text in {path}"
+        raise WalletError(msg) from None
+    if not line:
+        msg = f"passphrase: expected it in the first line of {path}, found an empty line"
+        raise WalletError(msg)
+    return line
 
 
 def identity_fields(identity: Identity) -> dict[str, str]:

@@ -252,7 +252,7 @@ class Customer:
         transaction = Transaction(
             chain_id=self._genesis.chain_id,
             signer=pseudonym.name,
-            key_version=1,
+            key_version=pseudonym.key_version,
             contract=contract,
             method=method,
             arguments=encode(message),

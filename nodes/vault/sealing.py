@@ -309,7 +309,7 @@ def make_envelope(
 
 
 def open_envelope(
-    seal_key: SealKeyPair, envelope: Envelope, context: SealContext, ciphertext_hash: bytes, custodian_public_key: bytes
+    seal_key: SealKeys, envelope: Envelope, context: SealContext, ciphertext_hash: bytes, custodian_public_key: bytes
 ) -> RecordKeys:
     """Return a record's keys, if the envelope is the one that was expected.
 

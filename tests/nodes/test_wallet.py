@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from ledger.errors import VerificationError
 from nodes.authentication import pseudonym_name
 from nodes.entropy import SeededEntropy, SystemEntropy
 from nodes.identity import Disclosure, Identity, check_digit, check_identity, commit_identity, synthetic_identity
-from nodes.vault.sealing import SealContext, SealKeyPair
+from nodes.vault.sealing import SealContext, SealKeyPair, seal
 from nodes.wallet import (
     Challenge,
     Wallet,
@@ -91,11 +92,11 @@ def test_a_challenge_of_a_third_party_or_for_somebody_else_is_not_answered(walle
             pseudonym.answer(challenge)
 
 
-def test_an_answer_under_a_key_that_is_not_the_pseudonyms_is_refused(wallet: Wallet) -> None:
+def test_an_answer_by_another_key_than_the_one_in_force_is_refused(wallet: Wallet) -> None:
     pseudonym = wallet.pseudonym(CHAIN, "hospital-a", "insurer-a")
     thief = wallet.pseudonym(CHAIN, "hospital-a", "insurer-b")
     challenge = make_challenge(CHAIN, "hospital-a", pseudonym.name, SystemEntropy())
-    with pytest.raises(VerificationError, match="public key: expected that of"):
+    with pytest.raises(VerificationError, match="challenge signature"):
         check_answer(challenge, thief.key.public_key, pseudonym.answer(challenge))
 
 
@@ -111,6 +112,36 @@ def test_an_identity_is_disclosed_to_the_two_parties_only(wallet: Wallet) -> Non
     assert IDENTITY.document_number.encode() not in encode(sealed)
     with pytest.raises(VerificationError, match="recipient: expected hospital-a or insurer-a, got insurer-b"):
         pseudonym.disclose(disclosure, "insurer-b", hospital.public_key, "identity.grant-0123456789ab")
+
+
+def test_a_replaced_key_keeps_the_name_and_former_seal_keys_open(wallet: Wallet, tmp_path: Path) -> None:
+    pair = (CHAIN, "hospital-a", "insurer-a")
+    before, other = wallet.pseudonym(*pair), wallet.pseudonym(CHAIN, "hospital-b", "insurer-a")
+    context = SealContext(CHAIN, "opening.claim-1", "insurer-a", before.name)
+    sealed = seal(before.seal_key.public_key, context, b"what was paid")
+    wallet.renew(SystemEntropy())
+    assert wallet.pseudonym(*pair).key.public_key == before.key.public_key
+    wallet.hold(*pair, before.name, 2)
+    wallet.save(tmp_path / "lin.wallet", PASSPHRASE, SystemEntropy())
+    after = Wallet.load(tmp_path / "lin.wallet", PASSPHRASE).pseudonym(*pair)
+    assert (after.name, after.key_version) == (before.name, 2)
+    assert after.key.public_key == wallet.next_key(*pair).public_key != before.key.public_key
+    assert after.seal_key.public_key != before.seal_key.public_key
+    assert after.seal_key.open(sealed, context) == b"what was paid"
+    untouched = Wallet.load(tmp_path / "lin.wallet", PASSPHRASE).pseudonym(CHAIN, "hospital-b", "insurer-a")
+    assert (untouched.name, untouched.key_version) == (other.name, 1)
+
+
+def test_a_file_that_asks_for_too_much_memory_or_time_is_refused_unopened(wallet: Wallet, tmp_path: Path) -> None:
+    path = tmp_path / "lin.wallet"
+    wallet.save(path, PASSPHRASE, SystemEntropy())
+    header, body = path.read_bytes().split(b"\n", 1)
+    for place, hostile in ((1, 16 * 1024 * 1024), (2, 1_000), (3, 10_000)):
+        fields = msgspec.msgpack.decode(body)
+        fields[place] = hostile
+        path.write_bytes(header + b"\n" + msgspec.msgpack.encode(fields))
+        with pytest.raises(WalletError, match="does not open"):
+            Wallet.load(path, PASSPHRASE)
 
 
 def test_a_protected_wallet_opens_with_its_passphrase_only(wallet: Wallet, tmp_path: Path) -> None:

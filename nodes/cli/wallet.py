@@ -1,0 +1,84 @@
+"""`xinpei wallet`: what a customer's wallet holds, and its passphrase."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home
+
+
+@click.group()
+def wallet() -> None:
+    """Look at a customer's wallet, and protect it."""
+
+
+@wallet.command()
+@click.argument("name")
+@home_option
+@json_option
+def show(name: str, home: Path, *, as_json: bool) -> None:
+    """Show the pseudonyms of the wallet NAME: one for each hospital and insurer of this network. No secrets."""
+    from nodes.cli.session import open_wallet
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    found = open_wallet(place, name)
+    genesis = place.load_genesis()
+    hospitals = [item.name for item in genesis.organisations if item.role == "hospital"]
+    insurers = [item.name for item in genesis.organisations if item.role == "insurer"]
+    rows: list[dict[str, Any]] = []
+    for hospital in hospitals:
+        for insurer in insurers:
+            pseudonym = found.pseudonym(genesis.chain_id, hospital, insurer)
+            rows.append(
+                {
+                    "hospital": hospital,
+                    "insurer": insurer,
+                    "pseudonym": pseudonym.name,
+                    "key_version": pseudonym.key_version,
+                }
+            )
+    guard = "encrypted" if found.protected else "not encrypted: development only"
+    output.say(f"{place.wallet_path(name)} · {guard}")
+    for row in rows:
+        output.say(f"{row['hospital']} · {row['insurer']} · {row['pseudonym']} · key version {row['key_version']}")
+    if not found.protected:
+        output.hint(f"xinpei wallet passphrase {name}")
+    output.finish(
+        {"wallet": str(place.wallet_path(name)), "protected": found.protected, "pseudonyms": rows},
+    )
+
+
+@wallet.command()
+@click.argument("name")
+@click.option(
+    "--new-passphrase-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Its first line is the new passphrase; asked for twice if left out.",
+)
+@home_option
+@json_option
+def passphrase(name: str, new_passphrase_file: Path | None, home: Path, *, as_json: bool) -> None:
+    """Protect the wallet NAME with a passphrase, or change the one it has.
+
+    The present one comes from the prompt, XINPEI_PASSPHRASE, or the file that XINPEI_PASSPHRASE_FILE names. The old
+    file stays until the new one is on disk; whoever has a copy of the old file still opens it with the old passphrase.
+    """
+    from nodes.cli.session import open_wallet, read_passphrase_file
+    from nodes.entropy import SystemEntropy
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    found = open_wallet(place, name)
+    if new_passphrase_file is not None:
+        new = read_passphrase_file(new_passphrase_file)
+    else:
+        new = str(click.prompt(f"new passphrase of {name}", hide_input=True, confirmation_prompt=True, err=True))
+    found.save(place.wallet_path(name), new, SystemEntropy())
+    output.say(
+        f"{place.wallet_path(name)} · encrypted; without this passphrase nobody opens it, and nobody can reset it"
+    )
+    output.finish({"wallet": str(place.wallet_path(name)), "protected": True})
