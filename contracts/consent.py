@@ -40,6 +40,7 @@ from contracts.authorities import Authorities
 from contracts.conditions import Facts, find_failing, find_link_failing, status_at, window_of
 from contracts.customers import Customers
 from contracts.grants import (
+    DENIAL_VERSIONS_MAX,
     DENIALS_MAX,
     LINK_ENTRIES_MAX,
     Countersign,
@@ -128,7 +129,7 @@ class Consent(Contract):
         if latest.status != "GRANTED":
             reject("WRONG_STATE", f"{message.grant_id}: expected GRANTED, got {latest.status}")
         version = latest.version + 1
-        revoked = GrantVersion(version, grant, "REVOKED", locate(self.context))
+        revoked = GrantVersion(version, grant, "REVOKED", locate(self.context), message.authority)
         self.grants.put((message.grant_id, version), revoked)
         self.heads.put(message.grant_id, replace(self._head(message.grant_id), version=version))
         self._emit_grant("consent-revoked", revoked)
@@ -315,6 +316,8 @@ class Consent(Contract):
             reject("GRANT_TAKEN", f"{message.grant_id}: expected a new id, this one is another's or revoked")
         if former.effect != message.effect:
             reject("EFFECT", f"effect: expected {former.effect}, got {message.effect}; revoke it and give another")
+        if former.effect == "deny" and latest.version >= DENIAL_VERSIONS_MAX:
+            reject("TOO_MANY", f"{message.grant_id}: expected at most {DENIAL_VERSIONS_MAX} versions of a denial")
         if message.grantor.kind != "customer" and former.grantor != message.grantor:
             reject("GRANTOR", f"{message.grant_id}: a {message.grantor.kind} amends what she gave herself, and no more")
 

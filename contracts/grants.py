@@ -36,6 +36,8 @@ LINK_ENTRIES_MAX = 16
 """Judgements of one party about one grant; each correction of master data may need one."""
 DENIALS_MAX = 16
 """Denials of one pseudonym: every release looks at all of them."""
+DENIAL_VERSIONS_MAX = 16
+"""Versions of one denial, a revocation aside: a dossier shows all of them."""
 ALL_DAYS = bytes(32)
 """What stands in a denial for the record dates: it is about all days, since the chain could not compare any."""
 
@@ -164,6 +166,8 @@ class GrantVersion(Struct):
     """The words; those of the version before if this one is a revocation."""
     status: Status
     place: Place
+    authority: AuthorityId | None = None
+    """Of a revocation by somebody else than the subject: what she rested on."""
 
 
 class GrantHead(Struct):

@@ -7,7 +7,8 @@ anything; what does not fit together is found by `verify`, which trusts no node.
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from contracts.grants import GrantHead, GrantVersion, LinkHistory
+from contracts.grants import Countersignature, Denials, GrantHead, GrantVersion, LinkHistory
+from contracts.mandates import Authority
 from contracts.policies import Balance, PayeeVersion, PolicyVersion, ProductEntry
 from contracts.settlements import Claim, Payment, Settle, Settlement
 from contracts.stays import Closing, Deliver, Handover, ShareHead, ShareReceipt, Stay
@@ -17,13 +18,25 @@ from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from ledger.execution.contract import actor_key
 from ledger.execution.state import Key, encode_key
-from ledger.membership import Actor
+from ledger.membership import CUSTOMER_PREFIX, Actor
 from ledger.merkle import leaf_hash
 from ledger.state_multiproof import StateMultiProof, join_proofs
 from ledger.transactions import Submission, Transaction
 from nodes.audit.deeds import Deed, batch_nodes, list_deeds
 from nodes.audit.dossier import FORMAT, Certificate, Dossier
-from nodes.audit.evidence import Act, Batch, Evidence, GrantEvidence, list_entries, list_uses, needs_balance
+from nodes.audit.evidence import (
+    Act,
+    Batch,
+    Countersigned,
+    DenialEvidence,
+    Evidence,
+    GrantEvidence,
+    list_authorities,
+    list_entries,
+    list_uses,
+    needs_balance,
+    needs_countersignature,
+)
 from nodes.audit.packing import pack
 from nodes.audit.reveal import OPENINGS_FORMAT, Openings, SealedOpening, list_terms
 from nodes.vault.sealing import Sealed
@@ -65,7 +78,7 @@ def collect_dossier(application: Application, blocks: Blocks, claim_id: str) -> 
         application.genesis.hash,
         claim_id,
         collect_certificates(application, blocks),
-        state.prove(list_entries(evidence)),
+        pack(state.prove(list_entries(evidence))),
         pack(evidence),
     )
 
@@ -166,17 +179,23 @@ class _Collector:
         closings = self._closings(settlements)
         parts = {record_id: closing.stay_id for closing in closings for record_id in closing.parts}
         shares = tuple(self._share(parts[record_id], record_id, claim.insurer) for record_id in sorted(parts))
+        grants, denials = self._grants(claim, settlements, shares, closings), self._denials(claim.customer)
         bare = Evidence(
             claim=claim,
             settlements=settlements,
             payments=tuple(self._state.read("claims", "payments", (claim_id, key), Payment) for key in claim.payments),
-            grants=self._grants(claim, settlements, shares),
+            grants=grants,
+            denials=denials,
+            authorities=tuple(
+                self._state.read("authorities", "authorities", authority_id, Authority)
+                for authority_id in list_authorities(grants, denials)
+            ),
             stays=tuple(self._state.read("records", "stays", stay_id, Stay) for stay_id in claim.stay_ids),
             closings=closings,
             shares=shares,
             balances=self._balances(settlements),
             actors=(),
-            customer_key=None,
+            customer_keys=(),
             zero_blindings=tuple(self._zero_blinding(item) for item in settlements if item.payment_id is None),
             batches=(),
             acts=(),
@@ -194,10 +213,14 @@ class _Collector:
         return self._state.read("records", "shares", (*key, head.sequence), ShareReceipt)
 
     def _grants(
-        self, claim: Claim, settlements: tuple[Settlement, ...], shares: tuple[ShareReceipt, ...]
+        self,
+        claim: Claim,
+        settlements: tuple[Settlement, ...],
+        shares: tuple[ShareReceipt, ...],
+        closings: tuple[Closing, ...],
     ) -> tuple[GrantEvidence, ...]:
         used: dict[str, set[int]] = {}
-        for use in list_uses(claim, settlements, shares):
+        for use in list_uses(claim, settlements, shares, closings):
             used.setdefault(use.grant_id, set()).add(use.version)
         shown = []
         for grant_id in sorted(used):
@@ -210,7 +233,27 @@ class _Collector:
                 self._state.read("consent", "links", (grant_id, party), LinkHistory)
                 for party in (claim.hospital, claim.insurer)
             )
-            shown.append(GrantEvidence(versions, links))
+            signed = (self._countersigned(version) for version in versions if needs_countersignature(version, links))
+            countersignatures = tuple(item for item in signed if item is not None)
+            shown.append(GrantEvidence(versions, links, countersignatures))
+        return tuple(shown)
+
+    def _countersigned(self, version: GrantVersion) -> Countersigned | None:
+        key = (version.grant.grant_id, version.version)
+        signature = self._state.find("consent", "countersignatures", key, Countersignature)
+        return None if signature is None else Countersigned(version.version, signature)
+
+    def _denials(self, subject: str) -> tuple[DenialEvidence, ...]:
+        """Return all denials of a customer, each with all its versions."""
+        known = self._state.find("consent", "denials", subject, Denials)
+        shown = []
+        for grant_id in () if known is None else known.grant_ids:
+            latest = self._state.read("consent", "heads", grant_id, GrantHead).version
+            versions = (
+                self._state.read("consent", "grants", (grant_id, version), GrantVersion)
+                for version in range(1, latest + 1)
+            )
+            shown.append(DenialEvidence(tuple(versions)))
         return tuple(shown)
 
     def _balances(self, settlements: tuple[Settlement, ...]) -> tuple[Balance, ...]:
@@ -247,7 +290,11 @@ class _Collector:
             **{name: getattr(bare, name) for name in Evidence.__struct_fields__}
             | {
                 "actors": tuple(self._state.actor(name) for name in rotated),
-                "customer_key": None if bare.claim.customer in rotated else self._first_key(bare.claim.customer),
+                "customer_keys": tuple(
+                    self._first_key(name)
+                    for name in sorted({item.signer for item in submissions} - set(rotated))
+                    if name.startswith(CUSTOMER_PREFIX)
+                ),
                 "batches": tuple(map(_batch, submissions, shown)),
                 "acts": tuple(acts),
             }

@@ -6,7 +6,8 @@ behind the grant, the hospital's behind every share, the insurer's behind every 
 rail's behind every receipt.
 
     deed       signed by       found by
-    grant      the customer    the grant version's place; a revocation likewise
+    grant      who gave it     the grant version's place; a revocation, a denial and a countersignature likewise
+    attest     who saw papers  the authority's place; of a delegation, the customer herself
     share      the hospital    the share's place
     deliver    the insurer     its signature alone: that it was applied follows from the settlement
     settle     the insurer     the settlement's place
@@ -16,8 +17,9 @@ rail's behind every receipt.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from contracts.grants import Revoke
+from contracts.grants import Countersign, GrantVersion, Revoke
 from contracts.identifiers import Place
+from contracts.mandates import Attest, Authority
 from contracts.settlements import Pay, Payment, PaymentStep, Redirect, Settle, Settlement
 from contracts.stays import Deliver, Share
 from ledger import merkle
@@ -26,7 +28,7 @@ from ledger.errors import VerificationError
 from ledger.transactions import Transaction
 from nodes.audit.evidence import Act, Batch, Evidence
 
-Party = Literal["customer", "hospital", "insurer", "rail"]
+Party = Literal["customer", "attestor", "hospital", "insurer", "rail"]
 
 
 class Deed(NamedTuple):
@@ -39,6 +41,8 @@ class Deed(NamedTuple):
     message: Struct
     place: Place | None
     """Where the state says it was applied; None where only its signature is shown."""
+    signer: str | None = None
+    """Of a customer's deed, or one of an organisation that need not be a party: the name."""
 
 
 def list_deeds(evidence: Evidence) -> Iterator[Deed]:
@@ -47,13 +51,20 @@ def list_deeds(evidence: Evidence) -> Iterator[Deed]:
     Raises:
         VerificationError: If the proof that a settlement moved nothing is missing.
     """
+    holders = {authority.authority_id: authority.holder for authority in evidence.authorities}
+    for authority in evidence.authorities:
+        yield _attest(authority)
     for shown in evidence.grants:
         for version in shown.versions:
-            what = f"grant {version.grant.grant_id} version {version.version}"
-            if version.status == "REVOKED":
-                yield Deed(what, "customer", "consent.revoke", Revoke(version.grant.grant_id), version.place)
-            else:
-                yield Deed(what, "customer", "consent.grant", version.grant, version.place)
+            yield _give("grant", version, holders)
+        for item in shown.countersignatures:
+            grant_id, signature = shown.versions[-1].grant.grant_id, item.signature
+            signed = Countersign(grant_id, item.version, signature.authority)
+            what = f"countersignature of {grant_id} version {item.version}"
+            yield Deed(what, "customer", "consent.countersign", signed, signature.place, signature.holder)
+    for denied in evidence.denials:
+        for version in denied.versions:
+            yield _give("denial", version, holders)
     for share in evidence.shares:
         message = Share(share.record_id, share.recipient, share.grant_id)
         yield Deed(f"share of {share.record_id}", "hospital", "records.share", message, share.place)
@@ -69,6 +80,31 @@ def list_deeds(evidence: Evidence) -> Iterator[Deed]:
     for payment in evidence.payments:
         for step in payment.steps[1:]:
             yield _move(payment, step)
+
+
+def _attest(authority: Authority) -> Deed:
+    message = Attest(
+        authority.authority_id,
+        authority.kind,
+        authority.subject,
+        authority.holder,
+        authority.documents,
+        authority.scope,
+        authority.from_ms,
+        authority.until_ms,
+    )
+    party: Party = "customer" if authority.kind == "delegate" else "attestor"
+    what = f"authority {authority.authority_id}"
+    return Deed(what, party, "authorities.attest", message, authority.place, authority.given_by)
+
+
+def _give(name: str, version: GrantVersion, holders: Mapping[str, str]) -> Deed:
+    grant = version.grant
+    what = f"{name} {grant.grant_id} version {version.version}"
+    if version.status != "REVOKED":
+        return Deed(what, "customer", "consent.grant", grant, version.place, grant.grantor.name)
+    signer = grant.subject if version.authority is None else holders.get(version.authority)
+    return Deed(what, "customer", "consent.revoke", Revoke(grant.grant_id, version.authority), version.place, signer)
 
 
 def _settle(settlement: Settlement, blindings: Iterator[bytes]) -> Deed:

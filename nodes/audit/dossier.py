@@ -4,7 +4,7 @@
     chain           chain id and genesis hash                        compared with the verifier's genesis
     certificates    headers with their commits: one for every        signatures of more than two thirds of the
                     change of the validator set, then the latest     validators, set after set from the genesis
-    proof           multi-proof of the evidence                      the latest header's state root
+    proof           multi-proof of the evidence, packed              the latest header's state root
     evidence        entries of the state, packed                     the proof; and what its entries say of each other
                     signed transactions behind them                  the entries' transaction ids, and the signatures
 
@@ -12,7 +12,8 @@ Nothing else is in it. It is canonical JSON: a changed byte changes a value, and
 valid dossier can be another. It holds no name, no amount and no medical fact; it does link the pseudonym, hospital and
 insurer of one claim, so it is for those who may know that.
 
-The evidence is packed rather than spelled out to stay below 20 KB; people read the summary that `verify` derives.
+Evidence and proof are packed rather than spelled out to stay below 20 KB; people read the summary that `verify`
+derives.
 """
 
 from typing import Annotated, Literal
@@ -51,20 +52,21 @@ class Dossier(Struct):
     genesis_hash: Hash
     claim_id: ClaimId
     certificates: Annotated[tuple[Certificate, ...], Meta(min_length=1, max_length=CERTIFICATES_MAX)]
-    proof: StateMultiProof
+    proof: Annotated[bytes, Meta(max_length=UNPACKED_BYTES_MAX)]
+    """`packing.pack` of a `StateMultiProof`."""
     evidence: Annotated[bytes, Meta(max_length=UNPACKED_BYTES_MAX)]
     """`packing.pack` of an `Evidence`."""
 
 
-def read_dossier(data: bytes) -> tuple[Dossier, Evidence]:
-    """Return a dossier and its evidence from the file's bytes; nothing is verified yet.
+def read_dossier(data: bytes) -> tuple[Dossier, Evidence, StateMultiProof]:
+    """Return a dossier, its evidence and its proof from the file's bytes; nothing is verified yet.
 
     Raises:
         VerificationError: If the file is not canonical, or is no dossier.
     """
     try:
         dossier = parse(data, Dossier)
-        return dossier, unpack(dossier.evidence, Evidence)
+        return dossier, unpack(dossier.evidence, Evidence), unpack(dossier.proof, StateMultiProof)
     except DecodeError as error:
         msg = f"canonical form: {error}"
         raise VerificationError(msg) from None

@@ -3,7 +3,9 @@
     contract     entries
     claims       the claim; all its settlements; all its payments
     consent      of every grant that was used: the versions used, those after them, the latest one, and the absence of
-                 the next; the judgements of hospital and insurer
+                 the next; the judgements of hospital and insurer; a guardian's countersignature where one was needed;
+                 all denials of the customer in all versions, or that there never was one
+    authorities  what guardians, delegates and heirs among the grantors rested on
     records      its stays; the closings that were settled; one share of every part of these
     coverage     the balance that a settlement started from, unless it is 0 or the former settlement's own
     membership   the keys of those who signed with another than their first
@@ -15,13 +17,15 @@ What the members' contracts enforce at every settlement is not shown a second ti
 and its payee current, that invoices are consumed by this claim alone, that the recipient confirmed every part.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from msgspec import Meta
 
-from contracts.grants import GrantVersion, LinkHistory
+from contracts.grants import DENIALS_MAX, Countersignature, Denials, GrantVersion, LinkHistory, RecordType
 from contracts.identifiers import Place
+from contracts.mandates import Authority
+from contracts.needs import Act as ConsentAct
 from contracts.policies import Balance
 from contracts.settlements import Claim, Payment, Settlement
 from contracts.stays import Closing, ShareReceipt, Stay
@@ -37,6 +41,13 @@ ITEMS_MAX = 1_024
 Count = Annotated[int, Meta(ge=0, le=ITEMS_MAX)]
 
 
+class Countersigned(Struct):
+    """A guardian's countersignature of one version."""
+
+    version: Annotated[int, Meta(ge=1)]
+    signature: Countersignature
+
+
 class GrantEvidence(Struct):
     """One grant that the claim used."""
 
@@ -44,6 +55,15 @@ class GrantEvidence(Struct):
     """Sorted: those used, each one's next, the latest. There is none after the last."""
     links: Annotated[tuple[LinkHistory, ...], Meta(min_length=2, max_length=2)]
     """The judgements of the claim's hospital and of its insurer."""
+    countersignatures: Annotated[tuple[Countersigned, ...], Meta(max_length=ITEMS_MAX)]
+    """Of the versions that a subject of 14 to 17 gave, where there is one; sorted."""
+
+
+class DenialEvidence(Struct):
+    """One denial of the customer."""
+
+    versions: Annotated[tuple[GrantVersion, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
+    """All of them; there is none after the last."""
 
 
 class Batch(Struct):
@@ -77,6 +97,10 @@ class Evidence(Struct):
     """In the claim's order."""
     grants: Annotated[tuple[GrantEvidence, ...], Meta(max_length=ITEMS_MAX)]
     """Sorted by id."""
+    denials: Annotated[tuple[DenialEvidence, ...], Meta(max_length=DENIALS_MAX)]
+    """In the order in which they were given; none is a statement too, and proven."""
+    authorities: Annotated[tuple[Authority, ...], Meta(max_length=ITEMS_MAX)]
+    """Those that the shown grants, countersignatures and denials name, sorted by id."""
     stays: Annotated[tuple[Stay, ...], Meta(max_length=ITEMS_MAX)]
     """In the claim's order."""
     closings: Annotated[tuple[Closing, ...], Meta(max_length=ITEMS_MAX)]
@@ -87,8 +111,8 @@ class Evidence(Struct):
     """In the order of the settlements that started from them."""
     actors: Annotated[tuple[Actor, ...], Meta(max_length=ITEMS_MAX)]
     """Signers who used another key than their first, sorted by name."""
-    customer_key: PublicKey | None
-    """The customer's first key, unless her entry is among `actors`; her pseudonym is its hash."""
+    customer_keys: Annotated[tuple[PublicKey, ...], Meta(max_length=ITEMS_MAX)]
+    """First keys of the pseudonyms that signed with them, sorted by pseudonym, which is a key's hash."""
     zero_blindings: Annotated[tuple[Hash, ...], Meta(max_length=ITEMS_MAX)]
     """Of the settlements that moved nothing, in their order: what proves that."""
     batches: Annotated[tuple[Batch, ...], Meta(max_length=ITEMS_MAX)]
@@ -104,21 +128,59 @@ class Use(Struct):
     grant_id: str
     version: int
     place: Place
-    record_type: str | None
+    record_type: RecordType | None
+    act: ConsentAct
+    stay_ids: tuple[str, ...]
+    """For which stays."""
 
 
-def list_uses(claim: Claim, settlements: tuple[Settlement, ...], shares: tuple[ShareReceipt, ...]) -> Iterator[Use]:
-    """Yield every place at which a grant covered a step of the claim or a share."""
+def list_uses(
+    claim: Claim,
+    settlements: tuple[Settlement, ...],
+    shares: tuple[ShareReceipt, ...],
+    closings: tuple[Closing, ...],
+) -> Iterator[Use]:
+    """Yield every place at which a grant covered a step of the claim, a share or a part of a settlement."""
+    stays = {record_id: closing.stay_id for closing in closings for record_id in closing.parts}
+    types = {share.record_id: share.record_type for share in shares}
+    later = [step.reference for step in claim.steps if step.name == "extended"]
+    stay_ids = tuple(stay_id for stay_id in claim.stay_ids if stay_id not in later)
     for step in claim.steps:
+        if step.name == "extended":
+            stay_ids = (*stay_ids, step.reference)
         if step.grant_version is not None and step.name != "settled":
-            yield Use(f"claim step {step.name}", step.grant_id, step.grant_version, step.place, None)
+            what = f"claim step {step.name}"
+            yield Use(what, step.grant_id, step.grant_version, step.place, None, "enter", stay_ids)
     for share in shares:
-        what = f"share of {share.record_id}"
-        yield Use(what, share.grant_id, share.grant_version, share.place, share.record_type)
+        what, stay = f"share of {share.record_id}", stays.get(share.record_id)
+        own = () if stay is None else (stay,)
+        yield Use(what, share.grant_id, share.grant_version, share.place, share.record_type, "release", own)
+    listed = {(closing.stay_id, closing.version): closing for closing in closings}
     for settlement in settlements:
         outcome = settlement.outcome
-        what = f"settlement {outcome.version}"
-        yield Use(what, outcome.grant_id, outcome.grant_version, settlement.place, None)
+        what, ground = f"settlement {outcome.version}", (outcome.grant_id, outcome.grant_version, settlement.place)
+        settled = [
+            listed[item.stay_id, item.version] for item in outcome.closings if (item.stay_id, item.version) in listed
+        ]
+        yield Use(what, *ground, None, "enter", tuple(closing.stay_id for closing in settled))
+        for closing in settled:
+            for record_type in sorted({types[record_id] for record_id in closing.parts if record_id in types}):
+                yield Use(what, *ground, record_type, "enter", (closing.stay_id,))
+
+
+def list_authorities(grants: tuple[GrantEvidence, ...], denials: tuple[DenialEvidence, ...]) -> list[str]:
+    """Return the ids of the authorities that have to be shown, sorted."""
+    versions = [version for granted in grants for version in granted.versions]
+    versions += [version for denied in denials for version in denied.versions]
+    named = {version.grant.grantor.authority for version in versions} | {version.authority for version in versions}
+    named |= {item.signature.authority for shown in grants for item in shown.countersignatures}
+    return sorted(authority for authority in named if authority is not None)
+
+
+def needs_countersignature(version: GrantVersion, links: Iterable[LinkHistory]) -> bool:
+    """Whether a version may have rested on a countersignature: a party has judged its subject to be 14 to 17."""
+    youth = any(entry.capacity == "youth" for history in links for entry in history.entries)
+    return youth and version.status == "GRANTED" and version.grant.grantor.kind == "customer"
 
 
 def needs_balance(settlement: Settlement, former: Settlement | None) -> bool:
@@ -157,6 +219,11 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
         yield _key("consent", "grants", (grant_id, shown.versions[-1].version + 1)), None
         for organisation, history in zip((claim.hospital, claim.insurer), shown.links, strict=True):
             yield _key("consent", "links", (grant_id, organisation)), history
+        for item in shown.countersignatures:
+            yield _key("consent", "countersignatures", (grant_id, item.version)), item.signature
+    yield from _list_denials(evidence)
+    for authority in evidence.authorities:
+        yield _key("authorities", "authorities", authority.authority_id), authority
     for stay in evidence.stays:
         yield _key("records", "stays", stay.stay_id), stay
     for closing in evidence.closings:
@@ -166,6 +233,15 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
     yield from _list_balances(evidence)
     for actor in evidence.actors:
         yield actor_key(actor.name), actor
+
+
+def _list_denials(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
+    ids = tuple(shown.versions[-1].grant.grant_id for shown in evidence.denials)
+    yield _key("consent", "denials", evidence.claim.customer), Denials(ids) if ids else None
+    for grant_id, shown in zip(ids, evidence.denials, strict=True):
+        for version in shown.versions:
+            yield _key("consent", "grants", (grant_id, version.version)), version
+        yield _key("consent", "grants", (grant_id, shown.versions[-1].version + 1)), None
 
 
 def _list_balances(evidence: Evidence) -> Iterator[tuple[bytes, Struct]]:

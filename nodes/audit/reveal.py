@@ -29,7 +29,7 @@ from ledger.crypto.hashes import commit_salted
 from ledger.errors import ContractError, DecodeError, VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
-from nodes.audit.rules import expect
+from nodes.audit.expectation import expect
 from nodes.audit.verify import VerifiedClaim
 from nodes.roles.opening import ClaimOpening, hash_opening, open_opening, opening_context
 from nodes.schemas.canonical_json import parse

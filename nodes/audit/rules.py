@@ -4,9 +4,6 @@ The validators' contracts enforced all of it when the entries were made; that a 
 is checked here once more, because it is what a dossier is for, and because a verifier need not take two thirds of the
 validators at their word where arithmetic does.
 
-    consent      one purpose, this customer, insurer and hospital; every share, step and settlement placed after the
-                 version it names and before the next one, within its time and scope, both parties' latest judgement
-                 before it `matched` for the identity that this version commits to
     parts        every part of every settled closing shared with the insurer before it settled
     settlement   versions without a gap; figures that add up from balance to balance; what moves is what is paid
     payment      one for each settlement that moves something; the claim's status follows from them
@@ -14,87 +11,14 @@ validators at their word where arithmetic does.
 
 from collections.abc import Iterator
 
-from contracts.conditions import CLAIM_PURPOSE, find_link_failing
-from contracts.grants import GrantVersion, LinkHistory
-from contracts.identifiers import Place
 from contracts.outcomes import check_arithmetic
 from contracts.payments import derive_status
 from contracts.policies import Balance
 from contracts.settlements import Claim, Payment, Settlement
-from ledger.codec import Struct
 from ledger.crypto.commitments import IDENTITY, verify_difference
 from ledger.errors import ContractError, VerificationError
-from nodes.audit.evidence import Evidence, GrantEvidence, Use, list_uses, needs_balance
-
-
-def check_consent(evidence: Evidence) -> None:
-    """Check that a grant covered every use at its place.
-
-    Raises:
-        VerificationError: Naming the grant or use that does not hold.
-    """
-    uses = list(list_uses(evidence.claim, evidence.settlements, evidence.shares))
-    grants = {shown.versions[-1].grant.grant_id: shown for shown in evidence.grants}
-    expect("grants", sorted({use.grant_id for use in uses}), [_id(shown) for shown in evidence.grants])
-    for grant_id, shown in grants.items():
-        _check_versions(shown, {use.version for use in uses if use.grant_id == grant_id})
-        for version in shown.versions:
-            _check_words(evidence.claim, version)
-    for use in uses:
-        _check_use(evidence.claim, grants[use.grant_id], use)
-
-
-def _id(shown: GrantEvidence) -> str:
-    return shown.versions[-1].grant.grant_id
-
-
-def _check_versions(shown: GrantEvidence, used: set[int]) -> None:
-    numbers = [version.version for version in shown.versions]
-    wanted = used | {min(number + 1, numbers[-1]) for number in used} | {numbers[-1]}
-    expect(f"{_id(shown)} versions", sorted(wanted), numbers)
-    for version in shown.versions:
-        expect(f"{_id(shown)} version {version.version} id", _id(shown), version.grant.grant_id)
-        if version.status != "REVOKED":
-            expect(f"{_id(shown)} version of the words", version.version, version.grant.version)
-
-
-def _check_words(claim: Claim, version: GrantVersion) -> None:
-    grant = version.grant
-    what = f"{grant.grant_id} version {version.version}"
-    expect(f"{what} subject", claim.customer, grant.subject)
-    expect(f"{what} purpose", CLAIM_PURPOSE, grant.purpose)
-    expect(f"{what} grantee", claim.insurer, grant.grantee.organisation)
-    if claim.hospital not in grant.sources:
-        msg = f"{what} sources: expected {claim.hospital} among them, got {', '.join(grant.sources)}"
-        raise VerificationError(msg)
-
-
-def _check_use(claim: Claim, shown: GrantEvidence, use: Use) -> None:
-    what = f"{use.what}: {use.grant_id} version {use.version}"
-    version = next(item for item in shown.versions if item.version == use.version)
-    following = next((item for item in shown.versions if item.version == use.version + 1), None)
-    expect(f"{what} status", "GRANTED", version.status)
-    check_order(f"{what} was given", version.place, use.what, use.place)
-    if following is not None:
-        later = f"version {following.version} of {use.grant_id}, {following.status},"
-        check_order(use.what, use.place, later, following.place)
-    permission = version.grant.permission
-    if use.place.time_ms >= permission.expires_at_ms:
-        msg = f"{what}: expected before its end at {permission.expires_at_ms} ms, got {use.place.time_ms} ms"
-        raise VerificationError(msg)
-    scope = version.grant.scope
-    if use.record_type is not None and use.record_type not in scope.record_types:
-        msg = f"{what} record types: expected {use.record_type} among {', '.join(scope.record_types)}"
-        raise VerificationError(msg)
-    if scope.encounters and not set(claim.stay_ids) <= set(scope.encounters):
-        msg = f"{what} encounters: expected {', '.join(claim.stay_ids)} among {', '.join(scope.encounters)}"
-        raise VerificationError(msg)
-    for organisation, history in zip((claim.hospital, claim.insurer), shown.links, strict=True):
-        before = tuple(entry for entry in history.entries if is_before(entry.place, use.place))
-        finding = find_link_failing(version, organisation, LinkHistory(before) if before else None)
-        if finding is not None:
-            msg = f"{what} link: {finding.text}"
-            raise VerificationError(msg)
+from nodes.audit.evidence import Evidence, needs_balance
+from nodes.audit.expectation import check_order, expect
 
 
 def check_parts(evidence: Evidence) -> None:
@@ -210,29 +134,3 @@ def _check_status(evidence: Evidence, latest: Settlement | None) -> None:
     if latest is not None and status != "WITHDRAWN":
         derived = derive_status(list(evidence.payments), is_pended=latest.outcome.is_pended)
         expect("claim status", derived, status)
-
-
-def is_before(first: Place, second: Place) -> bool:
-    """Whether one transaction was ordered before another."""
-    return (first.height, first.index) < (second.height, second.index)
-
-
-def check_order(first: str, before: Place, second: str, after: Place) -> None:
-    """Check that one transaction was ordered before another; raises `VerificationError`."""
-    if not is_before(before, after):
-        msg = (
-            f"order: expected {first} before {second}, got places {before.height}/{before.index} "
-            f"and {after.height}/{after.index}"
-        )
-        raise VerificationError(msg)
-
-
-def expect(what: str, expected: object, actual: object) -> None:
-    """Compare; raises `VerificationError` with both."""
-    if expected != actual:
-        msg = f"{what}: expected {_show(expected)}, got {_show(actual)}"
-        raise VerificationError(msg)
-
-
-def _show(value: object) -> object:
-    return value.hex() if isinstance(value, bytes) else "an entry" if isinstance(value, Struct) else value

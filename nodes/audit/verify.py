@@ -24,14 +24,16 @@ from ledger.errors import VerificationError
 from ledger.execution.loader import ContractSet
 from ledger.genesis import Genesis
 from ledger.light_client import TrustedState, advance, trust_genesis
-from ledger.membership import Actor, ValidatorSet
+from ledger.membership import CUSTOMER_PREFIX, Actor, ValidatorSet
 from ledger.merkle import leaf_hash
 from ledger.state_multiproof import verify_many
 from ledger.transactions import batch_sign_bytes
+from nodes.audit.consent import check_consent
 from nodes.audit.deeds import Deed, batch_root, list_deeds, rebuild
 from nodes.audit.dossier import Certificate, Dossier, read_dossier
 from nodes.audit.evidence import Act, Batch, Evidence, list_entries
-from nodes.audit.rules import check_consent, check_figures, check_parts, expect
+from nodes.audit.expectation import expect
+from nodes.audit.rules import check_figures, check_parts
 
 TRUST = (
     "trusted: the genesis, and that no two thirds of any past validator set have leaked their keys",
@@ -66,14 +68,14 @@ def verify_dossier(data: bytes, genesis: Genesis, checkpoint: bytes | None = Non
     Raises:
         VerificationError: Naming the first thing that does not hold.
     """
-    dossier, evidence = read_dossier(data)
+    dossier, evidence, proof = read_dossier(data)
     expect("chain id", genesis.chain_id, dossier.chain_id)
     expect("genesis hash", genesis.hash, dossier.genesis_hash)
     expect("claim id", dossier.claim_id, evidence.claim.claim_id)
     validators = walk_certificates(genesis, dossier.certificates)
     header = dossier.certificates[-1].header
     _check_checkpoint(dossier, checkpoint)
-    verify_many(header.state_root, list_entries(evidence), dossier.proof)
+    verify_many(header.state_root, list_entries(evidence), proof)
     _check_members(genesis, evidence)
     check_consent(evidence)
     check_parts(evidence)
@@ -179,8 +181,14 @@ def _check_party(genesis: Genesis, evidence: Evidence, deed: Deed, batch: Batch)
         organisation = genesis.organisation(batch.signer)
         expect(f"{deed.what} signer's role", "rail", None if organisation is None else organisation.role)
         return
-    parties = {"customer": claim.customer, "hospital": claim.hospital, "insurer": claim.insurer}
-    expect(f"{deed.what} signer", parties[deed.party], batch.signer)
+    if deed.party == "attestor":
+        organisation = genesis.organisation(batch.signer)
+        role = None if organisation is None else organisation.role
+        if role not in ("hospital", "insurer"):
+            msg = f"{deed.what} signer's role: expected hospital or insurer, got {role}"
+            raise VerificationError(msg)
+    parties = {"hospital": claim.hospital, "insurer": claim.insurer}
+    expect(f"{deed.what} signer", parties.get(deed.party, deed.signer), batch.signer)
 
 
 def _check_signature(genesis: Genesis, evidence: Evidence, batch: Batch, leaves: dict[int, bytes], first: str) -> None:
@@ -205,9 +213,9 @@ def _find_key(genesis: Genesis, evidence: Evidence, signer: str, version: int) -
         organisation = genesis.organisation(signer)
         if organisation is not None:
             return organisation.public_key
-        key = evidence.customer_key
-        if key is not None and pseudonym(key) == signer:
-            return key
+        for key in evidence.customer_keys:
+            if pseudonym(key) == signer:
+                return key
     msg = f"{signer}: key version {version} is neither in the genesis nor in the evidence"
     raise VerificationError(msg)
 
@@ -217,5 +225,5 @@ def _check_actors_needed(evidence: Evidence) -> None:
     rotated = sorted({batch.signer for batch in evidence.batches if batch.key_version > 1})
     expect("actors", rotated, [actor.name for actor in evidence.actors])
     signers = {batch.signer for batch in evidence.batches} - set(rotated)
-    is_needed = evidence.claim.customer in signers
-    expect("customer key", is_needed, evidence.customer_key is not None)
+    customers = sorted(signer for signer in signers if signer.startswith(CUSTOMER_PREFIX))
+    expect("customer keys", customers, [pseudonym(key) for key in evidence.customer_keys])

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from contracts.grants import ALL_DAYS, Countersign, Grant, Grantor, ListGrants, Revoke
+from contracts.grants import ALL_DAYS, Countersign, Grant, Grantor, ListGrants, RecordType, Revoke
 from contracts.mandates import Attest, Authority, EndAuthority, MandateKind, MandateScope
 from contracts.policies import NamePayee
 from contracts.settlements import Acknowledge, AwaitConsent, Resume, Withdraw
@@ -13,7 +13,7 @@ from tests.contracts.consortium import BEGUN_MS, YEAR_MS, Call, Case, Consortium
 
 DAY_MS = 86_400_000
 PAYABLE = Figure.draw(206_000, "payable")
-TYPES = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
+TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
 
 
 def enrolled(chain: Consortium) -> str:

@@ -18,10 +18,11 @@ from ledger.crypto.signatures import PrivateKey, sign_decision, sign_enrolment
 from ledger.errors import VerificationError
 from ledger.execution.loader import ContractSet
 from nodes.audit.collect import CollectionError, collect_dossier
+from nodes.audit.consent import check_consent
 from nodes.audit.dossier import Certificate, Dossier
 from nodes.audit.evidence import Evidence, list_entries
 from nodes.audit.packing import pack, unpack
-from nodes.audit.rules import check_consent, check_figures, check_parts
+from nodes.audit.rules import check_figures, check_parts
 from nodes.audit.verify import verify_dossier
 from nodes.schemas.canonical_json import render
 from tests.contracts.consortium import YEAR_MS, Case, digest
@@ -512,7 +513,7 @@ def test_nobody_signs_in_anothers_place(settled: Settled) -> None:
 
 def test_a_key_that_is_not_the_pseudonyms_is_refused(settled: Settled) -> None:
     key = settled.chain.keys["insurer-b"].public_key
-    refused(with_evidence(settled.dossier, customer_key=key), settled, "neither in the genesis nor in the evidence")
+    refused(with_evidence(settled.dossier, customer_keys=(key,)), settled, "neither in the genesis nor in the evidence")
 
 
 def test_a_receipt_of_no_rail_is_refused(settled: Settled, contract_set: ContractSet) -> None:
