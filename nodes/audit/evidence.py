@@ -141,7 +141,6 @@ def list_uses(
     closings: tuple[Closing, ...],
 ) -> Iterator[Use]:
     """Yield every place at which a grant covered a step of the claim, a share or a part of a settlement."""
-    stays = {record_id: closing.stay_id for closing in closings for record_id in closing.parts}
     types = {share.record_id: share.record_type for share in shares}
     later = [step.reference for step in claim.steps if step.name == "extended"]
     stay_ids = tuple(stay_id for stay_id in claim.stay_ids if stay_id not in later)
@@ -152,9 +151,8 @@ def list_uses(
             what = f"claim step {step.name}"
             yield Use(what, step.grant_id, step.grant_version, step.place, None, "enter", stay_ids)
     for share in shares:
-        what, stay = f"share of {share.record_id}", stays.get(share.record_id)
-        own = () if stay is None else (stay,)
-        yield Use(what, share.grant_id, share.grant_version, share.place, share.record_type, "release", own)
+        what, ground = f"share of {share.record_id}", (share.grant_id, share.grant_version, share.place)
+        yield Use(what, *ground, share.record_type, "release", (share.stay_id,))
     listed = {(closing.stay_id, closing.version): closing for closing in closings}
     for settlement in settlements:
         outcome = settlement.outcome

@@ -4,7 +4,7 @@ from ledger.blocks import BlockHeader
 from ledger.errors import VerificationError
 from ledger.genesis import Genesis
 from nodes.audit.dossier import Certificate
-from nodes.audit.rules import expect
+from nodes.audit.expectation import expect
 from nodes.audit.verify import walk_certificates
 
 

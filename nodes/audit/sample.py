@@ -24,8 +24,8 @@ from ledger.execution.state import encode_key
 from ledger.genesis import Genesis
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
+from nodes.audit.expectation import expect
 from nodes.audit.ground import check_ground
-from nodes.audit.rules import expect
 from nodes.schemas.canonical_json import parse
 
 SAMPLE_FORMAT: Literal["xinpei-sample/1"] = "xinpei-sample/1"

@@ -70,6 +70,19 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
             "set_changes": verified.set_changes,
         },
         "consent": [_describe_grant(shown, header.time_ms) for shown in evidence.grants],
+        "authorities": [
+            {"authority": item.authority_id, "kind": item.kind, "holder": item.holder, "given_by": item.given_by}
+            for item in evidence.authorities
+        ],
+        "denials": [
+            {
+                "denial": shown.versions[-1].grant.grant_id,
+                "status": shown.versions[-1].status,
+                "record_types": list(shown.versions[-1].grant.scope.record_types),
+                **_at(shown.versions[0].place),
+            }
+            for shown in evidence.denials
+        ],
         "shares": [
             {
                 "record": share.record_id,
@@ -107,6 +120,8 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
         ("status", facts["status"]),
         ("as of", _say_as_of(facts["as_of"])),
         *(("consent", line) for grant in facts["consent"] for line in _say_grant(grant)),
+        *(("consent", _say_authority(item)) for item in facts["authorities"]),
+        *(("consent", line) for line in _say_denials(facts["denials"])),
         *(("shared", _say_share(share)) for share in facts["shares"]),
         *(
             ("closing", f"{item['version']} of {item['stay']}, {item['parts']} parts, {_say_at(item)}")
@@ -175,6 +190,8 @@ def _describe_grant(shown: GrantEvidence, now_ms: int) -> dict[str, Any]:
     return {
         "grant": latest.grant.grant_id,
         "status": status,
+        "given_by": {"kind": latest.grant.grantor.kind, "name": latest.grant.grantor.name},
+        "countersigned_by": sorted({item.signature.holder for item in shown.countersignatures}),
         "purpose": latest.grant.purpose,
         "grantee": latest.grant.grantee.organisation,
         "sources": list(latest.grant.sources),
@@ -248,6 +265,9 @@ def _say_grant(grant: dict[str, Any]) -> list[str]:
         f"{grant['grant']}: {grant['status']}, {parties}, until {grant['expires']}",
         f"{grant['grant']}: notice in {notice['language']}, SHA-256 {notice['hash']}",
     ]
+    if grant["given_by"]["kind"] != "customer":
+        lines.append(f"{grant['grant']}: given by her {grant['given_by']['kind']} {grant['given_by']['name']}")
+    lines += [f"{grant['grant']}: countersigned by her guardian {name}" for name in grant["countersigned_by"]]
     for version in grant["versions"]:
         word = "given" if version["status"] == "GRANTED" else "revoked"
         lines.append(f"{grant['grant']}: version {version['version']} {word} {_say_at(version)}")
@@ -256,6 +276,20 @@ def _say_grant(grant: dict[str, Any]) -> list[str]:
     for party, link in zip(("hospital", "insurer"), grant["links"], strict=True):
         lines.append(f"{grant['grant']}: identity {link['result']} by the {party} {_say_at(link)}")
     return lines
+
+
+def _say_authority(item: dict[str, Any]) -> str:
+    return f"{item['authority']}: {item['holder']} acts as {item['kind']}, as {item['given_by']} attested"
+
+
+def _say_denials(denials: list[dict[str, Any]]) -> list[str]:
+    if not denials:
+        return ["no denial by this customer exists"]
+    return [
+        f"{item['denial']}: denies {', '.join(item['record_types'])}, {item['status']}, first {_say_at(item)}; "
+        "stood against nothing here"
+        for item in denials
+    ]
 
 
 def _say_share(share: dict[str, Any]) -> str:

@@ -476,7 +476,7 @@ def forged(settled: Settled, **changes: object) -> bytes:
     forest = Forest(list_entries(evidence), 100)
     header = replace(dossier.certificates[0].header, state_root=forest.roots.root)
     certificate = Certificate(header, certify(header, settled.chain.genesis.validators), None)
-    return render(replace(dossier, certificates=(certificate,), proof=forest.prove(), evidence=pack(evidence)))
+    return render(replace(dossier, certificates=(certificate,), proof=pack(forest.prove()), evidence=pack(evidence)))
 
 
 def test_the_forger_of_these_tests_gets_an_honest_dossier_through(settled: Settled) -> None:
@@ -536,7 +536,7 @@ def grown(settled: Settled, key_count: int, seed: int = 1) -> bytes:
     forest = Forest(list_entries(evidence_of(dossier)), key_count, seed)
     header = replace(dossier.certificates[0].header, state_root=forest.roots.root, height=2**31)
     certificate = Certificate(header, certify(header, settled.chain.genesis.validators), None)
-    return render(replace(dossier, certificates=(certificate,), proof=forest.prove()))
+    return render(replace(dossier, certificates=(certificate,), proof=pack(forest.prove())))
 
 
 @pytest.mark.parametrize("seed", range(5))
