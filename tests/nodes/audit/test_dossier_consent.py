@@ -138,8 +138,10 @@ def test_a_claim_that_heirs_went_on_with_is_verified(chain: AuditedChain) -> Non
     grant = given_by(chain, authority, "deceased")
     evidence = verified(chain, settled_under(chain, grant))
     assert evidence.grants[0].links[0].entries[0].capacity == "deceased"
-    alive = replace(evidence.grants[0].links[0].entries[0], capacity="adult")
-    histories = tuple(replace(history, entries=(alive,)) for history in evidence.grants[0].links)
+    histories = tuple(
+        replace(history, entries=tuple(replace(entry, capacity="adult") for entry in history.entries))
+        for history in evidence.grants[0].links
+    )
     with pytest.raises(VerificationError, match="grantor: for a subject who is adult"):
         check_consent(replace(evidence, grants=(replace(evidence.grants[0], links=histories),)))
 
