@@ -14,7 +14,7 @@ from nodes.cli.output import Output
 if TYPE_CHECKING:
     from nodes.scenarios.campaign import Summary
     from nodes.scenarios.faults import Outcome
-    from nodes.scenarios.planning import Figures, Workload
+    from nodes.scenarios.figures import Comparison, Figures, Workload
 
 CUSTOMERS_DEFAULT = 200
 DAYS_DEFAULT = 30
@@ -44,7 +44,9 @@ class SeedRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--insurers", type=click.IntRange(1), help="Plan a network with so many insurers.")
 @click.option("--customers", type=click.IntRange(1, 100_000), help="Plan for so many customers.")
 @click.option("--days", type=click.IntRange(1, 365), help="Plan for so many days.")
-@click.option("--partition", type=click.IntRange(1), metavar="DAY", help="Split the planned network for this one day.")
+@click.option(
+    "--partition", type=click.IntRange(1), metavar="DAY", help="Split it for this day.  [default: the middle]"
+)
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), help="Write a line for each transition.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page with plots.")
 @json_option
@@ -75,7 +77,7 @@ def simulate(
         msg = "--report belongs to a planned network: name its size, such as --customers 500 --days 10"
         raise click.UsageError(msg)
     if is_plan:
-        from nodes.scenarios.planning import Workload
+        from nodes.scenarios.figures import Workload
 
         workload = Workload(
             size["hospitals"] or HOSPITALS_DEFAULT,
@@ -85,6 +87,9 @@ def simulate(
             seed or 0,
             size["partition"],
         )
+        if workload.partition_day is not None and workload.partition_day > workload.days:
+            msg = f"--partition: expected a day from 1 to {workload.days}, got {workload.partition_day}"
+            raise click.UsageError(msg)
         _plan(workload, trace, report, output)
     else:
         _break(_play_one(seed or 0, trace) if seeds is None else _play_many(seeds, jobs or 1), output)
@@ -130,26 +135,24 @@ def _break(played: "Iterator[Outcome]", output: Output) -> None:
 
 def _plan(workload: "Workload", trace: Path | None, report: Path | None, output: Output) -> None:
     """Run a planned network and say what was measured."""
-    from nodes.contract_sources import load_installed_contracts
-    from nodes.scenarios.planning import plan
+    from nodes.scenarios.planning import compare
     from nodes.scenarios.report import render_report, summarise
     from nodes.scenarios.revision import describe_revision
 
     began = time.monotonic()
-    contracts = load_installed_contracts()
 
     def on_day(day: int) -> None:
         output.progress(f"day {day} of {workload.days}, {time.monotonic() - began:.0f} s")
 
     with TraceFile(trace) as write_trace:
-        figures = plan(workload, contracts, on_day, write_trace)
+        comparison = compare(workload, on_day, write_trace)
     output.end_progress()
-    for line in summarise(figures):
+    for line in summarise(comparison):
         output.say(line)
     if report is not None:
-        report.write_text(render_report(figures, describe_revision()), encoding="utf-8")
+        report.write_text(render_report(comparison, describe_revision()), encoding="utf-8")
         output.say(f"report: {report}")
-    output.finish(_figures_fields(figures))
+    output.finish(_comparison_fields(comparison))
 
 
 class TraceFile:
@@ -222,6 +225,12 @@ def _summary_fields(summary: "Summary") -> dict[str, object]:
     }
 
 
+def _comparison_fields(comparison: "Comparison") -> dict[str, object]:
+    """Return the run in one piece, and under `partition` the same of the run that was split for a day."""
+    split = comparison.split
+    return {**_figures_fields(comparison.whole), "partition": None if split is None else _figures_fields(split)}
+
+
 def _figures_fields(figures: "Figures") -> dict[str, object]:
     from dataclasses import asdict
 
@@ -230,7 +239,7 @@ def _figures_fields(figures: "Figures") -> dict[str, object]:
         "nodes": list(figures.nodes),
         "claims_per_lane": figures.lanes,
         "discharge_to_paid_ms": {
-            "count": len(figures.paid_after_ms),
+            "count": len(figures.payouts),
             "p50": figures.percentile_ms(0.5),
             "p99": figures.percentile_ms(0.99),
         },
@@ -240,5 +249,5 @@ def _figures_fields(figures: "Figures") -> dict[str, object]:
         "moved_minor_units": figures.moved,
         "trace_hash": figures.trace_hash,
         "virtual_ms": figures.virtual_ms,
-        "real_seconds": round(figures.real_seconds, 3),
+        "cpu_seconds": round(figures.cpu_seconds, 3),
     }

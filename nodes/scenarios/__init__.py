@@ -13,5 +13,7 @@ faults       one seed: safety under faults, then healing and liveness
 campaign     many seeds in several processes, and what happened in all of them
 revision     what a run was made from
 planning     a network at work for days, measured
-report       a planner's page
+figures      what is asked of it, and what was measured
+report       a planner's answer, as text and as a page
+plots        the page's plots
 """

@@ -3,7 +3,7 @@
     claims per lane            what became of every reported claim
     discharge to paid          by the true time of discharge and the block time of the rail's receipt
     traffic, storage           per node and day; what the members keep off the chain is counted beside
-    a partition of a day       on the day that is named, half of the nodes see nothing of the other half
+    a partition of a day       the same network again, but that half of its nodes see nothing of the other half all day
 
 People fall ill as often as in the published national figures, and stay as long. The weather is a good wide-area
 network's. Everybody enrols in the first hour of the first day, so that day is the busiest.
@@ -12,14 +12,18 @@ network's. Everybody enrols in the first hour of the first day, so that day is t
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
 from random import Random
 
 from ledger.codec import encode
 from ledger.execution.loader import ContractSet
+from nodes.contract_sources import load_installed_contracts
 from nodes.scenarios.auditor import Auditor
 from nodes.scenarios.consortium import found, list_members
 from nodes.scenarios.customers import DAY_MS, Customer, Plan
+from nodes.scenarios.figures import IDLE_TICK_MS, LANES, SPLIT_DAYS_MIN, Comparison, DayFigures, Figures, Workload
 from nodes.scenarios.household import Estate
 from nodes.scenarios.money import check_money
 from nodes.scenarios.town import Town
@@ -34,75 +38,7 @@ ADMISSIONS_PER_YEAR = 0.175
 STAY_DAYS_MAX = 16
 """Stays last 1 to 16 days, 8 to 9 on average, as published for 2022."""
 ENROLMENT_MS = 3_600_000
-IDLE_TICK_MS = 600_000
 WAN = Weather(delay_min_ms=5, delay_max_ms=60, loss=0.001)
-LANES = (
-    "paid",
-    "pended to a person",
-    "settled, nothing to pay",
-    "waiting for consent",
-    "in hospital",
-    "not settled yet",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """What a planner wants to see."""
-
-    hospitals: int
-    insurers: int
-    customers: int
-    days: int
-    seed: int
-    partition_day: int | None = None
-    """The day, from 1, on which the network is split; None for none."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayFigures:
-    """One day of the network."""
-
-    transactions: int
-    blocks: int
-    reported: int
-    paid: int
-    sent_bytes: tuple[int, ...]
-    """Of each node, on this day."""
-    stored_bytes: tuple[int, ...]
-    """Of each node, at the end of this day."""
-
-
-@dataclass
-class Figures:
-    """What was measured."""
-
-    workload: Workload
-    nodes: tuple[str, ...]
-    days: list[DayFigures] = field(default_factory=list)
-    lanes: dict[str, int] = field(default_factory=dict)
-    paid_after_ms: list[int] = field(default_factory=list)
-    """Discharge to paid, of every claim that was paid; sorted."""
-    books_bytes: int = 0
-    """What members keep off the chain: registers and vaults, all together."""
-    refusals: dict[str, int] = field(default_factory=dict)
-    moved: int = 0
-    trace_hash: str = ""
-    virtual_ms: int = 0
-    real_seconds: float = 0.0
-    events: int = 0
-
-    def percentile_ms(self, share: float) -> int | None:
-        """Return how long discharge to paid took for this share of the claims at most, or None without any."""
-        if not self.paid_after_ms:
-            return None
-        place = min(len(self.paid_after_ms) - 1, int(len(self.paid_after_ms) * share))
-        return self.paid_after_ms[place]
-
-    @property
-    def speed(self) -> float:
-        """Virtual seconds for each real one."""
-        return self.virtual_ms / 1000 / max(self.real_seconds, 1e-9)
 
 
 class Planning:
@@ -138,7 +74,7 @@ class Planning:
         Args:
             on_day: Told each day that has passed.
         """
-        began = time.perf_counter()
+        began = time.process_time()
         simulation, workload = self.simulation, self.workload
         simulation.start()
         for customer in self.customers:
@@ -167,7 +103,7 @@ class Planning:
             before, sent = after, now_sent
             on_day(day)
         self._conclude()
-        self.figures.real_seconds = time.perf_counter() - began
+        self.figures.cpu_seconds = time.process_time() - began
         return self.figures
 
     def _people(self) -> list[Customer]:
@@ -205,6 +141,10 @@ class Planning:
             self._stored_height[name] = height
         return self._stored[name] + sum(len(key) + len(value) for key, value in disk.entries.items())
 
+    def _books_bytes(self, node: str) -> int:
+        hosts = {member.name: member.host for member in self.estate.consortium.members}
+        return sum(shelf.stored_bytes for name, shelf in self.estate.shelves.items() if hosts[name] == node)
+
     def _conclude(self) -> None:
         figures, auditor, simulation = self.figures, self.auditor, self.simulation
         by_pseudonym = {customer.pseudonym.name: customer for customer in self.customers}
@@ -227,14 +167,13 @@ class Planning:
             assert words is not None, "a grant begins with words"
             discharged_ms = by_pseudonym[words.subject].discharged_ms
             if payment_id in auditor.paid_ms and discharged_ms is not None:
-                figures.paid_after_ms.append(auditor.paid_ms[payment_id] - discharged_ms)
-        figures.paid_after_ms.sort()
+                day = (discharged_ms - simulation.began_ms) // DAY_MS + 1
+                figures.payouts.append((day, auditor.paid_ms[payment_id] - discharged_ms))
         figures.lanes = {lane: lanes[lane] for lane in LANES}
-        figures.books_bytes = sum(shelf.stored_bytes for shelf in self.estate.shelves.values())
+        figures.books_bytes = tuple(self._books_bytes(node) for node in figures.nodes)
         figures.refusals = dict(sorted(auditor.refusals.items()))
         figures.trace_hash = simulation.trace_hash
         figures.virtual_ms = simulation.now_ms - simulation.began_ms
-        figures.events = simulation.events
         if not lanes[LANES[5]]:
             figures.moved = check_money(self.town, auditor)
 
@@ -265,3 +204,30 @@ def plan(
         planning = Planning(workload, contracts)
         planning.simulation.trace.write_line = write_trace
         return planning.run(on_day)
+
+
+def compare(
+    workload: Workload,
+    on_day: Callable[[int], None] = lambda _day: None,
+    write_trace: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Run a workload in one piece here, and in another process split for a day; return both.
+
+    Args:
+        workload: Its partition's day may be left open: then it is the middle one.
+        on_day: Told each day of the one here.
+        write_trace: Takes the trace of the one here.
+    """
+    day = workload.partition_day
+    if day is None and workload.days >= SPLIT_DAYS_MIN:
+        day = (workload.days + 1) // 2
+    whole = workload.without_partition()
+    if day is None:
+        return Comparison(plan(whole, load_installed_contracts(), on_day, write_trace), None)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        split = pool.submit(_plan_installed, replace(workload, partition_day=day))
+        return Comparison(plan(whole, load_installed_contracts(), on_day, write_trace), split.result())
+
+
+def _plan_installed(workload: Workload) -> Figures:
+    return plan(workload, load_installed_contracts())
