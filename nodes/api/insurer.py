@@ -5,19 +5,21 @@ Days are ISO dates of civil days in China; amounts never pass here.
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.adjudication.case import Review
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
 from nodes.api.identity import IdentityForm
+from nodes.audit.collect import collect_openings
 from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
+from nodes.schemas import canonical_json
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.notation import CivilDay
 from nodes.schemas.product import read_product
@@ -120,6 +122,13 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
     async def show_case(_caller: Operator, claim_id: str) -> CaseInfo:
         """Show a claim with the calculation of its latest settlement, and what it waits for."""
         return _describe_case(insurer.show_claim(claim_id))
+
+    @router.get("/cases/{claim_id}/openings/{auditor}")
+    async def open_to_auditor(node: Node, _caller: Operator, claim_id: str, auditor: str) -> Response:
+        """Return the file that opens every settlement of a dossier for a named regulator, and for nobody else."""
+        sealed = insurer.auditor_openings(claim_id, auditor)
+        found = collect_openings(node.application, node.files.blocks, claim_id, sealed)
+        return Response(canonical_json.render(found), media_type="application/json")
 
     @router.post("/cases/{claim_id}/reviews")
     async def review(node: Node, _caller: Operator, claim_id: str, form: ReviewForm) -> CaseInfo:

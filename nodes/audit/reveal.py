@@ -9,6 +9,10 @@ insurer sealed to the customer before it settled; the settlement names their has
 
 It is a file of its own because the sealed case alone is 4 KB or more, and because whoever gets the dossier need not
 get this. It opens for the holder of the pseudonym's seal key and for nobody else.
+
+An insurer can seal the same openings to a regulator who audits a sample: a file of this form that opens for that
+organisation's seal key. The settlement names the hash of the customer's bytes, not of these, so here the commitments
+alone say that the openings are the right ones.
 """
 
 from dataclasses import dataclass
@@ -96,13 +100,15 @@ def list_terms(policy: PolicyVersion, payee: PayeeVersion, product: ProductEntry
     }
 
 
-def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys) -> Revealed:
+def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, auditor: str | None = None) -> Revealed:
     """Open a verified claim's amounts and adjudicate its cases again.
 
     Args:
         verified: From `verify_dossier`.
         data: The openings file.
-        seal_key: The seal key of the claim's pseudonym, from the customer's wallet.
+        seal_key: The seal key of the claim's pseudonym, from the customer's wallet; or of the auditor.
+        auditor: The organisation that the insurer sealed the openings to; None if they are the customer's. Then the
+            settlement does not name the bytes' hash, and what is in them is held to its commitments alone.
 
     Raises:
         VerificationError: Naming the first thing that does not hold.
@@ -121,7 +127,7 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys) -> R
     revealed = []
     for item in openings.sealed:
         settlement = evidence.settlements[item.version - 1]
-        opening = _open(verified, settlement, item.sealed, seal_key)
+        opening = _open(verified, settlement, item.sealed, seal_key, auditor)
         revealed.append(_check_opening(verified, settlement, opening))
     product = openings.product.product
     expect("case product", hash_product(product).hex(), hash_product(opening.case.product).hex())
@@ -150,11 +156,15 @@ def _check_terms(verified: VerifiedClaim, openings: Openings) -> None:
     verify_many(openings.header.state_root, list_terms(policy, payee, product), openings.proof)
 
 
-def _open(verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_key: SealKeys) -> ClaimOpening:
+def _open(
+    verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_key: SealKeys, auditor: str | None
+) -> ClaimOpening:
     claim, outcome = verified.evidence.claim, settlement.outcome
     what = f"settlement {outcome.version} openings"
-    expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))
-    context = opening_context(verified.genesis.chain_id, claim.claim_id, outcome.version, claim.insurer, claim.customer)
+    if auditor is None:
+        expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))
+    reader = auditor or claim.customer
+    context = opening_context(verified.genesis.chain_id, claim.claim_id, outcome.version, claim.insurer, reader)
     try:
         return open_opening(seal_key, sealed, context)
     except DecodeError as error:

@@ -71,7 +71,7 @@ def render_report(verified: VerifiedReport, language: Language = "en") -> list[s
         lines.append(
             f"{currency}：{claims} 件赔付案件，{payments} 笔收付，{adjustments} 笔往年退回"
             if is_chinese
-            else f"{currency}: {claims} claims paid, {payments} payments, {adjustments} returns of earlier years"
+            else f"{currency} · claims paid: {claims} · payments: {payments} · returns of earlier years: {adjustments}"
         )
         lines += [f"  {line}" for line in _render_groups(currency, section, is_chinese=is_chinese)]
     return [*lines, *(REPORT_TRUST_ZH if is_chinese else REPORT_TRUST)]
@@ -86,10 +86,8 @@ def render_sample(verified: VerifiedSample, language: Language = "en") -> list[s
         head = f"{sample.insurer} · 登记 {sample.head.count} 件案件，抽取 {len(sample.rows)} 件，种子：{sample.seed}"
         when = f"截至高度 {header.height}，{show_time(header.time_ms)}"
     else:
-        head = (
-            f"{sample.insurer} · {sample.head.count} claims in its register, {len(sample.rows)} drawn by the seed "
-            f"{sample.seed!r}"
-        )
+        count, rows = sample.head.count, len(sample.rows)
+        head = f"{sample.insurer} · claims in its register: {count} · drawn by the seed {sample.seed!r}: {rows}"
         when = f"as of height {header.height}, {show_time(header.time_ms)}"
     lines = [head, when, *(f"  {number:>8}  C-{row.claim_id.removeprefix('claim-')}" for number, row in drawn)]
     return [*lines, *(SAMPLE_TRUST_ZH if is_chinese else SAMPLE_TRUST)]

@@ -141,9 +141,10 @@ def estimate(case: Path, language: Any, *, as_json: bool) -> None:
     show_default=True,
     help="Where to write the dossier.",
 )
+@click.option("--for", "auditor", metavar="AUDITOR", help="As the insurer: the regulator to seal the amounts to.")
 @home_option
 @json_option
-def audit(claim_id: str, actor: str, out: Path, home: Path, *, as_json: bool) -> None:
+def audit(claim_id: str, actor: str, out: Path, auditor: str | None, home: Path, *, as_json: bool) -> None:
     """Write the file that proves CLAIM to anyone who has the genesis, without the network."""
     from nodes.cli.claims import find_claim
 
@@ -151,12 +152,13 @@ def audit(claim_id: str, actor: str, out: Path, home: Path, *, as_json: bool) ->
     place = Home(home)
     with find_claim(place, actor, claim_id) as found:
         data = found.dossier()
-        openings = found.openings()
+        openings = found.openings() if auditor is None else found.auditor_openings(auditor)
     write_file(out, data)
     output.say(f"{out} · {len(data):,} bytes")
     if openings is not None:
         write_file(out.with_suffix(".openings.json"), openings, 0o600)
-        output.say(f"{out.with_suffix('.openings.json')} · sealed: opens the amounts for your wallet alone (--reveal)")
+        reader = "your wallet" if auditor is None else auditor
+        output.say(f"{out.with_suffix('.openings.json')} · sealed: opens the amounts for {reader} alone (--reveal)")
     output.hint(f"xinpei verify {out} --genesis {place.genesis_path}")
     paths = {"dossier": str(out), "genesis": str(place.genesis_path)}
     output.finish(paths | {"bytes": len(data), "openings": openings and str(out.with_suffix(".openings.json"))})

@@ -75,6 +75,17 @@ class FoundClaim:
             raise
         return int(answer["version"]), bytes.fromhex(answer["sealed"])
 
+    def auditor_openings(self, auditor: str) -> bytes:
+        """Return the file that opens the amounts for a regulator.
+
+        Raises:
+            ConfigurationError: If another than the claim's insurer asks.
+        """
+        if not self._is_insurer:
+            msg = "--for: expected the claim's insurer as --as, which alone can open the claim to an auditor"
+            raise ConfigurationError(msg)
+        return self.client.get_bytes(f"/v1/cases/{self.claim_id}/openings/{auditor}")
+
     def openings(self) -> bytes | None:
         """Return the file that opens the amounts for the customer's wallet; None for organisations."""
         if self._pseudonym is None:

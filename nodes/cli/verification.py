@@ -28,7 +28,11 @@ _YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
     help="What you trust: the network's genesis.",
 )
 @click.option("--checkpoint", metavar="HASH", help="A header hash from somebody you trust; then old keys matter less.")
-@click.option("--reveal", metavar="WALLET", help="The customer's wallet: its name or its file. Opens the amounts.")
+@click.option(
+    "--reveal",
+    metavar="WALLET",
+    help="Opens the amounts: the customer's wallet, by name or file; or the organisation that they were sealed to.",
+)
 @click.option(
     "--openings",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -55,6 +59,7 @@ def verify(
     Exit 2 says that nothing was found out: the genesis is none, or the wallet is not there or another customer's.
     """
     from ledger.errors import LedgerError
+    from nodes.keystore import KeystoreError
     from nodes.roles.customer import CustomerError
     from nodes.wallet import WalletError
 
@@ -63,11 +68,14 @@ def verify(
         data, trusted, vouched = file.read_bytes(), load_genesis(genesis), read_checkpoint(checkpoint)
         found = _YEAR_FILE.search(data[:200])
         if found is not None:
+            if reveal is not None:
+                msg = f"--reveal: expected a claim's dossier, got a {found[1].decode()}"
+                raise click.UsageError(msg)
             verdict = _judge_year_file(found[1].decode(), data, trusted, vouched, language)
         else:
             opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
             verdict = _judge_dossier(data, trusted, vouched, opening, language)
-    except (ConfigurationError, CustomerError, WalletError, OSError) as error:
+    except (ConfigurationError, CustomerError, KeystoreError, WalletError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except LedgerError as error:
         output.finish({"holds": False, "why": str(error)})
@@ -95,7 +103,9 @@ def _judge_dossier(
     from nodes.audit.reveal import verify_reveal
     from nodes.audit.summary import render_summary, summarise
     from nodes.audit.verify import check_contracts, verify_dossier
+    from nodes.cli.session import NAME
     from nodes.contract_sources import load_installed_contracts
+    from nodes.keystore import load_keystore
     from nodes.schemas.trace import render_formula
 
     verified = verify_dossier(data, genesis, checkpoint)
@@ -103,8 +113,11 @@ def _judge_dossier(
     if opening is not None:
         home, wallet, path = opening
         check_contracts(verified.genesis, load_installed_contracts())
-        seal_key = open_seal_key(home, wallet, verified)
-        revealed = verify_reveal(verified, path.read_bytes(), seal_key)
+        keys = home.node_folder(wallet) / "keys"
+        if NAME.fullmatch(wallet) and keys.is_dir():
+            revealed = verify_reveal(verified, path.read_bytes(), load_keystore(keys).seal, auditor=wallet)
+        else:
+            revealed = verify_reveal(verified, path.read_bytes(), open_seal_key(home, wallet, verified))
     amount = "amount hidden (--reveal)"
     if revealed is not None and revealed.settlements:
         last = revealed.settlements[-1]

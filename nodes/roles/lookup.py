@@ -7,6 +7,7 @@ from typing import cast
 
 from contracts.grants import GrantView, ListGrants, ShowGrant
 from contracts.listings import ClaimView, ShowClaim
+from contracts.membership import Credentials, FindActor
 from contracts.needs import Explanation, Need
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
 from nodes.agent import ChainView
@@ -52,3 +53,9 @@ def find_record(view: ChainView, record_id: str) -> RecordView | None:
 def find_claim(view: ChainView, claim_id: str) -> ClaimView | None:
     """Return a claim with its settlements and payments."""
     return view.query("claims", "show", ShowClaim(claim_id), cast("type[ClaimView | None]", ClaimView | None))
+
+
+def find_credentials(view: ChainView, organisation: str) -> Credentials | None:
+    """Return what an organisation's secrets are sealed to, or None; who was removed has none."""
+    kind = cast("type[Credentials | None]", Credentials | None)
+    return view.query("membership", "credentials", FindActor(organisation), kind)

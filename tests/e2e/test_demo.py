@@ -1,5 +1,6 @@
 """The demo and the session of the start page, run as a person runs them, from the command line in an empty folder."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -68,6 +69,12 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         run(tmp_path, "claim", "audit", claim, "--as", "wang", "--out", "dossier.json")
         assert "amounts are known to the parties alone" in run(tmp_path, "claim", "show", claim, "--as", "hospital-a")
         assert "which fits 0" in run(tmp_path, "claim", "show", "C-ffff", "--as", "wang", code=1)
+        year = str(dt.datetime.now(dt.timezone(dt.timedelta(hours=8))).year)
+        publish = ("report", "publish", "--insurer", "insurer-a", "--year", year)
+        assert f"{year} is not over" in run(tmp_path, *publish, code=1)
+        draw = ("report", "sample", "--as", "regulator", "--insurer", "insurer-a", "--count", "20", "--seed", "dice")
+        assert "claims in its register: 1 · drawn by the seed 'dice': 1" in run(tmp_path, *draw)
+        run(tmp_path, "claim", "audit", claim, "--as", "insurer-a", "--for", "regulator", "--out", "audited.json")
     finally:
         run(tmp_path, "down")
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")
@@ -76,6 +83,10 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     assert "no wallet of that name" in run(tmp_path, *verify, "--reveal", "wong", code=2)
     assert "absent.json" in run(tmp_path, *verify, "--reveal", "wang", "--openings", "absent.json", code=2)
     assert "HOLDS" in run(tmp_path, "chain", "verify", "--as", "insurer-a")
+    assert claim in run(tmp_path, "verify", "sample.json", "--genesis", ".xinpei/genesis.json")
+    audited = ("verify", "audited.json", "--genesis", ".xinpei/genesis.json", "--reveal")
+    assert "2,060.00" in run(tmp_path, *audited, "regulator")
+    assert "do not open with the key of insurer-a" in run(tmp_path, *audited, "insurer-a", code=1)
 
 
 @pytest.mark.parametrize(

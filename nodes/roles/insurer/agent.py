@@ -230,6 +230,10 @@ class Insurer:
         """Return the sealed opening of every settlement of a customer's claim, by version."""
         return self._inquiries.customer_openings(claim_id, pseudonym)
 
+    def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
+        """Return the opening of every settlement, sealed to a regulator; see `Inquiries.auditor_openings`."""
+        return self._inquiries.auditor_openings(claim_id, auditor)
+
     def publish_report(self, year: int, now_ms: int) -> tuple[int, list[AgentEffect]]:
         """Publish what was paid in a year that is over; see `Reporting.draft`."""
         calls = self._in_flight.take(self._reporting.draft(year, now_ms), now_ms)

@@ -13,7 +13,8 @@ from nodes.fhir.instants import format_day
 from nodes.roles.erasing import list_asked
 from nodes.roles.insurer.casebook import Casebook, Draft
 from nodes.roles.insurer.premises import WaitError
-from nodes.roles.lookup import find_claim
+from nodes.roles.lookup import find_claim, find_credentials
+from nodes.roles.opening import opening_context, seal_opening
 from nodes.vault.sealing import Sealed
 
 
@@ -113,6 +114,28 @@ class Inquiries:
         shown = self._find_of(claim_id, pseudonym)
         return {item.outcome.version: self._sealed(item.outcome) for item in shown.settlements}
 
+    def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
+        """Return the opening of every settlement, sealed to a regulator, by version.
+
+        Raises:
+            InsurerError: If it is not this insurer's claim, what opens it is gone, or the auditor is no regulator.
+        """
+        shown = self.find(claim_id)
+        actor = self._view.actor(auditor)
+        if actor is None or actor.role != "regulator":
+            msg = f"auditor: expected a regulator of this network, got {auditor[:64]!r}"
+            raise InsurerError(msg)
+        credentials = find_credentials(self._view, auditor)
+        if credentials is None:
+            msg = f"auditor: {auditor} is a member no more"
+            raise InsurerError(msg)
+        sealed = {}
+        for settlement in shown.settlements:
+            version = settlement.outcome.version
+            context = opening_context(self._view.chain_id, claim_id, version, self._insurer, auditor)
+            sealed[version] = seal_opening(credentials.seal_key, context, self._draft(settlement.outcome).opening)
+        return sealed
+
     def _find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
         shown = self.find(claim_id)
         if shown.claim.customer != pseudonym:
@@ -121,6 +144,9 @@ class Inquiries:
         return shown
 
     def _sealed(self, outcome: Outcome) -> Sealed:
+        return self._draft(outcome).sealed
+
+    def _draft(self, outcome: Outcome) -> Draft:
         draft = self._casebook.settled_draft(outcome)
         if draft is None:
             asked = list_asked(self._view, outcome.claim_id, self._insurer).get(outcome.claim_id)
@@ -128,7 +154,7 @@ class Inquiries:
                 raise OpeningErasedError(outcome.claim_id, outcome.version, asked.steps[-1].place.height)
             msg = f"{outcome.claim_id}: the opening of settlement {outcome.version} is not in the register any more"
             raise InsurerError(msg)
-        return draft.sealed
+        return draft
 
 
 def _explain(asked: ErasureItem) -> WaitError:

@@ -30,6 +30,7 @@ from tests.contracts.consortium import PRODUCT, Case, Figure, digest
 from tests.nodes.audit.chain import AuditedChain, certify, forge_genesis, set_of
 
 SEAL_KEY = SealKeyPair(digest("customer's seal key"))
+AUDITOR_KEY = SealKeyPair(digest("regulator's seal key"))
 FACTS = replace(PLAIN, product=PRODUCT, accumulator=Accumulator(0, 0, 0, 0, 0, ()))
 BILL = FACTS.bill.total
 PAYABLE = 990_000
@@ -164,6 +165,38 @@ def test_only_the_customers_wallet_opens_it(desk: Desk) -> None:
     desk.settle(desk.draft(FACTS))
     with pytest.raises(VerificationError, match="do not open"):
         verify_reveal(desk.verified(), render(desk.openings()), SealKeyPair(digest("another wallet")))
+
+
+def auditor_openings(desk: Desk, opening: ClaimOpening) -> Openings:
+    """Return the openings as the insurer seals them to the regulator."""
+    case = desk.case
+    context = opening_context(desk.chain.genesis.chain_id, case.claim_id, 1, case.insurer, "regulator")
+    sealed = {1: seal_opening(AUDITOR_KEY.public_key, context, opening)}
+    return collect_openings(desk.chain.application, desk.chain.blocks, case.claim_id, sealed)
+
+
+def test_an_auditor_opens_what_was_sealed_to_it_and_the_adjudicator_agrees(desk: Desk) -> None:
+    desk.settle(desk.draft(FACTS))
+    data = render(auditor_openings(desk, desk.drafts[0].opening))
+    revealed = verify_reveal(desk.verified(), data, AUDITOR_KEY, auditor="regulator")
+    assert [item.payable for item in revealed.settlements] == [PAYABLE]
+    with pytest.raises(VerificationError, match="do not open"):
+        verify_reveal(desk.verified(), data, SEAL_KEY, auditor="regulator")
+    with pytest.raises(VerificationError, match="recipient: expected insurer-b, got regulator"):
+        verify_reveal(desk.verified(), data, AUDITOR_KEY, auditor="insurer-b")
+    with pytest.raises(VerificationError, match="openings hash"):
+        verify_reveal(desk.verified(), data, SEAL_KEY)
+
+
+def test_an_auditor_is_shown_no_other_amount_than_was_settled(desk: Desk) -> None:
+    desk.settle(desk.draft(FACTS))
+    honest = desk.drafts[0].opening
+    less = replace(honest, payable=replace(honest.payable, amount=honest.payable.amount - 1))
+    other = replace(honest, case=with_lines(FACTS, *FACTS.bill.lines[:2]))
+    for forged in (less, other):
+        data = render(auditor_openings(desk, forged))
+        with pytest.raises(VerificationError):
+            verify_reveal(desk.verified(), data, AUDITOR_KEY, auditor="regulator")
 
 
 def test_an_opening_that_was_exchanged_is_refused(desk: Desk) -> None:

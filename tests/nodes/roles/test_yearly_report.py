@@ -11,10 +11,12 @@ from contracts.settlements import Pay
 from contracts.totals import YearTotal, disclosure_context, merge_months
 from ledger.crypto.commitments import verify_difference
 from ledger.crypto.totals import verify_total
+from ledger.errors import VerificationError
 from nodes.agent import Call
 from nodes.roles.insurer.casebook import CLAIM, DRAFT
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.insurer.yearbook import YEAR_SUM
+from nodes.roles.opening import open_opening, opening_context
 from tests.nodes.roles.desk import discharge
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_insurer import plain_bill
@@ -173,6 +175,21 @@ def test_a_return_after_publication_is_an_adjustment_in_chain_and_books(lane: La
     lane.run()
     assert isinstance(lane.claims()[0].payments[0].counted, Month)
     assert check_books(lane, 2027) == 0
+
+
+def test_a_claim_is_opened_to_a_regulator_by_name_and_to_nobody_else(lane: Lane) -> None:
+    lane.insure()
+    treat(lane, 1)
+    claim_id = lane.claim().claim.claim_id
+    sealed = lane.insurer.auditor_openings(claim_id, "regulator")
+    context = opening_context(lane.town.genesis.chain_id, claim_id, 1, "insurer-a", "regulator")
+    opening = open_opening(lane.town._keystores["regulator"].seal, sealed[1], context)
+    assert opening.payable.amount == lane.bank.balance
+    with pytest.raises(VerificationError, match="do not open"):
+        open_opening(lane.town._keystores["insurer-b"].seal, sealed[1], context)
+    for stranger in ("insurer-b", "hospital-a", "nobody", lane.claim().claim.customer):
+        with pytest.raises(InsurerError, match="expected a regulator"):
+            lane.insurer.auditor_openings(claim_id, stranger)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
