@@ -1,12 +1,13 @@
 """The routes of reports and samples: what they answer is verified by whoever gets it."""
 
+import asyncio
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from nodes.api import reports
 from nodes.api.callers import authenticate, get_node
@@ -38,11 +39,15 @@ class Api:
         install_handlers(app)
         app.dependency_overrides[get_node] = lambda: node
         app.dependency_overrides[authenticate] = lambda: self.caller
-        self._client = TestClient(app)
+        self._transport = httpx.ASGITransport(app)
 
-    def get(self, path: str, **parameters: Any) -> tuple[int, Any]:
-        answer = self._client.get(path, params=parameters)
+    def get(self, path: str, **parameters: Any) -> tuple[int, httpx.Response]:
+        answer = asyncio.run(self._get(path, parameters))
         return answer.status_code, answer
+
+    async def _get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
+        async with httpx.AsyncClient(transport=self._transport, base_url="https://node") as client:
+            return await client.get(path, params=parameters)
 
 
 @pytest.fixture(scope="module")
