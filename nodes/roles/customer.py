@@ -1,4 +1,4 @@
-"""What a customer does: enrol, read the notice, grant, show who she is, revoke, look at her claims.
+"""What a customer does: enrol, read the notice, grant, show who she is, revoke, and have her records erased.
 
 It acts with a wallet through the APIs of the two organisations that a pseudonym is for. Nothing of it runs in a node.
 Every step can be repeated: an enrolled pseudonym stays enrolled, a grant that is on the chain is found again, and a
@@ -10,7 +10,9 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from contracts.erasures import ASK_RECORDS_MAX, Ask
 from contracts.grants import (
     Grant,
     Grantee,
@@ -213,6 +215,43 @@ class Customer:
         pseudonym, _ = self.find_grant(grant_id)
         with self.client(pseudonym, pseudonym.hospital) as client:
             self._transact(client, pseudonym, "consent", "revoke", Revoke(grant_id))
+
+    def records(self) -> list[tuple[Pseudonym, dict[str, Any]]]:
+        """Return all her records with the pseudonym that each is about, and who has them."""
+        found = []
+        for hospital, insurer in self.pairs():
+            pseudonym = self.pseudonym(hospital, insurer)
+            with self.client(pseudonym, hospital) as client:
+                after: str | None = ""
+                while after is not None:
+                    page = client.get("/v1/records", {"after": after})
+                    found += [(pseudonym, record) for record in page["records"]]
+                    after = page["next"]
+        return found
+
+    def show_record(self, pseudonym: Pseudonym, record_id: str) -> dict[str, Any]:
+        """Return one record, with who has it."""
+        with self.client(pseudonym, pseudonym.hospital) as client:
+            found: dict[str, Any] = client.get(f"/v1/records/{record_id}")
+        return found
+
+    def ask_erasure(self, pseudonym: Pseudonym, stay_id: str, record_ids: list[str], holder: str | None) -> None:
+        """Have records of one stay erased.
+
+        Args:
+            pseudonym: Whom they are about.
+            stay_id: The stay.
+            record_ids: At least one.
+            holder: The one holder that is asked; None for everybody who has them.
+
+        Raises:
+            ApiError: If the chain refuses: every holder was asked before, or this one has none of them.
+            CustomerError: If the request did not get onto the chain.
+        """
+        with self.client(pseudonym, pseudonym.hospital) as client:
+            for begin in range(0, len(record_ids), ASK_RECORDS_MAX):
+                some = tuple(sorted(record_ids)[begin : begin + ASK_RECORDS_MAX])
+                self._transact(client, pseudonym, "erasure", "ask", Ask(stay_id, some, holder))
 
     def grants(self) -> list[tuple[Pseudonym, dict[str, object]]]:
         """Return all her grants with the pseudonym each was given by."""

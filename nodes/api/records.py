@@ -1,0 +1,151 @@
+"""The routes about a customer's records: which there are, who has them, and what became of what she had erased.
+
+A request for erasure is a transaction of hers (`erasure.ask`), offered like every other; there is no route that erases.
+Everything here is read from the chain, so any node of the network answers alike.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from contracts.erasures import ErasureItem, ErasureRow
+from contracts.holds import find_hold
+from contracts.records import LIST_ROWS_MAX
+from contracts.stays import ListSeen, RecordView
+from nodes.api.callers import AnyCaller, Customer, Node
+from nodes.api.errors import NotFoundError
+from nodes.fhir.instants import format_day
+from nodes.network.node import NetworkNode
+from nodes.roles.erasing import list_erasures
+from nodes.roles.lookup import find_claim, find_record, find_stay
+
+RECORD_ID = re.compile(r"record-[0-9a-f]{12,32}")
+
+router = APIRouter(prefix="/v1/records", tags=["records"])
+
+
+class HolderInfo(BaseModel):
+    """One organisation that has a record or what was made of a claim."""
+
+    holder: str
+    role: str
+    has: str
+    """`custodian`, the status of the latest share with it, or `claim`."""
+    status: Literal["kept", "asked", "restricted", "erased"]
+    cause: str | None
+    """`request` or `retention`; None while nobody asked."""
+    basis: str | None
+    """Of a restriction: the code of the law, then its words in Chinese and English, and the last day."""
+    law_zh: str | None
+    law_en: str | None
+    until: str | None
+    height: int | None
+    """Of the latest step."""
+    time_ms: int | None
+
+
+class RecordInfo(BaseModel):
+    """A record, as its subject sees it: what it is and where, never what it says."""
+
+    record: str
+    type: str
+    kind: str
+    stay: str
+    claim: str | None
+    entered_ms: int
+    reversed_by: str | None
+    holders: list[HolderInfo]
+    made_of_it: list[HolderInfo]
+    """What the insurer and the rail made of the stay's claim, once that was asked for."""
+
+
+class Records(BaseModel):
+    """A page of records."""
+
+    records: list[RecordInfo]
+    next: str | None
+    """Where the next page begins; None on the last one."""
+
+
+@router.get("")
+async def list_records(node: Node, caller: Customer, after: Annotated[str, Query(max_length=64)] = "") -> Records:
+    """List the calling pseudonym's records, with everybody who has them and what they answered."""
+    views = node.view.query("records", "of_subject", ListSeen(caller.name, after), tuple[RecordView, ...])
+    more = len(views) == LIST_ROWS_MAX
+    return Records(records=[_describe(node, view) for view in views], next=views[-1].record.record_id if more else None)
+
+
+@router.get("/{record_id}")
+async def show_record(node: Node, caller: AnyCaller, record_id: str) -> RecordInfo:
+    """Show one record to its subject, its hospital, whoever it was shared with, or a regulator."""
+    view = find_record(node.view, record_id) if RECORD_ID.fullmatch(record_id) else None
+    if view is not None:
+        parties = {view.record.subject, view.record.hospital, *(item.share.recipient for item in view.shares)}
+        if caller.name in parties or caller.role == "regulator":
+            return _describe(node, view)
+    msg = f"record {record_id[:64]}: not found"
+    raise NotFoundError(msg)
+
+
+def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
+    record = view.record
+    stay = find_stay(node.view, record.stay_id)
+    claim_id = None if stay is None else stay.stay.claim_id
+    rows = {row.holder: row for row in list_erasures(node.view, record.stay_id)}
+    has = {record.hospital: "custodian"} | {item.share.recipient: item.status.lower() for item in view.shares}
+    return RecordInfo(
+        record=record.record_id,
+        type=record.record_type,
+        kind=record.kind,
+        stay=record.stay_id,
+        claim=claim_id,
+        entered_ms=record.place.time_ms,
+        reversed_by=view.reversed_by,
+        holders=[
+            _describe_holder(node, holder, what, _find(rows.get(holder), record.record_id))
+            for holder, what in has.items()
+        ],
+        made_of_it=[] if claim_id is None else _describe_claim(node, claim_id),
+    )
+
+
+def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
+    """Return who answered for what was made of a claim; the rail's row begins with its answer, so it is awaited here."""
+    rows = list_erasures(node.view, claim_id)
+    found = [_describe_holder(node, row.holder, "claim", row.items[0]) for row in rows]
+    claim = find_claim(node.view, claim_id)
+    rails = [item.name for item in node.application.genesis.organisations if item.role == "rail"]
+    if rows and claim is not None and claim.payments and not any(row.holder in rails for row in rows):
+        asked = ErasureItem(claim_id, "claim", rows[0].items[0].cause, rows[0].items[0].steps[:1])
+        found.append(_describe_holder(node, rails[0], "claim", asked))
+    return found
+
+
+def _find(row: ErasureRow | None, record_id: str) -> ErasureItem | None:
+    return None if row is None else next((item for item in row.items if item.item == record_id), None)
+
+
+def _describe_holder(node: NetworkNode, holder: str, has: str, item: ErasureItem | None) -> HolderInfo:
+    actor = node.view.actor(holder)
+    step = None if item is None else item.steps[-1]
+    hold = None if step is None or step.basis is None else find_hold(step.basis)
+    statuses: dict[str, Literal["asked", "restricted", "erased"]] = {
+        "ASKED": "asked",
+        "RESTRICTED": "restricted",
+        "ERASED": "erased",
+    }
+    return HolderInfo(
+        holder=holder,
+        role="" if actor is None else actor.role,
+        has=has,
+        status="kept" if step is None else statuses[step.status],
+        cause=None if item is None else item.cause,
+        basis=None if step is None else step.basis,
+        law_zh=None if hold is None else hold.law_zh,
+        law_en=None if hold is None else hold.law_en,
+        until=None if step is None or step.until_day is None else format_day(step.until_day),
+        height=None if step is None else step.place.height,
+        time_ms=None if step is None else step.place.time_ms,
+    )

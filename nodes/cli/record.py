@@ -1,0 +1,209 @@
+"""`xinpei record`: who has a customer's records, and having them erased; as that customer, with her wallet."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home
+
+if TYPE_CHECKING:
+    from nodes.roles.customer import Customer
+    from nodes.wallet import Pseudonym
+
+WAIT_SECONDS = 20.0
+"""How long `erase` watches for the holders' answers; they come without it too."""
+ACTOR = "a customer, by the name of her wallet"
+LIMITS = """\
+不能收回的:对方已经看过、抄录或打印的内容;区块链上的承诺、时间和化名(不含任何病历或金额)。
+What cannot be recalled: what somebody has read, copied or printed before; and the commitments, times and pseudonyms
+on the chain, which hold no medical fact and no amount."""
+
+
+@click.group()
+def record() -> None:
+    """See who has your records, and have them erased."""
+
+
+@record.command("list")
+@actor_option(ACTOR)
+@home_option
+@json_option
+def list_(actor: str, home: Path, *, as_json: bool) -> None:
+    """List your records, who has each, and under which hold."""
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    records = [found for _, found in open_customer(Home(home), actor).records()]
+    for stay in dict.fromkeys(found["stay"] for found in records):
+        of_stay = [found for found in records if found["stay"] == stay]
+        output.say(f"{stay}" + (f" · C-{of_stay[0]['claim'][6:10]}" if of_stay[0]["claim"] else ""))
+        for found in of_stay:
+            output.say(f"  {found['record']}  {_name(found):<24} {_say_holders(found['holders'])}")
+        if of_stay[0]["made_of_it"]:
+            output.say(f"  {'made of it':<24} {_say_holders(of_stay[0]['made_of_it'])}")
+    if records:
+        output.hint(f"xinpei record erase --as {actor} --stay {records[0]['stay']}")
+    else:
+        output.say("no records")
+    output.finish({"records": records})
+
+
+@record.command()
+@actor_option(ACTOR)
+@click.argument("record_id", metavar="RECORD")
+@home_option
+@json_option
+def show(actor: str, record_id: str, home: Path, *, as_json: bool) -> None:
+    """Show RECORD: who has it since when, and what they answered."""
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    ((_, found),) = _choose(open_customer(Home(home), actor), (record_id,), None, all_=False)
+    output.say(f"{found['record']}  {_name(found)} of {found['stay']}")
+    for holder in [*found["holders"], *found["made_of_it"]]:
+        for line in _explain(holder):
+            output.say(f"  {line}")
+    output.finish(found)
+
+
+@record.command()
+@actor_option(ACTOR)
+@click.argument("record_ids", metavar="[RECORD]...", nargs=-1)
+@click.option("--stay", metavar="STAY", help="All records of one stay.")
+@click.option("--all", "all_", is_flag=True, help="All your records.")
+@click.option("--at", "holder", metavar="ORGANISATION", help="Ask this holder alone, instead of everybody.")
+@click.option("--yes", is_flag=True, help="Ask without being asked.")
+@home_option
+@json_option
+def erase(
+    actor: str,
+    record_ids: tuple[str, ...],
+    stay: str | None,
+    holder: str | None,
+    home: Path,
+    *,
+    all_: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Have records erased by everybody who has them; what a law keeps is restricted, with its basis and last day.
+
+    What was made of a stay's claim goes with its records. A claim that is not settled yet is not settled any more.
+    """
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    person = open_customer(Home(home), actor)
+    chosen = _choose(person, record_ids, stay, all_=all_)
+    click.echo(LIMITS, err=as_json)
+    if not yes and not click.confirm(f"删除 {len(chosen)} 份记录? Erase {len(chosen)} records?", err=as_json):
+        msg = "not confirmed; nothing was asked for"
+        raise click.ClickException(msg)
+    asked = _ask(person, chosen, holder)
+    if not asked:
+        output.say("every holder was asked for these records before")
+    found = _watch(person, chosen, output)
+    for info in found:
+        output.say(f"{info['record']}  {_name(info)}")
+        for answer in info["holders"]:
+            output.say(f"  {' '.join(_explain(answer))}")
+    for claim, answers in {info["claim"]: info["made_of_it"] for info in found}.items():
+        for answer in answers:
+            output.say(f"what was made of C-{claim[6:10]}: {' '.join(_explain(answer))}")
+    output.hint(f"xinpei record list --as {actor}")
+    output.finish({"asked": asked, "records": found})
+
+
+def _choose(
+    person: "Customer", record_ids: tuple[str, ...], stay: str | None, *, all_: bool
+) -> list[tuple["Pseudonym", dict[str, Any]]]:
+    """Return the records that were meant, with what reversed them: a reversal tells the amount too."""
+    if sum((bool(record_ids), stay is not None, all_)) != 1:
+        msg = "expected records, or --stay STAY, or --all"
+        raise click.UsageError(msg)
+    records = person.records()
+    for wanted in record_ids:
+        fitting = [found for _, found in records if found["record"].startswith(wanted)]
+        if len(fitting) != 1:
+            msg = f"record: expected the id of one of your records, got {wanted[:64]!r}, which fits {len(fitting)}"
+            raise click.UsageError(msg)
+    meant = {
+        found["record"]
+        for _, found in records
+        if all_ or found["stay"] == stay or any(found["record"].startswith(wanted) for wanted in record_ids)
+    }
+    meant |= {found["reversed_by"] for _, found in records if found["record"] in meant and found["reversed_by"]}
+    if not meant:
+        msg = f"--stay: expected one of your stays, got {stay[:64]!r}" if stay else "you have no records"
+        raise click.UsageError(msg)
+    return [item for item in records if item[1]["record"] in meant]
+
+
+def _ask(person: "Customer", chosen: list[tuple["Pseudonym", dict[str, Any]]], holder: str | None) -> int:
+    """Ask, stay by stay, and return for how many stays somebody was asked who had not been."""
+    from nodes.client import ApiError
+
+    stays: dict[str, tuple[Pseudonym, list[str]]] = {}
+    for pseudonym, found in chosen:
+        stays.setdefault(found["stay"], (pseudonym, []))[1].append(found["record"])
+    asked = 0
+    for stay, (pseudonym, ids) in stays.items():
+        try:
+            person.ask_erasure(pseudonym, stay, ids, holder)
+        except ApiError as error:
+            if error.code != "ALREADY_ASKED":
+                raise
+        else:
+            asked += 1
+    return asked
+
+
+def _watch(
+    person: "Customer", chosen: list[tuple["Pseudonym", dict[str, Any]]], output: Output
+) -> list[dict[str, Any]]:
+    """Return the records once every holder that was asked has answered, or after WAIT_SECONDS."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    try:
+        while True:
+            found = [person.show_record(pseudonym, item["record"]) for pseudonym, item in chosen]
+            waiting = sorted({answer["holder"] for answer in _answers(found) if answer["status"] == "asked"})
+            if not waiting or time.monotonic() > deadline:
+                return found
+            output.progress(f"waiting for {', '.join(waiting)} ...")
+            time.sleep(0.2)
+    finally:
+        output.end_progress()
+
+
+def _answers(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [answer for info in found for answer in (*info["holders"], *info["made_of_it"])]
+
+
+def _name(found: dict[str, Any]) -> str:
+    return str(found["type"]) if found["kind"] == "original" else f"{found['type']} ({found['kind']})"
+
+
+def _say_holders(holders: list[dict[str, Any]]) -> str:
+    return " · ".join(f"{item['holder']} {_say_status(item)}" for item in holders)
+
+
+def _say_status(item: dict[str, Any]) -> str:
+    if item["status"] == "kept":
+        return "has it" if item["has"] == "custodian" else str(item["has"])
+    return f"restricted until {item['until']}" if item["status"] == "restricted" else str(item["status"])
+
+
+def _explain(item: dict[str, Any]) -> list[str]:
+    """Return what a holder answered, with the law in both languages."""
+    if item["status"] == "restricted":
+        head = f"{item['holder']}: restricted until {item['until']}, then erased by itself:"
+        return [head, item["law_zh"], f"({item['law_en']})"]
+    if item["status"] == "erased":
+        return [f"{item['holder']}: erased, certified at height {item['height']}"]
+    if item["status"] == "asked":
+        return [f"{item['holder']}: asked, not answered yet; it answers when its stay has ended and its money moved"]
+    return [f"{item['holder']}: {_say_status(item)}"]
