@@ -112,7 +112,7 @@ def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
 
 
 def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
-    """Return who answered for what was made of a claim; the rail's row begins with its answer, so it is awaited here."""
+    """Return who answered for what was made of a claim; the rail is awaited though its row begins with its answer."""
     rows = list_erasures(node.view, claim_id)
     found = [_describe_holder(node, row.holder, "claim", row.items[0]) for row in rows]
     claim = find_claim(node.view, claim_id)
