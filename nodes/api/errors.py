@@ -3,6 +3,7 @@
 400  the request is malformed             422  a field has the wrong shape (FastAPI's own)
 401  the caller is not established         404  there is no such thing, or not for this caller
 403  the caller may not do this            409  the chain or the node's books refuse it
+410  what was asked for is erased
 413  the body is too large                 503  the node is stopping or cannot write
 429  too many streams at once              500  a fault of this program; the log names the place
 
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 from ledger.errors import ContractError, DecodeError, InvalidTransactionError, LedgerError, VerificationError
 from nodes.authentication import AuthenticationError
 from nodes.network.node import NodeStoppedError
+from nodes.roles.insurer.inquiries import OpeningErasedError
 from nodes.storage import StorageError
 
 BODY_BYTES_MAX = 40 * 1024 * 1024
@@ -57,6 +59,7 @@ STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (AuthenticationError, 401, "AUTHENTICATION"),
     (ForbiddenError, 403, "FORBIDDEN"),
     (NotFoundError, 404, "NOT_FOUND"),
+    (OpeningErasedError, 410, "ERASED"),
     (TooLargeError, 413, "TOO_LARGE"),
     (TooManyError, 429, "TOO_MANY"),
     (DecodeError, 400, "MALFORMED"),

@@ -7,6 +7,7 @@ anything; what does not fit together is found by `verify`, which trusts no node.
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
+from contracts.erasures import ErasureRow
 from contracts.grants import Countersignature, Denials, GrantHead, GrantVersion, LinkHistory
 from contracts.mandates import Authority
 from contracts.policies import Balance, PayeeVersion, PolicyVersion, ProductEntry
@@ -33,6 +34,7 @@ from nodes.audit.evidence import (
     GrantEvidence,
     list_authorities,
     list_entries,
+    list_holdings,
     list_uses,
     needs_balance,
     needs_countersignature,
@@ -155,6 +157,9 @@ class _State:
         assert value is not None, f"the contracts left {name} without an entry"
         return decode(value, Actor)
 
+    def list_rails(self) -> list[str]:
+        return [item.name for item in self._application.genesis.organisations if item.role == "rail"]
+
     def prove(self, entries: Mapping[bytes, bytes | None]) -> StateMultiProof:
         proven = {key: (value, self._application.prove(key)) for key, value in entries.items()}
         return join_proofs(self._application.roots, proven)
@@ -194,6 +199,7 @@ class _Collector:
             closings=closings,
             shares=shares,
             balances=self._balances(settlements),
+            erasures=self._erasures(claim),
             actors=(),
             customer_keys=(),
             zero_blindings=tuple(self._zero_blinding(item) for item in settlements if item.payment_id is None),
@@ -264,6 +270,12 @@ class _Collector:
                 key = (outcome.policy_id, outcome.year_tag, outcome.currency, outcome.accumulator_sequence)
                 found.append(self._state.read("coverage", "balances", key, Balance))
         return tuple(found)
+
+    def _erasures(self, claim: Claim) -> tuple[ErasureRow, ...]:
+        of_rails = [(claim.claim_id, rail) for rail in self._state.list_rails()]
+        places = sorted({*list_holdings(claim), *of_rails})
+        rows = [self._state.find("retention", "erasures", place, ErasureRow) for place in places]
+        return tuple(row for row in rows if row is not None)
 
     def _zero_blinding(self, settlement: Settlement) -> bytes:
         transaction = self._find(settlement.place.transaction_id)[1]

@@ -8,6 +8,7 @@
     authorities  what guardians, delegates and heirs among the grantors rested on
     records      its stays; the closings that were settled; one share of every part of these
     coverage     the balance that a settlement started from, unless it is 0 or the former settlement's own
+    retention    what its holders were asked to erase and answered; for hospital and insurer else that nobody asked
     membership   the keys of those who signed with another than their first
 
 Keys are derived from the values, and nothing may be there that is not needed: what no check looks at would be an
@@ -22,6 +23,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from contracts.erasures import ErasureRow
 from contracts.grants import DENIALS_MAX, Countersignature, Denials, GrantVersion, LinkHistory, RecordType
 from contracts.identifiers import Place
 from contracts.mandates import Authority
@@ -109,6 +111,9 @@ class Evidence(Struct):
     """Of all the closings' parts, sorted by record."""
     balances: Annotated[tuple[Balance, ...], Meta(max_length=ITEMS_MAX)]
     """In the order of the settlements that started from them."""
+    erasures: Annotated[tuple[ErasureRow, ...], Meta(max_length=ITEMS_MAX)]
+    """What holders of its records were asked to erase, and what they answered, sorted by scope and holder. For hospital
+    and insurer none is left out: their other rows are proven absent."""
     actors: Annotated[tuple[Actor, ...], Meta(max_length=ITEMS_MAX)]
     """Signers who used another key than their first, sorted by name."""
     customer_keys: Annotated[tuple[PublicKey, ...], Meta(max_length=ITEMS_MAX)]
@@ -229,6 +234,12 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
     for share in evidence.shares:
         yield _key("records", "shares", (share.stay_id, share.record_id, share.recipient, share.sequence)), share
     yield from _list_balances(evidence)
+    shown_rows = {(row.scope, row.holder): row for row in evidence.erasures}
+    if len(shown_rows) < len(evidence.erasures):
+        msg = "evidence: an erasure stands twice"
+        raise VerificationError(msg)
+    for place in sorted({*shown_rows, *list_holdings(claim)}):
+        yield _key("retention", "erasures", place), shown_rows.get(place)
     for actor in evidence.actors:
         yield actor_key(actor.name), actor
 
@@ -240,6 +251,12 @@ def _list_denials(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
         for version in shown.versions:
             yield _key("consent", "grants", (grant_id, version.version)), version
         yield _key("consent", "grants", (grant_id, shown.versions[-1].version + 1)), None
+
+
+def list_holdings(claim: Claim) -> list[tuple[str, str]]:
+    """Return (stay or claim, holder) of everything that a claim's hospital and insurer can be asked to erase."""
+    of_stays = [(stay_id, holder) for stay_id in claim.stay_ids for holder in (claim.hospital, claim.insurer)]
+    return [(claim.claim_id, claim.insurer), *of_stays]
 
 
 def _list_balances(evidence: Evidence) -> Iterator[tuple[bytes, Struct]]:

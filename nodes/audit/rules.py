@@ -7,17 +7,20 @@ validators at their word where arithmetic does.
     parts        every part of every settled closing shared with the insurer before it settled
     settlement   versions without a gap; figures that add up from balance to balance; what moves is what is paid
     payment      one for each settlement that moves something; the claim's status follows from them
+    erasure      of this claim, its stays and this customer, by hospital, insurer or rail; steps in their order
 """
 
+import itertools
 from collections.abc import Iterator
 
 from contracts.outcomes import check_arithmetic
 from contracts.payments import derive_status
 from contracts.policies import Balance
+from contracts.precedence import is_before
 from contracts.settlements import Claim, Payment, Settlement
 from ledger.crypto.commitments import IDENTITY, verify_difference
 from ledger.errors import ContractError, VerificationError
-from nodes.audit.evidence import Evidence, needs_balance
+from nodes.audit.evidence import Evidence, list_holdings, needs_balance
 from nodes.audit.expectation import check_order, expect
 
 
@@ -82,6 +85,32 @@ def check_figures(evidence: Evidence) -> None:
         former = settlement
     expect("payments without a settlement", [], sorted(payments))
     _check_status(evidence, former)
+
+
+def check_erasures(evidence: Evidence, rails: set[str]) -> None:
+    """Check that what is said of erasures is about this claim.
+
+    Args:
+        evidence: Of the claim.
+        rails: The payment rails of the genesis.
+
+    Raises:
+        VerificationError: Naming the row that is another's, or its steps that are out of order.
+    """
+    claim = evidence.claim
+    places = [(row.scope, row.holder) for row in evidence.erasures]
+    expect("erasures", sorted(places), places)
+    known = {*list_holdings(claim), *((claim.claim_id, rail) for rail in rails)}
+    for row in evidence.erasures:
+        what = f"erasure of {row.scope} at {row.holder}"
+        if (row.scope, row.holder) not in known:
+            msg = f"{what}: expected a stay of the claim at its hospital or insurer, or the claim at insurer or rail"
+            raise VerificationError(msg)
+        expect(f"{what} subject", claim.customer, row.subject)
+        for item in row.items:
+            for former, step in itertools.pairwise(item.steps):
+                if is_before(step.place, former.place):  # the rail's row begins with its answer, at one place
+                    check_order(f"{item.item} {former.status}", former.place, f"{item.item} {step.status}", step.place)
 
 
 def _versions(settlements: tuple[Settlement, ...]) -> list[int]:

@@ -12,11 +12,14 @@ import datetime as dt
 from typing import Any, Literal
 
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS
+from contracts.erasures import ErasureItem, ErasureRow
+from contracts.holds import find_hold
 from contracts.identifiers import Place
 from contracts.settlements import Payment, Settlement
 from nodes.audit.evidence import GrantEvidence
 from nodes.audit.reveal import Revealed
 from nodes.audit.verify import TRUST, VerifiedClaim
+from nodes.fhir.instants import format_day
 from nodes.schemas.notation import write_yuan
 from nodes.schemas.trace import render_formula
 
@@ -39,6 +42,7 @@ _CHINESE = {
     "deadline": "时限",
     "payment": "付款",
     "corrections": "更正",
+    "erasure": "删除",
     "amount": "金额",
     "signatures": "签名",
     "trust": "信任前提",
@@ -104,6 +108,7 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
         "corrections": max(0, sum(not item.outcome.is_review for item in evidence.settlements) - 1),
         "reviews": sum(item.outcome.is_review for item in evidence.settlements),
         "closed_again": _closed_again(verified),
+        "erasures": [_describe_erasure(row, item) for row in evidence.erasures for item in row.items],
         "signatures": verified.signatures,
         "trust": list(TRUST),
     }
@@ -131,7 +136,8 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
         *(("deadline", _say_deadline(item)) for item in facts["deadlines"]),
         *(("payment", _say_payment(item)) for item in facts["payments"]),
         ("corrections", _say_corrections(facts)),
-        *(("amount", line) for line in _say_amounts(revealed, language)),
+        *(("erasure", line) for line in _say_erasures(facts["erasures"], language)),
+        *(("amount", line) for line in _say_amounts(verified, revealed, language)),
         ("signatures", f"{facts['signatures']} checked: customer, hospital, insurer and rail, each under its own key"),
         *(("trust", line) for line in TRUST),
     ]
@@ -249,6 +255,45 @@ def _closed_again(verified: VerifiedClaim) -> list[dict[str, Any]]:
     ]
 
 
+def _describe_erasure(row: ErasureRow, item: ErasureItem) -> dict[str, Any]:
+    latest = item.steps[-1]
+    hold = None if latest.basis is None else find_hold(latest.basis)
+    return {
+        "item": item.item,
+        "kind": item.kind,
+        "holder": row.holder,
+        "cause": item.cause,
+        "status": latest.status,
+        "basis": latest.basis,
+        "law": None if hold is None else {"zh": hold.law_zh, "en": hold.law_en},
+        "until": None if latest.until_day is None else format_day(latest.until_day),
+        "asked": _at(item.steps[0].place),
+        **_at(latest.place),
+    }
+
+
+def find_erased_openings(verified: VerifiedClaim) -> dict[str, Any] | None:
+    """Return when the insurer certified that it has erased what opens the claim's amounts, or None."""
+    claim = verified.evidence.claim
+    for row in verified.evidence.erasures:
+        if (row.scope, row.holder) == (claim.claim_id, claim.insurer) and row.items[0].status == "ERASED":
+            return _describe_erasure(row, row.items[0])
+    return None
+
+
+def _say_erasures(items: list[dict[str, Any]], language: Language) -> list[str]:
+    lines = []
+    for item in items:
+        what = "what was made of the claim" if item["kind"] == "claim" else f"{item['kind']} {item['item']}"
+        asked = "asked for by the customer" if item["cause"] == "request" else "asked for by the grant's retention"
+        said = {"ERASED": "erased", "RESTRICTED": "restricted", "ASKED": "asked for, not answered"}[item["status"]]
+        line = f"{what} at {item['holder']}: {said}, {_say_at(item)}, {asked} {_say_at(item['asked'])}"
+        if item["law"] is not None:
+            line += f"; kept until {item['until']}: {item['law'][language]}"
+        lines.append(line)
+    return lines
+
+
 def _say_at(facts: dict[str, Any]) -> str:
     return f"at height {facts['height']}, {facts['time']}"
 
@@ -325,7 +370,11 @@ def _say_corrections(facts: dict[str, Any]) -> str:
     return "; ".join([text, *again])
 
 
-def _say_amounts(revealed: Revealed | None, language: Language) -> list[str]:
+def _say_amounts(verified: VerifiedClaim, revealed: Revealed | None, language: Language) -> list[str]:
+    erased = find_erased_openings(verified)
+    if revealed is None and erased is not None:
+        what = f"erased: {erased['holder']} has certified {_say_at(erased)} that it holds nothing any more that opens"
+        return [f"{what} case, decision or amounts; an openings file that was taken before still opens them"]
     if revealed is None:
         return ["hidden: the commitments add up; what they commit to opens with --reveal"]
     return [

@@ -10,7 +10,8 @@ another past could be signed. A checkpoint, a header hash from somebody trusted,
 state proves is that the members said so, each under its own key: not that the person behind the pseudonym is the right
 one (two members matched her, by signature), not that the bill is true, and not what later heights hold.
 
-Erased records and missing openings do not matter here: commitments remain, and nothing else of a record is used.
+Erased records and missing openings do not matter here: commitments remain, and nothing else of a record is used. What
+was erased or restricted, by whom and when, is proven with the rest; that bytes are gone from a disk nobody can prove.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from nodes.audit.deeds import Deed, batch_root, list_deeds, rebuild
 from nodes.audit.dossier import Certificate, Dossier, read_dossier
 from nodes.audit.evidence import Act, Batch, Evidence, list_entries
 from nodes.audit.expectation import expect
-from nodes.audit.rules import check_figures, check_parts
+from nodes.audit.rules import check_erasures, check_figures, check_parts
 
 TRUST = (
     "trusted: the genesis, and that no two thirds of any past validator set have leaked their keys",
@@ -80,6 +81,7 @@ def verify_dossier(data: bytes, genesis: Genesis, checkpoint: bytes | None = Non
     check_consent(evidence)
     check_parts(evidence)
     check_figures(evidence)
+    check_erasures(evidence, {item.name for item in genesis.organisations if item.role == "rail"})
     signatures = _check_decisions(genesis, evidence) + _check_deeds(genesis, evidence)
     return VerifiedClaim(genesis, evidence, header, validators, len(dossier.certificates) - 1, signatures)
 

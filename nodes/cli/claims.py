@@ -70,7 +70,7 @@ class FoundClaim:
         try:
             answer = self.client.get(f"/v1/claims/{self.claim_id}/opening")
         except ApiError as error:
-            if error.status in (404, 409):
+            if error.status in (404, 409, 410):
                 return None
             raise
         return int(answer["version"]), bytes.fromhex(answer["sealed"])
@@ -87,10 +87,15 @@ class FoundClaim:
         return self.client.get_bytes(f"/v1/cases/{self.claim_id}/openings/{auditor}")
 
     def openings(self) -> bytes | None:
-        """Return the file that opens the amounts for the customer's wallet; None for organisations."""
+        """Return the file that opens the amounts for the customer's wallet; None for organisations, or if erased."""
         if self._pseudonym is None:
             return None
-        return self.client.get_bytes(f"/v1/claims/{self.claim_id}/openings")
+        try:
+            return self.client.get_bytes(f"/v1/claims/{self.claim_id}/openings")
+        except ApiError as error:
+            if error.status == 410:
+                return None
+            raise
 
     def dossier(self) -> bytes:
         """Return the dossier."""

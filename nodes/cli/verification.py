@@ -101,7 +101,7 @@ def _judge_dossier(
     data: bytes, genesis: "Genesis", checkpoint: bytes | None, opening: tuple[Home, str, Path] | None, language: Any
 ) -> _Verdict:
     from nodes.audit.reveal import verify_reveal
-    from nodes.audit.summary import render_summary, summarise
+    from nodes.audit.summary import find_erased_openings, render_summary, summarise
     from nodes.audit.verify import check_contracts, verify_dossier
     from nodes.cli.session import NAME
     from nodes.contract_sources import load_installed_contracts
@@ -114,11 +114,12 @@ def _judge_dossier(
         home, wallet, path = opening
         check_contracts(verified.genesis, load_installed_contracts())
         keys = home.node_folder(wallet) / "keys"
-        if NAME.fullmatch(wallet) and keys.is_dir():
-            revealed = verify_reveal(verified, path.read_bytes(), load_keystore(keys).seal, auditor=wallet)
-        else:
-            revealed = verify_reveal(verified, path.read_bytes(), open_seal_key(home, wallet, verified))
-    amount = "amount hidden (--reveal)"
+        is_auditor = bool(NAME.fullmatch(wallet)) and keys.is_dir()
+        seal_key = load_keystore(keys).seal if is_auditor else open_seal_key(home, wallet, verified)
+        if path.exists() or find_erased_openings(verified) is None:
+            auditor = wallet if is_auditor else None
+            revealed = verify_reveal(verified, path.read_bytes(), seal_key, auditor=auditor)
+    amount = "amount hidden (--reveal)" if find_erased_openings(verified) is None else "amount erased"
     if revealed is not None and revealed.settlements:
         last = revealed.settlements[-1]
         amount = f"{render_formula(last.decision, language)}, adjudicated again: the same 分"

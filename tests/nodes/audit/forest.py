@@ -19,7 +19,7 @@ Entries = Mapping[bytes, bytes | None]
 
 
 class Share(NamedTuple):
-    """What a contract has of 1,000 keys, where every claim is a plain stay of 51 keys."""
+    """What a contract has of 1,000 keys, where every claim is a plain stay of 51 keys and one in ten is erased."""
 
     groups: int
     """Subjects: claims, stays, records, customers."""
@@ -37,6 +37,7 @@ SHARES = {
     "keys": Share(20, 0),
     "records": Share(118, 0, 2),
     "registers": Share(20, 0),
+    "retention": Share(4, 0),
 }
 MEMBERSHIP = 40
 """Organisations, credentials and pins: as many in a state of any size."""

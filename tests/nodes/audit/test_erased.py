@@ -1,0 +1,141 @@
+"""A dossier of a claim of which something was erased: it says so, by whom and when, and proves the rest."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from contracts.erasures import Ask, Certify, ErasureRow, Restrict
+from ledger.errors import VerificationError
+from nodes.audit.collect import collect_dossier
+from nodes.audit.dossier import Dossier
+from nodes.audit.evidence import Evidence
+from nodes.audit.packing import pack, unpack
+from nodes.audit.summary import find_erased_openings, render_summary, summarise
+from nodes.audit.verify import VerifiedClaim, verify_dossier
+from nodes.schemas.canonical_json import render
+from tests.contracts.consortium import Call, Case
+from tests.nodes.audit.chain import AuditedChain
+from tests.nodes.audit.conftest import settle
+
+LAST_OF_2031 = 22_644
+DOSSIER_BYTES_MAX = 20_000
+
+
+@pytest.fixture
+def case(chain: AuditedChain) -> Case:
+    return settle(chain)
+
+
+def ask(case: Case) -> Call:
+    return case.customer, "erasure.ask", Ask(case.stay_id, tuple(record_id for _, record_id in case.records), None)
+
+
+def certify(holder: str, case: Case) -> Call:
+    return holder, "erasure.certify", Certify(case.stay_id, tuple(record_id for _, record_id in case.records))
+
+
+def certify_claim(holder: str, case: Case) -> Call:
+    return holder, "erasure.certify", Certify(case.claim_id, (case.claim_id,))
+
+
+def erase(chain: AuditedChain, case: Case) -> None:
+    chain.do(ask(case))
+    chain.do(certify("hospital-a", case), certify("insurer-a", case))
+    chain.do(certify_claim("insurer-a", case), certify_claim("rail", case))
+
+
+def collect(chain: AuditedChain, case: Case) -> Dossier:
+    return collect_dossier(chain.application, chain.blocks, case.claim_id)
+
+
+def verified(chain: AuditedChain, case: Case) -> VerifiedClaim:
+    return verify_dossier(render(collect(chain, case)), chain.genesis)
+
+
+def changed(chain: AuditedChain, case: Case, **changes: Any) -> bytes:
+    dossier = collect(chain, case)
+    evidence = unpack(dossier.evidence, Evidence)
+    return render(replace(dossier, evidence=pack(replace(evidence, **changes))))
+
+
+def test_it_says_what_was_erased_by_whom_and_when_and_proves_the_rest(chain: AuditedChain, case: Case) -> None:
+    erase(chain, case)
+    proven = verified(chain, case)
+    facts = summarise(proven)
+    assert len(facts["erasures"]) == 10
+    assert {(item["holder"], item["status"], item["cause"]) for item in facts["erasures"]} == {
+        ("hospital-a", "ERASED", "request"),
+        ("insurer-a", "ERASED", "request"),
+        ("rail", "ERASED", "request"),
+    }
+    assert (facts["status"], len(facts["shares"]), len(facts["settlements"])) == ("PAID", 4, 1)
+    text = "\n".join(render_summary(proven))
+    height = chain.application.height
+    assert f"what was made of the claim at insurer-a: erased, at height {height}" in text
+    assert "asked for by the customer at height" in text
+    erased = find_erased_openings(proven)
+    assert erased is not None
+    assert f"erased: insurer-a has certified at height {height}" in text
+    assert "删除" in "\n".join(render_summary(proven, language="zh"))
+
+
+def test_it_says_under_which_law_something_is_kept(chain: AuditedChain, case: Case) -> None:
+    chain.do(ask(case))
+    message = Restrict(case.claim_id, (case.claim_id,), "insurance-claim-file", LAST_OF_2031)
+    chain.do(("insurer-a", "erasure.restrict", message))
+    proven = verified(chain, case)
+    english, chinese = ("\n".join(render_summary(proven, language=language)) for language in ("en", "zh"))
+    assert "kept until 2031-12-31: Insurance Law, art. 87" in english
+    assert "kept until 2031-12-31: 《保险法》第八十七条" in chinese
+    assert find_erased_openings(proven) is None
+
+
+def test_a_claim_of_which_nothing_was_erased_proves_that(chain: AuditedChain, case: Case) -> None:
+    proven = verified(chain, case)
+    assert (proven.evidence.erasures, summarise(proven)["erasures"]) == ((), [])
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_an_erasure_by_hospital_or_insurer_cannot_be_left_out(chain: AuditedChain, case: Case, place: int) -> None:
+    erase(chain, case)
+    rows = list(verified(chain, case).evidence.erasures)
+    assert [row.holder for row in rows] == ["insurer-a", "rail", "hospital-a", "insurer-a"]
+    left_out = [row for row in rows if row.holder != "rail"][place]
+    data = changed(chain, case, erasures=tuple(row for row in rows if row != left_out))
+    with pytest.raises(VerificationError):
+        verify_dossier(data, chain.genesis)
+
+
+def test_an_erasure_that_nobody_certified_cannot_be_put_in(chain: AuditedChain, case: Case) -> None:
+    chain.do(ask(case))
+    rows = verified(chain, case).evidence.erasures
+    erased = replace(rows[0].items[0].steps[0], status="ERASED")
+    item = replace(rows[0].items[0], steps=(*rows[0].items[0].steps, erased))
+    forged = (replace(rows[0], items=(item,)), *rows[1:])
+    with pytest.raises(VerificationError):
+        verify_dossier(changed(chain, case, erasures=forged), chain.genesis)
+
+
+def test_a_row_of_another_claim_is_refused(chain: AuditedChain, case: Case) -> None:
+    other = settle(chain)
+    erase(chain, case)
+    erase(chain, other)
+    foreign = verified(chain, other).evidence.erasures
+    own = verified(chain, case).evidence.erasures
+    both = tuple(sorted((*own, *foreign), key=_place))
+    with pytest.raises(VerificationError):
+        verify_dossier(changed(chain, case, erasures=both), chain.genesis)
+    with pytest.raises(VerificationError):
+        verify_dossier(changed(chain, case, erasures=(*own, own[-1])), chain.genesis)
+
+
+def test_it_stays_below_its_size_with_everything_erased(chain: AuditedChain, case: Case) -> None:
+    before = len(render(collect(chain, case)))
+    erase(chain, case)
+    after = len(render(collect(chain, case)))
+    assert before < after < DOSSIER_BYTES_MAX
+
+
+def _place(row: ErasureRow) -> tuple[str, str]:
+    return row.scope, row.holder
