@@ -19,7 +19,8 @@ from ledger.codec import decode, encode
 from ledger.errors import DecodeError
 from nodes.agent import AgentEffect, Call
 from nodes.api.callers import AnyCaller, Customer, Node
-from nodes.api.errors import NotFoundError
+from nodes.api.errors import ForbiddenError, NotFoundError
+from nodes.api.explanations import may_act_for
 from nodes.authentication import Caller
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.linking import Linked
@@ -90,10 +91,12 @@ class LinkAnswer(BaseModel):
 
 
 @router.get("/grants")
-async def list_grants(node: Node, caller: AnyCaller, after: str = "") -> dict[str, object]:
-    """List the grants of the calling customer, or those the calling organisation is a party of."""
+async def list_grants(node: Node, caller: AnyCaller, after: str = "", subject: str = "") -> dict[str, object]:
+    """List the grants about the calling customer or `subject`, for whom she may act; of an organisation, all of it."""
     method = "list_of_subject" if caller.role == "customer" else "list_of_party"
-    found = node.view.query("consent", method, ListGrants(caller.name, after), tuple[GrantView, ...])
+    if subject and not may_act_for(node, caller, subject):
+        raise ForbiddenError("subject", "the caller, or somebody for whom it may act", subject[:64])
+    found = node.view.query("consent", method, ListGrants(subject or caller.name, after), tuple[GrantView, ...])
     return {"grants": [canonical_json.plain(grant) for grant in found], "more": len(found) == LIST_ROWS_MAX}
 
 
@@ -146,7 +149,9 @@ def find_own_grant(node: NetworkNode, caller: Caller, grant_id: str) -> GrantVie
     grant = find_grant(node.view, grant_id) if GRANT_ID.fullmatch(grant_id) else None
     if grant is not None:
         words = grant.versions[-1].grant
-        if caller.name in {words.subject, words.grantee.organisation, *words.sources} or caller.role == "regulator":
+        if caller.name in {words.grantee.organisation, *words.sources} or caller.role == "regulator":
+            return grant
+        if may_act_for(node, caller, words.subject):
             return grant
     msg = f"grant {grant_id[:64]}: not found"
     raise NotFoundError(msg)

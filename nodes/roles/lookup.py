@@ -7,8 +7,9 @@ from typing import cast
 
 from contracts.grants import GrantView, ListGrants, ShowGrant
 from contracts.listings import ClaimView, ShowClaim
+from contracts.mandates import Authority
 from contracts.membership import Credentials, FindActor
-from contracts.needs import Explanation, Need
+from contracts.needs import Decision, Explanation, Need, Question
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
 from nodes.agent import ChainView
 
@@ -38,6 +39,23 @@ def list_grants(view: ChainView, subject: str) -> list[GrantView]:
 def explain(view: ChainView, need: Need) -> Explanation:
     """Return whether a need is covered now, and if not, which condition fails."""
     return view.query("consent", "explain", need, Explanation)
+
+
+def decide(view: ChainView, question: Question) -> Decision:
+    """Return whether something may be done, under which grant, and what every grant of the subject says to it."""
+    return view.query("explanations", "decide", question, Decision)
+
+
+def list_held(view: ChainView, holder: str) -> list[Authority]:
+    """Return the authorities of a pseudonym to act for others, in the order of their ids."""
+    found: list[Authority] = []
+    after = ""
+    while True:
+        page = view.query("authorities", "list_of_holder", ListGrants(holder, after), tuple[Authority, ...])
+        if not page:
+            return found
+        found.extend(page)
+        after = page[-1].authority_id
 
 
 def find_stay(view: ChainView, stay_id: str) -> StayView | None:
