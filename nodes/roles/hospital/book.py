@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.entropy import Entropy
+from nodes.fhir.instants import format_day
 from nodes.roles.documents import Admission
 from nodes.roles.hospital.stays import Lane, LocalStay, plan
 from nodes.vault.register import Register
@@ -33,6 +34,7 @@ class StayBook:
         self._entropy = entropy
         self._stays = {number: decode(data, LocalStay) for number, data in register.list_entries(STAY)}
         self._numbers_by_id: dict[str, str] = {}
+        self._numbers_by_admission: dict[tuple[str, int], str] = {}
         for stay in self._stays.values():
             self._index(stay)
 
@@ -53,7 +55,18 @@ class StayBook:
         return stay
 
     def begin(self, patient: str, admission: Admission) -> LocalStay:
-        """Enter a new stay under the next number."""
+        """Enter a new stay under the next number.
+
+        Raises:
+            StayError: If the patient was admitted that day already: a desk that asks twice has one stay.
+        """
+        former = self._numbers_by_admission.get((patient, admission.admission_day))
+        if former is not None:
+            msg = (
+                f"patient: {patient} was admitted on {format_day(admission.admission_day)} already, as {former}; go on "
+                "with that stay or correct it: who comes back on the day of her admission continues it"
+            )
+            raise StayError(msg)
         number = 1 + max((_count(known) for known in self._stays), default=0)
         return self.put(LocalStay(f"S-{number:02}", patient, admission, (), (), ()))
 
@@ -68,9 +81,12 @@ class StayBook:
 
     def redact(self, stay: LocalStay) -> None:
         """Write a stay of which documents were erased; the former bytes are overwritten when this returns."""
-        if stay != self._stays.get(stay.number):
+        former = self._stays.get(stay.number)
+        if stay != former:
             self._register.put(STAY, stay.number, encode(stay))
             self._stays[stay.number] = stay
+            if former is not None and former.first_day is not None and stay.first_day is None:
+                self._numbers_by_admission.pop((former.patient, former.first_day), None)
 
     def find_number(self, public_id: str) -> str | None:
         """Return the number of the stay that a stay id or claim id of the chain belongs to, or None."""
@@ -82,6 +98,8 @@ class StayBook:
         return self.put(replace(stay, lanes=(*stay.lanes, lane)))
 
     def _index(self, stay: LocalStay) -> None:
+        if stay.first_day is not None:
+            self._numbers_by_admission[stay.patient, stay.first_day] = stay.number
         for lane in stay.lanes:
             self._numbers_by_id[lane.stay_id] = self._numbers_by_id[lane.claim_id] = stay.number
 

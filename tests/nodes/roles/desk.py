@@ -1,6 +1,7 @@
 """A hospital's desk for tests: the polyp's forms, changed where a test wants, and a town with that hospital in it."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ class Desk:
     def __init__(self, town: Town, name: str = "hospital-a") -> None:
         self.town = town
         self.name = name
+        self._admitted: Counter[str] = Counter()
 
     @property
     def agent(self) -> Hospital:
@@ -58,7 +60,10 @@ class Desk:
         self.town.operate(self.name, lambda hospital: hospital.register_patient(number, identity))
 
     def admit(self, **changes: Any) -> StaySummary:
-        form = admission(**changes)
+        """Admit wang, or whom the test names: each further stay began a day earlier, unless the test says when."""
+        patient = changes.get("patient", "wang")
+        self._admitted[patient] += "admitted" not in changes
+        form = admission(**{"admitted": f"today-{2 + self._admitted[patient]}", **changes})
         summary: StaySummary = self.town.operate(self.name, lambda hospital: hospital.admit(form, self.town.now_ms))
         return summary
 

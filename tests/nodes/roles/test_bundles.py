@@ -13,6 +13,7 @@ import pytest
 
 from contracts.stays import ShowStay, StayView
 from nodes.fhir import Stay, read_bundle
+from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.importing import ImportedStay, import_stay
 from nodes.schemas.stay import read_admission, read_discharge
 from tests.nodes.roles.desk import correction
@@ -165,14 +166,14 @@ def test_both_stays_of_one_life_settle_as_two_claims_of_one_customer(lane: Lane,
     assert lane.bank.balance == 27_332
 
 
-def test_the_same_bundle_twice_is_the_same_invoices_and_pays_once(lane: Lane, synthea: Path) -> None:
+def test_the_same_bundle_twice_is_one_stay_and_pays_once(lane: Lane, synthea: Path) -> None:
     lane.insure(product=DOLLARS)
     stay = shift_to_today(find_stay(synthea, "Erin_Rempel"))
-    for _ in range(2):
+    bring(lane, stay)
+    with pytest.raises(StayError, match="already, as S-01"):
         bring(lane, stay)
     assert lane.bank.balance == 1_447_932
-    assert [view.status for view in lane.claims()].count("PAID") == 1
-    assert "DUPL-001" in lane.town.codes("claims.settle")
+    assert [view.status for view in lane.claims()] == ["PAID"]
 
 
 # --------------------------------------------------------------------------------------------- our own, at any time

@@ -242,6 +242,25 @@ def test_numbers_go_on_after_a_restart(town: Town, desk: Desk, wang: Customer) -
     assert [stay.number for stay in desk.agent.list_stays()] == ["S-01", "S-02"]
 
 
+def test_a_second_admission_of_one_patient_and_day_is_refused_with_the_stay_there_is(
+    town: Town, desk: Desk, wang: Customer
+) -> None:
+    desk.admit(admitted="today-3")
+    for _ in range(2):
+        with pytest.raises(StayError) as refused:
+            desk.admit(admitted="today-3", department="surgery")
+        assert "admitted on" in str(refused.value)
+        assert "already, as S-01; go on with that stay or correct it" in str(refused.value)
+        town.restart("hospital-a")
+    desk.discharge("S-01")
+    with pytest.raises(StayError, match="already, as S-01"):
+        desk.admit(admitted="today-3")
+    assert desk.admit(admitted="today-2").number == "S-02"
+    desk.register("li", Customer(town, "li").identity)
+    assert desk.admit(patient="li", admitted="today-3").number == "S-03"
+    assert [stay.number for stay in desk.agent.list_stays()] == ["S-01", "S-02", "S-03"]
+
+
 # --------------------------------------------------------------------------------------- absence is refusal
 
 
