@@ -133,10 +133,12 @@ class StateSync:
         total = len(self._target.parts)
         return (total - len(self._missing), total, self._target.header.height)
 
-    def begin(self, peers: Iterable[str], now_ms: int) -> list[SyncEffect]:
-        """Ask these peers what they have."""
+    def ask(self, peers: Iterable[str], now_ms: int) -> list[SyncEffect]:
+        """Ask peers what they have: all at the beginning, and later whoever was not there; each is asked once."""
         effects: list[SyncEffect] = []
         for peer in peers:
+            if peer in self._trusts:
+                continue
             self._trusts[peer], self._steps[peer] = self._trusted, ()
             effects.append(self._ask(peer, now_ms))
         return effects + self._go_on(now_ms)

@@ -48,6 +48,10 @@ class Status(BaseModel):
     genesis: str
     height: int
     """The last committed height."""
+    first_height: int
+    """The first height whose block this node has: above 1 if it began from a snapshot."""
+    syncing: str
+    """How far a snapshot has been taken, if this node takes one; or nothing."""
     time_ms: int
     validators: dict[str, int]
     """Who votes at the height that is being decided, and with which power."""
@@ -136,6 +140,8 @@ async def status(node: Node, _caller: AnyCaller) -> Status:
         chain_id=node.view.chain_id,
         genesis=node.application.genesis.hash.hex(),
         height=node.view.height,
+        first_height=node.files.blocks.first_height,
+        syncing=node.snapshots.syncing.progress,
         time_ms=node.view.time_ms,
         validators={item.name: item.power for item in node.application.validators(consensus.height).validators},
         deciding=consensus.height,
@@ -208,6 +214,8 @@ async def show_transaction(
     (place,) = await node.wait_for((identifier,), wait) if wait else (node.find(identifier),)
     if place is None:
         msg = f"transaction {transaction_id}: not on the chain up to height {node.view.height}"
+        if node.files.blocks.first_height > 1:
+            msg = f"{msg}, or before it: {node.files.blocks.describe_absence(1)}"
         raise NotFoundError(msg)
     return describe_receipt(identifier, place)
 
@@ -217,7 +225,7 @@ async def show_block(node: Node, _caller: Member, height: int) -> dict[str, obje
     """Return a block with its certificate and receipts."""
     block = node.files.blocks.block(height) if 0 < height <= node.view.height else None
     if block is None:
-        msg = f"block {height}: expected 1 to {node.view.height}"
+        msg = f"block {height}: {node.files.blocks.describe_absence(height)}"
         raise NotFoundError(msg)
     commit, receipts = node.files.blocks.commit(height), node.files.blocks.receipts(height)
     assert commit is not None, "a stored block has its certificate"

@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from starlette.types import Message, Receive, Scope, Send
 
 from nodes.api.callers import AnyCaller, Node
-from nodes.api.errors import ForbiddenError, TooManyError
+from nodes.api.errors import ForbiddenError, NotFoundError, TooManyError
 from nodes.authentication import Caller
 from nodes.network.node import NetworkNode
 
@@ -145,6 +145,9 @@ async def follow(
     """
     followers = cast("Followers", request.app.state.followers)
     followers.check(caller)
+    if last_event_id is not None and last_event_id + 1 < node.files.blocks.first_height:
+        msg = f"events of block {last_event_id + 1}: {node.files.blocks.describe_absence(max(1, last_event_id + 1))}"
+        raise NotFoundError(msg)
     return EventStream(followers, caller, node.files.blocks.height() if last_event_id is None else last_event_id)
 
 

@@ -57,12 +57,17 @@ class Blocks(Protocol):
         """Return the block at `height`."""
         ...
 
-    def commit(self, height: int) -> Commit | None:
-        """Return its commit."""
+    def certificate(self, height: int) -> tuple[BlockHeader, Commit] | None:
+        """Return header and commit of a block, or of a change of the validator set before the first one."""
         ...
 
     def find_transaction(self, transaction_id: bytes) -> tuple[int, int] | None:
         """Return height and place of a transaction."""
+        ...
+
+    @property
+    def first_height(self) -> int:
+        """Return the first height whose block is here."""
         ...
 
 
@@ -130,11 +135,11 @@ def collect_certificates(application: Application, blocks: Blocks) -> tuple[Cert
 
 
 def _certified(blocks: Blocks, height: int) -> tuple[BlockHeader, Commit]:
-    block, commit = blocks.block(height), blocks.commit(height)
-    if block is None or commit is None:
+    certificate = blocks.certificate(height)
+    if certificate is None:
         msg = f"height {height}: this node has not stored its block and commit"
         raise CollectionError(msg)
-    return block.header, commit
+    return certificate
 
 
 class _State:
@@ -331,6 +336,11 @@ class _Collector:
                     if transaction.id == transaction_id:
                         return submission, transaction
         msg = f"transaction {transaction_id.hex()}: this node has not stored its block"
+        if self._blocks.first_height > 1:
+            msg = (
+                f"{msg}: its blocks begin at height {self._blocks.first_height}, because it began from a snapshot; "
+                "build this at a node that has the blocks before"
+            )
         raise CollectionError(msg)
 
 

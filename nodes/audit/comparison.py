@@ -70,6 +70,8 @@ class Comparison:
     block: BlockDifference | None
     states: tuple[StateDifference, ...] | None
     """None if the stores stand at different heights: then there are no two states to compare."""
+    first_height: int = 1
+    """The first height whose blocks both have: above 1 if one of them began from a snapshot."""
 
     @property
     def is_equal(self) -> bool:
@@ -91,13 +93,14 @@ def compare_chains(first: BlockStore, second: BlockStore, note: Callable[[int, i
     heights = first.height(), second.height()
     last = min(heights)
     block = None
-    for height in range(1, last + 1):
+    begin = max(first.first_height, second.first_height)
+    for height in range(begin, last + 1):
         block = _compare_height(height, _Copy(first, height), _Copy(second, height))
         if block is not None:
             break
         note(height, last)
     states = _compare_states(first, second) if heights[0] == heights[1] else None
-    return Comparison(heights, block, states)
+    return Comparison(heights, block, states, begin)
 
 
 class _Copy:

@@ -4,8 +4,12 @@ Every commit is verified with the validators of its height; every block is execu
 header compared with what follows from its contents; every stored receipt is compared; and at the end every entry of
 the stored state. The first height and field that differ are named.
 
-This trusts the genesis and the contracts it pins, and nothing else: not the validators, whose roots are recomputed. It
-takes as long as the chain took to execute, and holds the whole state in memory.
+A store that began from a snapshot has no blocks before it. Then the way from the genesis to the snapshot's header is
+verified, certificate by certificate, then every chunk of the snapshot under that header, and the blocks after it are
+executed from there. What was before the snapshot rests on the validators that certified it.
+
+Otherwise this trusts the genesis and the contracts it pins, and nothing else: not the validators, whose roots are
+recomputed. It takes as long as the chain took to execute, and holds the whole state in memory.
 """
 
 import time
@@ -13,13 +17,21 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ledger import state_tree
 from ledger.application import Application
 from ledger.blocks import Block, Commit, verify_commit
+from ledger.codec import decode
 from ledger.errors import InvalidBlockError, LedgerError
 from ledger.execution.loader import ContractSet
+from ledger.execution.store import VALIDATORS
 from ledger.genesis import Genesis
+from ledger.light_client import WalkStep, trust_genesis, walk
+from ledger.membership import ValidatorSet
+from ledger.snapshot import metadata_writes, verify_chunk, verify_manifest
+from ledger.state_tree import StateRoots
 from ledger.transactions import Receipt
-from nodes.storage.blocks import STATE_PREFIX, BlockStore
+from nodes.storage.blocks import NODE_PREFIX, STATE_PREFIX, BlockStore
+from nodes.storage.snapshots import SnapshotFiles
 
 
 class ReexecutionError(LedgerError):
@@ -54,12 +66,15 @@ class Progress:
         return self.height / self.seconds if self.seconds > 0 else 0.0
 
 
-def verify_chain(genesis: Genesis, blocks: BlockStore, contracts: ContractSet) -> Iterator[Progress]:
+def verify_chain(
+    genesis: Genesis, blocks: BlockStore, contracts: ContractSet, base: SnapshotFiles | None = None
+) -> Iterator[Progress]:
     """Re-execute a store's chain, yielding after each block.
 
     Args:
         genesis: What is trusted.
         blocks: The store; only read.
+        base: The snapshot that the store began from, if it did not begin from the genesis.
         contracts: Those that the genesis pins.
 
     Raises:
@@ -68,12 +83,14 @@ def verify_chain(genesis: Genesis, blocks: BlockStore, contracts: ContractSet) -
         StorageError: If the store cannot be read.
     """
     state = _MemoryState()
+    if blocks.first_height > 1:
+        _read_base(genesis, blocks, base, state)
     application = Application(genesis, contracts, state)
     state.write(application.genesis_writes())
     last = blocks.height()
     begun = time.perf_counter()
     transactions = 0
-    for height in range(1, last + 1):
+    for height in range(blocks.first_height, last + 1):
         block, commit, receipts = blocks.block(height), blocks.commit(height), blocks.receipts(height)
         if block is None or commit is None or receipts is None:
             raise ReexecutionError(height, "store", "a block, its commit and its receipts", "less")
@@ -81,6 +98,41 @@ def verify_chain(genesis: Genesis, blocks: BlockStore, contracts: ContractSet) -
         transactions += block.header.transaction_count
         yield Progress(height, last, transactions, time.perf_counter() - begun)
     _compare_state(last, state, blocks)
+
+
+def _read_base(genesis: Genesis, blocks: BlockStore, base: SnapshotFiles | None, state: "_MemoryState") -> None:
+    """Put the snapshot that a store began from into a state, verified from the genesis on."""
+    height = blocks.first_height - 1
+    target = base.target() if base is not None else None
+    if base is None or target is None:
+        raise ReexecutionError(height, "snapshot", "the one that this store began from", "none")
+    manifest = target.manifest
+    try:
+        expected = verify_manifest(manifest)
+        roots = StateRoots()
+        nodes = _MemoryNodes(state)
+        for index, part in enumerate(manifest.parts):
+            entries = verify_chunk(part, base.chunk(index) or b"").entries
+            update = state_tree.update(nodes, roots, dict(entries))
+            roots = update.roots
+            state.write({STATE_PREFIX + key: value for key, value in entries})
+            state.write({NODE_PREFIX + key: node for key, node in update.node_writes.items()})
+        assert roots == expected, "parts that hold give their roots"
+        state.write(metadata_writes(genesis.hash, manifest, roots))
+        sets = {
+            int(key[len(STATE_PREFIX + VALIDATORS) :], 16): decode(value, ValidatorSet)
+            for key, value in state.scan(STATE_PREFIX + VALIDATORS)
+        }
+        steps = [
+            WalkStep(header, commit, sets.get(header.height + 1))
+            for header, commit in blocks.certificates()
+            if header.height < height
+        ]
+        trusted = walk(trust_genesis(genesis), (*steps, manifest.certificate))
+    except LedgerError as error:
+        raise ReexecutionError(height, "snapshot", "one that is certified from the genesis on", error) from None
+    if trusted.height != height:
+        raise ReexecutionError(height, "snapshot", f"one of height {height}", trusted.height)
 
 
 def _run(
@@ -128,6 +180,16 @@ def describe_key(key: bytes) -> str:
 def describe_value(value: bytes | None) -> str:
     """Return how a state entry's value begins."""
     return "no entry" if value is None else f"{len(value)} bytes beginning {value[:16].hex()}"
+
+
+class _MemoryNodes:
+    """The tree's nodes in a state in memory."""
+
+    def __init__(self, state: "_MemoryState") -> None:
+        self._state = state
+
+    def get_node(self, key: bytes) -> bytes | None:
+        return self._state.get(NODE_PREFIX + key)
 
 
 class _MemoryState:

@@ -159,6 +159,8 @@ def _describe(row: dict[str, Any]) -> str:
         parts.append(f"{_count(state['pending_evidence'], 'proof')} of double signing waiting")
     if state["signing"] != "yes":
         parts.append(f"does not vote: {state['signing']}")
+    if state["first_height"] > 1:
+        parts.append(f"has blocks from height {state['first_height']} on")
     parts += _describe_peers(state)
     return " · ".join([f"{name} {parts[0]}", *parts[1:], state["store"], f"pid {row['pid']}"])
 
@@ -167,6 +169,8 @@ def _describe_work(state: dict[str, Any]) -> str:
     """Return what a node decides, and whom it waits for."""
     if state["halted"]:
         return f"halted: {state['halted']}"
+    if state["syncing"]:
+        return f"syncing state: {state['syncing']}"
     if state["step"] == "unstarted":
         return "idle"
     text = f"deciding {state['deciding']}, round {state['round']}, {state['step']}"

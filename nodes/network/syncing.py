@@ -124,6 +124,8 @@ class StateSyncing:
             return
         if self._sync is not None:
             self._perform(self._sync.tick(now_ms), now_ms)
+            if self._sync is not None and self._work is None:
+                self._perform(self._sync.ask(sorted(set(connected) - self._liars), now_ms), now_ms)
             return
         height_min = self._needed(statuses)
         peers = sorted(set(connected) - self._liars)
@@ -171,7 +173,7 @@ class StateSyncing:
             self._work = None
         self._sync = StateSync(trusted, height_min, stored)
         self._told_percent = -1
-        self._perform(self._sync.begin(peers, now_ms), now_ms)
+        self._perform(self._sync.ask(peers, now_ms), now_ms)
 
     def _perform(self, effects: list[SyncEffect], now_ms: int) -> None:
         try:

@@ -127,7 +127,7 @@ class Run:
         self.progress: list[tuple[int, int, int]] = []
 
     def until_over(self, stop: Callable[[], bool] = lambda: False) -> "Run":
-        effects = self.sync.begin(self.peers, 0)
+        effects = self.sync.ask(self.peers, 0)
         for _ in range(10_000):
             while effects and not stop():
                 effects = effects[1:] + self.perform(effects[0])
@@ -285,10 +285,23 @@ def test_if_the_first_choice_fails_another_snapshot_is_taken(chain: SnapshotChai
     assert run.stored == dict(enumerate(peers["c"].chunks))
 
 
+def test_a_peer_that_comes_later_is_a_source_too(chain: SnapshotChain, shown: Shown) -> None:
+    sync, honest = sync_of(chain), peer_of(chain, shown)
+    run = Run(sync, {"a": peer_of(chain, shown, Staller), "b": honest})
+    assert sync.ask(("a",), 0) == [RequestOffer("a", 0)]
+    sync.take_offer("a", *(run.peers["a"].offer(0) or (None, ())), 0)
+    assert sync.ask(("a", "b"), 0)[0] == RequestOffer("b", 0)
+    effects = sync.take_offer("b", *(honest.offer(0) or (None, ())), 0)
+    while effects:
+        effects = effects[1:] + run.perform(effects[0])
+    assert isinstance(run.end, Complete)
+    assert len(honest.asked) == len(shown[1])
+
+
 def test_answers_that_nobody_asked_for_change_nothing(chain: SnapshotChain, shown: Shown) -> None:
     sync = sync_of(chain)
     assert sync.take_offer("a", shown[0], (), 0) == []
-    sync.begin(("a", "b"), 0)
+    sync.ask(("a", "b"), 0)
     assert sync.take_offer("c", shown[0], (), 0) == []
     sync.take_offer("a", shown[0], (chain.step(2),), 0)
     (_, ask) = sync.take_offer("b", None, (), 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from ledger.application import Application
 from ledger.codec import encode
 from ledger.transactions import Submission, make_submission
+from nodes.authentication import Caller
 from nodes.config import Home
 from nodes.keystore import load_keystore
 from nodes.network.files import NodeFiles
@@ -31,7 +32,7 @@ MEMBERS = (
     Member("insurer-a", "insurer"),
     Member("regulator", "regulator"),
 )
-SMALL = SnapshotPolicy(every_heights=5, behind_heights=8, settle_ms=0)
+SMALL = SnapshotPolicy(every_heights=5, behind_heights=8, settle_ms=800)
 """Snapshots every few blocks, taken by whoever is nine behind."""
 PATIENCE_SECONDS = 30.0
 
@@ -125,12 +126,13 @@ class Party:
         await self.until(lambda: self.events(kind))
         return self.events(kind)[0]
 
-    async def run_through(self) -> None:
-        """Wait until the node must begin again on a new store, and begin."""
+    async def run_through(self, incoming: Callable[[str, Frame], Frame | None]) -> None:
+        """Wait until the node must begin again on a new store, and begin, with another way for frames."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             with contextlib.suppress(StoreReplacedError):
                 await self.running.wait()
         await self.stop()
+        self.incoming = incoming
         await self.start()
 
 
@@ -142,6 +144,7 @@ class Consortium:
         self.home = Home(folder)
         found_network(self.home, contracts().pins(), ENTROPY, dt.datetime.now(dt.UTC), MEMBERS)
         self.parties = {name: Party(self.home, name, policy) for name in NAMES}
+        self.caller = Caller("insurer-a", "insurer", bytes(32), 0, enrolled=True)
         self.key = load_keystore(self.home.node_folder("insurer-a") / "keys").submission
 
     def __getitem__(self, name: str) -> Party:
