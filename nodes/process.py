@@ -50,8 +50,12 @@ FAULT_FRAMES = 8
 """Places of a fault that the log names, the innermost first."""
 
 
-def main() -> int:
-    """Run one node until it stops; return the exit code."""
+def main(policy: SnapshotPolicy | None = None) -> int:
+    """Run one node until it stops; return the exit code.
+
+    Args:
+        policy: When snapshots are made and taken; None for the constants. No option of the command.
+    """
     parser = argparse.ArgumentParser(prog="python -m nodes.process", description="Run one organisation's node.")
     parser.add_argument("--home", type=Path, default=HOME_DEFAULT, help="the network's home folder")
     parser.add_argument("--organisation", required=True, help="whose node to run")
@@ -60,7 +64,7 @@ def main() -> int:
     logging.getLogger("nodes").setLevel(logging.INFO)
     try:
         with asyncio.Runner(loop_factory=make_event_loop) as runner:
-            runner.run(run_node(Home(arguments.home), arguments.organisation))
+            runner.run(run_node(Home(arguments.home), arguments.organisation, policy))
     except (LedgerError, StorageError, NodeStoppedError, OSError) as error:
         write_line("stopped", {"why": str(error)})
         return 1

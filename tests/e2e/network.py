@@ -70,6 +70,10 @@ class Network:
         found_network(self.home, installed_pins(), ENTROPY, dt.datetime.now(dt.UTC))
         self.network = self.home.load_network()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.module = "nodes.process"
+        """What nodes run."""
+        self.expiry_height = EXPIRY_HEIGHT
+        """Of the transactions of tests."""
         self._nonces = itertools.count()
 
     # ------------------------------------------------------------------------------------------------ processes
@@ -81,7 +85,7 @@ class Network:
     def launch(self, organisation: str, home: Home | None = None) -> subprocess.Popen[bytes]:
         """Start a node's process without waiting until it serves."""
         place = home or self.home
-        command = [sys.executable, "-m", "nodes.process", "--home", str(place.folder), "--organisation", organisation]
+        command = [sys.executable, "-m", self.module, "--home", str(place.folder), "--organisation", organisation]
         environment = {**os.environ, **self.environment}
         with (place.node_folder(organisation) / "node.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stderr=log)
@@ -182,7 +186,7 @@ class Network:
         message = encode(Enrol(name, key.public_key, proof))
         expires_ms = time.time_ns() // 1_000_000 + 600_000
         transaction = Transaction(
-            chain_id, sponsor, 1, "customers", "enrol", message, ENTROPY.draw(16), EXPIRY_HEIGHT, expires_ms
+            chain_id, sponsor, 1, "customers", "enrol", message, ENTROPY.draw(16), self.expiry_height, expires_ms
         )
         return make_submission(load_keystore(self.folder(sponsor) / "keys").submission, (transaction,))
 
