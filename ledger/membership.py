@@ -125,3 +125,15 @@ class Actor(Struct):
                 return record.public_key
         msg = f"{self.name}: has no key version {version}"
         raise VerificationError(msg)
+
+    def key_in_force(self, height: int) -> KeyRecord:
+        """Return the newest key that may sign what is included at `height`.
+
+        Raises:
+            VerificationError: If none may: the actor was removed.
+        """
+        for record in reversed(self.keys):
+            if record.in_force(height):
+                return record
+        msg = f"{self.name}: has no key in force at height {height}"
+        raise VerificationError(msg)

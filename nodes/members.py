@@ -13,7 +13,7 @@ from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import Entropy
-from nodes.keystore import Keystore, load_keystore
+from nodes.keystore import load_keystore
 from nodes.network.hosting import Signatory
 from nodes.network.node import NetworkNode
 from nodes.roles.hospital import Hospital
@@ -72,9 +72,5 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             agent = Rail(name, node.view, keys, register, PromptBank(register), holds)
         case _:
             return routers
-    node.host.add(agent, _signatory(name, keys))
+    node.host.add(agent, Signatory(name, keys.submissions))
     return routers
-
-
-def _signatory(name: str, keys: Keystore) -> Signatory:
-    return Signatory(name, keys.submission, keys.submission_version)

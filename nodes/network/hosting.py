@@ -104,22 +104,28 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True)
 class Signatory:
-    """A member's submission key of one version."""
+    """A member and its submission keys; it signs with the one that the chain has in force."""
 
     name: str
-    key: PrivateKey
-    key_version: int
+    keys: Mapping[int, PrivateKey]
+    """Version -> key."""
+
+    def key_version(self, view: NodeView) -> int:
+        """Return the version that is in force in the next block; raises `VerificationError` if there is none."""
+        actor = view.actor(self.name)
+        assert actor is not None, "a member is an actor"
+        return actor.key_in_force(view.height + 1).version
 
 
 def make_transactions(
-    calls: tuple[Call, ...], signatory: Signatory, view: NodeView, entropy: Entropy, now_ms: int
+    calls: tuple[Call, ...], signer: str, key_version: int, view: NodeView, entropy: Entropy, now_ms: int
 ) -> tuple[Transaction, ...]:
-    """Return the transactions of a member's calls, valid from now on for a while."""
+    """Return the transactions of a signer's calls, valid from now on for a while."""
     return tuple(
         Transaction(
             chain_id=view.chain_id,
-            signer=signatory.name,
-            key_version=signatory.key_version,
+            signer=signer,
+            key_version=key_version,
             contract=call.contract,
             method=call.method,
             arguments=encode(call.message),
@@ -191,7 +197,9 @@ class AgentHost:
     def sign(self, name: str, calls: tuple[Call, ...], now_ms: int) -> Submission:
         """Return the calls of a hosted member as one signed submission."""
         signatory = self._agents[name][1]
-        return make_submission(signatory.key, make_transactions(calls, signatory, self._view, self._entropy, now_ms))
+        version = signatory.key_version(self._view)
+        transactions = make_transactions(calls, name, version, self._view, self._entropy, now_ms)
+        return make_submission(signatory.keys[version], transactions)
 
     def step_all(self, event: AgentInput) -> None:
         """Tell every agent the same."""

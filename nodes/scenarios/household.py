@@ -107,10 +107,7 @@ class Household:
             agent = builder(self._make_kit(member.name, entropy))
             keys = consortium.keystores[member.name]
             self.agents[member.name] = agent
-            actor = self.view.actor(member.name)
-            assert actor is not None, "a founding member is an actor"
-            version = min(keys.submission_version, len(actor.keys))  # the newest that the chain has
-            self.host.add(agent, Signatory(member.name, keys.submissions[version], version))
+            self.host.add(agent, Signatory(member.name, keys.submissions))
 
     def take_frame(self, peer: str, data: bytes, now_ms: int) -> None:
         """Pass a question or an answer to the agent that it is for; what does not fit is the peer's fault."""

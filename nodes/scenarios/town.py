@@ -15,7 +15,7 @@ from ledger.replica.ports import Halt
 from ledger.transactions import Receipt, Submission, make_submission
 from nodes.agent import AgentEffect, Call
 from nodes.entropy import SeededEntropy
-from nodes.network.hosting import NodeView, Signatory, make_transactions
+from nodes.network.hosting import NodeView, make_transactions
 from nodes.scenarios.consortium import Consortium
 from nodes.scenarios.household import Estate, Household
 from nodes.simulator.checks import InvariantError
@@ -114,7 +114,7 @@ class Town:
         if view is None:
             return None
         now_ms = self.simulation.clock(self.node(member))
-        transactions = make_transactions((call,), Signatory(signer, key, 1), view, entropy, now_ms)
+        transactions = make_transactions((call,), signer, 1, view, entropy, now_ms)
         return make_submission(key, transactions)
 
     def submit(self, member: str, submission: Submission) -> None:

@@ -57,7 +57,7 @@ class Desk:
             send=lambda node, frame: self.sent.append((node, frame)),
             note=lambda event, _fields: self.notes.append(event),
         )
-        self.host.add(cast("Agent", self.clerk), Signatory("hospital-a", PrivateKey(bytes(32)), 1))
+        self.host.add(cast("Agent", self.clerk), Signatory("hospital-a", {1: PrivateKey(bytes(32))}))
 
     def ask(
         self, peer: str = "insurer-a", source: str = "insurer-a", target: str = "hospital-a", height: int = 3

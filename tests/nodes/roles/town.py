@@ -211,9 +211,8 @@ class Town:
             calls: One submission.
             key: The customer's private key.
         """
-        signatory = Signatory(signer, key or self._keystores[signer].submission, 1)
-        transactions = make_transactions(calls, signatory, self.view, self._entropy, self.now_ms)
-        return self.add_block((make_submission(signatory.key, transactions),))
+        transactions = make_transactions(calls, signer, 1, self.view, self._entropy, self.now_ms)
+        return self.add_block((make_submission(key or self._keystores[signer].submission, transactions),))
 
     def add_block(self, submissions: tuple[Submission, ...]) -> list[Receipt]:
         """Execute, commit and store a block, and tell every agent."""
@@ -332,9 +331,10 @@ class Town:
                     self.notes.append((name, what, fields))
 
     def _offer(self, name: str, calls: tuple[Call, ...]) -> None:
-        signatory = Signatory(name, self._keystores[name].submission, 1)
-        transactions = make_transactions(calls, signatory, self.view, self._entropy, self.now_ms)
-        submission = make_submission(signatory.key, transactions)
+        signatory = Signatory(name, self._keystores[name].submissions)
+        version = signatory.key_version(self.view)
+        transactions = make_transactions(calls, name, version, self.view, self._entropy, self.now_ms)
+        submission = make_submission(signatory.keys[version], transactions)
         if self.loses_submission(submission):
             return
         try:
