@@ -24,6 +24,7 @@ from typing import Literal
 
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
+from ledger.membership import Actor
 from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, erase_leftovers, read_private, write_private
 from nodes.vault.sealing import SealKeyPair
@@ -59,6 +60,24 @@ class Keystore:
     def consensus(self) -> PrivateKey:
         """The newest consensus key; it votes once the chain has it in force."""
         return self.consensus_keys[max(self.consensus_keys)]
+
+    def submission_in_force(self, actor: Actor, height: int) -> PrivateKey:
+        """Return the key that the chain expects of this organisation at `height`.
+
+        Args:
+            actor: The organisation, as the chain has it.
+            height: Of the next block.
+
+        Raises:
+            VerificationError: If no key is in force: the organisation was removed.
+            KeystoreError: If the key in force is not on this disk.
+        """
+        version = actor.key_in_force(height).version
+        key = self.submissions.get(version)
+        if key is None:
+            msg = f"submission key: the chain expects version {version}, whose file is not here; restore it"
+            raise KeystoreError(msg)
+        return key
 
     @property
     def submission_version(self) -> int:

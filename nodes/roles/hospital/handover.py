@@ -17,6 +17,7 @@ from nodes.agent import ChainView
 from nodes.keystore import Keystore
 from nodes.roles.erasing import list_asked
 from nodes.roles.lookup import explain, find_record, find_stay
+from nodes.roles.own_keys import OwnKeys
 from nodes.roles.questions import FetchRecord, RecordHandover, Refusal
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.sealing import SealContext, make_envelope
@@ -38,7 +39,7 @@ class Handover:
         self._hospital = hospital
         self._view = view
         self._genesis = genesis
-        self._keystore = keystore
+        self._keys = OwnKeys(hospital, view, keystore)
         self._vault = vault
 
     def answer(self, peer: str, question: FetchRecord) -> RecordHandover | Refusal:
@@ -76,15 +77,8 @@ class Handover:
         except VaultError:
             return Refusal("UNAVAILABLE", f"{record_id}: erased or damaged at its custodian")
         context = SealContext(self._view.chain_id, record_id, self._hospital, peer)
-        key = self._keystore.submissions[self._key_version()]
-        envelope = make_envelope(key, member.seal_key, context, keys, hash_bytes(ciphertext))
+        envelope = make_envelope(self._keys.now(), member.seal_key, context, keys, hash_bytes(ciphertext))
         return RecordHandover(record_id, envelope, ciphertext)
-
-    def _key_version(self) -> int:
-        """Return the version of the key that is in force: recipients verify with it."""
-        actor = self._view.actor(self._hospital)
-        assert actor is not None, "a member is an actor"
-        return next(record.version for record in reversed(actor.keys) if record.in_force(self._view.height))
 
     def _need(self, view: RecordView, share: ShareView, claim_id: str) -> Need:
         record = view.record

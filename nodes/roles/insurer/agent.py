@@ -55,6 +55,7 @@ from nodes.roles.insurer.reporting import Reporting
 from nodes.roles.insurer.yearbook import Yearbook
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.lookup import find_record, find_stay
+from nodes.roles.own_keys import OwnKeys
 from nodes.roles.people import Person
 from nodes.roles.questions import Refusal, encode_body
 from nodes.vault.records import Vault
@@ -103,10 +104,11 @@ class Insurer:
         self._casebook = Casebook(register)
         self._intake = Intake(name, view, vault, register, keystore.seal, entropy, self._asking)
         premises = Premises(view, self._casebook, self._portfolio, keystore.tag_secret)
+        own_keys = OwnKeys(name, view, keystore)
         self._desk = Desk(
             name,
             view,
-            keystore.submission,
+            own_keys,
             entropy,
             self._casebook,
             self._portfolio,
@@ -116,7 +118,7 @@ class Insurer:
         )
         rail = next(member for member in genesis.organisations if member.role == "rail")
         self._payments = Payments(
-            view, rail, keystore.submission, keystore.tag_secret, self._casebook, self._portfolio, self._asking
+            view, rail, own_keys, keystore.tag_secret, self._casebook, self._portfolio, self._asking
         )
         self._inquiries = Inquiries(name, view, self._casebook)
         self._yearbook = Yearbook(name, view, register, self._casebook)

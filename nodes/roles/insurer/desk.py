@@ -28,7 +28,7 @@ from contracts.outcomes import decision_message
 from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settle, Settlement
 from contracts.stays import Closing, Record
 from ledger.crypto.commitments import GROUP_ORDER
-from ledger.crypto.signatures import PrivateKey, sign_decision
+from ledger.crypto.signatures import sign_decision
 from ledger.errors import ContractError, DecodeError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
@@ -41,6 +41,7 @@ from nodes.roles.insurer.premises import Balances, Premises, WaitError, consent_
 from nodes.roles.insurer.settlement import Ground, Reader, draft_settlement
 from nodes.roles.linking import LinkEntry, Linking
 from nodes.roles.lookup import explain, find_grant, find_record, find_stay
+from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import AmountOpening
 
 
@@ -50,8 +51,8 @@ class Desk:
 
     insurer: str
     view: ChainView
-    key: PrivateKey
-    """Signs decisions: the insurer's submission key."""
+    keys: OwnKeys
+    """Sign decisions."""
     entropy: Entropy
     casebook: Casebook
     portfolio: Portfolio
@@ -114,7 +115,7 @@ class Desk:
             is_review=is_review,
         )
         draft = self._find_draft(ground) or self._draft(ground, claim, former, entry, policy, balances, closings, stays)
-        signature = sign_decision(self.key, decision_message(self.view.chain_id, self.insurer, draft.outcome))
+        signature = sign_decision(self.keys.next(), decision_message(self.view.chain_id, self.insurer, draft.outcome))
         return [Call("claims", "settle", Settle(draft.outcome, signature, draft.payment_id, draft.zero_blinding))]
 
     # ------------------------------------------------------------------------------------------- the chain's side

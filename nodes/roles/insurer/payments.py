@@ -17,13 +17,14 @@ from contracts.listings import ClaimView
 from contracts.settlements import Payment, Redirect
 from ledger.codec import encode
 from ledger.crypto.hashes import tag_keyed
-from ledger.crypto.signatures import PrivateKey, sign_instruction
+from ledger.crypto.signatures import sign_instruction
 from ledger.errors import DecodeError
 from ledger.genesis import Organisation
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.roles.asking import Asking
 from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.insurer.portfolio import Portfolio
+from nodes.roles.own_keys import OwnKeys
 from nodes.roles.questions import (
     AskPayment,
     InstructPayment,
@@ -46,7 +47,7 @@ class Payments:
         self,
         view: ChainView,
         rail: Organisation,
-        key: PrivateKey,
+        keys: OwnKeys,
         secret: bytes,
         casebook: Casebook,
         portfolio: Portfolio,
@@ -57,7 +58,7 @@ class Payments:
         Args:
             view: The latest committed state.
             rail: Who moves money, and what orders are sealed to.
-            key: Signs instructions: the insurer's submission key.
+            keys: Sign instructions.
             secret: 32 bytes; keys of attempts are derived from it.
             casebook: Opens the payments' amounts.
             portfolio: Knows the payees.
@@ -65,7 +66,7 @@ class Payments:
         """
         self._view = view
         self._rail = rail
-        self._key = key
+        self._keys = keys
         self._secret = secret
         self._casebook = casebook
         self._portfolio = portfolio
@@ -159,4 +160,4 @@ class Payments:
     def _seal_order(self, order: PaymentOrder) -> bytes:
         context = SealContext(self._view.chain_id, order.payment_id, order.insurer, self._rail.name)
         sealed = seal(self._rail.seal_key, context, encode(order))
-        return encode_body(InstructPayment(sealed, sign_instruction(self._key, encode(sealed))))
+        return encode_body(InstructPayment(sealed, sign_instruction(self._keys.now(), encode(sealed))))
