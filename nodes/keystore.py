@@ -3,6 +3,7 @@
     consensus-N.key    signs votes and proposals, from the height on at which the chain names it; beside each lies the
                        state of what it has signed (`nodes.storage.signer`)
     submission-N.key   signs submissions, requests, envelopes and decisions; N is the key version on the chain
+    submission-N.next  the same, prepared: the chain does not have it yet; it becomes a .key when the chain asks for it
     seal.key           opens what is sealed to the organisation
     invoice-tag.key    a hospital's secret for the tags of its invoices: equal invoices are recognised, not guessed
     register.key       seals the organisation's own book (`nodes.vault.register`)
@@ -17,7 +18,7 @@ The files are as safe as the account that runs the node. There is no passphrase:
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,7 +27,14 @@ from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
 from ledger.membership import Actor
 from nodes.entropy import Entropy
-from nodes.files import FileError, create_private_directory, erase_leftovers, read_private, write_private
+from nodes.files import (
+    FileError,
+    create_private_directory,
+    erase_leftovers,
+    read_private,
+    sync_directory,
+    write_private,
+)
 from nodes.vault.sealing import SealKeyPair
 
 KeyUse = Literal["consensus", "submission", "seal", "invoice-tag", "register"]
@@ -81,7 +89,7 @@ class Keystore:
 
     @property
     def submission_version(self) -> int:
-        """The newest version on disk; it signs once the chain has it in force."""
+        """The newest version that the chain is known to have."""
         return max(self.submissions)
 
     @property
@@ -121,23 +129,64 @@ def load_keystore(folder: Path) -> Keystore:
     erase_leftovers(folder)
     return Keystore(
         consensus_keys=_read_versions(folder, "consensus"),
-        submissions=_read_versions(folder, "submission"),
+        submissions=SubmissionKeys(folder),
         seal=SealKeyPair(_read_key(folder / "seal.key", "seal")),
         tag_secret=_read_key(folder / "invoice-tag.key", "invoice-tag"),
         register_secret=_read_key(folder / "register.key", "register"),
     )
 
 
-def add_submission_key(folder: Path, entropy: Entropy) -> int:
-    """Make the next version of the submission key, beside the older ones.
+class SubmissionKeys(Mapping[int, PrivateKey]):
+    """Version -> submission key, read from the folder when it is first asked for.
 
-    Returns:
-        Its version: what the rotation on the chain must name before it signs anything.
+    A node that runs finds a key that was prepared beside it as soon as the chain names its version, and makes it a
+    lasting one then: whoever asks for a version has it from the chain.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the keys that are there.
+
+        Raises:
+            KeystoreError: If there is none, or one is malformed.
+        """
+        self._folder = folder
+        self._keys = _read_versions(folder, "submission")
+
+    def __getitem__(self, version: int) -> PrivateKey:
+        """Return the key of a version; raises `KeyError` if neither it nor a prepared one is there."""
+        if version not in self._keys:
+            path, prepared = _submission_path(self._folder, version), _prepared_path(self._folder, version)
+            if not path.exists() and not prepared.exists():
+                raise KeyError(version)
+            if not path.exists():
+                _read_key(prepared, "submission")
+                prepared.rename(path)
+                sync_directory(self._folder)
+            self._keys[version] = PrivateKey(_read_key(path, "submission"))
+        return self._keys[version]
+
+    def __iter__(self) -> Iterator[int]:
+        """Return the versions that were read."""
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        """Return how many were read."""
+        return len(self._keys)
+
+
+def prepare_submission_key(folder: Path, entropy: Entropy) -> tuple[int, PrivateKey]:
+    """Return the next version of the submission key with its number, made if it was not prepared before.
+
+    It signs nothing before the chain names it: what was prepared and never posted is posted by the next attempt.
 
     Raises:
-        KeystoreError: If the folder holds no submission key yet.
+        KeystoreError: If the folder holds no submission key yet, or the prepared one is malformed.
     """
-    return _add_key(folder, "submission", entropy)
+    version = next_version(folder, "submission")
+    path = _prepared_path(folder, version)
+    if not path.exists():
+        _write_key(path, "submission", entropy)
+    return version, PrivateKey(_read_key(path, "submission"))
 
 
 def add_consensus_key(folder: Path, entropy: Entropy) -> int:
@@ -161,6 +210,14 @@ def _add_key(folder: Path, use: VersionedUse, entropy: Entropy) -> int:
     version = next_version(folder, use)
     _write_key(folder / f"{use}-{version}.key", use, entropy)
     return version
+
+
+def _submission_path(folder: Path, version: int) -> Path:
+    return folder / f"submission-{version}.key"
+
+
+def _prepared_path(folder: Path, version: int) -> Path:
+    return folder / f"submission-{version}.next"
 
 
 def _read_versions(folder: Path, use: VersionedUse) -> dict[int, PrivateKey]:

@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from ledger.errors import VerificationError
+from ledger.membership import Actor, KeyRecord
 from nodes.entropy import SeededEntropy
 from nodes.keystore import (
     KeystoreError,
     add_consensus_key,
-    add_submission_key,
     create_keystore,
     load_keystore,
     next_version,
+    prepare_submission_key,
 )
 
 NAMES = ("consensus-1.key", "submission-1.key", "seal.key", "invoice-tag.key", "register.key")
@@ -45,13 +47,44 @@ def test_existing_keys_are_never_replaced(folder: Path) -> None:
     assert {name: (folder / name).read_bytes() for name in NAMES} == before
 
 
-def test_a_new_submission_key_stands_beside_the_old_one(folder: Path) -> None:
-    old = load_keystore(folder).submission.public_key
-    assert add_submission_key(folder, SeededEntropy(b"rotation")) == 2
+def test_a_prepared_submission_key_signs_once_the_chain_names_it(folder: Path) -> None:
+    running = load_keystore(folder)
+    old = running.submission.public_key
+    version, key = prepare_submission_key(folder, SeededEntropy(b"rotation"))
+    again = prepare_submission_key(folder, SeededEntropy(b"another attempt"))
+    assert (version, again[0], again[1].public_key) == (2, 2, key.public_key)
+    assert load_keystore(folder).submission.public_key == old
+    actor = Actor("hospital-a", "hospital", (KeyRecord(1, old, 0, 7), KeyRecord(2, key.public_key, 7, None)), None)
+    assert running.submission_in_force(actor, 6).public_key == old
+    assert (folder / "submission-2.next").exists()
+    assert running.submission_in_force(actor, 7).public_key == key.public_key
+    assert not (folder / "submission-2.next").exists()
+    assert load_keystore(folder).submission.public_key == key.public_key
+    assert load_keystore(folder).submissions[1].public_key == old
+
+
+def test_a_key_in_force_that_is_not_here_and_a_member_without_one_are_told(folder: Path) -> None:
     keystore = load_keystore(folder)
-    assert keystore.submission_version == 2
-    assert keystore.submissions[1].public_key == old
-    assert keystore.submission.public_key != old
+    public_key = keystore.submission.public_key
+    lost = Actor("hospital-a", "hospital", (KeyRecord(1, public_key, 0, 7), KeyRecord(2, bytes(32), 7, None)), None)
+    with pytest.raises(KeystoreError, match="the chain expects version 2, whose file is not here"):
+        keystore.submission_in_force(lost, 7)
+    removed = Actor("hospital-a", "hospital", (KeyRecord(1, public_key, 0, 7),), None)
+    with pytest.raises(VerificationError, match="has no key in force at height 7"):
+        keystore.submission_in_force(removed, 7)
+
+
+def test_a_prepared_key_that_was_cut_is_named_and_kept(folder: Path) -> None:
+    keystore = load_keystore(folder)
+    _, key = prepare_submission_key(folder, SeededEntropy(b"rotation"))
+    path = folder / "submission-2.next"
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(KeystoreError, match=r"submission-2.next is malformed"):
+        keystore.submissions[2]
+    with pytest.raises(KeystoreError, match=r"submission-2.next is malformed"):
+        prepare_submission_key(folder, SeededEntropy(b"rotation"))
+    assert path.exists()
+    assert key.public_key not in {item.public_key for item in keystore.submissions.values()}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +134,7 @@ def test_a_folder_without_keys_is_told(tmp_path: Path) -> None:
     with pytest.raises(KeystoreError, match="consensus key: expected a file"):
         load_keystore(tmp_path)
     with pytest.raises(KeystoreError, match="submission key: expected a file"):
-        add_submission_key(tmp_path, SeededEntropy(b"x"))
+        prepare_submission_key(tmp_path, SeededEntropy(b"x"))
 
 
 def test_a_new_consensus_key_lies_beside_the_older_ones(folder: Path) -> None:

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from contracts.keys import RotateKey, rotation_message
 from contracts.records import SHARE_HEIGHTS
 from contracts.settlements import Withdraw
 from contracts.stays import Dispute, ShareView
+from ledger.crypto.signatures import sign_enrolment
 from nodes.agent import Answer, Call, PeerRequested
-from nodes.keystore import add_submission_key
+from nodes.entropy import SeededEntropy
+from nodes.keystore import prepare_submission_key
 from nodes.roles.questions import (
     AskPayment,
     FetchRecord,
@@ -296,13 +299,15 @@ def test_an_erased_record_is_refused_and_the_stay_is_left_to_a_person(town: Town
     assert [refusal.code for refusal in insurer(town).refusals] != []
 
 
-def test_an_envelope_is_signed_by_the_key_in_force_while_another_waits(
+def test_envelopes_and_submissions_are_signed_by_the_key_in_force_while_it_is_replaced(
     town: Town, desk: Desk, wang: Customer, tmp_path: Path
 ) -> None:
-    add_submission_key(tmp_path / "hospital-a" / "keys", desk.agent._coverage._linking._entropy)
-    town.restart("hospital-a")
+    version, key = prepare_submission_key(tmp_path / "hospital-a" / "keys", SeededEntropy(b"rotation"))
     wang.consent()
     desk.admit()
+    signed = rotation_message(town.view.chain_id, "hospital-a", key.public_key, version)
+    rotate = RotateKey(key.public_key, sign_enrolment(key, signed))
+    assert [receipt.code for receipt in town.post("hospital-a", Call("membership", "rotate_key", rotate))] == ["OK"]
     desk.discharge("S-01")
     town.run_until_quiet()
     assert desk.agent.show("S-01").message == DELIVERED
