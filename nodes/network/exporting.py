@@ -83,6 +83,8 @@ class StateCapture:
 
     def take(self, count: int) -> list[Entry]:
         """Read the next entries; none when all were read."""
+        if self.is_done:
+            return []
         start = None if self._read_to is None else self._read_to + b"\x00"
         entries = list(islice(self._old.scan(b"", start), count))
         if entries:

@@ -25,6 +25,8 @@ STATE: dict[str, Any] = {
     "pending_evidence": 0,
     "signing": "yes",
     "halted": "",
+    "first_height": 1,
+    "syncing": "",
     "peers": [],
 }
 
@@ -70,6 +72,8 @@ def down(name: str, error: str = "") -> dict[str, Any]:
             ["commit: waits for block abababababababab, which a quorum committed"],
         ),
         (row("hospital-a", halted="the state differs"), ["halted: the state differs"]),
+        (row("hospital-a", syncing="37/64 chunks of height 20000"), ["syncing state: 37/64 chunks of height 20000"]),
+        (row("hospital-a", first_height=20_001), ["has blocks from height 20001 on"]),
         (row("hospital-a", waiting_submissions=1), ["1 submission waiting"]),
         (row("hospital-a", waiting_submissions=3, pending_evidence=1), ["3 submissions", "1 proof of double signing"]),
         (
