@@ -7,7 +7,8 @@ Rules:
     2. A month's total counts what the rail said was paid in that calendar month at UTC+8, as a sum of commitments: it
        can be opened as a whole without opening a claim. A return takes back what its payment had added; once the
        year's report is published, it counts against the month in which it comes back.
-    3. A claim counts once, in the month of its first payout that counts, until its last payout is returned.
+    3. A claim counts once, in the month of its first payout that counts, until its last payout is returned; once the
+       year's report is published, it stays counted there and nowhere else.
     4. Nobody posts here: the contracts `claims` and `reports` write as they go.
 
     table            key                       value
@@ -103,7 +104,7 @@ class Registers(Contract):
     def add_paid(self, claim: Claim, payment: Payment, currency: str) -> tuple[Claim, Payment]:
         """Count a payment that was just paid; return claim and payment with the month they count in."""
         month = civil_month(self.context.time_ms)
-        is_first = claim.counted is None and payment.direction == "payout"
+        is_first = claim.counted is None and payment.direction == "payout" and not payment.adjusted
         total = count_claims(self._month(claim.insurer, month, currency), 1 if is_first else 0)
         self._put_month(claim.insurer, month, currency, count_payment(total, payment))
         return (replace(claim, counted=month) if is_first else claim), replace(payment, counted=month)
@@ -126,9 +127,15 @@ class Registers(Contract):
         else:
             total = discount_payment(self._month(claim.insurer, month, currency), payment)
         self._put_month(claim.insurer, month, currency, total)
-        others = [other for other in paid if other.payment_id != payment.payment_id and other.direction == "payout"]
-        payment = replace(payment, counted=None)
-        return self._recount(claim, currency, [other.counted for other in others if other.counted is not None]), payment
+        others = [
+            other.counted
+            for other in paid
+            if other.payment_id != payment.payment_id
+            and other.direction == "payout"
+            and other.counted is not None
+            and not other.adjusted
+        ]
+        return self._recount(claim, currency, others), replace(payment, counted=None)
 
     def close_year(self, insurer: str, year: int, currency: str) -> YearTotal:
         """Let a year's totals stand as they are from now on, and return them; reject a year that has none."""
@@ -144,13 +151,13 @@ class Registers(Contract):
         Args:
             claim: Before.
             currency: Of its settlements.
-            others: The months that its other payouts count in.
+            others: The months that its other payouts count in, those that no published report counted before.
         """
         former = claim.counted
         if former is None or former in others:
             return claim
         if self._total(claim.insurer, former.year, currency).is_published:
-            return claim if others else replace(claim, counted=None)
+            return claim
         left = count_claims(self._month(claim.insurer, former, currency), -1)
         self._put_month(claim.insurer, former, currency, left)
         changing = [

@@ -217,7 +217,7 @@ class Claim(Struct):
     """0 before the first."""
     payments: tuple[PaymentId, ...]
     counted: Month | None
-    """The month that counts the claim as paid: of its first payout that counts."""
+    """The month that counts the claim as paid: of its first payout that counts. Once published it stays."""
     steps: Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
 
 

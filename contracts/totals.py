@@ -7,13 +7,14 @@ year is one entry that one proof shows.
     a payment     counts in the month in which the rail receipted it, while it is paid
     its return    takes it back from there; if that year's report is published, it counts against the month of the
                   return instead, as an adjustment, so that a published report stays true
-    a claim       counts once, in the month of its first payout that still counts; so claims add up over months
+    a claim       counts once, in the month of its first payout that still counts; so claims add up over months. What a
+                  published report counted makes no claim count again, however often it comes back and is paid again
 
 One total per month would tell what a single claim was paid where a month has few. So months are merged, in order,
 until ten claims are together; what is left at the end of the year joins the last group; and a year of fewer than ten
 claims has no group: nothing of it is opened. This is the only partition, and it follows from the counts, which
-everybody sees. A group's ten claims have payments that count in no other group, whatever else is added or taken off:
-no sum or difference of published totals is about fewer than ten.
+everybody sees. Each of a group's ten claims has a payment that no report published before it counts: so no sum or
+difference of published totals is about fewer than ten.
 
 These are functions of what they are given; the contracts `registers` and `reports` read the tables.
 """

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from nodes.api.errors import install_handlers
 from nodes.audit.sample import verify_sample
 from nodes.audit.yearly_report import verify_report
 from nodes.network.hosting import NodeView
+from nodes.roles.insurer.agent import Insurer
 from tests.contracts.books import INSURER, Books
 from tests.contracts.consortium import load
 from tests.nodes.audit.chain import AuditedChain
@@ -23,31 +24,42 @@ from tests.nodes.audit.chain import AuditedChain
 class Api:
     """A node's routes over a chain in memory, called by whom a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, organisation: str = "regulator") -> None:
         self.chain = AuditedChain(load())
         self.books = Books(self.chain)
         self.caller = SimpleNamespace(name="regulator", role="regulator")
         application = self.chain.application
         node = SimpleNamespace(
-            organisation="regulator",
+            organisation=organisation,
             application=application,
             view=NodeView(application, application.read),
             files=SimpleNamespace(blocks=self.chain.blocks),
+            host=SimpleNamespace(perform=lambda _organisation, effects, _now_ms: self.chain.do(*effects)),
+            follow=lambda _listener: lambda: None,
+            is_leaving=False,
         )
+        insurer = SimpleNamespace(name=INSURER, publish_report=lambda year, _: (year, [self.books.publish(year)]))
         app = FastAPI()
         app.include_router(reports.router)
+        app.include_router(reports.make_publishing_router(cast("Insurer", insurer)))
         install_handlers(app)
         app.dependency_overrides[get_node] = lambda: node
         app.dependency_overrides[authenticate] = lambda: self.caller
         self._transport = httpx.ASGITransport(app)
 
     def get(self, path: str, **parameters: Any) -> tuple[int, httpx.Response]:
-        answer = asyncio.run(self._get(path, parameters))
-        return answer.status_code, answer
+        return self._ask("GET", path, params=parameters)
 
-    async def _get(self, path: str, parameters: dict[str, Any]) -> httpx.Response:
-        async with httpx.AsyncClient(transport=self._transport, base_url="https://node") as client:
-            return await client.get(path, params=parameters)
+    def post(self, path: str, body: object) -> tuple[int, httpx.Response]:
+        return self._ask("POST", path, json=body)
+
+    def _ask(self, method: str, path: str, **content: Any) -> tuple[int, httpx.Response]:
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(transport=self._transport, base_url="https://node") as client:
+                return await client.request(method, path, **content)
+
+        answer = asyncio.run(ask())
+        return answer.status_code, answer
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +86,18 @@ def test_anyone_of_the_network_lists_and_reads_published_reports(api: Api) -> No
     status, answer = api.get(f"/v1/reports/{INSURER}/2026")
     assert status == 200
     assert verify_report(answer.content, api.chain.genesis).report.year == 2026
+
+
+def test_an_insurer_publishes_at_its_own_node_and_nobody_else_does() -> None:
+    api = Api(INSURER)
+    api.books.pay(2026, 4, 10)
+    api.books.go_to(2027, 1)
+    assert api.post("/v1/reports", {"year": 2026})[0] == 403
+    api.caller = SimpleNamespace(name=INSURER, role="insurer")
+    assert api.post("/v1/reports", {"year": "soon"})[0] == 422
+    status, answer = api.post("/v1/reports", {"year": 2026})
+    assert (status, answer.json()) == (200, {"insurer": INSURER, "year": 2026, "published": True})
+    assert api.get(f"/v1/reports/{INSURER}/2026")[0] == 200
 
 
 @pytest.mark.parametrize("path", [f"/v1/reports/{INSURER}/2027", "/v1/reports/insurer-b/2026", "/v1/reports/nobody/1"])
