@@ -10,6 +10,8 @@ forgers      agents of members that cheat
 auditor      what blocks mean, checked from outside the contracts
 money        what was committed to, checked against what was moved
 faults       one seed: safety under faults, then healing and liveness
+elections    the members change who votes
+roster       who votes, counted from outside the contracts
 campaign     many seeds in several processes, and what happened in all of them
 revision     what a run was made from
 planning     a network at work for days, measured

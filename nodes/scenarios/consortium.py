@@ -54,9 +54,9 @@ class Consortium:
         return {member.name: member.host for member in self.members if member.host != member.name}
 
     @property
-    def validators(self) -> tuple[str, ...]:
+    def nodes(self) -> tuple[str, ...]:
         """The members that run nodes, sorted."""
-        return tuple(validator.name for validator in self.genesis.validators.validators)
+        return tuple(member.name for member in self.members if member.host == member.name)
 
     def names(self, role: Role) -> tuple[str, ...]:
         """Return the members of a role, sorted."""
@@ -73,8 +73,8 @@ class Consortium:
         self.keystores[name] = replace(keys, submissions=submissions)
 
     def keys(self) -> dict[str, PrivateKey]:
-        """Return the consensus keys of all validators."""
-        return {name: self.keystores[name].consensus for name in self.validators}
+        """Return the founding consensus keys of all members that run nodes."""
+        return {name: self.keystores[name].consensus for name in self.nodes}
 
 
 def list_members(hospitals: int, insurers: int, validators_max: int) -> tuple[Member, ...]:
@@ -109,13 +109,16 @@ def list_members(hospitals: int, insurers: int, validators_max: int) -> tuple[Me
     return tuple(sorted(members, key=lambda member: member.name))
 
 
-def found(members: tuple[Member, ...], contracts: ContractSet, seed: int) -> Consortium:
+def found(
+    members: tuple[Member, ...], contracts: ContractSet, seed: int, without_vote: tuple[str, ...] = ()
+) -> Consortium:
     """Make all keys and the genesis of a consortium.
 
     Args:
         members: From `list_members`.
         contracts: What its genesis pins.
         seed: All keys come from it.
+        without_vote: Members that run nodes and are no validators yet.
     """
     keystores = {member.name: _make_keys(SeededEntropy(f"keys {seed} {member.name}".encode())) for member in members}
     organisations = tuple(
@@ -131,7 +134,7 @@ def found(members: tuple[Member, ...], contracts: ContractSet, seed: int) -> Con
     validators = tuple(
         Validator(member.name, keystores[member.name].consensus.public_key, 1)
         for member in members
-        if member.host == member.name
+        if member.host == member.name and member.name not in without_vote
     )
     genesis = Genesis.found(
         PROTOCOL_VERSION, LABEL, BEGUN_MS, ValidatorSet(validators), organisations, tuple(contracts.pins())

@@ -15,10 +15,12 @@ from ledger.execution.loader import ContractSet
 from nodes.scenarios.auditor import Auditor
 from nodes.scenarios.consortium import found, list_members
 from nodes.scenarios.customers import Customer
+from nodes.scenarios.elections import Elections
 from nodes.scenarios.forgers import forge_beside
 from nodes.scenarios.household import BUILDERS, Estate
 from nodes.scenarios.money import check_money
 from nodes.scenarios.options import LIES, Options, draw_options
+from nodes.scenarios.roster import Roster
 from nodes.scenarios.rotation import rotate_key
 from nodes.scenarios.town import Town
 from nodes.scenarios.trouble import Trouble
@@ -79,12 +81,15 @@ class Scenario:
         """
         self.options = options
         members = list_members(options.hospitals, options.insurers, options.hospitals + options.insurers + 1)
-        self.estate = Estate(found(members, contracts, options.seed), options.seed)
+        late = () if options.changes.joins is None else (options.changes.joins,)
+        self.estate = Estate(found(members, contracts, options.seed, late), options.seed)
         self.town = Town(self.estate, options.seed, replace(options.weather))
         self.simulation = self.town.simulation
         self.auditor = Auditor()
         self.estate.answered = self.auditor.take_answer
         self.simulation.checks.follow(self.auditor.take_block)
+        self.roster = Roster(self.estate.consortium.genesis)
+        self.simulation.checks.follow(self.roster.take_block)
         for name, lie in options.liars:
             self.simulation.nodes[name].lie = LIES[lie]()
             if lie == "forges":
@@ -94,6 +99,9 @@ class Scenario:
             Customer(self.town, number, hospital, insurer, plan, options.seed)
             for number, (hospital, insurer, plan) in enumerate(options.lives)
         ]
+        gone = {name for name, _ in options.liars} | set(options.left_out)
+        voters = tuple(name for name in self.estate.consortium.nodes if name not in gone)
+        self.elections = Elections(self.town, options.changes, voters, options.seed)
         self.healed_ms = 0
         self.moved = 0
 
@@ -101,7 +109,8 @@ class Scenario:
         """Play all phases; raises `InvariantError` or whatever else goes wrong."""
         simulation = self.simulation
         trouble = Trouble(self.town, self.options)
-        simulation.start()
+        simulation.start(*(name for name in simulation.nodes if name != self.options.changes.joins))
+        simulation.live(self.elections.live())
         for customer in self.customers:
             simulation.live(customer.live())
         if self.options.rotates_ms is not None:
@@ -137,18 +146,20 @@ class Scenario:
                 if node.is_up:
                     simulation.crash(node.name)
                 node.life += 1  # a start that is planned is void
-            elif not node.is_up:
+            elif not node.is_up and node.life > 0:
                 simulation.start(node.name)
 
     def _settle(self) -> None:
         end_ms = self.simulation.now_ms + SETTLED_WITHIN_MS
         waiting = self.demanded()
-        while waiting:
+        while waiting or not self.elections.is_done:
             self.simulation.run_for(STEP_MS)
             self.town.check_halted()
             waiting = [customer for customer in waiting if not customer.is_settled()]
-            if waiting and self.simulation.now_ms >= end_ms:
+            if self.simulation.now_ms >= end_ms and waiting:
                 raise InvariantError("liveness", self._describe_wait(waiting))
+            if self.simulation.now_ms >= end_ms and not self.elections.is_done:
+                raise InvariantError("liveness", f"the members have not decided: {self.options.changes.describe()}")
 
     def _catch_up(self) -> None:
         """Let what is under way end; then all honest nodes stand at one height."""
@@ -161,6 +172,10 @@ class Scenario:
         ):
             heights = ", ".join(f"{name} {simulation.height(name)}" for name in honest)
             raise InvariantError("liveness", f"honest nodes have not caught up: {heights}")
+        for node in simulation.nodes.values():
+            signing = "" if node.replica is None else node.replica.status().signing
+            if node.is_honest and (signing == "yes") != (node.name in self.roster.decided):
+                raise InvariantError("liveness", f"{node.name} votes at the end: {signing or 'it is down'}")
 
     def _all_up(self, names: list[str]) -> bool:
         return all(self.simulation.nodes[name].is_up for name in names)

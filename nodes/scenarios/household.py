@@ -9,7 +9,7 @@ from ledger.errors import LedgerError
 from ledger.genesis import Genesis
 from ledger.membership import Role
 from ledger.transactions import Submission
-from nodes.agent import Agent, Committed, Ticked
+from nodes.agent import Agent, AgentEffect, AgentInput, Committed, Ticked
 from nodes.entropy import SeededEntropy
 from nodes.keystore import Keystore
 from nodes.network.hosting import AgentHost, NodeView, Signatory
@@ -57,7 +57,29 @@ def build_rail(kit: Kit) -> Agent:
     return Rail(kit.name, kit.view, kit.keystore, kit.register, PromptBank(kit.register))
 
 
-BUILDERS: Mapping[Role, Builder] = {"hospital": build_hospital, "insurer": build_insurer, "rail": build_rail}
+class Clerk:
+    """The agent of a member that does nothing by itself: what its operator wants is submitted in its name."""
+
+    def __init__(self, name: str) -> None:
+        """Sit down."""
+        self.name = name
+
+    def step(self, event: AgentInput) -> list[AgentEffect]:  # noqa: ARG002 - an agent is told everything
+        """Do nothing."""
+        return []
+
+
+def build_clerk(kit: Kit) -> Agent:
+    """Return a regulator's agent."""
+    return Clerk(kit.name)
+
+
+BUILDERS: Mapping[Role, Builder] = {
+    "hospital": build_hospital,
+    "insurer": build_insurer,
+    "rail": build_rail,
+    "regulator": build_clerk,
+}
 
 
 @dataclass

@@ -41,7 +41,7 @@ class Trouble:
         if self._has_ended:
             return
         simulation, chance = self._town.simulation, self._chance
-        names = list(simulation.nodes)
+        names = [node.name for node in simulation.nodes.values() if node.life > 0]
         name = chance.choice(names)
         node = simulation.nodes[name]
         match chance.randrange(8):

@@ -94,4 +94,4 @@ class Amnesiac:
 def _sign(node: Node, vote: Vote) -> Vote:
     assert node.replica is not None, "a node that lies is up"
     chain_id = node.replica.application.genesis.chain_id
-    return replace(vote, signature=sign_vote(node.key, vote.sign_bytes(chain_id)))
+    return replace(vote, signature=sign_vote(node.key_at(vote.height), vote.sign_bytes(chain_id)))

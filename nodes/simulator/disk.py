@@ -30,7 +30,8 @@ class Disk:
         self.receipts: dict[int, tuple[Receipt, ...]] = {}
         self.places: dict[bytes, tuple[int, int]] = {}
         """Transaction id -> height and index: where it was first included."""
-        self.signer: SignerState | None = NOTHING_SIGNED
+        self.signers: dict[bytes, SignerState] = {}
+        """Public key -> what lies beside it; nothing beside one whose state was lost."""
         self.written_bytes = 0
         """What the store, the blocks and the log have taken in so far."""
         self._keys: list[bytes] = []
@@ -99,10 +100,14 @@ class Disk:
         place = self.places.get(transaction_id)
         return None if place is None else (*place, self.receipts[place[0]][place[1]])
 
-    def save_signer(self, state: SignerState) -> None:
-        """Overwrite the state beside the key."""
+    def add_key(self, public_key: bytes) -> None:
+        """Put the state beside a key that was just made."""
+        self.signers[public_key] = NOTHING_SIGNED
+
+    def save_signer(self, public_key: bytes, state: SignerState) -> None:
+        """Overwrite the state beside a key."""
         self.operate()
-        self.signer = state
+        self.signers[public_key] = state
 
     def append(self, entry: LogEntry) -> None:
         """Append to the log; durable with the next `sync`."""
@@ -145,4 +150,8 @@ class Disk:
         self.places.clear()
         self.reset_log()
         if with_signer:
-            self.signer = None
+            self.forget_signers()
+
+    def forget_signers(self) -> None:
+        """Lose the states beside all keys, as a backup that was restored without them does."""
+        self.signers.clear()

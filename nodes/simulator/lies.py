@@ -147,8 +147,10 @@ def _chain_id(node: Node) -> str:
 
 
 def _sign_vote(node: Node, vote: Vote) -> Vote:
-    return replace(vote, signature=sign_vote(node.key, vote.sign_bytes(_chain_id(node))))
+    return replace(vote, signature=sign_vote(node.key_at(vote.height), vote.sign_bytes(_chain_id(node))))
 
 
 def _sign_proposal(node: Node, proposal: Proposal) -> Proposal:
-    return replace(proposal, signature=sign_proposal(node.key, proposal.sign_bytes(_chain_id(node))))
+    return replace(
+        proposal, signature=sign_proposal(node.key_at(proposal.height), proposal.sign_bytes(_chain_id(node)))
+    )

@@ -11,6 +11,7 @@ from ledger.crypto.signatures import PrivateKey
 from ledger.replica import Replica
 from ledger.replica.messages import Message, PolkaMessage, VoteMessage
 from ledger.replica.ports import Effect, Halt, Input, Report, SubmissionAccepted, SubmissionRefused
+from ledger.replica.signer import SigningKey
 from nodes.simulator.disk import Disk
 
 
@@ -43,7 +44,8 @@ class Node:
     """One node: what is durable, and the replica while it is up."""
 
     name: str
-    key: PrivateKey
+    keys: list[PrivateKey]
+    """All versions of its consensus key, oldest first."""
     disk: Disk = field(default_factory=Disk)
     replica: Replica | None = None
     residents: Residents | None = None
@@ -69,6 +71,27 @@ class Node:
     """The one tick that is planned; others are void."""
     sent_bytes: int = 0
     """What it has sent to others, each receiver counted."""
+
+    def __post_init__(self) -> None:
+        """Have the first key's state beside it."""
+        for key in self.keys:
+            self.disk.add_key(key.public_key)
+
+    def add_key(self, key: PrivateKey) -> None:
+        """Have another key; the replica takes notice of it when it starts again."""
+        self.keys.append(key)
+        self.disk.add_key(key.public_key)
+
+    def signing_keys(self) -> tuple[SigningKey, ...]:
+        """Return all keys with what lies beside them."""
+        return tuple(SigningKey(key, self.disk.signers.get(key.public_key)) for key in self.keys)
+
+    def key_at(self, height: int) -> PrivateKey:
+        """Return the key with which it votes at a height, its first if that names none of its keys: a liar's."""
+        assert self.replica is not None, "a node that lies is up"
+        validator = self.replica.application.validators(height).get(self.name)
+        named = None if validator is None else validator.public_key
+        return next((key for key in self.keys if key.public_key == named), self.keys[0])
 
     @property
     def is_up(self) -> bool:

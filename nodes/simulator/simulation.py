@@ -48,7 +48,6 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
-from ledger.replica.signer import SigningKey
 from ledger.transactions import Submission
 from nodes.simulator.checks import Checks
 from nodes.simulator.disk import DiskFaultError
@@ -93,7 +92,7 @@ class Simulation:
         self.contracts = contracts
         self.weather = weather
         self.links = Links()
-        self.nodes = {name: Node(name, key) for name, key in sorted(keys.items())}
+        self.nodes = {name: Node(name, [key]) for name, key in sorted(keys.items())}
         self.checks = Checks()
         self.began_ms = genesis.time_ms + 1_000
         self.now_ms = self.began_ms
@@ -129,7 +128,7 @@ class Simulation:
         if not node.disk.entries:
             node.disk.write(application.genesis_writes())
         log = node.disk.read_log()
-        node.replica = Replica(application, node.name, SigningKey(node.key, node.disk.signer))
+        node.replica = Replica(application, node.name, *node.signing_keys())
         if self._furnish is not None:
             node.residents = self._furnish(node)
         self._take(node, LogReplayed(log))
@@ -375,7 +374,7 @@ class Simulation:
         node.disk.sync()
         match effect:
             case SaveSignerState():
-                node.disk.save_signer(effect.state)
+                node.disk.save_signer(effect.public_key, effect.state)
             case Broadcast():
                 self._send_message(node, [name for name in self.nodes if name != node.name], effect.message)
             case Send():

@@ -333,8 +333,7 @@ def test_n4f1_a_validator_that_lost_its_log_abstains_where_it_may_have_voted_and
     simulation.cut(["d"], ["b", "c"])
     simulation.submit("b", submission(1, "b"))
     simulation.run_for(2_000)
-    state = simulation.nodes["d"].disk.signer
-    assert state is not None
+    (state,) = simulation.nodes["d"].disk.signers.values()
     assert state.height == 1
     simulation.crash("d")
     simulation.nodes["d"].disk.wipe(with_signer=False)

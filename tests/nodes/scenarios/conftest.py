@@ -9,7 +9,7 @@ from ledger.execution.loader import ContractSet, load_contracts
 from nodes.contract_sources import read_sources
 from nodes.scenarios.customers import Plan
 from nodes.scenarios.faults import Scenario
-from nodes.scenarios.options import Options
+from nodes.scenarios.options import Changes, Options
 from nodes.simulator.sealing import OpenSeal
 from nodes.simulator.weather import Weather
 from nodes.vault.sealing import use_stand_in
@@ -39,6 +39,7 @@ def found() -> Iterator[Found]:
         insurers: int = 1,
         liars: tuple[tuple[str, str], ...] = (),
         rotates_ms: int | None = None,
+        changes: Changes | None = None,
     ) -> Scenario:
         options = Options(
             seed=1,
@@ -51,6 +52,7 @@ def found() -> Iterator[Found]:
             trouble_ms=0,
             lives=tuple((HOSPITAL, INSURER, plan) for plan in lives),
             rotates_ms=rotates_ms,
+            changes=changes or Changes(),
         )
         return Scenario(options, contracts or load())
 

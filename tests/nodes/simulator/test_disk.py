@@ -31,9 +31,9 @@ def test_an_armed_disk_fails_once_and_keeps_all_or_nothing_of_a_batch() -> None:
     with pytest.raises(DiskFaultError):
         disk.write({b"b": b"2", b"c": b"3"})
     assert disk.entries == {b"a": b"1"}
-    disk.save_signer(SignerState(1, 0, 0, b"x", b"y"))
-    assert disk.signer is not None
-    assert disk.signer.height == 1
+    disk.add_key(b"key")
+    disk.save_signer(b"key", SignerState(1, 0, 0, b"x", b"y"))
+    assert disk.signers[b"key"].height == 1
 
 
 @pytest.mark.parametrize("operations", [0, 3, 10, 30, 60])
