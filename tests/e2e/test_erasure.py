@@ -1,0 +1,156 @@
+"""A customer has her paid stay erased in a network of real processes, and every file of every node is searched.
+
+The hospital and the insurer apply no hold here, the payment rail one. The insurer is killed in the middle and finishes
+when it is back. Two people were paid in the month, so that the sums that survive are not one payment's.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nodes.audit.reexecution import verify_chain
+from nodes.audit.summary import find_erased_openings, summarise
+from nodes.audit.verify import verify_dossier
+from nodes.client import ApiError
+from nodes.config import Home
+from nodes.contract_sources import load_installed_contracts
+from nodes.keystore import load_keystore
+from nodes.members import HOLDS_FILE, REGISTER_FOLDER, VAULT_FOLDER
+from nodes.storage import open_store
+from nodes.storage.blocks import BlockStore
+from nodes.vault.records import Vault
+from nodes.vault.register import Register
+from tests.e2e.network import ALL, ENTROPY, Network, eventually
+from tests.e2e.test_lane_kills import Stay
+from tests.nodes.secrets import find_secrets, list_secrets, search_folder, search_register
+
+HOLDERS = ("hospital-a", "insurer-a", "rail")
+NO_HOLDS = b'{"format": "xinpei-holds/1", "holds": []}'
+
+
+@pytest.fixture
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    network = Network(tmp_path_factory.mktemp("x") / "n")
+    for name in ("hospital-a", "insurer-a"):
+        (network.folder(name) / HOLDS_FILE).write_bytes(NO_HOLDS)
+    network.start()
+    try:
+        yield network
+    finally:
+        network.close()
+
+
+def open_books(network: Network, name: str, folder: Path) -> tuple[Vault, Register]:
+    """Return a member's books from a copy of its folder: opening them tidies up, and the node is at work in its own."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for part in (VAULT_FOLDER, REGISTER_FOLDER):
+        shutil.copytree(network.folder(name) / part, folder / part)
+    keys = load_keystore(network.folder(name) / "keys")
+    vault = Vault(folder / VAULT_FOLDER, network.network.chain_id, ENTROPY)
+    return vault, Register(folder / REGISTER_FOLDER, keys.register_secret, ENTROPY)
+
+
+def gather(network: Network, folder: Path) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for name in HOLDERS:
+        secrets = list_secrets(*open_books(network, name, folder / name))
+        found |= {f"{name} {secret}": data for secret, data in secrets.items()}
+    shutil.rmtree(folder)
+    return found
+
+
+def settle(network: Network, name: str) -> Stay:
+    stay = Stay(network, name)
+    stay.admit()
+    stay.discharge()
+    stay.await_paid(1)
+    return stay
+
+
+def statuses(stay: Stay) -> dict[str, set[str]]:
+    """Return what each holder answered, as the customer's own page of it says."""
+    found: dict[str, set[str]] = {}
+    for _, record in stay.customer.records():
+        for answer in (*record["holders"], *record["made_of_it"]):
+            found.setdefault(answer["holder"], set()).add(answer["status"])
+    return found
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """Ask a node that may be away; None while it is."""
+    try:
+        return ask()
+    except ApiError as error:
+        if error.code == "UNREACHABLE":
+            return None
+        raise
+
+
+def search_store(network: Network, name: str, secrets: dict[str, bytes]) -> list[str]:
+    """Read a stopped node's whole store through its engine, which compresses what lies in the files."""
+    store = open_store(network.folder(name) / "store")
+    try:
+        whole = b"\n".join(part for entry in store.scan(b"") for part in entry)
+    finally:
+        store.close()
+    assert len(whole) > 100_000, "the store was read"
+    return [f"{name} store: {hit}" for hit in find_secrets(secrets, whole)]
+
+
+def check_chain(home: Home, folder: Path) -> None:
+    store = open_store(folder / "store")
+    try:
+        genesis = home.load_genesis()
+        blocks = BlockStore(store, genesis.chain_id, genesis.hash)
+        for _ in verify_chain(genesis, blocks, load_installed_contracts()):
+            pass
+    finally:
+        store.close()
+
+
+def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(town: Network, tmp_path: Path) -> None:
+    settle(town, "li")
+    of_other = set(gather(town, tmp_path / "before").values())
+    wang = settle(town, "wang")
+    gathered = gather(town, tmp_path / "after")
+    secrets = {name: data for name, data in gathered.items() if data not in of_other}
+    texts = {name: data for name, data in gathered.items() if " text " in name}
+    assert len(secrets) > 20, "there is something to look for"
+    assert len(texts) > 20, "of what both had too"
+    records = [record for _, record in wang.customer.records()]
+    pseudonym = wang.customer.pseudonym("hospital-a", "insurer-a")
+
+    wang.customer.ask_erasure(pseudonym, records[0]["stay"], [record["record"] for record in records], None)
+    town.kill("insurer-a")
+    town.start("insurer-a")
+
+    wanted = {"hospital-a": {"erased"}, "insurer-a": {"erased"}, "rail": {"restricted"}}
+    eventually("everybody has answered", lambda: patiently(lambda: statuses(wang)) == wanted)
+    with pytest.raises(ApiError, match="ALREADY_ASKED"):
+        wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
+    with wang.customer.client(pseudonym, "insurer-a") as client:
+        with pytest.raises(ApiError, match=r"ERASED: .* was erased, certified at height") as gone:
+            client.get(f"/v1/claims/{wang.claim_id}/openings")
+        assert gone.value.status == 410
+    with town.client("hospital-a", "hospital-a") as client:
+        dossier = client.get_bytes(f"/v1/claims/{wang.claim_id}/dossier")
+    assert set(town.stop().values()) == {0}
+
+    proven = verify_dossier(dossier, town.home.load_genesis())
+    assert find_erased_openings(proven) is not None
+    assert {item["holder"]: item["status"] for item in summarise(proven)["erasures"]} == {
+        "hospital-a": "ERASED",
+        "insurer-a": "ERASED",
+        "rail": "RESTRICTED",
+    }
+    assert search_folder(secrets | texts, town.home.folder / "nodes") == []
+    assert [hit for name in ALL for hit in search_store(town, name, secrets | texts)] == []
+    for name in ("hospital-a", "insurer-a"):
+        vault, register = open_books(town, name, tmp_path / name)
+        assert search_register(secrets, register) == []
+        assert not {record["record"] for record in records} & set(vault.list_records())
+        assert list_secrets(vault, register), "what is li's is still there"
+    check_chain(town.home, town.folder("hospital-a"))
