@@ -4,6 +4,7 @@ The hospital and the insurer apply no hold here, the payment rail one. The insur
 when it is back. Two people were paid in the month, so that the sums that survive are not one payment's.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from nodes.vault.records import Vault
 from nodes.vault.register import Register
 from tests.e2e.network import ALL, ENTROPY, Network, eventually
 from tests.e2e.test_lane_kills import Stay
+from tests.nodes.cli.commands import run
 from tests.nodes.secrets import find_secrets, list_secrets, search_folder, search_register
 
 HOLDERS = ("hospital-a", "insurer-a", "rail")
@@ -111,8 +113,36 @@ def check_chain(home: Home, folder: Path) -> None:
         store.close()
 
 
-def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(town: Network, tmp_path: Path) -> None:
-    settle(town, "li")
+def check_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    """As li: list, a refusal that changes nothing, one holder alone, and the same again."""
+    where = ("--as", "li", "--home", str(home.folder))
+    listed = json.loads(run(capsys, "record", "list", *where, "--json").out)["records"]
+    stay, invoice = listed[0]["stay"], next(item["record"] for item in listed if item["type"] == "invoice")
+    refused = run(capsys, "record", "erase", invoice, "--at", "hospital-b", "--yes", *where)
+    assert (refused.code, "expected hospital-a or insurer-a, got hospital-b" in refused.err) == (1, True)
+    assert json.loads(run(capsys, "record", "list", *where, "--json").out)["records"] == listed
+    assert run(capsys, "record", "erase", "record-000000000000", "--yes", *where).code == 2
+
+    asked = run(capsys, "record", "erase", "--stay", stay, "--at", "insurer-a", "--yes", *where)
+    assert asked.code == 0
+    assert "不能收回的" in asked.out
+    assert "What cannot be recalled" in asked.out
+    assert asked.out.count("insurer-a: erased, certified at height") == len(listed) + 1
+    assert "rail: restricted until" in asked.out
+    assert "《反洗钱法》" in asked.out
+    shown = json.loads(run(capsys, "record", "show", invoice, *where, "--json").out)
+    assert [(item["holder"], item["status"]) for item in shown["holders"]] == [
+        ("hospital-a", "kept"),
+        ("insurer-a", "erased"),
+    ]
+    again = run(capsys, "record", "erase", invoice, "--at", "insurer-a", "--yes", *where)
+    assert (again.code, "every holder was asked for these records before" in again.out) == (0, True)
+
+
+def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
+    town: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settle(town, "li").customer._wallet.save(town.home.wallet_path("li"), None, ENTROPY)
     of_other = set(gather(town, tmp_path / "before").values())
     wang = settle(town, "wang")
     gathered = gather(town, tmp_path / "after")
@@ -131,6 +161,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(town: N
     eventually("everybody has answered", lambda: patiently(lambda: statuses(wang)) == wanted)
     with pytest.raises(ApiError, match="ALREADY_ASKED"):
         wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
+    check_commands(town.home, capsys)
     with wang.customer.client(pseudonym, "insurer-a") as client:
         with pytest.raises(ApiError, match=r"ERASED: .* was erased, certified at height") as gone:
             client.get(f"/v1/claims/{wang.claim_id}/openings")
@@ -152,5 +183,5 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(town: N
         vault, register = open_books(town, name, tmp_path / name)
         assert search_register(secrets, register) == []
         assert not {record["record"] for record in records} & set(vault.list_records())
-        assert list_secrets(vault, register), "what is li's is still there"
+        assert bool(list_secrets(vault, register)) == (name == "hospital-a"), "where li did not ask, it is there"
     check_chain(town.home, town.folder("hospital-a"))
