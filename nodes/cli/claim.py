@@ -159,6 +159,8 @@ def audit(claim_id: str, actor: str, out: Path, auditor: str | None, home: Path,
         write_file(out.with_suffix(".openings.json"), openings, 0o600)
         reader = "your wallet" if auditor is None else auditor
         output.say(f"{out.with_suffix('.openings.json')} · sealed: opens the amounts for {reader} alone (--reveal)")
+    elif found.is_customer:
+        output.say("no openings: the insurer has erased what opens the amounts; a file you took before still does")
     output.hint(f"xinpei verify {out} --genesis {place.genesis_path}")
     paths = {"dossier": str(out), "genesis": str(place.genesis_path)}
     output.finish(paths | {"bytes": len(data), "openings": openings and str(out.with_suffix(".openings.json"))})

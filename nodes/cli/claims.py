@@ -47,6 +47,11 @@ class FoundClaim:
         view: dict[str, Any] = self.client.get(f"/v1/claims/{self.claim_id}", parameters)
         return view
 
+    @property
+    def is_customer(self) -> bool:
+        """Whether its customer asks."""
+        return self._pseudonym is not None
+
     def opening(self) -> dict[str, Any] | None:
         """Return the calculation of the latest settlement; None before it, or for whoever cannot open it."""
         if self._is_insurer:

@@ -139,6 +139,18 @@ def check_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert (again.code, "every holder was asked for these records before" in again.out) == (0, True)
 
 
+def check_audit(home: Home, capsys: pytest.CaptureFixture[str], claim_id: str, out: Path) -> None:
+    """As wang: the dossier is there and holds, and what can no longer be opened is said."""
+    where = ("--home", str(home.folder))
+    audited = run(capsys, "claim", "audit", claim_id, "--as", "wang", "--out", str(out), *where)
+    assert (audited.code, "no openings: the insurer has erased" in audited.out) == (0, True)
+    genesis = ("--genesis", str(home.genesis_path))
+    revealed = run(capsys, "verify", str(out), *genesis, "--reveal", "wang", *where)
+    assert (revealed.code, "HOLDS offline · amount erased" in revealed.out) == (0, True)
+    assert "insurer-a has certified at height" in revealed.out
+    assert "kept until" in revealed.out, "the rail's restriction is told too"
+
+
 def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     town: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +174,8 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     with pytest.raises(ApiError, match="ALREADY_ASKED"):
         wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
     check_commands(town.home, capsys)
+    wang.customer._wallet.save(town.home.wallet_path("wang"), None, ENTROPY)
+    check_audit(town.home, capsys, wang.claim_id, tmp_path / "dossier.json")
     with wang.customer.client(pseudonym, "insurer-a") as client:
         with pytest.raises(ApiError, match=r"ERASED: .* was erased, certified at height") as gone:
             client.get(f"/v1/claims/{wang.claim_id}/openings")
