@@ -39,9 +39,11 @@ def polyp_case(name: str) -> Case:
     admission = write_admission(read_admission((EXAMPLES / "polyp" / "admission.json").read_bytes(), TODAY), TODAY)
     form = read_discharge((EXAMPLES / "polyp" / f"{name}.json").read_bytes(), TODAY)
     ended = write_discharge(form, admission, TODAY)
-    invoice = ended.bills[0].invoice
-    bill = Bill(invoice.currency, invoice.total, invoice.settlement, ended.bills[0].item_list.lines)
-    summary = ended.summary
+    invoice, item_list, summary = ended.bills[0].invoice, ended.bills[0].item_list, ended.summary
+    assert invoice is not None
+    assert item_list is not None
+    assert summary is not None
+    bill = Bill(invoice.currency, invoice.total, invoice.settlement, item_list.lines)
     return replace(case, stay=summary.stay, diagnoses=summary.diagnoses, procedures=summary.procedures, bill=bill)
 
 
