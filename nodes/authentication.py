@@ -1,13 +1,14 @@
 """Signed API requests: who calls a node, without passwords, sessions or tokens.
 
 Every request carries its caller's name, key version, time, nonce and an Ed25519 signature for the purpose
-`request` over all of that, the addressed organisation, the method, the target and the hash of the body. So a request
-cannot be changed, sent to another node, or sent twice:
+`request` over all of that, the addressed organisation, the method, the target and the length and hash of the body. So a
+request cannot be changed, sent to another node, or sent twice; and who sends it is known before its body is read:
 
     Xinpei-Actor       insurer-a, or a pseudonym c-...
     Xinpei-Key         version of the actor's key, a decimal
     Xinpei-Time        milliseconds since 1970: at most WINDOW_MS old, AHEAD_MS ahead, and not before the node's start
     Xinpei-Nonce       32 hex digits, once per window
+    Xinpei-Body        SHA-256 of the body, 64 hex digits; its length is the header Content-Length
     Xinpei-Signature   128 hex digits
     Xinpei-Public-Key  only from a pseudonym that is not enrolled yet: its name is the hash of this key
 
@@ -44,8 +45,10 @@ ACTOR = "xinpei-actor"
 KEY = "xinpei-key"
 TIME = "xinpei-time"
 NONCE = "xinpei-nonce"
+BODY = "xinpei-body"
 SIGNATURE = "xinpei-signature"
 PUBLIC_KEY = "xinpei-public-key"
+LENGTH = "content-length"
 
 
 class AuthenticationError(LedgerError):
@@ -59,6 +62,7 @@ class _RequestSigned(Struct):
     key_version: int
     method: str
     target: str
+    body_bytes: int
     body_hash: bytes
     time_ms: int
     nonce: bytes
@@ -76,6 +80,22 @@ class Caller:
     """When the caller dated the request; it is served once the node's clock is there."""
     enrolled: bool
     """False for a pseudonym that the chain does not know yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyClaim:
+    """What a verified request says about the body that comes behind its headers."""
+
+    length: int
+    """Bytes, as signed."""
+    body_hash: bytes
+    """SHA-256, as signed."""
+
+    def check(self, body: bytes) -> None:
+        """Refuse another body than the one that was signed; raises `AuthenticationError`."""
+        if len(body) != self.length or hash_bytes(body) != self.body_hash:
+            msg = f"{BODY}: the body is not the {self.length} bytes that were signed"
+            raise AuthenticationError(msg)
 
 
 def pseudonym_name(public_key: bytes) -> str:
@@ -107,14 +127,16 @@ class RequestSigner:
             time_ms: The caller's clock.
             nonce: 16 fresh random bytes.
         """
+        digest = hash_bytes(body)
         signed = _RequestSigned(
-            self.chain_id, audience, self.actor, self.key_version, method, target, hash_bytes(body), time_ms, nonce
+            self.chain_id, audience, self.actor, self.key_version, method, target, len(body), digest, time_ms, nonce
         )
         headers = {
             ACTOR: self.actor,
             KEY: str(self.key_version),
             TIME: str(time_ms),
             NONCE: nonce.hex(),
+            BODY: digest.hex(),
             SIGNATURE: sign_request(self.key, encode(signed)).hex(),
         }
         return headers | ({PUBLIC_KEY: self.key.public_key.hex()} if self.carry_key else {})
@@ -143,18 +165,16 @@ class RequestVerifier:
         *,
         method: str,
         target: str,
-        body: bytes,
         now_ms: int,
         height: int,
         find_actor: Callable[[str], Actor | None],
-    ) -> Caller:
-        """Return who sent a request.
+    ) -> tuple[Caller, BodyClaim]:
+        """Return who sent a request, and which body it has: to be read and checked by whoever wants it.
 
         Args:
             headers: The request's headers, names in lower case.
             method: As received.
             target: Path and query as received.
-            body: As received.
             now_ms: The node's clock.
             height: The height whose keys are in force.
             find_actor: Looks up members and pseudonyms on the chain.
@@ -166,6 +186,7 @@ class RequestVerifier:
         version = _number(headers, KEY)
         time_ms = _number(headers, TIME)
         nonce = _hex(headers, NONCE, 16)
+        claim = BodyClaim(_length(headers), _hex(headers, BODY, 32))
         signature = _hex(headers, SIGNATURE, 64)
         if not now_ms - WINDOW_MS <= time_ms <= now_ms + AHEAD_MS:
             msg = (
@@ -178,8 +199,9 @@ class RequestVerifier:
             raise AuthenticationError(msg)
         actor = find_actor(name)
         public_key = self._public_key(actor, name, version, height, headers)
+        length, digest = claim.length, claim.body_hash
         signed = _RequestSigned(
-            self._chain_id, self._audience, name, version, method, target, hash_bytes(body), time_ms, nonce
+            self._chain_id, self._audience, name, version, method, target, length, digest, time_ms, nonce
         )
         try:
             verify("request", public_key, encode(signed), signature)
@@ -192,7 +214,8 @@ class RequestVerifier:
             _remember(self._nonces, NONCES_MAX, (name, nonce), time_ms, now_ms)
         else:
             _remember(self._stranger_nonces, STRANGER_NONCES_MAX, (name, nonce), time_ms, now_ms)
-        return Caller(name, actor.role if actor else "customer", public_key, time_ms, enrolled=actor is not None)
+        role = actor.role if actor else "customer"
+        return Caller(name, role, public_key, time_ms, enrolled=actor is not None), claim
 
     def _public_key(
         self, actor: Actor | None, name: str, version: int, height: int, headers: Mapping[str, str]
@@ -230,6 +253,13 @@ def _header(headers: Mapping[str, str], name: str) -> str:
         msg = f"{name}: this header is missing; every request is signed by its caller"
         raise AuthenticationError(msg)
     return value
+
+
+def _length(headers: Mapping[str, str]) -> int:
+    if "transfer-encoding" in headers:
+        msg = f"{LENGTH}: expected the body's length, got a transfer encoding"
+        raise AuthenticationError(msg)
+    return _number(headers, LENGTH) if LENGTH in headers else 0
 
 
 def _number(headers: Mapping[str, str], name: str) -> int:

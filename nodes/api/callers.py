@@ -12,8 +12,10 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from ledger.errors import LedgerError
 from nodes.api.errors import ForbiddenError
-from nodes.authentication import Caller, RequestVerifier
+from nodes.api.gate import FOUND
+from nodes.authentication import Caller
 from nodes.network.node import NetworkNode, read_clock_ms
 
 
@@ -25,22 +27,13 @@ async def get_node(request: Request) -> NetworkNode:
 Node = Annotated[NetworkNode, Depends(get_node)]
 
 
-async def authenticate(request: Request, node: Node) -> Caller:
-    """Return who sent a request; raises `AuthenticationError`."""
-    verifier = cast("RequestVerifier", request.app.state.verifier)
-    path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
-    now_ms = read_clock_ms()
-    caller = verifier.verify(
-        request.headers,
-        method=request.method,
-        target=f"{path}?{query}" if query else path,
-        body=await request.body(),
-        now_ms=now_ms,
-        height=node.view.height + 1,
-        find_actor=node.view.actor,
-    )
-    await asyncio.sleep(max(0, caller.time_ms - now_ms) / 1000)  # see `nodes.authentication`
-    return caller
+async def authenticate(request: Request) -> Caller:
+    """Return who sent a request; raises what the gate found: `AuthenticationError`, `TooLargeError`."""
+    found = cast("Caller | LedgerError", request.scope[FOUND])
+    if isinstance(found, LedgerError):
+        raise found
+    await asyncio.sleep(max(0, found.time_ms - read_clock_ms()) / 1000)  # see `nodes.authentication`
+    return found
 
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]

@@ -24,7 +24,7 @@ from nodes.roles.insurer.inquiries import OpeningErasedError
 from nodes.storage import StorageError
 
 BODY_BYTES_MAX = 40 * 1024 * 1024
-"""One request: 64 submissions of 512 KB and their framing. Refused before more than this is held in memory."""
+"""One request of a member: 64 submissions of 512 KB and their framing. Others may send less, see `nodes.api.gate`."""
 
 
 class ForbiddenError(LedgerError):
@@ -48,11 +48,11 @@ class TooManyError(LedgerError):
 
 
 class TooLargeError(LedgerError):
-    """A body of more than BODY_BYTES_MAX."""
+    """A body of more than its caller may send there."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int) -> None:
         """Say what is taken."""
-        super().__init__(f"body: expected at most {BODY_BYTES_MAX} bytes, got more")
+        super().__init__(f"body: expected at most {bytes_max} bytes from this caller here, got more")
 
 
 STATUS: tuple[tuple[type[Exception], int, str], ...] = (

@@ -11,6 +11,8 @@ from nodes import authentication
 from nodes.authentication import (
     ACTOR,
     AHEAD_MS,
+    BODY,
+    LENGTH,
     NONCE,
     PUBLIC_KEY,
     WINDOW_MS,
@@ -40,12 +42,14 @@ def check(
     fields: dict[str, Any] = {
         "method": "POST",
         "target": "/v1/claims?status=paid",
-        "body": b"{}",
         "now_ms": NOW,
         "height": 5,
     }
     verifier = verifier or RequestVerifier("test", "hospital-a", NOW)
-    return verifier.verify(given, find_actor=find_actor, **(fields | changes))
+    body = changes.pop("body", b"{}")
+    caller, claim = verifier.verify(given | {LENGTH: str(len(body))}, find_actor=find_actor, **(fields | changes))
+    claim.check(body)
+    return caller
 
 
 def test_a_signed_request_names_its_caller() -> None:
@@ -58,6 +62,8 @@ def test_a_signed_request_names_its_caller() -> None:
         {"method": "GET"},
         {"target": "/v1/claims?status=open"},
         {"body": b"{ }"},
+        {"body": b"[]"},
+        {"body": b""},
         {"now_ms": NOW + WINDOW_MS + 1},
         {"now_ms": NOW - AHEAD_MS - 1},
         {"height": 10},
@@ -127,7 +133,12 @@ def test_strangers_cannot_use_up_the_memory_that_members_need(monkeypatch: pytes
     check(fresh, verifier, now_ms=lapsed)
 
 
-@pytest.mark.parametrize("name", [ACTOR, NONCE])
+def test_a_body_without_its_length_is_refused() -> None:
+    with pytest.raises(AuthenticationError, match="got a transfer encoding"):
+        check(headers() | {"transfer-encoding": "chunked"})
+
+
+@pytest.mark.parametrize("name", [ACTOR, NONCE, BODY])
 def test_a_missing_header_is_named(name: str) -> None:
     given = headers()
     del given[name]

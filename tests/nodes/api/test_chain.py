@@ -14,10 +14,8 @@ from contracts.membership import FindActor
 from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey
 from ledger.transactions import Submission, make_submission
-from nodes.api.errors import BODY_BYTES_MAX
 from nodes.authentication import RequestSigner, pseudonym_name
 from nodes.config import Home
-from nodes.network.node import read_clock_ms
 from nodes.schemas import canonical_json
 from tests.nodes.network.solo import ENTROPY, NAME, OTHER, Solo, found, run_solo
 
@@ -298,23 +296,6 @@ def test_a_query_for_nothing_is_refused(home: Home, body: object) -> None:
         assert set(response.json()) == {"code", "message"}
 
     play(home, test)
-
-
-def test_a_body_that_is_too_large_is_refused_announced_or_not(home: Home) -> None:
-    async def test(solo: Solo) -> None:
-        async def stream() -> Any:
-            for _ in range(BODY_BYTES_MAX // 2**20 + 1):
-                yield bytes(2**20)
-
-        announced = {"content-length": str(BODY_BYTES_MAX + 1)}
-        check_refused(await solo.send("POST", "/v1/submissions", b"x", headers=announced), 413, "TOO_LARGE")
-        headers = solo.signer().headers(
-            NAME, "POST", "/v1/submissions", b"", time_ms=read_clock_ms(), nonce=ENTROPY.draw(16)
-        )
-        response = await solo.api.post("/v1/submissions", content=stream(), headers=headers)
-        check_refused(response, 413, "TOO_LARGE", str(BODY_BYTES_MAX))
-
-    play(home, lambda solo: check_unchanged(solo, test))
 
 
 def test_random_bodies_at_every_route_never_break_the_node(home: Home) -> None:
