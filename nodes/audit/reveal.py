@@ -30,7 +30,7 @@ from ledger.blocks import BlockHeader, Commit, verify_commit
 from ledger.codec import Struct, encode
 from ledger.crypto.commitments import subtract_commitments
 from ledger.crypto.hashes import commit_salted
-from ledger.errors import ContractError, DecodeError, VerificationError
+from ledger.errors import ContractError, DecodeError, LedgerError, VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.expectation import expect
@@ -40,6 +40,14 @@ from nodes.schemas.canonical_json import parse
 from nodes.vault.sealing import AmountOpening, Sealed, SealKeys
 
 OPENINGS_FORMAT: Literal["xinpei-openings/1"] = "xinpei-openings/1"
+
+
+class ReaderError(LedgerError):
+    """Openings that were sealed to somebody else: nothing is found out about them."""
+
+    def __init__(self, what: str, recipient: str, reader: str) -> None:
+        """Say to whom they were sealed, and who tries."""
+        super().__init__(f"{what}: sealed to {recipient}, and {reader} cannot open them")
 
 
 class SealedOpening(Struct):
@@ -112,6 +120,7 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, audi
 
     Raises:
         VerificationError: Naming the first thing that does not hold.
+        ReaderError: If they were sealed to another than `auditor`.
     """
     try:
         openings = parse(data, Openings)
@@ -163,6 +172,8 @@ def _open(
     what = f"settlement {outcome.version} openings"
     if auditor is None:
         expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))
+    elif sealed.context.recipient != auditor:
+        raise ReaderError(what, sealed.context.recipient, auditor)
     reader = auditor or claim.customer
     context = opening_context(verified.genesis.chain_id, claim.claim_id, outcome.version, claim.insurer, reader)
     try:

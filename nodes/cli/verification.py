@@ -56,9 +56,10 @@ def verify(
 
     FILE is a claim's dossier, a yearly report or a sample; its format says which.
 
-    Exit 2 says that nothing was found out: the genesis is none, or the wallet is not there or another customer's.
+    Exit 2 says that nothing was found out: the genesis is none, or the wallet is not there or somebody else's.
     """
     from ledger.errors import LedgerError
+    from nodes.audit.reveal import ReaderError
     from nodes.keystore import KeystoreError
     from nodes.roles.customer import CustomerError
     from nodes.wallet import WalletError
@@ -75,7 +76,7 @@ def verify(
         else:
             opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
             verdict = _judge_dossier(data, trusted, vouched, opening, language)
-    except (ConfigurationError, CustomerError, KeystoreError, WalletError, OSError) as error:
+    except (ConfigurationError, CustomerError, KeystoreError, ReaderError, WalletError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except LedgerError as error:
         output.finish({"holds": False, "why": str(error)})

@@ -86,7 +86,7 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     assert claim in run(tmp_path, "verify", "sample.json", "--genesis", ".xinpei/genesis.json")
     audited = ("verify", "audited.json", "--genesis", ".xinpei/genesis.json", "--reveal")
     assert "2,060.00" in run(tmp_path, *audited, "regulator")
-    assert "recipient: expected insurer-a, got regulator" in run(tmp_path, *audited, "insurer-a", code=1)
+    assert "sealed to regulator, and insurer-a cannot open" in run(tmp_path, *audited, "insurer-a", code=2)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ledger.crypto.hashes import commit_salted
 from ledger.crypto.signatures import sign_decision
 from ledger.errors import VerificationError
 from nodes.audit.collect import CollectionError, collect_dossier, collect_openings
-from nodes.audit.reveal import Openings, Revealed, verify_reveal
+from nodes.audit.reveal import Openings, ReaderError, Revealed, verify_reveal
 from nodes.audit.summary import render_summary, summarise
 from nodes.audit.verify import VerifiedClaim, check_contracts, verify_dossier
 from nodes.entropy import SeededEntropy
@@ -182,7 +182,7 @@ def test_an_auditor_opens_what_was_sealed_to_it_and_the_adjudicator_agrees(desk:
     assert [item.payable for item in revealed.settlements] == [PAYABLE]
     with pytest.raises(VerificationError, match="do not open"):
         verify_reveal(desk.verified(), data, SEAL_KEY, auditor="regulator")
-    with pytest.raises(VerificationError, match="recipient: expected insurer-b, got regulator"):
+    with pytest.raises(ReaderError, match="sealed to regulator, and insurer-b cannot open"):
         verify_reveal(desk.verified(), data, AUDITOR_KEY, auditor="insurer-b")
     with pytest.raises(VerificationError, match="openings hash"):
         verify_reveal(desk.verified(), data, SEAL_KEY)
