@@ -3,12 +3,13 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.listings import FindTotal, FindYear
 from contracts.reports import ListReports, YearReport
 from contracts.totals import YearHead, YearTotal
+from ledger.limits import NAME_CHARACTERS_MAX
 from nodes.api.callers import AnyCaller, Member, Node, Operator
 from nodes.audit.sample import SAMPLE_CLAIMS_MAX, SEED_CHARACTERS_MAX
 from nodes.audit.year_collection import collect_report, collect_sample
@@ -18,6 +19,9 @@ from nodes.schemas import canonical_json
 
 PUBLISH_SECONDS_MAX = 20.0
 """How long a publication is waited for: a block, and what was before it."""
+
+InsurerName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=NAME_CHARACTERS_MAX)]
+CalendarYear = Annotated[int, Path(ge=1970, le=9999)]
 
 router = APIRouter(prefix="/v1", tags=["reports"])
 
@@ -52,7 +56,7 @@ class Published(BaseModel):
 
 
 @router.get("/reports/{insurer}")
-async def list_reports(node: Node, _caller: AnyCaller, insurer: str) -> list[ReportRow]:
+async def list_reports(node: Node, _caller: AnyCaller, insurer: InsurerName) -> list[ReportRow]:
     """List an insurer's published reports, by year and currency."""
     found = node.view.query("reports", "list_reports", ListReports(insurer), tuple[YearReport, ...])
     return [
@@ -69,7 +73,7 @@ async def list_reports(node: Node, _caller: AnyCaller, insurer: str) -> list[Rep
 
 
 @router.get("/reports/{insurer}/{year}")
-async def show_report(node: Node, _caller: AnyCaller, insurer: str, year: int) -> Response:
+async def show_report(node: Node, _caller: AnyCaller, insurer: InsurerName, year: CalendarYear) -> Response:
     """Return the file that proves a published report offline, as of this node's latest block."""
     found = collect_report(node.application, node.files.blocks, insurer, year)
     return Response(canonical_json.render(found), media_type="application/json")
@@ -79,7 +83,7 @@ async def show_report(node: Node, _caller: AnyCaller, insurer: str, year: int) -
 async def draw_sample(
     node: Node,
     _caller: Member,
-    insurer: str,
+    insurer: InsurerName,
     seed: Annotated[str, Query(min_length=1, max_length=SEED_CHARACTERS_MAX)],
     count: Annotated[int, Query(ge=1, le=SAMPLE_CLAIMS_MAX)],
 ) -> Response:
