@@ -15,7 +15,6 @@ Rules:
     by_subject   subject, use id        IndexEntry
 """
 
-from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from contracts.consent import Consent
@@ -152,14 +151,16 @@ class Emergencies(Contract):
     @query
     def list_of_subject(self, message: ListGrants) -> tuple[GlassUse, ...]:
         """Return the uses that concern a pseudonym."""
-        return self._page(self.by_subject.scan(message.name, message.after))
+        return self._page(message.name, message.after)
 
     @query
     def list_waiting(self, message: ListWaiting) -> tuple[GlassUse, ...]:
         """Return the uses that wait for review."""
-        return self._page(self.waiting.scan((), message.after))
+        return self._page(None, message.after)
 
-    def _page(self, rows: Iterator[tuple[tuple[str, ...], IndexEntry]]) -> tuple[GlassUse, ...]:
+    def _page(self, subject: str | None, after: str) -> tuple[GlassUse, ...]:
+        """Return a page of a subject's uses, or without one of those that wait."""
+        rows = self.waiting.scan((), after) if subject is None else self.by_subject.scan(subject, after)
         found: list[GlassUse] = []
         for key, _ in rows:
             use = self.uses.get(key[-1])

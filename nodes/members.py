@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from ledger.genesis import Genesis
 from nodes.agent import Agent
 from nodes.api import claims, customers, explanations, records, reports
+from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
 from nodes.config import ConfigurationError, Home
@@ -59,11 +60,17 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     match member.role:
         case "hospital":
             agent = hospital = Hospital(name, node.view, genesis, keys, vault, register, entropy, holds)
-            routers += [customers.make_party_router(hospital), make_hospital_router(hospital)]
+            routers += [
+                customers.make_party_router(hospital),
+                make_relation_router(hospital),
+                make_authority_router(hospital),
+                make_hospital_router(hospital),
+            ]
         case "insurer":
             agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy, holds)
             routers += [
                 customers.make_party_router(insurer),
+                make_relation_router(insurer),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),
                 reports.make_publishing_router(insurer),

@@ -6,10 +6,13 @@ from typing import Any
 
 import click
 
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.explaining import explain
+from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
+from nodes.cli.terms import read_terms, terms_options
 from nodes.config import Home, write_file
 
+ACTING = ("guardian", "delegate", "heir")
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
@@ -18,28 +21,50 @@ def consent() -> None:
     """Grant and revoke consent, and look at what was granted."""
 
 
+consent.add_command(explain)
+
+
 @consent.command()
-@actor_option("a customer, by the name of her wallet")
-@click.option("--from", "hospital", required=True, metavar="HOSPITAL", help="Who provides the records.")
-@click.option("--to", "insurer", required=True, metavar="INSURER", help="Who receives them.")
-@click.option("--one-case", is_flag=True, help="For the next claim only, instead of a standing grant.")
-@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the notice.")
+@actor_option(CUSTOMER)
+@terms_options
+@click.option("--deny", is_flag=True, help="Deny instead: over every grant but a narrower one that you give later.")
+@click.option("--for", "other", metavar="NAME", help="Act for another customer, by the name of her wallet.")
+@click.option(
+    "--acting-as", type=click.Choice(ACTING), default="guardian", show_default=True, help="As what, with --for."
+)
 @click.option("--yes", is_flag=True, help="Agree without being asked; the notice is printed all the same.")
 @home_option
 @json_option
 def grant(
-    actor: str, hospital: str, insurer: str, language: Any, home: Path, *, one_case: bool, yes: bool, as_json: bool
+    actor: str,
+    other: str | None,
+    acting_as: Any,
+    language: Any,
+    home: Path,
+    *,
+    deny: bool,
+    yes: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Read the notice, sign the grant, and show both parties who you are."""
     from nodes.cli.session import open_customer
 
     output = Output(as_json=as_json)
     place = Home(home)
+    terms = read_terms(given, effect="deny" if deny else "permit")
     person = open_customer(place, actor)
-    offer = person.draw_up(hospital, insurer, language, one_case=one_case)
+    behalf = None if other is None else person.act_for(open_customer(place, other), acting_as, terms)
+    offer = person.draw_up(terms, language, behalf=behalf)
+    sign_offer(place, output, person, offer, actor, yes=yes)
+
+
+def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str, *, yes: bool) -> None:
+    """Show the notice, ask, keep the notice, sign, and say what came of it."""
+    language = offer.grant.notice.language
     text = offer.notices[language]
-    click.echo(text, err=as_json)
-    if not yes and not click.confirm("同意吗? Agree?", default=False, err=as_json):
+    click.echo(text, err=output.as_json)
+    if not yes and not click.confirm("同意吗? Agree?", default=False, err=output.as_json):
         msg = "not agreed; nothing was signed"
         raise click.ClickException(msg)
     notice_path = place.wallets_folder / f"{actor}.notices" / f"{offer.grant.notice.hash.hex()}.txt"
@@ -50,21 +75,89 @@ def grant(
         output.end_progress()
     links = " · ".join(f"{party} {result}" for party, result in granted.links.items())
     matched = all(result == "matched" for result in granted.links.values())
-    output.say(f"{granted.grant_id} granted · " + ("both links matched" if matched else f"NOT usable: {links}"))
-    output.hint(f"xinpei stay admit --as {hospital} docs/examples/polyp/admission.json")
+    grant = offer.grant
+    question = {
+        "subject": grant.subject,
+        "hospital": grant.sources[0],
+        "recipient": grant.grantee.organisation,
+        "record_type": grant.scope.record_types[0],
+        "stay": grant.scope.encounters[0] if grant.scope.encounters else None,
+        "act": {"STORE": "release", "VIEW": "view", "EXECUTE": "visit"}[grant.permission.mode],
+        "purpose": grant.purpose,
+    }
+    decision = person.explain(question, grant.sources[0], offer.pseudonym)
+    usable = grant.effect == "permit" and decision["permitted"]
+    if grant.effect == "deny":
+        output.say(f"{granted.grant_id} denied · nothing is handed over against it from now on")
+    elif usable:
+        output.say(f"{granted.grant_id} granted · both links matched")
+    elif not matched:
+        output.say(f"{granted.grant_id} granted · NOT usable: {links}")
+    else:
+        output.say(f"{granted.grant_id} granted · NOT usable: {decision['finding']['text']}")
+    if usable:
+        output.hint(f"xinpei stay admit --as {grant.sources[0]} docs/examples/polyp/admission.json")
     output.finish(
         {
             "grant": granted.grant_id,
             "pseudonym": granted.pseudonym,
+            "effect": grant.effect,
             "links": dict(granted.links),
-            "usable": matched,
+            "usable": usable,
+            "finding": decision["finding"],
             "notice": str(notice_path),
         }
     )
 
 
 @consent.command()
-@actor_option("a customer, by the name of her wallet")
+@actor_option(CUSTOMER)
+@terms_options
+@click.option("--delegate", "to", required=True, metavar="NAME", help="Who may grant for you: her wallet's name.")
+@click.option("--until", metavar="DATE", help="When that ends; a year from today if left out.")
+@home_option
+@json_option
+def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: bool, **given: Any) -> None:
+    """Let another customer grant for you, within these terms and until a day."""
+    from nodes.cli.session import open_customer
+    from nodes.schemas.terms import format_day
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    terms = read_terms(given | {"expires": until} if until else given)
+    ends = terms.expires_day
+    until_ms = (ends * 24 - 8) * 3_600_000
+    authority = open_customer(place, actor).delegate(open_customer(place, to), terms, until_ms)
+    output.say(f"{authority} · {to} may grant for you, {terms.hospital} → {terms.recipient}, until {format_day(ends)}")
+    parties = f"--from {terms.hospital} --to {terms.recipient}"
+    output.hint(f"xinpei consent grant --as {to} --for {actor} --acting-as delegate {parties}")
+    output.finish({"authority": authority, "holder": to, "until_ms": until_ms})
+
+
+@consent.command()
+@actor_option("the guardian, by the name of her wallet")
+@click.option("--for", "other", required=True, metavar="NAME", help="Who is 14 to 17, by the name of her wallet.")
+@click.argument("grant_id", metavar="GRANT")
+@home_option
+@json_option
+def countersign(actor: str, other: str, grant_id: str, home: Path, *, as_json: bool) -> None:
+    """Agree, as a guardian, to the latest version of GRANT: at 14 to 17 both sign."""
+    from nodes.cli.session import open_customer
+    from nodes.schemas.terms import default_terms, today
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    young = open_customer(place, other)
+    _, found = young.find_grant(grant_id)
+    words: Any = found["versions"][-1]["grant"]  # type: ignore[index]
+    terms = default_terms(words["sources"][0], words["grantee"]["organisation"], today())
+    open_customer(place, actor).countersign(str(found["grant_id"]), young, terms)
+    output.say(f"{found['grant_id']} countersigned")
+    output.finish({"grant": found["grant_id"], "countersigned_by": actor})
+
+
+@consent.command()
+@actor_option(CUSTOMER)
 @click.argument("grant_id", metavar="GRANT")
 @home_option
 @json_option
@@ -81,7 +174,7 @@ def revoke(actor: str, grant_id: str, home: Path, *, as_json: bool) -> None:
 
 
 @consent.command("list")
-@actor_option("a customer, by the name of her wallet")
+@actor_option(CUSTOMER)
 @home_option
 @json_option
 def list_(actor: str, home: Path, *, as_json: bool) -> None:
@@ -99,7 +192,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
 
 
 @consent.command()
-@actor_option("a customer, by the name of her wallet")
+@actor_option(CUSTOMER)
 @click.argument("grant_id", metavar="GRANT")
 @home_option
 @json_option
@@ -111,7 +204,8 @@ def show(actor: str, grant_id: str, home: Path, *, as_json: bool) -> None:
     pseudonym, view = open_customer(Home(home), actor).find_grant(grant_id)
     words: Any = view["versions"][-1]["grant"]  # type: ignore[index]
     output.say(_describe_line(pseudonym.hospital, pseudonym.insurer, view))
-    output.say(f"  purpose     {words['purpose']} · {words['scope']['case']} · {words['permission']['mode']}")
+    output.say(f"  {words['effect']:<11} {words['purpose']} · {words['scope']['case']} · {words['permission']['mode']}")
+    output.say(f"  given by    {words['grantor']['kind']} {words['grantor']['name']}")
     output.say(f"  records     {', '.join(words['scope']['record_types'])}")
     output.say(f"  ends        {_time(words['permission']['expires_at_ms'])}")
     output.say(f"  erase by    {_time(words['permission']['erase_at_ms'])}")
@@ -121,13 +215,21 @@ def show(actor: str, grant_id: str, home: Path, *, as_json: bool) -> None:
         output.say(f"  version {version['version']}   {version['status']} at height {height}, {when}")
     for party, history in _rows(view["links"]):
         entry = history["entries"][-1]
-        output.say(f"  {party:<11} {entry['result']} at height {entry['place']['height']}")
+        output.say(f"  {party:<11} {entry['result']}, {entry['capacity']} at height {entry['place']['height']}")
+    for version, signed in _rows(view["countersignatures"]):
+        output.say(f"  version {version}   countersigned by {signed['holder']} at height {signed['place']['height']}")
     output.finish(view)
 
 
 def _describe_line(hospital: str, insurer: str, view: dict[str, Any]) -> str:
     links = {party: history["entries"][-1]["result"] for party, history in view["links"]}
     matched = ", ".join(f"{party} {links.get(party, 'not linked')}" for party in (hospital, insurer))
+    words = view["versions"][-1]["grant"]
+    if words["effect"] == "deny":
+        types = ", ".join(words["scope"]["record_types"])
+        return (
+            f"{view['grant_id']}  {view['status']:<8} DENIES {hospital} → {words['grantee']['organisation']}: {types}"
+        )
     return f"{view['grant_id']}  {view['status']:<8} {hospital} → {insurer} · {matched}"
 
 

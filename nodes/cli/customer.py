@@ -1,10 +1,11 @@
 """`xinpei customer`: a customer's wallet on this machine."""
 
+import datetime as dt
 from pathlib import Path
 
 import click
 
-from nodes.cli.options import home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
@@ -16,25 +17,34 @@ def customer() -> None:
 
 @customer.command()
 @click.argument("name")
+@click.option("--newborn-of", "mother", metavar="NAME", help="A child without a document, linked through her mother.")
+@click.option("--born", metavar="DATE", help="Her birth date; of a newborn today, of others a grown-up's if left out.")
+@click.option("--guardian", "guardians", multiple=True, metavar="NAME", help="Who acts for her; again for more.")
 @home_option
 @json_option
-def create(name: str, home: Path, *, as_json: bool) -> None:
+def create(
+    name: str, mother: str | None, born: str | None, guardians: tuple[str, ...], home: Path, *, as_json: bool
+) -> None:
     """Create a synthetic customer NAME and save her wallet.
 
     Her identity is made up and nobody's. So that hospitals can recognise her, she is also entered as a patient, under
-    NAME, at every hospital of this network; an insurer learns of her when it issues a policy. The wallet is encrypted
-    if XINPEI_PASSPHRASE is set; without it the file is readable to you alone, which is enough for development only.
+    NAME, at every hospital of this network, with her guardians; an insurer learns of her when it issues a policy. The
+    wallet is encrypted if XINPEI_PASSPHRASE is set; without it the file is readable to you alone, which is enough for
+    development only. A child's wallet is her guardian's to keep.
     """
-    from nodes.cli.session import create_wallet, identity_fields, open_operator
+    from nodes.cli.session import create_wallet, identity_fields, open_operator, open_wallet
 
     output = Output(as_json=as_json)
     place = Home(home)
-    wallet = create_wallet(place, name)
+    parent = None if mother is None else open_wallet(place, mother).identity
+    wallet = create_wallet(place, name, parent, read_date("--born", born))
     genesis = place.load_genesis()
     hospitals = [member.name for member in genesis.organisations if member.role == "hospital"]
     for hospital in hospitals:
         with open_operator(place, hospital) as client:
             client.post("/v1/patients", {"number": name, "identity": identity_fields(wallet.identity)})
+            if guardians:
+                client.post(f"/v1/people/{name}/relations", {"acts_through": list(guardians)})
     guard = "encrypted" if wallet.protected else "not encrypted: development only"
     output.say(f"synthetic identity · wallet saved ({guard}) · a patient of {' and '.join(hospitals)}")
     output.hint(f"xinpei policy issue --as insurer-a --insured {name} --product inpatient-100")
@@ -44,5 +54,53 @@ def create(name: str, home: Path, *, as_json: bool) -> None:
             "wallet": str(place.wallet_path(name)),
             "protected": wallet.protected,
             "patient_of": hospitals,
+            "acts_through": sorted({*guardians, *([] if mother is None else [mother])}),
         }
     )
+
+
+@customer.command()
+@actor_option("a hospital or insurer")
+@click.argument("name")
+@click.option("--guardian", "guardians", multiple=True, metavar="NAME", help="Who acts for her; again for more.")
+@click.option("--heir", "heirs", multiple=True, metavar="NAME", help="Who acts for her after her death; also again.")
+@click.option("--ward", is_flag=True, help="She is grown up and under guardianship.")
+@click.option("--deceased", is_flag=True, help="She has died: her grants end, her heirs may act.")
+@home_option
+@json_option
+def relate(
+    actor: str,
+    name: str,
+    guardians: tuple[str, ...],
+    heirs: tuple[str, ...],
+    home: Path,
+    *,
+    ward: bool,
+    deceased: bool,
+    as_json: bool,
+) -> None:
+    """Enter at an organisation's desk who acts for NAME, or that she has died, once the documents were seen.
+
+    Replaces what was entered about her before. The organisation judges her grants again at once.
+    """
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    form = {"acts_through": [*guardians, *heirs], "is_ward": ward, "is_deceased": deceased}
+    with open_operator(Home(home), actor) as client:
+        found = client.post(f"/v1/people/{name}/relations", form)
+    acting = ", ".join(found["acts_through"]) or "nobody"
+    state = "has died" if found["is_deceased"] else "is a ward" if found["is_ward"] else "acts by her age"
+    output.say(f"{name} {state} · {acting} may act for her")
+    output.finish(found)
+
+
+def read_date(option: str, text: str | None) -> dt.date | None:
+    """Return a date, or None for none; raises `click.UsageError`."""
+    if text is None:
+        return None
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        msg = f"{option}: expected a date such as 2015-05-01, got {text[:40]!r}"
+        raise click.UsageError(msg) from None

@@ -174,6 +174,7 @@ class Story:
 
     def _prepare(self, name: str) -> str:
         from nodes.cli.session import create_wallet, identity_fields, open_customer, open_operator
+        from nodes.schemas.terms import default_terms, today
 
         wallet = create_wallet(self._home, name)
         with open_operator(self._home, HOSPITAL) as client:
@@ -188,7 +189,7 @@ class Story:
             policy = client.post("/v1/policies", form)
         self._line(f"policy {policy['product']} in force from {policy['from_day']} (backdated past its waiting period)")
         person = open_customer(self._home, name)
-        offer = person.draw_up(HOSPITAL, INSURER, "zh")
+        offer = person.draw_up(default_terms(HOSPITAL, INSURER, today()), "zh")
         granted = person.sign(offer)
         links = ", ".join(f"{party} {result}" for party, result in granted.links.items())
         self._line(f"{granted.grant_id} granted after reading the notice; links: {links}")

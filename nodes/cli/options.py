@@ -9,6 +9,8 @@ import click
 from nodes.config import HOME_DEFAULT
 
 F = TypeVar("F", bound=Callable[..., Any])
+CUSTOMER = "a customer, by the name of her wallet"
+"""Whom `--as` expects where customers act."""
 
 home_option = click.option(
     "--home",

@@ -4,6 +4,7 @@
 name. In a home folder of one machine both are files of one user.
 """
 
+import datetime as dt
 import os
 import re
 from pathlib import Path
@@ -15,9 +16,10 @@ from nodes.client import TIMEOUT_SECONDS, Client
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.files import FileError, read_private
-from nodes.identity import Identity, synthetic_identity
+from nodes.identity import Identity, newborn_identity, synthetic_identity
 from nodes.keystore import load_keystore
 from nodes.roles.customer import Customer, CustomerError
+from nodes.schemas.terms import today
 from nodes.wallet import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE, Wallet, WalletError, is_protected
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
@@ -53,8 +55,14 @@ def open_operator(
     return Client(address, home.authority_path(organisation), signer, SystemEntropy(), timeout_seconds)
 
 
-def create_wallet(home: Home, name: str) -> Wallet:
+def create_wallet(home: Home, name: str, mother: Identity | None = None, born: dt.date | None = None) -> Wallet:
     """Make and save the wallet of a synthetic customer.
+
+    Args:
+        home: The network's.
+        name: Hers, and the wallet's.
+        mother: Of a newborn without a document.
+        born: When; today for a newborn, a grown-up's birth date for others if left out.
 
     Raises:
         CustomerError: If the name is no plain name or taken.
@@ -71,7 +79,11 @@ def create_wallet(home: Home, name: str) -> Wallet:
         msg = f"name: {name} is an organisation of this network, and --as could not tell the two; choose another name"
         raise CustomerError(msg)
     entropy = SystemEntropy()
-    wallet = Wallet.create(synthetic_identity(name, entropy), entropy)
+    if mother is None:
+        identity = synthetic_identity(name, entropy, born)
+    else:
+        identity = newborn_identity(mother, 1, name, born or today())
+    wallet = Wallet.create(identity, entropy)
     wallet.save(path, read_passphrase(), entropy)
     return wallet
 

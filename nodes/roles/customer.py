@@ -6,25 +6,16 @@ disclosure that was taken is answered with the same judgement.
 """
 
 import base64
-import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contracts.erasures import ASK_RECORDS_MAX, Ask
-from contracts.grants import (
-    Grant,
-    Grantee,
-    Grantor,
-    IdentityCommitment,
-    Notice,
-    Permission,
-    RecordType,
-    Revoke,
-    Scope,
-)
+from contracts.grants import Countersign, Revoke
+from contracts.mandates import Attest, MandateKind, MandateScope
 from ledger.codec import Struct, decode, encode
+from ledger.crypto.hashes import commit_salted
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
 from ledger.transactions import Transaction, make_submission
@@ -32,36 +23,19 @@ from nodes.authentication import RequestSigner
 from nodes.client import ApiError, Client
 from nodes.config import Home
 from nodes.entropy import Entropy
-from nodes.identity import Disclosure, RecordDates
-from nodes.schemas.notice import Language, NoticeTerms, hash_notice, render_notice
+from nodes.identity import Disclosure
+from nodes.roles.offers import Behalf, Offer, draw_up
+from nodes.schemas.notice import Language
+from nodes.schemas.terms import GrantTerms
 from nodes.wallet import Challenge, Pseudonym, Wallet
 
-RECORD_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
 EXPIRY_HEIGHTS = 500
 EXPIRY_MS = 10 * 60 * 1000
 WAIT_SECONDS = 20.0
-GRANT_DAYS = 365
-"""How long a standing grant runs unless the customer says otherwise."""
-BACK_DAYS = 366
-"""How far back the records meant reach, so that a stay at hand is among them."""
-RETENTION_DAYS = 5 * 365
-CHINA = dt.timezone(dt.timedelta(hours=8))
-EPOCH = dt.date(1970, 1, 1)
 
 
 class CustomerError(LedgerError):
     """Something a customer wanted and does not get; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A grant that is drawn up and not yet signed: what the notice speaks of."""
-
-    pseudonym: Pseudonym
-    grant: Grant
-    notices: Mapping[Language, str]
-    disclosures: Mapping[str, Disclosure]
-    """Organisation -> what will be sealed to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +62,7 @@ class Customer:
         """
         self._home = home
         self._genesis = genesis
-        self._wallet = wallet
+        self.wallet = wallet
         self._entropy = entropy
         self._network = home.load_network()
 
@@ -110,7 +84,7 @@ class Customer:
                 known = ", ".join(item.name for item in self._genesis.organisations if item.role == role)
                 msg = f"{role}: expected one of {known}, got {name}"
                 raise CustomerError(msg)
-        return self._wallet.pseudonym(self._genesis.chain_id, hospital, insurer)
+        return self.wallet.pseudonym(self._genesis.chain_id, hospital, insurer)
 
     def client(self, pseudonym: Pseudonym, organisation: str) -> Client:
         """Return a client of an organisation's node, calling as a pseudonym."""
@@ -123,62 +97,117 @@ class Customer:
 
     # ------------------------------------------------------------------------------------------------- consent
 
-    def draw_up(self, hospital: str, insurer: str, language: Language, *, one_case: bool = False) -> Offer:
-        """Return a grant to read and then to sign.
+    def draw_up(
+        self,
+        terms: GrantTerms,
+        language: Language,
+        *,
+        grant_id: str | None = None,
+        behalf: Behalf | None = None,
+    ) -> Offer:
+        """Return a grant or denial to read and then to sign; see `nodes.roles.offers.draw_up`.
 
-        Args:
-            hospital: Who provides.
-            insurer: Who receives.
-            language: Of the notice that is signed.
-            one_case: Whether only the next claim is meant.
+        Raises:
+            CustomerError: If hospital or recipient are no such members.
+            TermsError: If the terms contradict themselves.
         """
-        pseudonym = self.pseudonym(hospital, insurer)
-        today = dt.datetime.now(CHINA).date()
-        first, last = today - dt.timedelta(days=BACK_DAYS), today + dt.timedelta(days=GRANT_DAYS)
-        dates = RecordDates((first - EPOCH).days, (last - EPOCH).days, self._entropy.draw(32))
-        disclosures = {name: self._wallet.make_disclosure(self._entropy, dates) for name in (hospital, insurer)}
-        expires = dt.datetime.combine(last, dt.time(), CHINA)
-        erase = expires + dt.timedelta(days=RETENTION_DAYS)
-        terms = NoticeTerms(
-            hospital=hospital,
-            insurer=insurer,
-            record_types=RECORD_TYPES,
-            first_day=first.isoformat(),
-            last_day=last.isoformat(),
-            expires=expires.date().isoformat(),
-            erase=erase.date().isoformat(),
-            contact_hospital=self._contact(hospital),
-            contact_insurer=self._contact(insurer),
+        pseudonym = self.pseudonym_for(terms)
+        if terms.effect == "permit" and terms.role != "insurer":
+            msg = f"recipient: a wallet shows itself to hospitals and insurers of claims; it can deny {terms.recipient}"
+            raise CustomerError(msg)
+        contacts = {name: self._contact(name) for name in (terms.hospital, terms.recipient)}
+        return draw_up(
+            self.wallet, pseudonym, terms, language, contacts, self._entropy, grant_id=grant_id, behalf=behalf
         )
-        languages: tuple[Language, ...] = ("zh", "en")
-        notices = {item: render_notice(terms, item) for item in languages}
-        grant = Grant(
-            grant_id=f"grant-{self._entropy.draw(8).hex()}",
-            version=1,
-            previous_version=None,
-            subject=pseudonym.name,
-            grantor=Grantor("customer", pseudonym.name, None),
-            grantee=Grantee(insurer, "insurer"),
-            sources=(hospital,),
-            purpose="HPAYMT",
-            scope=Scope("one-case" if one_case else "standing", (), RECORD_TYPES, dates.commitment),
-            permission=Permission(
-                mode="STORE",
-                uses_max=None,
-                frequency=None,
-                erase_at_ms=int(erase.timestamp() * 1000),
-                expires_at_ms=int(expires.timestamp() * 1000),
-            ),
-            execution="data-to-insurer",
-            notice=Notice(language, hash_notice(notices[language])),
-            identities=tuple(
-                IdentityCommitment(name, disclosures[name].commitment) for name in sorted((hospital, insurer))
-            ),
+
+    def pseudonym_for(self, terms: GrantTerms) -> Pseudonym:
+        """Return the pseudonym under which terms are granted.
+
+        A recipient that is no insurer is met under the pseudonym for the hospital and the network's first insurer:
+        the hospital knows her under it, and no grant to an insurer is touched.
+        """
+        insurers = [item.name for item in self._genesis.organisations if item.role == "insurer"]
+        insurer = terms.recipient if terms.role == "insurer" or not insurers else insurers[0]
+        member = self._genesis.organisation(terms.recipient)
+        if member is None or member.role != terms.role:
+            known = ", ".join(item.name for item in self._genesis.organisations if item.role == terms.role)
+            msg = f"{terms.role}: expected one of {known}, got {terms.recipient}"
+            raise CustomerError(msg)
+        return self.pseudonym(terms.hospital, insurer)
+
+    def enrol(self, client: Client, pseudonym: Pseudonym) -> None:
+        """Have an organisation enter a pseudonym; again does nothing."""
+        proof = pseudonym.prove_enrolment(client.address.organisation)
+        client.post("/v1/enrolments", {"proof": proof.hex()})
+
+    def act_for(self, other: "Customer", kind: MandateKind, terms: GrantTerms) -> Behalf:
+        """Return on whose behalf terms are granted, having had the hospital attest it where it has not.
+
+        A delegate's authority is the other's own act (`delegate`); it is looked up.
+
+        Raises:
+            ApiError: If the hospital's records do not name the caller for the other.
+            CustomerError: If a delegate has no authority in force for these parties.
+        """
+        pseudonym, theirs = self.pseudonym_for(terms), other.pseudonym_for(terms)
+        with other.client(theirs, terms.hospital) as client:
+            other.enrol(client, theirs)
+        with self.client(pseudonym, terms.hospital) as client:
+            self.enrol(client, pseudonym)
+            if kind == "delegate":
+                return Behalf(kind, other.wallet, theirs, self._find_delegation(client, theirs.name, terms))
+            member = self._genesis.organisation(terms.hospital)
+            assert member is not None, "a hospital is a member"
+            disclosure = Disclosure(other.wallet.identity, self._entropy.draw(32), None, self.wallet.identity)
+            sealed = pseudonym.disclose(disclosure, terms.hospital, member.seal_key, f"authority.{theirs.name}")
+            form = {
+                "kind": kind,
+                "subject": theirs.name,
+                "grantee": terms.recipient,
+                "sealed": base64.b64encode(encode(sealed)).decode(),
+            }
+            found = client.post("/v1/authorities", form)
+        return Behalf(kind, other.wallet, theirs, str(found["authority"]))
+
+    def delegate(self, to: "Customer", terms: GrantTerms, until_ms: int) -> str:
+        """Let another customer grant for this one within terms, until a time; return the authority's id."""
+        pseudonym, theirs = self.pseudonym_for(terms), to.pseudonym_for(terms)
+        with to.client(theirs, terms.hospital) as client:
+            to.enrol(client, theirs)
+        scope = MandateScope((terms.purpose,), terms.record_types, (terms.hospital,), (terms.recipient,))
+        salt = self._entropy.draw(32)
+        message = Attest(
+            f"authority-{self._entropy.draw(8).hex()}",
+            "delegate",
+            pseudonym.name,
+            theirs.name,
+            commit_salted(salt, encode(scope)),
+            scope,
+            0,
+            until_ms,
         )
-        return Offer(pseudonym, grant, notices, disclosures)
+        with self.client(pseudonym, terms.hospital) as client:
+            self.enrol(client, pseudonym)
+            self._transact(client, pseudonym, "authorities", "attest", message)
+        return message.authority_id
+
+    def countersign(self, grant_id: str, other: "Customer", terms: GrantTerms) -> None:
+        """Agree, as a guardian, to what a customer of 14 to 17 granted.
+
+        Raises:
+            ApiError: If the hospital's records do not name the caller for her, or the chain refuses.
+            CustomerError: If there is no such grant of hers.
+        """
+        _, found = other.find_grant(grant_id)
+        versions: Any = found["versions"]
+        behalf = self.act_for(other, "guardian", terms)
+        pseudonym = self.pseudonym_for(terms)
+        message = Countersign(str(found["grant_id"]), int(versions[-1]["version"]), behalf.authority)
+        with self.client(pseudonym, terms.hospital) as client:
+            self._transact(client, pseudonym, "consent", "countersign", message)
 
     def sign(self, offer: Offer, on_step: Callable[[str], None] = lambda _: None) -> Granted:
-        """Sign a grant, show both parties who she is, and wait for their links.
+        """Sign a grant, show both parties who it is about, and wait for their links; a denial needs none.
 
         Args:
             offer: What she has read.
@@ -189,22 +218,27 @@ class Customer:
             CustomerError: If the grant or a link does not get onto the chain.
         """
         pseudonym, grant = offer.pseudonym, offer.grant
-        parties = (pseudonym.hospital, pseudonym.insurer)
-        with (
-            self.client(pseudonym, pseudonym.insurer) as insurer,
-            self.client(pseudonym, pseudonym.hospital) as hospital,
-        ):
+        hospital = grant.sources[0]
+        links: dict[str, str] = {}
+        with self.client(pseudonym, hospital) as client:
             on_step("enrolling the pseudonym")
-            self._enrol(hospital, pseudonym)
-            on_step("signing the grant")
-            transaction_id = self._transact(hospital, pseudonym, "consent", "grant", grant)
-            clients = {pseudonym.hospital: hospital, pseudonym.insurer: insurer}
-            for party in parties:
+            self.enrol(client, pseudonym)
+            on_step("signing")
+            transaction_id = self._transact(client, pseudonym, "consent", "grant", grant)
+            for party in offer.disclosures:
                 on_step(f"{party}: comparing with its master data")
-                clients[party].get(f"/v1/transactions/{transaction_id}", {"wait": WAIT_SECONDS})
-                self._disclose(clients[party], offer, party)
-            links = self._await_links(hospital, grant.grant_id, parties)
-        return Granted(grant.grant_id, pseudonym.name, links)
+                with self.client(pseudonym, party) as other:
+                    other.get(f"/v1/transactions/{transaction_id}", {"wait": WAIT_SECONDS})
+                    self._disclose(other, offer, party)
+            if offer.disclosures:
+                links = self._await_links(client, grant.grant_id, tuple(offer.disclosures))
+        return Granted(grant.grant_id, grant.subject, links)
+
+    def explain(self, question: Mapping[str, object], organisation: str, pseudonym: Pseudonym) -> dict[str, Any]:
+        """Return whether something may be done with her records, under which grant, and what each of hers says."""
+        with self.client(pseudonym, organisation) as client:
+            found: dict[str, Any] = client.post("/v1/explanations", question)
+        return found
 
     def revoke(self, grant_id: str) -> None:
         """End a grant of hers, at once and for good.
@@ -282,10 +316,6 @@ class Customer:
 
     # ------------------------------------------------------------------------------------------------- private
 
-    def _enrol(self, client: Client, pseudonym: Pseudonym) -> None:
-        proof = pseudonym.prove_enrolment(client.address.organisation)
-        client.post("/v1/enrolments", {"proof": proof.hex()})
-
     def _transact(self, client: Client, pseudonym: Pseudonym, contract: str, method: str, message: Struct) -> str:
         status = client.get("/v1/status")
         transaction = Transaction(
@@ -320,9 +350,14 @@ class Customer:
             {
                 "sealed": base64.b64encode(encode(sealed)).decode(),
                 "answer": offer.pseudonym.answer(challenge).hex(),
-                "seal_key": base64.b64encode(offer.pseudonym.seal_key.public_key).decode(),
+                "seal_key": base64.b64encode(self._reader(offer).seal_key.public_key).decode(),
             },
         )
+
+    def _reader(self, offer: Offer) -> Pseudonym:
+        """Return whose seal key decisions are sealed to: a ward's wallet is her guardian's, other wallets are not."""
+        is_ward = offer.behalf is not None and offer.behalf.kind == "guardian"
+        return offer.behalf.pseudonym if is_ward and offer.behalf is not None else offer.pseudonym
 
     def _await_links(self, client: Client, grant_id: str, parties: tuple[str, ...]) -> dict[str, str]:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -336,6 +371,17 @@ class Customer:
                 msg = f"{grant_id}: {missing} did not link within {WAIT_SECONDS:.0f} s; the grant is not usable yet"
                 raise CustomerError(msg)
             time.sleep(0.05)
+
+    def _find_delegation(self, client: Client, subject: str, terms: GrantTerms) -> str:
+        for item in client.get("/v1/authorities")["acts_for"]:
+            scope = item["scope"]
+            covers = terms.recipient in scope["grantees"] and terms.hospital in scope["sources"]
+            if (item["kind"], item["subject"], item["ended"]) == ("delegate", subject, None) and covers:
+                return str(item["authority_id"])
+        msg = (
+            f"delegate: expected an authority for {terms.hospital} and {terms.recipient}; see `xinpei consent delegate`"
+        )
+        raise CustomerError(msg)
 
     def _contact(self, organisation: str) -> str:
         address = self._network.address(organisation)

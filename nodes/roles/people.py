@@ -24,6 +24,8 @@ PERSON = "person"
 DOCUMENT = "document"
 NUMBER_CHARACTERS_MAX = 64
 
+MOTHERS_DOCUMENTS = ("resident-id", "passport", "residence-permit")
+
 
 class PeopleError(LedgerError):
     """A person who is unknown, or cannot be entered as she was given."""
@@ -70,7 +72,11 @@ class People:
         if holder is not None and holder.number != number:
             msg = f"document_number: expected one that nobody else has, this one is entered for {holder.number}"
             raise PeopleError(msg)
-        person = Person(number, identity) if holder is None else replace(holder, identity=identity)
+        known = holder or self._read(number)
+        person = Person(number, identity) if known is None else replace(known, identity=identity)
+        mother = self._find_mother(identity)
+        if mother is not None and mother.number not in person.acts_through:
+            person = replace(person, acts_through=tuple(sorted((*person.acts_through, mother.number))))
         if holder != person:
             former = self._read(number)
             self._register.put(DOCUMENT, _document(identity), number.encode())
@@ -124,6 +130,18 @@ class People:
         known = person.identity
         same = (known.name, known.birth_date) == (identity.name, identity.birth_date)
         return person if same else None
+
+    def _find_mother(self, identity: Identity) -> Person | None:
+        """Return the mother of a newborn without a document, by hers; None for everybody else."""
+        if identity.document_type != "newborn":
+            return None
+        document = identity.document_number.rpartition("/")[0]
+        for kind in MOTHERS_DOCUMENTS:
+            number = self._register.get(DOCUMENT, f"{kind} {document}")
+            mother = None if number is None else self._read(number.decode())
+            if mother is not None:
+                return mother
+        return None
 
     def _read(self, number: str) -> Person | None:
         data = self._register.get(PERSON, number)

@@ -1,13 +1,25 @@
-"""The notice: what a customer reads before she signs a grant, in Chinese and English.
+"""The notice: what a customer reads before she signs, in Chinese and English.
 
 It is rendered from the grant's own terms, so that it cannot promise something else, and its SHA-256 is in the grant.
-The text is kept by the customer and given to whoever has to prove what she read. One notice speaks of one recipient
-and one purpose (PIPL 23 and 29); providing and collecting are named as two acts.
+The text is kept by the customer and given to whoever has to prove what she read.
+
+    PIPL    asks for                                                       where
+    17      who handles, how to reach them, purpose, manner, kinds, how    1 to 6, 8
+            long, how to exercise rights
+    23      the recipient's name, contact, purpose, manner and kinds, and  1 to 4, 12
+            a separate consent
+    29      a separate consent for sensitive information                   4, 12
+    30      why it is necessary, and its effect on the person              9
+    31      a parent's or guardian's consent under 14                      11
+
+One notice speaks of one recipient and one purpose; providing and collecting are named as two acts.
 """
 
 import hashlib
 from dataclasses import dataclass
 from typing import Literal
+
+from nodes.schemas.terms import GrantTerms, format_day
 
 Language = Literal["zh", "en"]
 
@@ -19,27 +31,48 @@ RECORD_TYPE_NAMES: dict[str, tuple[str, str]] = {
     "item-list": ("费用明细", "list of items"),
 }
 """Record type -> its name in Chinese and in English."""
+PURPOSE_NAMES: dict[str, tuple[str, str]] = {
+    "HPAYMT": ("办理您的医疗保险理赔", "to settle your medical insurance claims"),
+    "CAREMGT": ("为您诊疗和护理", "to treat and care for you"),
+    "BTG": (
+        "在紧急情况下抢救您(每次使用均会通知您并受监管机构审查)",
+        "to treat you in an emergency (each use is announced and reviewed)",
+    ),
+    "PUBHLTH": ("公共卫生管理", "public health"),
+    "DSRCH": ("医学研究", "medical research"),
+    "PATRQT": ("按您本人的要求", "as you yourself ask"),
+}
+MODE_NAMES: dict[str, tuple[str, str]] = {
+    "VIEW": ("仅查看,不保存", "looked at and not kept"),
+    "STORE": ("传输给接收方并由其保存", "handed to the recipient and kept there"),
+    "EXECUTE": (
+        "由接收方的规则在提供方处运算,只有结果离开",
+        "visited by the recipient's rules where they are; only the result leaves",
+    ),
+}
+ACTING_NAMES: dict[str, tuple[str, str]] = {
+    "guardian": ("监护人", "guardian"),
+    "delegate": ("受托人", "delegate"),
+    "heir": ("近亲属", "close relative"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeTerms:
-    """The terms of a grant as people read them."""
+    """What a notice is rendered from."""
 
-    hospital: str
-    insurer: str
-    record_types: tuple[str, ...]
-    first_day: str
-    """ISO dates of the first and last day of the records meant."""
-    last_day: str
-    expires: str
-    erase: str
+    terms: GrantTerms
     contact_hospital: str
-    contact_insurer: str
+    contact_recipient: str
+    acting: str | None = None
+    """In what way somebody acts for the customer: guardian, delegate, heir; None for herself."""
 
 
-def render_notice(terms: NoticeTerms, language: Language) -> str:
+def render_notice(notice: NoticeTerms, language: Language) -> str:
     """Return the notice's text in one language."""
-    return _render_zh(terms) if language == "zh" else _render_en(terms)
+    if notice.terms.effect == "deny":
+        return _deny_zh(notice) if language == "zh" else _deny_en(notice)
+    return _permit_zh(notice) if language == "zh" else _permit_en(notice)
 
 
 def hash_notice(text: str) -> bytes:
@@ -47,36 +80,105 @@ def hash_notice(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _render_zh(terms: NoticeTerms) -> str:
-    types = "、".join(RECORD_TYPE_NAMES[item][0] for item in terms.record_types)
+def _types(terms: GrantTerms, place: int) -> str:
+    return ("、" if place == 0 else ", ").join(RECORD_TYPE_NAMES[item][place] for item in terms.record_types)
+
+
+def _permit_zh(notice: NoticeTerms) -> str:
+    terms = notice.terms
+    case = "仅限下一个案件(一案一授权)" if terms.case == "one-case" else "有效期内的各案件"
+    stays = f";仅限住院:{'、'.join(terms.stays)}" if terms.stays else ""
+    uses = "不限次数" if terms.uses_max is None else f"最多 {terms.uses_max} 次"
+    often = f",每 {terms.frequency[1]} 天最多 {terms.frequency[0]} 次" if terms.frequency else ""
+    acting = ""
+    if notice.acting is not None:
+        acting = f"\n    本次由您的{ACTING_NAMES[notice.acting][0]}代为同意,其权限经核验,有期限,且不得超出其范围。"
     return f"""授权告知书
 
-一、提供方:{terms.hospital}(联系方式:{terms.contact_hospital})将向接收方提供您的下列信息。
-二、接收方:{terms.insurer}(联系方式:{terms.contact_insurer})将收集并使用这些信息。以上是两个行为,您的本次同意同时包含这两个行为,且仅限于这一家接收方、这一个目的。
-三、目的:办理您在该保险公司的医疗保险理赔(HPAYMT)。不用于其他目的,也不再向他人提供。
-四、信息种类(均为敏感个人信息):{types}。
-五、记录日期:{terms.first_day} 至 {terms.last_day}。
-六、授权有效期至 {terms.expires};接收方应在 {terms.erase} 前删除,法律规定必须保存的除外。
-七、您可以随时撤回:xinpei consent revoke。撤回不影响撤回前已完成的处理;撤回后未交付的记录不再交付。
-八、不同意不影响您就医;您可以自行提交理赔申请。
-九、理赔计算由程序按产品条款完成,任何不利于您的判断均由人工作出;您有权要求说明和人工复核。
+一、提供方:{terms.hospital}(联系方式:{notice.contact_hospital})将向接收方提供您的下列信息。
+二、接收方:{terms.recipient}(联系方式:{notice.contact_recipient})将收集并使用这些信息。
+    以上是两个行为,您的本次同意同时包含这两个行为,且仅限于这一家接收方、这一个目的。
+三、目的:{PURPOSE_NAMES[terms.purpose][0]}({terms.purpose})。不用于其他目的,也不再向他人提供。
+四、信息种类(均为敏感个人信息,含您的身份信息、医疗健康信息和费用信息):{_types(terms, 0)}。
+五、处理方式:{MODE_NAMES[terms.mode][0]};范围:{case}{stays};{uses}{often}。传输和保存均加密;
+    链上只有化名和承诺值,没有姓名、病情和金额。
+六、记录日期:{format_day(terms.first_day)} 至 {format_day(terms.last_day)};授权于 {format_day(terms.expires_day)} 终止;
+    接收方应在 {format_day(terms.erase_day)} 前删除,法律规定必须保存的除外。以上三个期限各自独立。
+七、自动化决定:由程序按产品条款计算,任何不利于您的判断均由人工作出;您有权要求说明和人工复核。
+八、您的权利:您可以随时撤回(xinpei consent revoke)、查询谁看过您的记录、要求更正和删除。
+    撤回不影响撤回前已完成的处理;撤回后未交付的记录不再交付。
+    您也可以在不撤回的情况下拒绝其中一部分(xinpei consent grant --deny)。
+九、必要性和影响:不提供这些信息,接收方无法办理上述事项;提供后,接收方将知悉您的病情和费用。
+    不同意不影响您就医;您可以自行提交理赔申请。
+十、机构核验:提供方和接收方将用您的证件信息与各自的记录比对,均一致后授权方可使用。
+十一、未满十四周岁者由监护人同意;已满十四周岁不满十八周岁者由本人和监护人共同同意;本人去世后授权终止。{acting}
+十二、本告知书只涉及一家接收方和一个目的,须单独同意;对其他接收方或目的需另行同意。
 """
 
 
-def _render_en(terms: NoticeTerms) -> str:
-    types = ", ".join(RECORD_TYPE_NAMES[item][1] for item in terms.record_types)
+def _permit_en(notice: NoticeTerms) -> str:
+    terms = notice.terms
+    case = "the next claim only" if terms.case == "one-case" else "any claim while it runs"
+    stays = f", for the stays {', '.join(terms.stays)} only" if terms.stays else ""
+    uses = "any number of times" if terms.uses_max is None else f"at most {terms.uses_max} times"
+    often = f", at most {terms.frequency[0]} in {terms.frequency[1]} days" if terms.frequency else ""
+    acting = ""
+    if notice.acting is not None:
+        acting = (
+            f"\n    Here your {ACTING_NAMES[notice.acting][1]} consents for you, under an authority that was checked, "
+            "that ends, and that may not be widened."
+        )
     return f"""Notice of consent
 
-1. Provider: {terms.hospital} (contact: {terms.contact_hospital}) will provide the information below.
-2. Recipient: {terms.insurer} (contact: {terms.contact_insurer}) will collect and use it. These are two acts; your
-   consent covers both, for this one recipient and this one purpose only.
-3. Purpose: to settle your medical insurance claims with this insurer (HPAYMT). Nothing else, and nobody else.
-4. Categories, all of them sensitive personal information: {types}.
-5. Dates of the records: {terms.first_day} to {terms.last_day}.
-6. The grant ends on {terms.expires}; the recipient must erase by {terms.erase} unless a law demands to keep.
-7. You can withdraw at any time: xinpei consent revoke. What was done before stands; what was not yet handed over is
-   not handed over any more.
-8. If you do not agree you are treated all the same; you can file a claim yourself.
-9. The payout is computed by a program from the product's terms; whatever goes against you is decided by a person, and
-   you can ask for the reasons and for a review.
+1.  Provider: {terms.hospital} (contact: {notice.contact_hospital}) will provide the information below.
+2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will collect and use it. These are two acts; your
+    consent covers both, for this one recipient and this one purpose only.
+3.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Nothing else, and nobody else.
+4.  Categories, all of them sensitive personal information (your identity, your health, your expenses):
+    {_types(terms, 1)}.
+5.  Manner: {MODE_NAMES[terms.mode][1]}; for {case}{stays}; {uses}{often}. Encrypted on the way and where it is kept;
+    the chain has a pseudonym and commitments, no name, no illness and no amount.
+6.  Dates of the records: {format_day(terms.first_day)} to {format_day(terms.last_day)}. The grant ends on
+    {format_day(terms.expires_day)}; the recipient must erase by {format_day(terms.erase_day)} unless a law demands to
+    keep. These are three clocks, and none moves another.
+7.  Automated decisions: the payout is computed by a program from the product's terms; whatever goes against you is
+    decided by a person, and you can ask for the reasons and for a review.
+8.  Your rights: withdraw at any time (xinpei consent revoke), ask who has seen your records, have them corrected or
+    erased. What was done before a withdrawal stands; what was not yet handed over is not handed over any more. You can
+    also deny a part without withdrawing the rest (xinpei consent grant --deny).
+9.  Why, and what it means for you: without this information the recipient cannot do what is said in 3; with it, it
+    learns of your illness and your expenses. If you do not agree you are treated all the same, and you can file a claim
+    yourself.
+10. Both organisations compare your document with their own records; without both matches the grant cannot be used.
+11. Under 14 a guardian consents; at 14 to 17 you and your guardian both do; with your death the grant ends.{acting}
+12. This notice is about one recipient and one purpose and needs a separate consent; others need others.
+"""
+
+
+def _deny_zh(notice: NoticeTerms) -> str:
+    terms = notice.terms
+    stays = f";仅限住院:{'、'.join(terms.stays)}" if terms.stays else ""
+    return f"""拒绝告知书
+
+一、您拒绝 {terms.hospital}(联系方式:{notice.contact_hospital})向 {terms.recipient}(联系方式:
+    {notice.contact_recipient})提供:{_types(terms, 0)}{stays}。
+二、目的:{PURPOSE_NAMES[terms.purpose][0]}({terms.purpose})。对其他目的和其他接收方没有影响。
+三、拒绝优先于授权:只有在此之后作出的、范围更窄的授权才构成例外。拒绝前已完成的处理不受影响。
+四、拒绝至 {format_day(terms.expires_day)} 止,您可以随时撤回拒绝(xinpei consent revoke)。
+五、拒绝不影响您就医;需要这些资料的理赔将等待您的同意,您也可以自行提交理赔申请。
+"""
+
+
+def _deny_en(notice: NoticeTerms) -> str:
+    terms = notice.terms
+    stays = f" of the stays {', '.join(terms.stays)}" if terms.stays else ""
+    return f"""Notice of denial
+
+1.  You deny that {terms.hospital} (contact: {notice.contact_hospital}) provides to {terms.recipient}
+    (contact: {notice.contact_recipient}): {_types(terms, 1)}{stays}.
+2.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Other purposes and recipients are not affected.
+3.  A denial is over every grant; only a narrower grant that you give after it is an exception. What was done before
+    stands.
+4.  It ends on {format_day(terms.expires_day)}, and you can take it back at any time (xinpei consent revoke).
+5.  You are treated all the same. A claim that needs what you deny waits for your consent, and you can file it yourself.
 """

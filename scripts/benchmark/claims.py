@@ -15,6 +15,7 @@ from nodes.cli.stay import is_settled
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer import Customer
+from nodes.schemas.terms import default_terms, today
 from nodes.wallet import Wallet
 from scripts.benchmark.connections import Connection, RefusedError
 from scripts.benchmark.figures import Load, Work, count_claim_work
@@ -106,7 +107,7 @@ async def _prepare(network: BenchmarkNetwork, desks: dict[str, Connection], pati
     form = {"insured": patient.number, "identity": identity, "product": PRODUCT, "payee_account": "benchmark"}
     await desks[INSURER].post("/v1/policies", _json(form))
     customer = Customer(network.home, network.genesis, wallet, entropy)
-    offer = customer.draw_up(patient.hospital, INSURER, "zh")
+    offer = customer.draw_up(default_terms(patient.hospital, INSURER, today()), "zh")
     granted = await asyncio.to_thread(customer.sign, offer)
     assert set(granted.links.values()) == {"matched"}, f"{patient.number}: {granted.links}"
 

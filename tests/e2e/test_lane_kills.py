@@ -17,6 +17,7 @@ from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer import Customer
+from nodes.schemas.terms import default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, Network, eventually
 
@@ -37,7 +38,9 @@ class Stay:
         with network.client("insurer-a") as client:
             policy = {"insured": name, "identity": fields, "product": "inpatient-100", "payee_account": "synthetic"}
             client.post("/v1/policies", policy)
-        self.grant_id = self.customer.sign(self.customer.draw_up("hospital-a", "insurer-a", "zh")).grant_id
+        self.grant_id = self.customer.sign(
+            self.customer.draw_up(default_terms("hospital-a", "insurer-a", today()), "zh")
+        ).grant_id
         self.number = self.claim_id = ""
 
     def admit(self) -> None:

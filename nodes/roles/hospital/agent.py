@@ -12,6 +12,7 @@ import re
 from msgspec.structs import replace
 
 from contracts.holds import HOLDS, Hold
+from contracts.mandates import MandateKind
 from ledger.errors import DecodeError
 from ledger.genesis import Genesis
 from nodes.agent import (
@@ -30,6 +31,7 @@ from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_day
 from nodes.identity import Identity
 from nodes.keystore import Keystore
+from nodes.roles.authorising import Authorising
 from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
@@ -89,6 +91,7 @@ class Hospital:
         self.name = name
         self._view = view
         self._linking = Linking(name, view, register, keystore.seal, entropy)
+        self._authorising = Authorising(name, view, self._linking.people, register, keystore.seal, entropy)
         self._book = StayBook(register, entropy)
         self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
         self._coverage = Coverage(name, view, self._linking)
@@ -112,6 +115,12 @@ class Hospital:
         """Take in a customer's identity and judge it; raises as `Linking.disclose`."""
         linked = self._linking.disclose(grant_id, sealed, answer, seal_key, now_ms)
         return linked, self._submit(self._linking.derive(), now_ms)
+
+    def attest(
+        self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
+    ) -> tuple[str, Call | None]:
+        """Return the id of an authority, and the call that enters it; raises as `Authorising.attest`."""
+        return self._authorising.attest(kind, subject, holder, grantee, sealed, now_ms)
 
     # ------------------------------------------------------------------------------------------ what the desk asks
 

@@ -1,0 +1,114 @@
+"""The routes by which somebody is entered as acting for a customer: at the desk, and on the chain."""
+
+from typing import Annotated, Literal, Protocol
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.mandates import MandateKind
+from ledger.codec import decode
+from nodes.agent import AgentEffect, Call
+from nodes.api.callers import Customer, Node, Operator
+from nodes.api.customers import WAIT_SECONDS, Base64, read_base64
+from nodes.network.node import read_clock_ms
+from nodes.roles.people import Person
+from nodes.vault.sealing import Sealed
+
+Number = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Desk(Protocol):
+    """What a hospital's and an insurer's agent have in common about people."""
+
+    def relate(
+        self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool
+    ) -> tuple[Person, list[AgentEffect]]:
+        """Enter who acts for a person, that she is a ward or that she has died."""
+        ...
+
+
+class Attestor(Protocol):
+    """A hospital's agent."""
+
+    def attest(
+        self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
+    ) -> tuple[str, Call | None]:
+        """Return the id of an authority, and the call that enters it unless it is in force already."""
+        ...
+
+
+class RelationForm(BaseModel):
+    """What the desk has seen documents for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    acts_through: Annotated[list[Number], Field(max_length=16)] = []
+    """Numbers of guardians; of heirs once she has died. Replaces what was entered before."""
+    is_ward: bool = False
+    """Grown up and under guardianship."""
+    is_deceased: bool = False
+
+
+class RelationInfo(BaseModel):
+    """What is entered."""
+
+    number: str
+    acts_through: list[str]
+    is_ward: bool
+    is_deceased: bool
+
+
+class AuthorityForm(BaseModel):
+    """What somebody asks to be attested."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["guardian", "heir"]
+    subject: Annotated[str, Field(min_length=1, max_length=64)]
+    grantee: Annotated[str, Field(min_length=1, max_length=64)]
+    sealed: Base64
+    """Who the subject is and who the caller is, sealed to this hospital."""
+
+
+class AuthorityInfo(BaseModel):
+    """An authority on the chain."""
+
+    authority: str
+
+
+def make_relation_router(desk: Desk) -> APIRouter:
+    """Return the desk's route about who acts for whom."""
+    router = APIRouter(prefix="/v1", tags=["people"])
+
+    @router.post("/people/{number}/relations")
+    async def relate(node: Node, _caller: Operator, number: str, form: RelationForm) -> RelationInfo:
+        """Enter who acts for a person, that she is a ward, or that she has died; links are judged again at once."""
+        now_ms = read_clock_ms()
+        person, effects = desk.relate(
+            number, tuple(form.acts_through), now_ms, is_ward=form.is_ward, is_deceased=form.is_deceased
+        )
+        node.host.perform(node.organisation, effects, now_ms)
+        return RelationInfo(
+            number=person.number,
+            acts_through=list(person.acts_through),
+            is_ward=person.is_ward,
+            is_deceased=person.is_deceased,
+        )
+
+    return router
+
+
+def make_authority_router(attestor: Attestor) -> APIRouter:
+    """Return the route by which a guardian or heir has a hospital attest her authority."""
+    router = APIRouter(prefix="/v1", tags=["customers"])
+
+    @router.post("/authorities")
+    async def attest(node: Node, caller: Customer, form: AuthorityForm) -> AuthorityInfo:
+        """Attest that the calling pseudonym may act for another, if this hospital's records say so."""
+        sealed = decode(read_base64("sealed", form.sealed), Sealed)
+        authority, call = attestor.attest(form.kind, form.subject, caller.name, form.grantee, sealed, read_clock_ms())
+        if call is not None:
+            await node.call(node.organisation, call, WAIT_SECONDS)
+        return AuthorityInfo(authority=authority)
+
+    return router

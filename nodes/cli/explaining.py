@@ -1,0 +1,96 @@
+"""`xinpei consent explain`: who may see what, under which grant, and for a refusal, which condition failed."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.cli.terms import TYPES, read_terms, terms_options
+from nodes.config import Home
+
+ACTS = ("release", "view", "visit", "enter")
+
+
+@click.command()
+@actor_option(CUSTOMER)
+@terms_options
+@click.option("--type", "record_type", type=click.Choice(TYPES), help="One record type; all of them if left out.")
+@click.option("--act", type=click.Choice(ACTS), default="release", show_default=True, help="What would be done.")
+@click.option("--claim", metavar="CLAIM", help="For which claim.")
+@click.option("--what-if", "supposed", type=click.Choice(["grant", "deny"]), help="Suppose one with these terms.")
+@click.option("--without", metavar="GRANT", help="Suppose that this one were revoked.")
+@click.option("--for", "other", metavar="NAME", help="About another customer, for whom you may act.")
+@home_option
+@json_option
+def explain(
+    actor: str,
+    record_type: str | None,
+    supposed: str | None,
+    without: str | None,
+    other: str | None,
+    home: Path,
+    *,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Say who may see what of yours, under which grant; and for a refusal, which condition failed.
+
+    Without --from and --to, for every hospital and insurer. With --what-if, as if you had given a grant or denial with
+    the terms of the other options, and as if both parties knew you: nothing is signed and nothing is written.
+    """
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    person = open_customer(place, actor)
+    subject = person if other is None else open_customer(place, other)
+    pairs = [(given["hospital"], given["recipient"])]
+    if None in pairs[0]:
+        if supposed is not None:
+            msg = "--what-if: expected --from HOSPITAL and --to ORGANISATION"
+            raise click.UsageError(msg)
+        wanted = pairs[0]
+        pairs = [
+            pair for pair in person.pairs() if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
+        ]
+    stays, act, claim = given["stays"], given.pop("act"), given.pop("claim")
+    rows = []
+    for hospital, recipient in pairs:
+        asked = dict(given) | {"hospital": hospital, "recipient": recipient}
+        terms = read_terms(asked, effect="deny" if supposed == "deny" else "permit")
+        theirs = subject.pseudonym_for(terms)
+        what_if = None
+        if supposed is not None:
+            from ledger.codec import encode
+
+            what_if = encode(subject.draw_up(terms, "zh").grant).hex()
+        for kind in (record_type,) if record_type else TYPES:
+            question = {
+                "subject": theirs.name,
+                "hospital": hospital,
+                "recipient": recipient,
+                "record_type": kind,
+                "stay": stays[0] if stays else None,
+                "claim": claim,
+                "act": act,
+                "purpose": terms.purpose,
+                "what_if": what_if,
+                "without": without,
+            }
+            answer = person.explain(question, hospital, person.pseudonym_for(terms))
+            rows.append({key: question[key] for key in ("hospital", "recipient", "record_type")} | answer)
+    for row in rows:
+        output.say(_describe(row))
+    if supposed is not None:
+        output.say("supposed only: nothing was signed, and nothing is on the chain")
+    output.finish({"supposed": supposed, "answers": rows})
+
+
+def _describe(row: dict[str, Any]) -> str:
+    what = f"{row['hospital']} → {row['recipient']}  {row['record_type']:<18}"
+    if row["permitted"]:
+        return f"{what} yes  under {row['grant_id']} version {row['version']}"
+    finding = row["finding"]
+    return f"{what} no   {finding['code']} {finding['condition']}: {finding['text']}"

@@ -1,0 +1,133 @@
+"""Authorising: a hospital attests on the chain that somebody may act for a customer.
+
+Somebody asks under her own pseudonym and says, sealed, who she is and who the other is. The hospital compares both with
+its master data: the desk has seen the documents (a birth certificate, a court's decision, a death certificate) and
+entered who acts for whom. It attests what follows from that, and no more: for itself as the source and one grantee,
+for payment, until the child comes of age or five years have passed.
+
+The chain gets a commitment to what the records say. Its opening is kept in the register.
+"""
+
+from datetime import date, datetime, time, timedelta, timezone
+
+from contracts.mandates import Attest, Authority, MandateKind, MandateScope, find_lapse
+from ledger.codec import decode, encode
+from ledger.crypto.hashes import commit_salted
+from ledger.errors import DecodeError, LedgerError
+from nodes.agent import Call, ChainView
+from nodes.entropy import Entropy
+from nodes.fhir.instants import civil_date
+from nodes.identity import YOUTH_YEARS, Disclosure
+from nodes.roles.lookup import list_held
+from nodes.roles.people import People, Person
+from nodes.schemas.terms import RECORD_TYPES
+from nodes.vault.register import Register
+from nodes.vault.sealing import SealContext, Sealed, SealKeys
+
+AUTHORITY = "authority"
+AUTHORITY_DAYS = 5 * 365
+CHINA = timezone(timedelta(hours=8))
+KINDS: dict[str, MandateKind] = {"ward": "guardian", "youth": "guardian", "deceased": "heir"}
+"""Capacity of the subject -> as what somebody may act for her."""
+
+
+class AuthorisingError(LedgerError):
+    """Somebody whom this organisation's records do not name; says no more than that."""
+
+
+class Authorising:
+    """What one hospital attests."""
+
+    def __init__(
+        self, hospital: str, view: ChainView, people: People, register: Register, seal_key: SealKeys, entropy: Entropy
+    ) -> None:
+        """Attest from a hospital's records.
+
+        Args:
+            hospital: Which.
+            view: The latest committed state.
+            people: Its master data.
+            register: Keeps the openings.
+            seal_key: Opens what is sealed to it.
+            entropy: For ids and salts.
+        """
+        self._hospital = hospital
+        self._view = view
+        self._people = people
+        self._register = register
+        self._seal_key = seal_key
+        self._entropy = entropy
+
+    def attest(
+        self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
+    ) -> tuple[str, Call | None]:
+        """Return the id of an authority, and the call that enters it unless it is in force already.
+
+        Args:
+            kind: As what the holder would act.
+            subject: The pseudonym that is acted for.
+            holder: The pseudonym that asks.
+            grantee: The one recipient she may grant to.
+            sealed: `Disclosure` of the subject and, as its grantor, of the holder, for `authority.<subject>`.
+            now_ms: The node's clock.
+
+        Raises:
+            AuthorisingError: If the records do not say so.
+            VerificationError: If the sealed bytes do not open.
+        """
+        person, acting = self._match(subject, holder, sealed)
+        today = civil_date(now_ms)
+        if KINDS.get(person.capacity(today)) != kind:
+            msg = f"kind: this hospital's records do not call for a {kind}"
+            raise AuthorisingError(msg)
+        known = self._find(kind, subject, holder, grantee)
+        if known is not None:
+            return known, None
+        salt, authority_id = self._entropy.draw(32), f"authority-{self._entropy.draw(8).hex()}"
+        seen = encode((person.number, acting.number, kind, today.isoformat()))
+        self._register.put(AUTHORITY, authority_id, encode((salt, seen)))
+        message = Attest(
+            authority_id,
+            kind,
+            subject,
+            holder,
+            commit_salted(salt, seen),
+            MandateScope(("HPAYMT",), RECORD_TYPES, (self._hospital,), (grantee,)),
+            0,
+            _end_ms(person, today),
+        )
+        return authority_id, Call("authorities", "attest", message)
+
+    def _match(self, subject: str, holder: str, sealed: Sealed) -> tuple[Person, Person]:
+        context = SealContext(self._view.chain_id, f"authority.{subject}", holder, self._hospital)
+        try:
+            disclosure = decode(self._seal_key.open(sealed, context), Disclosure)
+        except DecodeError:
+            msg = f"sealed: expected a disclosure for authority.{subject}"
+            raise AuthorisingError(msg) from None
+        person = self._people.match(disclosure.identity)
+        acting = None if disclosure.grantor is None else self._people.match(disclosure.grantor)
+        if person is None or acting is None or acting.number not in person.acts_through:
+            msg = "this hospital's records do not name the caller for her; the desk enters whose documents it has seen"
+            raise AuthorisingError(msg)
+        return person, acting
+
+    def _find(self, kind: MandateKind, subject: str, holder: str, grantee: str) -> str | None:
+        """Return an authority of this hospital's that is in force for these."""
+        held = [item for item in list_held(self._view, holder) if self._covers(item, kind, subject, grantee)]
+        return held[-1].authority_id if held else None
+
+    def _covers(self, item: Authority, kind: MandateKind, subject: str, grantee: str) -> bool:
+        same = (item.kind, item.subject, item.given_by) == (kind, subject, self._hospital)
+        return same and grantee in item.scope.grantees and find_lapse(item, self._view.time_ms) is None
+
+
+def _end_ms(person: Person, today: date) -> int:
+    """Return when an authority ends: five years from today, or when a child comes of age."""
+    end = today + timedelta(days=AUTHORITY_DAYS)
+    if not (person.is_ward or person.is_deceased):
+        birth = date.fromisoformat(person.identity.birth_date)
+        leap = (birth.month, birth.day) == (2, 29)
+        of_age = date(birth.year + YOUTH_YEARS, birth.month, 28 if leap else birth.day)
+        end = min(end, of_age)
+    return int(datetime.combine(end, time(), CHINA).timestamp() * 1000)

@@ -1,0 +1,139 @@
+"""Offers: a grant or denial drawn up from terms, with the notice to read, and not yet signed.
+
+Whoever acts for somebody else (a guardian, a delegate, an heir) draws it up about the other's pseudonym and with the
+other's identity, and signs it with her own key under an authority.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contracts.grants import (
+    ALL_DAYS,
+    Frequency,
+    Grant,
+    Grantee,
+    Grantor,
+    IdentityCommitment,
+    Notice,
+    Permission,
+    Scope,
+)
+from contracts.mandates import MandateKind
+from nodes.entropy import Entropy
+from nodes.identity import Disclosure, Identity, RecordDates
+from nodes.schemas.notice import Language, NoticeTerms, hash_notice, render_notice
+from nodes.schemas.terms import EPOCH, GrantTerms, check_terms, today
+from nodes.wallet import Pseudonym, Wallet
+
+CHINA = dt.timezone(dt.timedelta(hours=8))
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+
+@dataclass(frozen=True, slots=True)
+class Behalf:
+    """For whom somebody acts, and as what."""
+
+    kind: MandateKind
+    wallet: Wallet
+    """The other's."""
+    pseudonym: Pseudonym
+    """The other's, towards the same hospital and insurer."""
+    authority: str
+    """The id of what she rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A grant that is drawn up and not yet signed: what the notice speaks of."""
+
+    pseudonym: Pseudonym
+    """Who signs."""
+    grant: Grant
+    notices: Mapping[Language, str]
+    disclosures: Mapping[str, Disclosure]
+    """Organisation -> what will be sealed to it; none for a denial."""
+    behalf: Behalf | None
+
+
+def draw_up(
+    wallet: Wallet,
+    pseudonym: Pseudonym,
+    terms: GrantTerms,
+    language: Language,
+    contacts: Mapping[str, str],
+    entropy: Entropy,
+    *,
+    grant_id: str | None = None,
+    behalf: Behalf | None = None,
+) -> Offer:
+    """Return a grant or denial to read and then to sign.
+
+    Args:
+        wallet: Of whoever signs.
+        pseudonym: Hers, towards the hospital and insurer.
+        terms: What is meant.
+        language: Of the notice that is signed.
+        contacts: Organisation -> how to reach it.
+        entropy: For the id and the salts.
+        grant_id: Of a request that this answers; drawn if left out.
+        behalf: For whom she acts; None for herself.
+
+    Raises:
+        TermsError: If the terms contradict themselves.
+    """
+    check_terms(terms, today())
+    told = NoticeTerms(
+        terms, contacts[terms.hospital], contacts[terms.recipient], None if behalf is None else behalf.kind
+    )
+    notices = {item: render_notice(told, item) for item in LANGUAGES}
+    disclosures: dict[str, Disclosure] = {}
+    dates = RecordDates(terms.first_day, terms.last_day, entropy.draw(32))
+    if terms.effect == "permit":
+        subject, grantor = _identities(wallet, behalf)
+        for name in sorted((terms.hospital, terms.recipient)):
+            disclosures[name] = Disclosure(subject, entropy.draw(32), dates, grantor)
+    grant = Grant(
+        grant_id=grant_id or f"grant-{entropy.draw(8).hex()}",
+        version=1,
+        previous_version=None,
+        subject=pseudonym.name if behalf is None else behalf.pseudonym.name,
+        grantor=_grantor(pseudonym, behalf),
+        grantee=Grantee(terms.recipient, terms.role),
+        sources=(terms.hospital,),
+        purpose=terms.purpose,
+        scope=Scope(
+            terms.case,
+            tuple(sorted(terms.stays)),
+            terms.record_types,
+            dates.commitment if terms.effect == "permit" else ALL_DAYS,
+        ),
+        permission=Permission(
+            mode=terms.mode,
+            uses_max=terms.uses_max,
+            frequency=Frequency(*terms.frequency) if terms.frequency else None,
+            erase_at_ms=_begin_ms(terms.erase_day),
+            expires_at_ms=_begin_ms(terms.expires_day),
+        ),
+        execution=terms.execution,
+        notice=Notice(language, hash_notice(notices[language])),
+        identities=tuple(IdentityCommitment(name, item.commitment) for name, item in disclosures.items()),
+        effect=terms.effect,
+    )
+    return Offer(pseudonym, grant, notices, disclosures, behalf)
+
+
+def _identities(wallet: Wallet, behalf: Behalf | None) -> tuple[Identity, Identity | None]:
+    return (wallet.identity, None) if behalf is None else (behalf.wallet.identity, wallet.identity)
+
+
+def _grantor(pseudonym: Pseudonym, behalf: Behalf | None) -> Grantor:
+    if behalf is None:
+        return Grantor("customer", pseudonym.name, None)
+    return Grantor(behalf.kind, pseudonym.name, behalf.authority)
+
+
+def _begin_ms(day: int) -> int:
+    """Return the instant at which a civil day in China begins."""
+    begin = dt.datetime.combine(EPOCH + dt.timedelta(days=day), dt.time(), CHINA)
+    return int(begin.timestamp() * 1000)

@@ -1,0 +1,111 @@
+"""The terms of a grant as people choose them: days and words, where the chain has milliseconds and commitments.
+
+A request by an organisation, an edit by the customer, a what-if and the grant itself are drawn up from the same terms,
+and the notice is rendered from them. Days are civil days in China.
+"""
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from contracts.grants import Effect, PartyRole, Purpose, RecordType
+from ledger.codec import Day, Name, Struct
+from ledger.errors import LedgerError
+
+RECORD_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
+GRANT_DAYS = 365
+"""How long a grant runs unless somebody says otherwise."""
+BACK_DAYS = 366
+"""How far back the records meant reach, so that a stay at hand is among them."""
+RETENTION_DAYS = 5 * 365
+"""How long after the grant's end the recipient may keep what it got."""
+EPOCH = date(1970, 1, 1)
+
+
+class TermsError(LedgerError):
+    """Terms that contradict themselves; names the field."""
+
+
+class GrantTerms(Struct):
+    """One recipient, one purpose."""
+
+    hospital: Name
+    recipient: Name
+    role: PartyRole
+    effect: Effect
+    purpose: Purpose
+    case: Literal["one-case", "standing"]
+    stays: Annotated[tuple[str, ...], Meta(max_length=16)]
+    """Empty for any."""
+    record_types: Annotated[tuple[RecordType, ...], Meta(min_length=1, max_length=8)]
+    mode: Literal["VIEW", "STORE", "EXECUTE"]
+    execution: Literal["data-to-insurer", "rules-visit-data"]
+    uses_max: Annotated[int, Meta(ge=1, le=1_000_000)] | None
+    frequency: Annotated[tuple[int, ...], Meta(max_length=2)]
+    """(uses, days), or empty."""
+    first_day: Day
+    """Of the records meant."""
+    last_day: Day
+    expires_day: Day
+    """From the beginning of this day on the grant has ended."""
+    erase_day: Day
+
+
+def today() -> date:
+    """Return the civil day in China."""
+    return datetime.now(timezone(timedelta(hours=8))).date()
+
+
+def default_terms(hospital: str, recipient: str, today: date) -> GrantTerms:
+    """Return a standing permit for claims at an insurer, for a year from today."""
+    now = (today - EPOCH).days
+    return GrantTerms(
+        hospital=hospital,
+        recipient=recipient,
+        role="insurer",
+        effect="permit",
+        purpose="HPAYMT",
+        case="standing",
+        stays=(),
+        record_types=RECORD_TYPES,
+        mode="STORE",
+        execution="data-to-insurer",
+        uses_max=None,
+        frequency=(),
+        first_day=now - BACK_DAYS,
+        last_day=now + GRANT_DAYS,
+        expires_day=now + GRANT_DAYS,
+        erase_day=now + GRANT_DAYS + RETENTION_DAYS,
+    )
+
+
+def check_terms(terms: GrantTerms, today: date) -> None:
+    """Refuse terms that no grant could be drawn up from.
+
+    Raises:
+        TermsError: Naming the field, what was expected and what came.
+    """
+    now = (today - EPOCH).days
+    for field, value, least, why in (
+        ("expires", terms.expires_day, now + 1, "after today"),
+        ("erase_at", terms.erase_day, now + 1, "after today"),
+        ("last day of the records", terms.last_day, terms.first_day, "not before their first"),
+    ):
+        if value < least:
+            msg = f"{field}: expected a day {why}, got {format_day(value)}"
+            raise TermsError(msg)
+    if terms.record_types != tuple(sorted(set(terms.record_types))):
+        msg = f"types: expected each once, sorted, got {', '.join(terms.record_types)}"
+        raise TermsError(msg)
+    if len(terms.frequency) == 1:
+        msg = "frequency: expected uses and days"
+        raise TermsError(msg)
+    if terms.effect == "deny" and (terms.case, terms.uses_max, terms.frequency) != ("standing", None, ()):
+        msg = "a denial is standing and is not used up: leave out --scope, --uses and --frequency"
+        raise TermsError(msg)
+
+
+def format_day(day: int) -> str:
+    """Return a civil day as an ISO date."""
+    return (EPOCH + timedelta(days=day)).isoformat()
