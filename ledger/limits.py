@@ -135,8 +135,9 @@ that takes chunks goes on answering in between."""
 SNAPSHOT_CHUNK_BYTES_MAX = 2 * SNAPSHOT_CHUNK_BYTES
 """One encoded chunk: what surrounds its entries is less than they are."""
 
-SNAPSHOT_PARTS_MAX = 32_768
-"""Chunks of one snapshot: a list of 2 MB, for a state of 2 GB if chunks were as small as they get."""
+SNAPSHOT_PARTS_MAX = 16_384
+"""Chunks of one snapshot: their list fits into a frame whatever their names and prefixes; a state of 1 GB if chunks
+were as small as they get, of some 5 GB as they are."""
 
 WALK_STEPS_MAX = 64
 """Changes of the validator set that are shown at once: 64 sets of 64 validators fit into a frame."""

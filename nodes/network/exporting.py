@@ -21,6 +21,7 @@ from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from ledger.execution.state import Overlay
 from ledger.light_client import WalkStep
+from ledger.limits import SNAPSHOT_PARTS_MAX
 from ledger.merkle import Frontier
 from ledger.snapshot import Entry, Manifest, Part, divide, verify_manifest
 from ledger.state_tree import path_of
@@ -153,6 +154,9 @@ class SnapshotExport:
                 if self._ending.wait((time.thread_time() - begun) * REST):
                     raise ExportError(_STOPS)
                 begun = time.thread_time()
+        if len(parts) > SNAPSHOT_PARTS_MAX:
+            msg = f"snapshot: expected at most {SNAPSHOT_PARTS_MAX} chunks, the state has {len(parts)}"
+            raise ExportError(msg)
         manifest = Manifest(self._certificate, self._frontier, tuple(parts))
         verify_manifest(manifest)
         spool.close()

@@ -58,7 +58,7 @@ class OfferFrame(Struct, tag="offer"):
     """The answer to an `OfferRequest`."""
 
     manifest: Manifest | None
-    """None: there is no such snapshot, or there is more of the way than fits; ask again from its last height."""
+    """None with steps: ask again from the last one's height. None without: there is no such snapshot here."""
     steps: Annotated[tuple[WalkStep, ...], Meta(max_length=WALK_STEPS_MAX)]
     """Changes of the validator set above that height and below the snapshot's, in order."""
 

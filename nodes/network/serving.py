@@ -40,6 +40,7 @@ class SnapshotServer:
         application: Application,
         blocks: BlockStore,
         shelf: SnapshotShelf,
+        base: SnapshotFiles,
         send: Callable[[str, Frame], None],
         waiting_bytes: Callable[[str], int],
     ) -> None:
@@ -49,12 +50,14 @@ class SnapshotServer:
             application: Knows the validator sets.
             blocks: The node's blocks and certificates.
             shelf: The node's snapshots.
+            base: The one that its own store began from, if there is one: who comes after it needs that one at least.
             send: Queues a frame for a peer.
             waiting_bytes: How much waits to be sent to a peer.
         """
         self._application = application
         self._blocks = blocks
         self._shelf = shelf
+        self._base = base
         self._send = send
         self._waiting_bytes = waiting_bytes
         self._newest: Manifest | None = None
@@ -64,10 +67,9 @@ class SnapshotServer:
         self.refresh()
 
     def refresh(self) -> None:
-        """See what is on the shelf."""
+        """See which snapshots there are."""
         self._newest, self._files = None, {}
-        for height in self._shelf.heights():
-            files = self._shelf.get(height)
+        for files in (*map(self._shelf.get, self._shelf.heights()), self._base):
             target = files.target()
             if target is not None:
                 self._files[target.manifest.id] = files
@@ -105,6 +107,7 @@ class SnapshotServer:
         self._send(peer, frame)
 
     def _offer(self, height: int) -> OfferFrame:
+        """Return the next steps of the way, or at its end the snapshot: together they might not fit into a frame."""
         if self._newest is None or self._newest.header.height <= height:
             return OfferFrame(None, ())
         steps: list[WalkStep] = []
@@ -114,10 +117,10 @@ class SnapshotServer:
             certificate = self._blocks.certificate(since - 1)
             if certificate is None:
                 return OfferFrame(None, ())
-            if len(steps) == WALK_STEPS_MAX:
-                return OfferFrame(None, tuple(steps))
             steps.append(WalkStep(*certificate, voters))
-        return OfferFrame(self._newest, tuple(steps))
+            if len(steps) == WALK_STEPS_MAX:
+                break
+        return OfferFrame(None, tuple(steps)) if steps else OfferFrame(self._newest, ())
 
     def _chunk(self, request: ChunkRequest) -> ChunkFrame:
         files = self._files.get(request.snapshot_id)

@@ -30,6 +30,7 @@ from nodes.network.messages import (
 from nodes.network.serving import SnapshotServer
 from nodes.network.syncing import SnapshotPolicy, StateSyncing
 from nodes.storage import StorageError
+from nodes.storage.adoption import base_files
 from nodes.storage.blocks import METADATA_PREFIX, BlockStore
 from nodes.storage.snapshots import SnapshotShelf
 
@@ -67,7 +68,7 @@ class Snapshots:
         self._policy = policy
         self._report = report
         self._shelf = SnapshotShelf(folder / SHELF_FOLDER)
-        self.server = SnapshotServer(application, blocks, self._shelf, send, waiting_bytes)
+        self.server = SnapshotServer(application, blocks, self._shelf, base_files(folder), send, waiting_bytes)
         self.syncing = StateSyncing(application, blocks, folder, policy, send=send, report=report, adopt=adopt)
         self._export: SnapshotExport | None = None
         self._exporting: asyncio.Task[None] | None = None

@@ -10,8 +10,10 @@ from msgspec.structs import replace
 
 from ledger import snapshot, state_tree
 from ledger.application import Application
+from ledger.blocks import PREVOTE, Vote
 from ledger.codec import decode, encode
-from ledger.errors import DecodeError, LedgerError, VerificationError
+from ledger.consensus.evidence import pair_votes
+from ledger.errors import DecodeError, InvalidTransactionError, LedgerError, VerificationError
 from ledger.execution.store import NODES, STATE
 from ledger.light_client import trust_genesis, walk
 from ledger.snapshot import (
@@ -69,6 +71,23 @@ def test_a_state_rebuilt_from_its_chunks_goes_on_as_the_chain_does(chain: Snapsh
     copy = Application(chain.genesis, chain.contracts, store)
     inputs = chain.inputs(chain.submit("counter.add", ("x", 1)))
     assert copy.execute(inputs).block == chain.application.execute(inputs).block
+
+
+def test_who_began_from_a_snapshot_refuses_what_happened_before_it(chain: SnapshotChain) -> None:
+    submission = chain.submit("counter.add", ("x", 1))
+    pair = pair_votes(*(Vote(PREVOTE, 1, 0, block_hash, "alice", bytes(64)) for block_hash in (None, bytes(32))))
+    executed = chain.application.execute(replace(chain.inputs(submission), evidence=(pair,)))
+    chain.application.commit(executed)
+    chain.store.write(executed.writes)
+    chain.headers.append(executed.block.header)
+    manifest, chunks = chain.show()
+    store = rebuild(manifest, chunks)
+    store.write(metadata_writes(chain.genesis.hash, manifest, verify_manifest(manifest)))
+    copy = Application(chain.genesis, chain.contracts, store)
+    assert copy.includes_evidence(pair)
+    assert [copy.validators(height) for height in range(6)] == [chain.application.validators(at) for at in range(6)]
+    with pytest.raises(InvalidTransactionError, match="REPLAYED"):
+        copy.check_submission(submission, 0)
 
 
 def test_equal_states_are_divided_alike_whatever_came_before(chain: SnapshotChain) -> None:

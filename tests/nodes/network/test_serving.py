@@ -14,7 +14,7 @@ from nodes.network import serving
 from nodes.network.messages import BlocksAbsent, ChunkFrame, ChunkRequest, Frame, OfferFrame, OfferRequest
 from nodes.network.serving import SnapshotServer
 from nodes.storage.blocks import BlockStore
-from nodes.storage.snapshots import SnapshotShelf, Target
+from nodes.storage.snapshots import SnapshotFiles, SnapshotShelf, Target
 from tests.ledger.execution.chain import KEYS
 from tests.ledger.snapshots import SnapshotChain
 
@@ -41,7 +41,7 @@ class Desk:
 
     def __init__(self, chain: SnapshotChain, folder: Path) -> None:
         self.manifest, self.chunks = chain.show()
-        shelf = SnapshotShelf(folder / "snapshots")
+        self.shelf = shelf = SnapshotShelf(folder / "snapshots")
         files = shelf.make(self.manifest.header.height)
         files.begin()
         for index, data in enumerate(self.chunks):
@@ -54,6 +54,7 @@ class Desk:
             chain.application,
             cast("BlockStore", Blocks(chain)),
             shelf,
+            SnapshotFiles(folder / "base"),
             lambda peer, frame: self.sent.append((peer, frame)),
             lambda _: self.waiting,
         )
@@ -89,19 +90,32 @@ def desk(chain: SnapshotChain, tmp_path: Path) -> Desk:
     return Desk(chain, tmp_path)
 
 
-def test_an_offer_has_the_changes_above_the_askers_height(desk: Desk, chain: SnapshotChain) -> None:
+def test_the_way_is_shown_before_the_snapshot(desk: Desk, chain: SnapshotChain) -> None:
     steps = (chain.step(2), chain.step(3))
-    for height, shown in ((0, steps), (2, steps[1:]), (3, ())):
-        assert desk.ask(("a", OfferRequest(height))) == [("a", OfferFrame(desk.manifest, shown))]
+    assert desk.ask(("a", OfferRequest(0))) == [("a", OfferFrame(None, steps))]
+    assert desk.ask(("a", OfferRequest(2))) == [("a", OfferFrame(None, steps[1:]))]
+    assert desk.ask(("a", OfferRequest(3))) == [("a", OfferFrame(desk.manifest, ()))]
     assert desk.ask(("a", OfferRequest(5))) == [("a", OfferFrame(None, ()))]
 
 
-def test_a_way_that_is_too_long_is_begun_and_asked_for_again(
+def test_a_way_that_is_too_long_for_a_frame_is_shown_in_pieces(
     desk: Desk, chain: SnapshotChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "WALK_STEPS_MAX", 1)
     assert desk.ask(("a", OfferRequest(0))) == [("a", OfferFrame(None, (chain.step(2),)))]
-    assert desk.ask(("a", OfferRequest(2))) == [("a", OfferFrame(desk.manifest, (chain.step(3),)))]
+    assert desk.ask(("a", OfferRequest(2))) == [("a", OfferFrame(None, (chain.step(3),)))]
+
+
+def test_the_snapshot_that_the_store_began_from_is_served_when_there_is_no_newer_one(
+    chain: SnapshotChain, tmp_path: Path
+) -> None:
+    desk = Desk(chain, tmp_path)
+    made = desk.shelf.get(5).folder
+    made.replace(tmp_path / "base")
+    desk.server.refresh()
+    assert desk.ask(("a", OfferRequest(3))) == [("a", OfferFrame(desk.manifest, ()))]
+    (answer,) = desk.ask(("a", ChunkRequest(desk.manifest.id, 0)))
+    assert answer == ("a", ChunkFrame(desk.manifest.id, 0, desk.chunks[0]))
 
 
 def test_chunks_are_served_by_their_place_and_what_is_not_here_is_empty(desk: Desk) -> None:
