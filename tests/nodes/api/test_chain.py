@@ -342,3 +342,25 @@ def test_random_changes_to_a_good_submission_change_nothing(home: Home) -> None:
                 assert response.status_code in {400, 409}, response.text
 
     play(home, lambda solo: check_unchanged(solo, test))
+
+
+def test_a_node_that_began_from_a_snapshot_says_where_its_blocks_begin(home: Home) -> None:
+    async def test(solo: Solo) -> None:
+        for _ in range(2):
+            await solo.submit(solo.submission(), wait=20)
+        blocks = solo.node.files.blocks
+        blocks._first = first = blocks.height()
+        blocks._store.write({b"b/" + (first - 1).to_bytes(8): None})
+        words = (
+            f"begin at height {first}",
+            f"snapshot of height {first - 1}",
+            f"ask a node that has height {first - 1}",
+        )
+        check_refused(await solo.send("GET", f"/v1/blocks/{first - 1}"), 404, "NOT_FOUND", *words)
+        check_refused(await solo.send("GET", f"/v1/transactions/{BLOB}"), 404, "NOT_FOUND", "or before it", *words[:2])
+        lost = await solo.send("GET", ENDLESS, headers={"last-event-id": str(first - 2)})
+        check_refused(lost, 404, "NOT_FOUND", *words)
+        assert (await solo.send("GET", f"/v1/blocks/{first}")).status_code == 200
+        assert (await solo.send("GET", "/v1/status")).json()["first_height"] == first
+
+    play(home, test)

@@ -156,6 +156,16 @@ def test_there_is_no_dossier_of_a_claim_that_does_not_exist(settled: Settled, ch
         collect_dossier(chain.application, chain.blocks, "claim-ffffffffffff")
 
 
+def test_a_claim_older_than_this_nodes_blocks_is_built_elsewhere(
+    chain: AuditedChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = settle(chain)
+    monkeypatch.setattr(chain.blocks, "_first", chain.application.height + 1)
+    monkeypatch.setattr(chain.blocks, "find_transaction", lambda _: None)
+    with pytest.raises(CollectionError, match=r"begin at height .* build this at a node that has the blocks before"):
+        collect_dossier(chain.application, chain.blocks, case.claim_id)
+
+
 # ------------------------------------------------------------------------------------------- every byte
 
 
