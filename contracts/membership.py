@@ -15,6 +15,7 @@ Rules:
     organisations   name             Credentials: what is sealed to it, who may connect in its name
     validators      "current"        ValidatorSet
     pins            contract         PinHistory: the code in force, and from which height
+    founding        "genesis"        Founding: on which genesis this chain was founded
 """
 
 from contracts.keys import KeyRotated, Keys, RotateKey, end_key
@@ -55,6 +56,12 @@ class FindPin(Struct):
     contract: Name
 
 
+class Founding(Struct):
+    """Table `founding`: so that a proof of the state says which genesis it goes back to; votes name a chain's id."""
+
+    genesis_hash: Hash
+
+
 class Credentials(Struct):
     """Table `organisations`: what others need of an organisation besides its signing keys."""
 
@@ -75,6 +82,7 @@ class Membership(Contract):
     organisations = Table("organisations", Credentials)
     validators = Table("validators", ValidatorSet)
     pins = Table("pins", PinHistory)
+    founding = Table("founding", Founding)
 
     def genesis(self, genesis: Genesis) -> None:
         """Enter the founding organisations, the validators and the pinned contracts."""
@@ -87,6 +95,7 @@ class Membership(Contract):
         for validator in genesis.validators.validators:
             self.call(Keys).take(validator.public_key, validator.name)
         self.validators.put("current", genesis.validators)
+        self.founding.put("genesis", Founding(genesis.hash))
         for pin in genesis.contracts:
             self.pins.put(pin.name, PinHistory((PinVersion(pin.code_hash, 0),)))
 

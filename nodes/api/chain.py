@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from ledger.codec import decode
@@ -11,6 +11,7 @@ from ledger.limits import SUBMISSION_BYTES_MAX
 from ledger.transactions import Submission
 from nodes.api.callers import AnyCaller, Member, Node
 from nodes.api.errors import ForbiddenError, NotFoundError
+from nodes.audit.collect import collect_checkpoint
 from nodes.network.node import TransactionPlace
 from nodes.schemas import canonical_json
 
@@ -237,6 +238,12 @@ async def show_block(node: Node, _caller: Member, height: int) -> dict[str, obje
         "submissions": [canonical_json.plain(submission) for submission in block.submissions],
         "receipts": [canonical_json.plain(receipt) for receipt in receipts],
     }
+
+
+@router.get("/checkpoint")
+async def show_checkpoint(node: Node, _caller: AnyCaller) -> Response:
+    """Return the latest header with the set that votes next: for whoever trusts this node, and compares the hash."""
+    return Response(canonical_json.render(collect_checkpoint(node.application)), media_type="application/json")
 
 
 @router.post("/query")

@@ -13,6 +13,7 @@ from contracts.registers import LIST_ROWS_MAX
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
 from nodes.audit.collect import collect_dossier, collect_openings
+from nodes.audit.dossier import render_dossier
 from nodes.authentication import Caller
 from nodes.network.node import NetworkNode
 from nodes.roles.lookup import find_claim
@@ -100,7 +101,7 @@ async def dossier(node: Node, caller: AnyCaller, claim_id: str) -> Response:
     """Return the file that proves the claim offline, as of this node's latest block."""
     find_own_claim(node, caller, claim_id)
     found = collect_dossier(node.application, node.files.blocks, claim_id)
-    return Response(canonical_json.render(found), media_type="application/json")
+    return Response(render_dossier(found), media_type="application/json")
 
 
 def make_openings_router(openings: Openings) -> APIRouter:

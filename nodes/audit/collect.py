@@ -19,19 +19,22 @@ from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from ledger.execution.contract import actor_key
 from ledger.execution.state import Key, encode_key
-from ledger.membership import CUSTOMER_PREFIX, Actor
+from ledger.genesis import PinHistory
+from ledger.membership import Actor
 from ledger.merkle import leaf_hash
 from ledger.state_multiproof import StateMultiProof, join_proofs
 from ledger.transactions import Submission, Transaction
 from nodes.audit.deeds import Deed, batch_nodes, list_deeds
-from nodes.audit.dossier import FORMAT, Certificate, Dossier
+from nodes.audit.dossier import Certificate, Dossier
 from nodes.audit.evidence import (
+    ADJUDICATOR,
     Act,
     Batch,
     Countersigned,
     DenialEvidence,
     Evidence,
     GrantEvidence,
+    list_actors,
     list_authorities,
     list_entries,
     list_holdings,
@@ -41,6 +44,7 @@ from nodes.audit.evidence import (
 )
 from nodes.audit.packing import pack
 from nodes.audit.reveal import OPENINGS_FORMAT, Openings, SealedOpening, list_terms
+from nodes.audit.trust import CHECKPOINT_FORMAT, Checkpoint
 from nodes.vault.sealing import Sealed
 
 V = TypeVar("V")
@@ -80,12 +84,11 @@ def collect_dossier(application: Application, blocks: Blocks, claim_id: str) -> 
     state = _State(application)
     evidence = _Collector(state, blocks).collect(claim_id)
     return Dossier(
-        FORMAT,
         application.genesis.chain_id,
         application.genesis.hash,
         claim_id,
         collect_certificates(application, blocks),
-        pack(state.prove(list_entries(evidence))),
+        pack(state.prove(list_entries(evidence, application.genesis.hash))),
         pack(evidence),
     )
 
@@ -131,7 +134,23 @@ def collect_certificates(application: Application, blocks: Blocks) -> tuple[Cert
     latest = application.header.height
     changes = {since - 1: voters for since, voters in application.validator_sets[1:] if since - 1 <= latest}
     heights = sorted({*changes, latest})
-    return tuple(Certificate(*_certified(blocks, height), changes.get(height)) for height in heights)
+    deciding = {latest: application.validators(latest)}
+    return tuple(
+        Certificate(*_certified(blocks, height), changes.get(height), deciding.get(height)) for height in heights
+    )
+
+
+def collect_checkpoint(application: Application) -> Checkpoint:
+    """Return the latest header with the set that votes next, for somebody who trusts this node.
+
+    Raises:
+        CollectionError: If there is no block yet.
+    """
+    header = application.header
+    if header is None:
+        msg = "there is no block yet: a checkpoint is a header that the validators decided"
+        raise CollectionError(msg)
+    return Checkpoint(CHECKPOINT_FORMAT, header, application.validators(header.height + 1))
 
 
 def _certified(blocks: Blocks, height: int) -> tuple[BlockHeader, Commit]:
@@ -206,6 +225,7 @@ class _Collector:
             balances=self._balances(settlements),
             erasures=self._erasures(claim),
             actors=(),
+            adjudicator=self._state.read("membership", "pins", ADJUDICATOR, PinHistory),
             customer_keys=(),
             zero_blindings=tuple(self._zero_blinding(item) for item in settlements if item.payment_id is None),
             batches=(),
@@ -302,17 +322,14 @@ class _Collector:
             position = submission.transactions.index(transaction)
             shown[batch].add(position)
             acts.append(Act(batch, position, transaction.nonce, transaction.expires_height, transaction.expires_ms))
-        rotated = sorted({item.signer for item in submissions if item.key_version > 1})
+        batches = tuple(map(_batch, submissions, shown))
+        actors, customers = list_actors(bare.claim, batches, bare.erasures)
         return Evidence(
             **{name: getattr(bare, name) for name in Evidence.__struct_fields__}
             | {
-                "actors": tuple(self._state.actor(name) for name in rotated),
-                "customer_keys": tuple(
-                    self._first_key(name)
-                    for name in sorted({item.signer for item in submissions} - set(rotated))
-                    if name.startswith(CUSTOMER_PREFIX)
-                ),
-                "batches": tuple(map(_batch, submissions, shown)),
+                "actors": tuple(self._state.actor(name) for name in actors),
+                "customer_keys": tuple(self._first_key(name) for name in customers),
+                "batches": batches,
                 "acts": tuple(acts),
             }
         )

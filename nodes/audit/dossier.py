@@ -1,9 +1,9 @@
-"""The dossier: one file that shows a claim to whoever trusts the genesis, without a node and without a network.
+"""The dossier: one file that shows a claim to whoever trusts the genesis or a checkpoint, without node or network.
 
     part            what it is                                       what binds it
-    chain           chain id and genesis hash                        compared with the verifier's genesis
+    chain           chain id and genesis hash                        the headers; an entry of the proven state
     certificates    headers with their commits: one for every        signatures of more than two thirds of the
-                    change of the validator set, then the latest     validators, set after set from the genesis
+                    change of the validator set, then the latest     validators, set after set from what is trusted
     proof           multi-proof of the evidence, packed              the latest header's state root
     evidence        entries of the state, packed                     the proof; and what its entries say of each other
                     signed transactions behind them                  the entries' transaction ids, and the signatures
@@ -12,8 +12,8 @@ Nothing else is in it. It is canonical JSON: a changed byte changes a value, and
 valid dossier can be another. It holds no name, no amount and no medical fact; it does link the pseudonym, hospital and
 insurer of one claim, so it is for those who may know that.
 
-Evidence and proof are packed rather than spelled out to stay below 20 KB; people read the summary that `verify`
-derives.
+Certificates, proof and evidence are packed rather than spelled out, which saves a third; people read the summary that
+`verify` derives.
 """
 
 from typing import Annotated, Literal
@@ -27,8 +27,8 @@ from ledger.errors import DecodeError, VerificationError
 from ledger.membership import ValidatorSet
 from ledger.state_multiproof import StateMultiProof
 from nodes.audit.evidence import Evidence
-from nodes.audit.packing import UNPACKED_BYTES_MAX, unpack
-from nodes.schemas.canonical_json import parse
+from nodes.audit.packing import UNPACKED_BYTES_MAX, pack, unpack
+from nodes.schemas.canonical_json import parse, render
 
 FORMAT: Literal["xinpei-dossier/1"] = "xinpei-dossier/1"
 CERTIFICATES_MAX = 1_024
@@ -42,12 +42,13 @@ class Certificate(Struct):
     commit: Commit
     next_validators: ValidatorSet | None
     """Who votes on the next height, if that is another set than decided this one."""
+    validators: ValidatorSet | None
+    """Who decided it: of the last certificate, so that it can be checked by whoever trusts its hash; else None."""
 
 
 class Dossier(Struct):
     """One claim, as of the last certificate's height."""
 
-    format: Literal["xinpei-dossier/1"]
     chain_id: ChainId
     genesis_hash: Hash
     claim_id: ClaimId
@@ -58,6 +59,32 @@ class Dossier(Struct):
     """`packing.pack` of an `Evidence`."""
 
 
+class Walk(Struct):
+    """The certificates as they are packed."""
+
+    certificates: Annotated[tuple[Certificate, ...], Meta(min_length=1, max_length=CERTIFICATES_MAX)]
+
+
+class DossierFile(Struct):
+    """A dossier as it is written."""
+
+    format: Literal["xinpei-dossier/1"]
+    chain_id: ChainId
+    genesis_hash: Hash
+    claim_id: ClaimId
+    certificates: Annotated[bytes, Meta(max_length=UNPACKED_BYTES_MAX)]
+    """`packing.pack` of a `Walk`."""
+    proof: Annotated[bytes, Meta(max_length=UNPACKED_BYTES_MAX)]
+    evidence: Annotated[bytes, Meta(max_length=UNPACKED_BYTES_MAX)]
+
+
+def render_dossier(dossier: Dossier) -> bytes:
+    """Return the bytes of a dossier's file."""
+    walk = pack(Walk(dossier.certificates))
+    named = (dossier.chain_id, dossier.genesis_hash, dossier.claim_id)
+    return render(DossierFile(FORMAT, *named, walk, dossier.proof, dossier.evidence))
+
+
 def read_dossier(data: bytes) -> tuple[Dossier, Evidence, StateMultiProof]:
     """Return a dossier, its evidence and its proof from the file's bytes; nothing is verified yet.
 
@@ -65,8 +92,11 @@ def read_dossier(data: bytes) -> tuple[Dossier, Evidence, StateMultiProof]:
         VerificationError: If the file is not canonical, or is no dossier.
     """
     try:
-        dossier = parse(data, Dossier)
-        return dossier, unpack(dossier.evidence, Evidence), unpack(dossier.proof, StateMultiProof)
+        file = parse(data, DossierFile)
+        walk = unpack(file.certificates, Walk)
+        evidence, proof = unpack(file.evidence, Evidence), unpack(file.proof, StateMultiProof)
     except DecodeError as error:
         msg = f"canonical form: {error}"
         raise VerificationError(msg) from None
+    named = (file.chain_id, file.genesis_hash, file.claim_id)
+    return Dossier(*named, walk.certificates, file.proof, file.evidence), evidence, proof

@@ -9,7 +9,9 @@
     records      its stays; the closings that were settled; one share of every part of these
     coverage     the balance that a settlement started from, unless it is 0 or the former settlement's own
     retention    what its holders were asked to erase and answered; for hospital and insurer else that nobody asked
-    membership   the keys of those who signed with another than their first
+    membership   hospital, insurer, rail and who attested authorities, with their roles and keys; the code of the
+                 adjudicator; and on which genesis the chain was founded
+    customers    the keys of pseudonyms that signed with another than their first
 
 Keys are derived from the values, and nothing may be there that is not needed: what no check looks at would be an
 unverified statement in a verified file. `list_entries` gives the keys, `verify` compares.
@@ -18,7 +20,7 @@ What the members' contracts enforce at every settlement is not shown a second ti
 and its payee current, that invoices are consumed by this claim alone, that the recipient confirmed every part.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -27,6 +29,7 @@ from contracts.erasures import ErasureRow
 from contracts.grants import DENIALS_MAX, Countersignature, Denials, GrantVersion, LinkHistory, RecordType
 from contracts.identifiers import Place
 from contracts.mandates import Authority
+from contracts.membership import Founding
 from contracts.needs import Act as ConsentAct
 from contracts.policies import Balance
 from contracts.settlements import Claim, Payment, Settlement
@@ -35,12 +38,20 @@ from ledger.codec import Hash, Height, Milliseconds, Name, Nonce, PublicKey, Sig
 from ledger.errors import VerificationError
 from ledger.execution.contract import actor_key
 from ledger.execution.state import Key, encode_key
-from ledger.membership import Actor
+from ledger.genesis import PinHistory
+from ledger.membership import CUSTOMER_PREFIX, Actor
 from ledger.transactions import KeyVersion
 
+ADJUDICATOR = "adjudication"
+"""The contract that decided, and that is run again where amounts are opened."""
 ITEMS_MAX = 1_024
 """Of one kind: 8 stays of 64 parts, shared twice."""
 Count = Annotated[int, Meta(ge=0, le=ITEMS_MAX)]
+
+
+def founding_entry(genesis_hash: bytes) -> dict[bytes, bytes | None]:
+    """Return the state entry that says on which genesis a chain was founded."""
+    return {encode_key("membership", "founding", "genesis"): encode(Founding(genesis_hash))}
 
 
 class Countersigned(Struct):
@@ -115,7 +126,10 @@ class Evidence(Struct):
     """What holders of its records were asked to erase, and what they answered, sorted by scope and holder. For hospital
     and insurer none is left out: their other rows are proven absent."""
     actors: Annotated[tuple[Actor, ...], Meta(max_length=ITEMS_MAX)]
-    """Signers who used another key than their first, sorted by name."""
+    """The organisations that had a part in it, and the pseudonyms that signed with another key than their first; sorted
+    by name. `list_actors` says which."""
+    adjudicator: PinHistory
+    """The code of the contract `adjudication`: what `--reveal` must run again."""
     customer_keys: Annotated[tuple[PublicKey, ...], Meta(max_length=ITEMS_MAX)]
     """First keys of the pseudonyms that signed with them, sorted by pseudonym, which is a key's hash."""
     zero_blindings: Annotated[tuple[Hash, ...], Meta(max_length=ITEMS_MAX)]
@@ -180,6 +194,15 @@ def list_authorities(grants: tuple[GrantEvidence, ...], denials: tuple[DenialEvi
     return sorted(authority for authority in named if authority is not None)
 
 
+def list_actors(claim: Claim, batches: Sequence[Batch], erasures: Iterable[ErasureRow]) -> tuple[list[str], list[str]]:
+    """Return whose entries have to be shown, and the pseudonyms whose first key is enough; both sorted."""
+    signers = {batch.signer for batch in batches}
+    organisations = {name for name in signers if not name.startswith(CUSTOMER_PREFIX)}
+    organisations |= {claim.hospital, claim.insurer, *(row.holder for row in erasures)}
+    rotated = {batch.signer for batch in batches if batch.key_version > 1}
+    return sorted(organisations | rotated), sorted(signers - organisations - rotated)
+
+
 def needs_countersignature(version: GrantVersion, links: Iterable[LinkHistory]) -> bool:
     """Whether a version may have rested on a countersignature: a party has judged its subject to be 14 to 17."""
     youth = any(entry.capacity == "youth" for history in links for entry in history.entries)
@@ -192,13 +215,17 @@ def needs_balance(settlement: Settlement, former: Settlement | None) -> bool:
     return start != 0 and (former is None or former.balance_sequence != start)
 
 
-def list_entries(evidence: Evidence) -> dict[bytes, bytes | None]:
+def list_entries(evidence: Evidence, genesis_hash: bytes) -> dict[bytes, bytes | None]:
     """Return the state entries that a dossier states: key to value, None for what is absent.
+
+    Args:
+        evidence: The dossier's.
+        genesis_hash: On which the chain was founded.
 
     Raises:
         VerificationError: If one stands twice.
     """
-    entries: dict[bytes, bytes | None] = {}
+    entries = founding_entry(genesis_hash)
     for key, value in _list(evidence):
         if key in entries:
             shown = key.replace(b"\x00", b" ").decode(errors="replace")
@@ -242,6 +269,7 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
         yield _key("retention", "erasures", place), shown_rows.get(place)
     for actor in evidence.actors:
         yield actor_key(actor.name), actor
+    yield _key("membership", "pins", ADJUDICATOR), evidence.adjudicator
 
 
 def _list_denials(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:

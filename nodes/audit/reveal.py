@@ -147,8 +147,8 @@ def _check_terms(verified: VerifiedClaim, openings: Openings) -> None:
     """Check that policy, payee and product are those of the latest settlement."""
     settlement = verified.evidence.settlements[-1]
     outcome = settlement.outcome
-    expect("openings header chain id", verified.genesis.chain_id, openings.header.chain_id)
-    verify_commit(openings.commit, openings.header, verified.validators)
+    expect("openings header chain id", verified.chain_id, openings.header.chain_id)
+    verify_commit(openings.commit, openings.header, verified.ground.validators)
     policy, payee, product = openings.policy, openings.payee, openings.product
     for field, expected, actual in (
         ("policy", (outcome.policy_id, settlement.policy_version), (policy.policy_id, policy.version)),
@@ -175,7 +175,7 @@ def _open(
     elif sealed.context.recipient != auditor:
         raise ReaderError(what, sealed.context.recipient, auditor)
     reader = auditor or claim.customer
-    context = opening_context(verified.genesis.chain_id, claim.claim_id, outcome.version, claim.insurer, reader)
+    context = opening_context(verified.chain_id, claim.claim_id, outcome.version, claim.insurer, reader)
     try:
         return open_opening(seal_key, sealed, context)
     except DecodeError as error:

@@ -87,17 +87,17 @@ def check_figures(evidence: Evidence) -> None:
     _check_status(evidence, former)
 
 
-def check_erasures(evidence: Evidence, rails: set[str]) -> None:
+def check_erasures(evidence: Evidence) -> None:
     """Check that what is said of erasures is about this claim.
 
     Args:
         evidence: Of the claim.
-        rails: The payment rails of the genesis.
 
     Raises:
         VerificationError: Naming the row that is another's, or its steps that are out of order.
     """
     claim = evidence.claim
+    rails = {actor.name for actor in evidence.actors if actor.role == "rail"}
     places = [(row.scope, row.holder) for row in evidence.erasures]
     expect("erasures", sorted(places), places)
     known = {*list_holdings(claim), *((claim.claim_id, rail) for rail in rails)}

@@ -16,16 +16,15 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.settlements import RegisterHead, RegisterRow
-from ledger.blocks import BlockHeader
 from ledger.codec import ChainId, Hash, Name, Struct, encode
 from ledger.crypto.hashes import hash_tagged
 from ledger.errors import DecodeError, VerificationError
 from ledger.execution.state import encode_key
-from ledger.genesis import Genesis
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
+from nodes.audit.evidence import founding_entry
 from nodes.audit.expectation import expect
-from nodes.audit.ground import check_ground
+from nodes.audit.trust import Ground, Trust, check_ground
 from nodes.schemas.canonical_json import parse
 
 SAMPLE_FORMAT: Literal["xinpei-sample/1"] = "xinpei-sample/1"
@@ -58,8 +57,8 @@ class VerifiedSample:
     sample: Sample
     numbers: tuple[int, ...]
     """The drawn numbers, ascending; those of the sample's rows."""
-    header: BlockHeader
-    """As of which height and time."""
+    ground: Ground
+    """As of which height and time, and what that rests on."""
 
 
 def draw_numbers(chain_id: str, insurer: str, seed: str, count: int, asked: int) -> tuple[int, ...]:
@@ -96,13 +95,12 @@ def list_sample_entries(
     return entries
 
 
-def verify_sample(data: bytes, genesis: Genesis, checkpoint: bytes | None = None) -> VerifiedSample:
+def verify_sample(data: bytes, trust: Trust) -> VerifiedSample:
     """Check everything about a sample's file.
 
     Args:
         data: The file.
-        genesis: What the verifier trusts.
-        checkpoint: The hash of a header that somebody trusted vouches for; it must be among the sample's.
+        trust: What the verifier begins with.
 
     Raises:
         VerificationError: Naming the first thing that does not hold.
@@ -112,8 +110,9 @@ def verify_sample(data: bytes, genesis: Genesis, checkpoint: bytes | None = None
     except DecodeError as error:
         msg = f"canonical form: {error}"
         raise VerificationError(msg) from None
-    header = check_ground(genesis, sample.chain_id, sample.genesis_hash, sample.certificates, checkpoint)
+    ground = check_ground(trust, sample.chain_id, sample.genesis_hash, sample.certificates)
     numbers = draw_numbers(sample.chain_id, sample.insurer, sample.seed, sample.head.count, sample.asked)
     expect("claims drawn", len(numbers), len(sample.rows))
-    verify_many(header.state_root, list_sample_entries(sample.insurer, sample.head, numbers, sample.rows), sample.proof)
-    return VerifiedSample(sample, numbers, header)
+    entries = list_sample_entries(sample.insurer, sample.head, numbers, sample.rows)
+    verify_many(ground.header.state_root, entries | founding_entry(sample.genesis_hash), sample.proof)
+    return VerifiedSample(sample, numbers, ground)

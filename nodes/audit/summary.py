@@ -18,7 +18,8 @@ from contracts.identifiers import Place
 from contracts.settlements import Payment, Settlement
 from nodes.audit.evidence import GrantEvidence
 from nodes.audit.reveal import Revealed
-from nodes.audit.verify import TRUST, VerifiedClaim
+from nodes.audit.trust import describe_trust
+from nodes.audit.verify import LIMITS, VerifiedClaim
 from nodes.fhir.instants import format_day
 from nodes.schemas.notation import write_yuan
 from nodes.schemas.trace import render_formula
@@ -70,8 +71,8 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
             "height": header.height,
             "time": show_time(header.time_ms),
             "header": header.hash.hex(),
-            "validators": len(verified.validators.validators),
-            "set_changes": verified.set_changes,
+            "validators": len(verified.ground.validators.validators),
+            "set_changes": verified.ground.set_changes,
         },
         "consent": [_describe_grant(shown, header.time_ms) for shown in evidence.grants],
         "authorities": [
@@ -110,7 +111,7 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
         "closed_again": _closed_again(verified),
         "erasures": [_describe_erasure(row, item) for row in evidence.erasures for item in row.items],
         "signatures": verified.signatures,
-        "trust": list(TRUST),
+        "trust": [*describe_trust(verified.ground), LIMITS],
     }
 
 
@@ -139,7 +140,7 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
         *(("erasure", line) for line in _say_erasures(facts["erasures"], language)),
         *(("amount", line) for line in _say_amounts(verified, revealed, language)),
         ("signatures", f"{facts['signatures']} checked: customer, hospital, insurer and rail, each under its own key"),
-        *(("trust", line) for line in TRUST),
+        *(("trust", line) for line in (*describe_trust(verified.ground, language), LIMITS)),
     ]
     labels = [_CHINESE[label] if language == "zh" else label for label, _ in rows]
     width = max(len(label) for label in labels)

@@ -1,6 +1,5 @@
 """Builds reports' and samples' files at a node, from its latest state."""
 
-from collections.abc import Mapping
 from typing import TypeVar
 
 from contracts.reports import YearReport
@@ -11,6 +10,7 @@ from ledger.codec import decode
 from ledger.execution.state import Key, encode_key
 from ledger.state_multiproof import StateMultiProof, join_proofs
 from nodes.audit.collect import Blocks, CollectionError, collect_certificates
+from nodes.audit.evidence import founding_entry
 from nodes.audit.sample import SAMPLE_FORMAT, Sample, draw_numbers, list_sample_entries
 from nodes.audit.yearly_report import REPORT_FORMAT, CurrencySection, YearlyReport, list_report_entries
 
@@ -93,6 +93,7 @@ def _find(application: Application, contract: str, table: str, key: Key, kind: t
     return None if value is None else decode(value, kind)
 
 
-def _prove(application: Application, entries: Mapping[bytes, bytes | None]) -> StateMultiProof:
-    proven = {key: (value, application.prove(key)) for key, value in entries.items()}
+def _prove(application: Application, entries: dict[bytes, bytes | None]) -> StateMultiProof:
+    stated = entries | founding_entry(application.genesis.hash)
+    proven = {key: (value, application.prove(key)) for key, value in stated.items()}
     return join_proofs(application.roots, proven)

@@ -6,27 +6,20 @@ from contracts.totals import GROUP_CLAIMS_MIN
 from ledger.blocks import BlockHeader
 from nodes.audit.sample import VerifiedSample
 from nodes.audit.summary import show_time
+from nodes.audit.trust import describe_trust
 from nodes.audit.yearly_report import CurrencySection, VerifiedReport, count_year
 from nodes.schemas.notation import write_yuan
 
 Language = Literal["en", "zh"]
 
-REPORT_TRUST = (
-    "trusted: the genesis, and that no two thirds of any past validator set have leaked their keys",
-    "not proven: that each settlement was right, that the rail moved what it said, and that every stay was claimed",
-)
-SAMPLE_TRUST = (
-    "trusted: the genesis, and that no two thirds of any past validator set have leaked their keys",
-    "not proven: that nobody chose the seed, or the height at which it was used, to get this sample",
-)
-REPORT_TRUST_ZH = (
-    "信任前提：创世文件，以及历届验证者中没有三分之二以上泄露过密钥",
-    "未证明：每笔理赔决定正确、支付通道确实划付了它所回执的款项、每次住院都已报案",
-)
-SAMPLE_TRUST_ZH = (
-    "信任前提：创世文件，以及历届验证者中没有三分之二以上泄露过密钥",
-    "未证明：没有人为得到这份样本而挑选种子或抽样时的区块高度",
-)
+REPORT_LIMITS = {
+    "en": "not proven: that each settlement was right, that the rail moved what it said, that every stay was claimed",
+    "zh": "未证明：每笔理赔决定正确、支付通道确实划付了它所回执的款项、每次住院都已报案",
+}
+SAMPLE_LIMITS = {
+    "en": "not proven: that nobody chose the seed, or the height at which it was used, to get this sample",
+    "zh": "未证明：没有人为得到这份样本而挑选种子或抽样时的区块高度",
+}
 
 
 def summarise_report(verified: VerifiedReport) -> dict[str, Any]:
@@ -36,9 +29,9 @@ def summarise_report(verified: VerifiedReport) -> dict[str, Any]:
     return {
         "insurer": report.insurer,
         "year": report.year,
-        "as_of": _as_of(verified.header),
+        "as_of": _as_of(verified.ground.header),
         "currencies": [_describe_section(currency, section) for currency, section in sections],
-        "trust": list(REPORT_TRUST),
+        "trust": [*describe_trust(verified.ground), REPORT_LIMITS["en"]],
     }
 
 
@@ -49,18 +42,18 @@ def summarise_sample(verified: VerifiedSample) -> dict[str, Any]:
         "insurer": sample.insurer,
         "seed": sample.seed,
         "claims_in_register": sample.head.count,
-        "as_of": _as_of(verified.header),
+        "as_of": _as_of(verified.ground.header),
         "drawn": [
             {"number": number, "claim": row.claim_id} for number, row in zip(verified.numbers, sample.rows, strict=True)
         ],
-        "trust": list(SAMPLE_TRUST),
+        "trust": [*describe_trust(verified.ground), SAMPLE_LIMITS["en"]],
     }
 
 
 def render_report(verified: VerifiedReport, language: Language = "en") -> list[str]:
     """Return what a report proved as lines for people."""
     is_chinese = language == "zh"
-    report, header = verified.report, verified.header
+    report, header = verified.report, verified.ground.header
     lines = [
         f"{report.insurer} {report.year}年度 · 截至高度 {header.height}，{show_time(header.time_ms)}"
         if is_chinese
@@ -74,13 +67,13 @@ def render_report(verified: VerifiedReport, language: Language = "en") -> list[s
             else f"{currency} · claims paid: {claims} · payments: {payments} · returns of earlier years: {adjustments}"
         )
         lines += [f"  {line}" for line in _render_groups(currency, section, is_chinese=is_chinese)]
-    return [*lines, *(REPORT_TRUST_ZH if is_chinese else REPORT_TRUST)]
+    return [*lines, *describe_trust(verified.ground, language), REPORT_LIMITS[language]]
 
 
 def render_sample(verified: VerifiedSample, language: Language = "en") -> list[str]:
     """Return what a sample proved as lines for people."""
     is_chinese = language == "zh"
-    sample, header = verified.sample, verified.header
+    sample, header = verified.sample, verified.ground.header
     drawn = zip(verified.numbers, sample.rows, strict=True)
     if is_chinese:
         head = f"{sample.insurer} · 登记 {sample.head.count} 件案件，抽取 {len(sample.rows)} 件，种子：{sample.seed}"
@@ -90,7 +83,7 @@ def render_sample(verified: VerifiedSample, language: Language = "en") -> list[s
         head = f"{sample.insurer} · claims in its register: {count} · drawn by the seed {sample.seed!r}: {rows}"
         when = f"as of height {header.height}, {show_time(header.time_ms)}"
     lines = [head, when, *(f"  {number:>8}  C-{row.claim_id.removeprefix('claim-')}" for number, row in drawn)]
-    return [*lines, *(SAMPLE_TRUST_ZH if is_chinese else SAMPLE_TRUST)]
+    return [*lines, *describe_trust(verified.ground, language), SAMPLE_LIMITS[language]]
 
 
 def _render_groups(currency: str, section: CurrencySection, *, is_chinese: bool) -> list[str]:

@@ -1,7 +1,7 @@
 """The file of a yearly report: what an insurer paid in a year, checked against the chain without a node.
 
     part            what it is                                       what binds it
-    chain           chain id and genesis hash                        compared with the verifier's genesis
+    chain           chain id and genesis hash                        the headers; an entry of the proven state
     certificates    as in a dossier                                  signatures of more than two thirds, set after set
     head            the currencies of the year                       the proof
     sections        per currency, the year's months as the chain     the proof; and the totals' own proofs, each of them
@@ -24,16 +24,15 @@ from msgspec import Meta
 from contracts.calendar import Year
 from contracts.reports import YearReport
 from contracts.totals import Group, YearHead, YearTotal, disclosure_context, merge_months, sum_year
-from ledger.blocks import BlockHeader
 from ledger.codec import ChainId, Hash, Name, Struct, encode
 from ledger.crypto.totals import verify_total
 from ledger.errors import DecodeError, VerificationError
 from ledger.execution.state import encode_key
-from ledger.genesis import Genesis
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
+from nodes.audit.evidence import founding_entry
 from nodes.audit.expectation import expect
-from nodes.audit.ground import check_ground
+from nodes.audit.trust import Ground, Trust, check_ground
 from nodes.schemas.canonical_json import parse
 
 REPORT_FORMAT: Literal["xinpei-report/1"] = "xinpei-report/1"
@@ -69,8 +68,8 @@ class VerifiedReport:
     """What a report's file proved; made by `verify_report` only."""
 
     report: YearlyReport
-    header: BlockHeader
-    """As of which height and time."""
+    ground: Ground
+    """As of which height and time, and what that rests on."""
 
 
 def list_report_entries(
@@ -85,13 +84,12 @@ def list_report_entries(
     return entries
 
 
-def verify_report(data: bytes, genesis: Genesis, checkpoint: bytes | None = None) -> VerifiedReport:
+def verify_report(data: bytes, trust: Trust) -> VerifiedReport:
     """Check everything about a report's file.
 
     Args:
         data: The file.
-        genesis: What the verifier trusts.
-        checkpoint: The hash of a header that somebody trusted vouches for; it must be among the report's.
+        trust: What the verifier begins with.
 
     Raises:
         VerificationError: Naming the first thing that does not hold.
@@ -101,13 +99,13 @@ def verify_report(data: bytes, genesis: Genesis, checkpoint: bytes | None = None
     except DecodeError as error:
         msg = f"canonical form: {error}"
         raise VerificationError(msg) from None
-    header = check_ground(genesis, report.chain_id, report.genesis_hash, report.certificates, checkpoint)
+    ground = check_ground(trust, report.chain_id, report.genesis_hash, report.certificates)
     expect("sections", len(report.head.currencies), len(report.sections))
     entries = list_report_entries(report.insurer, report.year, report.head, report.sections)
-    verify_many(header.state_root, entries, report.proof)
+    verify_many(ground.header.state_root, entries | founding_entry(report.genesis_hash), report.proof)
     for currency, section in zip(report.head.currencies, report.sections, strict=True):
         _check_section(report, currency, section)
-    return VerifiedReport(report, header)
+    return VerifiedReport(report, ground)
 
 
 def _check_section(report: YearlyReport, currency: str, section: CurrencySection) -> None:

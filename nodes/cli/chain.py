@@ -11,7 +11,7 @@ import click
 
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.config import ConfigurationError, Home
+from nodes.config import ConfigurationError, Home, write_file
 
 if TYPE_CHECKING:
     from nodes.audit.comparison import Comparison, FieldDifference
@@ -64,6 +64,42 @@ def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
             "executed here: verify that at a node that has the blocks from 1 on"
         )
     output.finish({"holds": True, "height": height, "first_height": first, "seconds": round(seconds, 3)})
+
+
+@chain.command()
+@actor_option("the organisation whose node is asked")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("checkpoint.json"),
+    show_default=True,
+    help="Where the checkpoint is written.",
+)
+@home_option
+@json_option
+def checkpoint(actor: str, out: Path, home: Path, *, as_json: bool) -> None:
+    """Take a checkpoint: the latest header, and who votes next, for somebody who trusts this node.
+
+    `xinpei verify FILE --checkpoint checkpoint.json` needs no genesis then. Whoever gets the file compares height, time
+    and header hash with what others see, over another way than the file came.
+    """
+    from nodes.audit.summary import show_time
+    from nodes.audit.trust import read_checkpoint
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    with open_operator(place, actor) as client:
+        data = client.get_bytes("/v1/checkpoint")
+    header = read_checkpoint(data).header
+    write_file(out, data)
+    time, header_hash = show_time(header.time_ms), header.hash.hex()
+    output.say(f"{out} · {len(data):,} bytes · chain {header.chain_id}")
+    output.say(f"height {header.height} · {time} · header {header_hash}")
+    output.say("compare these with another member before you trust the file")
+    output.hint(f"xinpei verify dossier.json --checkpoint {out}")
+    shown = {"chain": header.chain_id, "height": header.height, "time": time, "header": header_hash}
+    output.finish({"checkpoint": str(out), **shown})
 
 
 @chain.command()

@@ -141,15 +141,16 @@ class Story:
         """Verify the dossier without the network, and show that a changed byte is refused."""
         from ledger.errors import LedgerError
         from nodes.audit.reveal import verify_reveal
+        from nodes.audit.trust import Trust
         from nodes.audit.verify import verify_dossier
         from nodes.cli.verification import open_seal_key
 
         self._head("The proof, offline: a file and the genesis, no network")
-        genesis = self._home.load_genesis()
+        trust = Trust(self._home.load_genesis())
         path = Path(result["dossier"])
         data = path.read_bytes()
         begun = time.perf_counter()
-        verified = verify_dossier(data, genesis)
+        verified = verify_dossier(data, trust)
         milliseconds = (time.perf_counter() - begun) * 1000
         height = verified.header.height
         self._line(f"HOLDS as of height {height} · {len(data):,} bytes · verified in {milliseconds:.0f} ms")
@@ -160,7 +161,7 @@ class Story:
         place = len(data) // 2
         changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         try:
-            verify_dossier(changed, genesis)
+            verify_dossier(changed, trust)
         except LedgerError as error:
             self._line(f"one changed byte (of {len(data):,}, at {place:,}) is refused: {str(error)[:100]}")
         else:

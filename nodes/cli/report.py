@@ -116,6 +116,7 @@ def sample(
 ) -> None:
     """Draw claims of an insurer's register by a public seed, with a proof of how many there are."""
     from nodes.audit.sample import verify_sample
+    from nodes.audit.trust import Trust
     from nodes.audit.year_summary import render_sample, summarise_sample
     from nodes.cli.session import open_operator
 
@@ -123,7 +124,7 @@ def sample(
     place = Home(home)
     with open_operator(place, actor) as client:
         data = client.get_bytes(f"/v1/samples/{insurer}", {"seed": seed, "count": count})
-    verified = verify_sample(data, place.load_genesis())
+    verified = verify_sample(data, Trust(place.load_genesis()))
     write_file(out, data)
     for line in render_sample(verified, language):
         output.say(line)
@@ -133,10 +134,11 @@ def sample(
 
 
 def _say_report(output: Output, place: Home, data: bytes, language: Any, out: Path | None = None) -> None:
+    from nodes.audit.trust import Trust
     from nodes.audit.year_summary import render_report, summarise_report
     from nodes.audit.yearly_report import verify_report
 
-    verified = verify_report(data, place.load_genesis())
+    verified = verify_report(data, Trust(place.load_genesis()))
     for line in render_report(verified, language):
         output.say(line)
     if out is not None:

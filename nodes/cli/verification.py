@@ -8,13 +8,14 @@ import click
 
 from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
-from nodes.config import HOME_DEFAULT, ConfigurationError, Home, load_genesis
+from nodes.config import ConfigurationError, Home, load_genesis
 
 if TYPE_CHECKING:
-    from ledger.genesis import Genesis
+    from nodes.audit.trust import Checkpoint, Trust
     from nodes.audit.verify import VerifiedClaim
     from nodes.vault.sealing import SealKeys
 
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
 _YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
 
 
@@ -23,11 +24,14 @@ _YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
 @click.option(
     "--genesis",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    default=HOME_DEFAULT / "genesis.json",
-    show_default=True,
-    help="What you trust: the network's genesis.",
+    help="What you trust: the network's genesis. The home folder's, if neither this nor a checkpoint is given.",
 )
-@click.option("--checkpoint", metavar="HASH", help="A header hash from somebody you trust; then old keys matter less.")
+@click.option(
+    "--checkpoint",
+    metavar="FILE|HASH",
+    help="What you trust: a checkpoint's file (xinpei chain checkpoint), or the hash of a header that is in FILE. "
+    "With a genesis, both must hold.",
+)
 @click.option(
     "--reveal",
     metavar="WALLET",
@@ -43,7 +47,7 @@ _YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
 @json_option
 def verify(
     file: Path,
-    genesis: Path,
+    genesis: Path | None,
     checkpoint: str | None,
     reveal: str | None,
     openings: Path | None,
@@ -52,11 +56,11 @@ def verify(
     *,
     as_json: bool,
 ) -> None:
-    """Verify FILE offline, from the genesis alone: exit 0 if it holds, 1 if it does not and why.
+    """Verify FILE offline, from a genesis or a checkpoint alone: exit 0 if it holds, 1 if it does not and why.
 
     FILE is a claim's dossier, a yearly report or a sample; its format says which.
 
-    Exit 2 says that nothing was found out: the genesis is none, or the wallet is not there or somebody else's.
+    Exit 2 says that nothing was found out: genesis or checkpoint is none, or the wallet is not there or another's.
     """
     from ledger.errors import LedgerError
     from nodes.audit.reveal import ReaderError
@@ -66,16 +70,16 @@ def verify(
 
     output = Output(as_json=as_json)
     try:
-        data, trusted, vouched = file.read_bytes(), load_genesis(genesis), read_checkpoint(checkpoint)
+        data, trust = file.read_bytes(), read_trust(Home(home), genesis, checkpoint)
         found = _YEAR_FILE.search(data[:200])
         if found is not None:
             if reveal is not None:
                 msg = f"--reveal: expected a claim's dossier, got a {found[1].decode()}"
                 raise click.UsageError(msg)
-            verdict = _judge_year_file(found[1].decode(), data, trusted, vouched, language)
+            verdict = _judge_year_file(found[1].decode(), data, trust, language)
         else:
             opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
-            verdict = _judge_dossier(data, trusted, vouched, opening, language)
+            verdict = _judge_dossier(data, trust, opening, language)
     except (ConfigurationError, CustomerError, KeystoreError, ReaderError, WalletError, OSError) as error:
         raise click.UsageError(str(error)) from None
     except LedgerError as error:
@@ -98,22 +102,20 @@ class _Verdict(NamedTuple):
     proven: dict[str, Any]
 
 
-def _judge_dossier(
-    data: bytes, genesis: "Genesis", checkpoint: bytes | None, opening: tuple[Home, str, Path] | None, language: Any
-) -> _Verdict:
+def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] | None, language: Any) -> _Verdict:
     from nodes.audit.reveal import verify_reveal
     from nodes.audit.summary import find_erased_openings, render_summary, summarise
-    from nodes.audit.verify import check_contracts, verify_dossier
+    from nodes.audit.verify import check_adjudicator, verify_dossier
     from nodes.cli.session import NAME
     from nodes.contract_sources import load_installed_contracts
     from nodes.keystore import load_keystore
     from nodes.schemas.trace import render_formula
 
-    verified = verify_dossier(data, genesis, checkpoint)
+    verified = verify_dossier(data, trust)
     revealed = None
     if opening is not None:
         home, wallet, path = opening
-        check_contracts(verified.genesis, load_installed_contracts())
+        check_adjudicator(verified, load_installed_contracts())
         keys = home.node_folder(wallet) / "keys"
         is_auditor = bool(NAME.fullmatch(wallet)) and keys.is_dir()
         seal_key = load_keystore(keys).seal if is_auditor else open_seal_key(home, wallet, verified)
@@ -127,15 +129,15 @@ def _judge_dossier(
     return _Verdict(amount, render_summary(verified, revealed, language), summarise(verified, revealed))
 
 
-def _judge_year_file(kind: str, data: bytes, genesis: "Genesis", checkpoint: bytes | None, language: Any) -> _Verdict:
+def _judge_year_file(kind: str, data: bytes, trust: "Trust", language: Any) -> _Verdict:
     from nodes.audit.sample import verify_sample
     from nodes.audit.year_summary import render_report, render_sample, summarise_report, summarise_sample
     from nodes.audit.yearly_report import verify_report
 
     if kind == "sample":
-        sample = verify_sample(data, genesis, checkpoint)
+        sample = verify_sample(data, trust)
         return _Verdict("a sample of claims, no amounts", render_sample(sample, language), summarise_sample(sample))
-    report = verify_report(data, genesis, checkpoint)
+    report = verify_report(data, trust)
     return _Verdict("totals alone, no claim opened", render_report(report, language), summarise_report(report))
 
 
@@ -157,22 +159,42 @@ def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKe
     path = Path(wallet)
     found = open_wallet_file(path) if path.suffix == ".wallet" else open_wallet(home, wallet)
     claim = verified.evidence.claim
-    pseudonym = found.pseudonym(verified.genesis.chain_id, claim.hospital, claim.insurer)
+    pseudonym = found.pseudonym(verified.chain_id, claim.hospital, claim.insurer)
     if pseudonym.name != claim.customer:
         msg = f"wallet: expected the one of {claim.customer}, got one whose pseudonym there is {pseudonym.name}"
         raise CustomerError(msg)
     return pseudonym.seal_key
 
 
-def read_checkpoint(text: str | None) -> bytes | None:
-    """Return the header hash that was given; raises a usage error if it is none."""
-    if text is None:
-        return None
-    try:
-        value = bytes.fromhex(text)
-    except ValueError:
-        value = b""
-    if len(value) != 32:
-        msg = f"--checkpoint: expected 64 hex digits, got {text[:80]!r}"
+def read_trust(home: Home, genesis: Path | None, checkpoint: str | None) -> "Trust":
+    """Return what the options say is trusted: the home folder's genesis if they say nothing.
+
+    Raises:
+        ConfigurationError: If the genesis is none.
+        click.UsageError: If the checkpoint is none.
+    """
+    from nodes.audit.trust import Trust
+
+    if genesis is None and checkpoint is None:
+        return Trust(home.load_genesis())
+    return Trust(
+        None if genesis is None else load_genesis(genesis),
+        None if checkpoint is None else _read_checkpoint(checkpoint),
+    )
+
+
+def _read_checkpoint(text: str) -> "Checkpoint | bytes":
+    from ledger.errors import VerificationError
+    from nodes.audit.trust import read_checkpoint
+
+    if _HASH.fullmatch(text):
+        return bytes.fromhex(text)
+    path = Path(text)
+    if not text or not path.is_file():
+        msg = f"--checkpoint: expected a file or 64 hex digits, got {text[:80]!r}"
         raise click.UsageError(msg)
-    return value
+    try:
+        return read_checkpoint(path.read_bytes())
+    except VerificationError as error:
+        msg = f"{path}: {error}"
+        raise click.UsageError(msg) from None

@@ -13,6 +13,7 @@ from nodes.api import reports
 from nodes.api.callers import authenticate, get_node
 from nodes.api.errors import install_handlers
 from nodes.audit.sample import verify_sample
+from nodes.audit.trust import Trust
 from nodes.audit.yearly_report import verify_report
 from nodes.network.hosting import NodeView
 from nodes.roles.insurer.agent import Insurer
@@ -85,7 +86,7 @@ def test_anyone_of_the_network_lists_and_reads_published_reports(api: Api) -> No
     assert (row["year"], row["currency"], row["groups"]) == (2026, "CNY", 1)
     status, answer = api.get(f"/v1/reports/{INSURER}/2026")
     assert status == 200
-    assert verify_report(answer.content, api.chain.genesis).report.year == 2026
+    assert verify_report(answer.content, Trust(api.chain.genesis)).report.year == 2026
 
 
 def test_an_insurer_publishes_at_its_own_node_and_nobody_else_does() -> None:
@@ -110,7 +111,7 @@ def test_what_is_not_published_is_refused(api: Api, path: str) -> None:
 def test_members_draw_samples_and_customers_do_not(api: Api) -> None:
     status, answer = api.get(f"/v1/samples/{INSURER}", seed="dice", count=4)
     assert status == 200
-    assert len(verify_sample(answer.content, api.chain.genesis).numbers) == 4
+    assert len(verify_sample(answer.content, Trust(api.chain.genesis)).numbers) == 4
     api.caller = SimpleNamespace(name="c-somebody", role="customer")
     assert api.get(f"/v1/samples/{INSURER}", seed="dice", count=4)[0] == 403
 

@@ -6,11 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.settlements import ClosingReference
-from contracts.stays import Append, Close, Deliver
+from contracts.stays import Append, Close, Deliver, ShowStay, StayView
 from ledger.execution.loader import ContractSet
 from nodes.audit.collect import collect_dossier
-from nodes.audit.dossier import Dossier
-from nodes.schemas.canonical_json import render
+from nodes.audit.dossier import Dossier, render_dossier
 from tests.contracts.consortium import Call, Case, Figure, digest, load
 from tests.nodes.audit.chain import AuditedChain
 
@@ -31,7 +30,7 @@ class Settled:
 
     @property
     def data(self) -> bytes:
-        return render(self.dossier)
+        return render_dossier(self.dossier)
 
 
 @pytest.fixture(scope="session")
@@ -70,24 +69,30 @@ def settle(chain: AuditedChain) -> Case:
 
 
 def correct(chain: AuditedChain, case: Case, payable: Figure = RAISED) -> None:
-    """Replace the invoice, settle the difference and pay it, if there is any."""
+    """Replace the invoice, settle the difference and pay it, if there is any; again and again, if called so."""
     signer, target, original = chain.append(case, "invoice")
     assert isinstance(original, Append)
-    invoice, reversal, new = case.record("invoice"), chain.draw("record"), chain.draw("record")
-    parts = tuple(sorted((*(record_id for kind, record_id in case.records if kind != "invoice"), new)))
-    bill, tag = Figure.draw(700_000, "bill"), digest("new tag")
-    minus = replace(original, record_id=reversal, kind="reversal", replaces=invoice, total=case.bill.negative)
+    number = chain.view(case).claim.settlement_version
+    kept = {record_id for kind, record_id in case.records if kind != "invoice"}
+    (invoice,) = {*chain.ask("records.stay", ShowStay(case.stay_id), StayView).live} - kept
+    before = case.bill if number == 1 else Figure.draw(700_000, f"bill {number}")
+    reversal, new = chain.draw("record"), chain.draw("record")
+    parts = tuple(sorted((*kept, new)))
+    bill, tag = Figure.draw(700_000, f"bill {number + 1}"), digest(f"tag {number + 1}")
+    minus = replace(original, record_id=reversal, kind="reversal", replaces=invoice, total=before.negative)
+    if number > 1:
+        minus = replace(minus, invoice_tag=digest(f"tag {number}"))
     plus = replace(original, record_id=new, kind="replacement", replaces=invoice, total=bill.point, invoice_tag=tag)
-    close = Close(case.stay_id, 2, parts, len(parts), bill.point, (tag,), case.grant_id)
+    close = Close(case.stay_id, number + 1, parts, len(parts), bill.point, (tag,), case.grant_id)
     chain.do((signer, target, minus), (signer, target, plus), (signer, "records.close", close), chain.share(case, new))
     outcome = replace(
         chain.outcome(case, payable),
-        version=2,
-        closings=(ClosingReference(case.stay_id, 2),),
-        accumulator_sequence=1,
-        case=digest("case 2"),
-        decision=digest("decision 2"),
-        opening_hash=digest("openings 2"),
+        version=number + 1,
+        closings=(ClosingReference(case.stay_id, number + 1),),
+        accumulator_sequence=number,
+        case=digest(f"case {number + 1}"),
+        decision=digest(f"decision {number + 1}"),
+        opening_hash=digest(f"openings {number + 1}"),
     )
     deliver: Call = (case.insurer, "records.deliver", Deliver(new))
     if payable == PAYABLE:

@@ -19,7 +19,7 @@ Entries = Mapping[bytes, bytes | None]
 
 
 class Share(NamedTuple):
-    """What a contract has of 1,000 keys, where every claim is a plain stay of 51 keys and one in ten is erased."""
+    """What a contract has of 1,000 keys, where every claim is a plain stay of 55 keys and one in ten is erased."""
 
     groups: int
     """Subjects: claims, stays, records, customers."""
@@ -30,15 +30,17 @@ class Share(NamedTuple):
 
 
 SHARES = {
-    "claims": Share(59, 0),
-    "consent": Share(39, 1),
-    "coverage": Share(20, 4),
-    "customers": Share(20, 0),
-    "keys": Share(20, 0),
-    "records": Share(118, 0, 2),
-    "registers": Share(20, 0),
+    "claims": Share(55, 0),
+    "consent": Share(36, 1),
+    "coverage": Share(18, 4),
+    "customers": Share(18, 0),
+    "keys": Share(18, 0),
+    "records": Share(109, 0, 2),
+    "registers": Share(18, 0),
     "retention": Share(4, 0),
 }
+ASIDE = ("authorities", "clock", "consensus", "emergencies", "erasure", "governance", "invoices", "replay", "reports")
+"""Contracts with state of which a dossier shows nothing but the root."""
 MEMBERSHIP = 40
 """Organisations, credentials and pins: as many in a state of any size."""
 
@@ -124,7 +126,9 @@ class Forest:
                 groups.append(Leaf(int.from_bytes(place[1]), content))
             fillers = key_count * SHARES[name].groups // 1_000 if name in SHARES else MEMBERSHIP
             self._contracts[name] = Grove(groups, fillers, chance)
-        self.roots = StateRoots(tuple(ContractRoot(name, self._contracts[name].root) for name in self._contracts))
+        roots = {name: grove.root for name, grove in self._contracts.items()}
+        roots |= {name: chance.randbytes(32) for name in ASIDE}
+        self.roots = StateRoots(tuple(ContractRoot(name, roots[name]) for name in sorted(roots)))
 
     def prove(self) -> StateMultiProof:
         return join_proofs(self.roots, {key: (value, self._proof(key)) for key, value in self._entries.items()})

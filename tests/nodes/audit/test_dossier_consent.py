@@ -8,10 +8,11 @@ from contracts.mandates import Attest, EndAuthority
 from ledger.errors import VerificationError
 from nodes.audit.collect import collect_dossier
 from nodes.audit.consent import check_consent
+from nodes.audit.dossier import render_dossier
 from nodes.audit.evidence import Evidence
 from nodes.audit.packing import pack, unpack
+from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
-from nodes.schemas.canonical_json import render
 from tests.contracts.consortium import Case, digest
 from tests.contracts.test_mandates import attest, enrolled, given_by, match
 from tests.nodes.audit.chain import AuditedChain
@@ -27,8 +28,8 @@ def settled_under(chain: AuditedChain, grant: Grant) -> Case:
 
 
 def verified(chain: AuditedChain, case: Case) -> Evidence:
-    data = render(collect_dossier(chain.application, chain.blocks, case.claim_id))
-    return verify_dossier(data, chain.genesis).evidence
+    data = render_dossier(collect_dossier(chain.application, chain.blocks, case.claim_id))
+    return verify_dossier(data, Trust(chain.genesis)).evidence
 
 
 def evidence_of(chain: AuditedChain, case: Case) -> Evidence:
@@ -53,7 +54,7 @@ def test_a_dossier_without_denials_proves_that_there_was_none(chain: AuditedChai
     hidden = replace(evidence_of(chain, case), denials=())
     dossier = collect_dossier(chain.application, chain.blocks, case.claim_id)
     with pytest.raises(VerificationError, match="state proof"):
-        verify_dossier(render(replace(dossier, evidence=pack(hidden))), chain.genesis)
+        verify_dossier(render_dossier(replace(dossier, evidence=pack(hidden))), Trust(chain.genesis))
 
 
 def test_a_denial_after_the_settlement_is_shown_with_all_its_versions_and_harms_nothing(chain: AuditedChain) -> None:

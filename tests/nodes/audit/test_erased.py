@@ -8,12 +8,12 @@ from msgspec.structs import replace
 from contracts.erasures import Ask, Certify, ErasureRow, Restrict
 from ledger.errors import VerificationError
 from nodes.audit.collect import collect_dossier
-from nodes.audit.dossier import Dossier
+from nodes.audit.dossier import Dossier, render_dossier
 from nodes.audit.evidence import Evidence
 from nodes.audit.packing import pack, unpack
 from nodes.audit.summary import find_erased_openings, render_summary, summarise
+from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, verify_dossier
-from nodes.schemas.canonical_json import render
 from tests.contracts.consortium import Call, Case
 from tests.nodes.audit.chain import AuditedChain
 from tests.nodes.audit.conftest import settle
@@ -50,13 +50,13 @@ def collect(chain: AuditedChain, case: Case) -> Dossier:
 
 
 def verified(chain: AuditedChain, case: Case) -> VerifiedClaim:
-    return verify_dossier(render(collect(chain, case)), chain.genesis)
+    return verify_dossier(render_dossier(collect(chain, case)), Trust(chain.genesis))
 
 
 def changed(chain: AuditedChain, case: Case, **changes: Any) -> bytes:
     dossier = collect(chain, case)
     evidence = unpack(dossier.evidence, Evidence)
-    return render(replace(dossier, evidence=pack(replace(evidence, **changes))))
+    return render_dossier(replace(dossier, evidence=pack(replace(evidence, **changes))))
 
 
 def test_it_says_what_was_erased_by_whom_and_when_and_proves_the_rest(chain: AuditedChain, case: Case) -> None:
@@ -104,7 +104,7 @@ def test_an_erasure_by_hospital_or_insurer_cannot_be_left_out(chain: AuditedChai
     left_out = [row for row in rows if row.holder != "rail"][place]
     data = changed(chain, case, erasures=tuple(row for row in rows if row != left_out))
     with pytest.raises(VerificationError):
-        verify_dossier(data, chain.genesis)
+        verify_dossier(data, Trust(chain.genesis))
 
 
 def test_an_erasure_that_nobody_certified_cannot_be_put_in(chain: AuditedChain, case: Case) -> None:
@@ -114,7 +114,7 @@ def test_an_erasure_that_nobody_certified_cannot_be_put_in(chain: AuditedChain, 
     item = replace(rows[0].items[0], steps=(*rows[0].items[0].steps, erased))
     forged = (replace(rows[0], items=(item,)), *rows[1:])
     with pytest.raises(VerificationError):
-        verify_dossier(changed(chain, case, erasures=forged), chain.genesis)
+        verify_dossier(changed(chain, case, erasures=forged), Trust(chain.genesis))
 
 
 def test_a_row_of_another_claim_is_refused(chain: AuditedChain, case: Case) -> None:
@@ -125,15 +125,15 @@ def test_a_row_of_another_claim_is_refused(chain: AuditedChain, case: Case) -> N
     own = verified(chain, case).evidence.erasures
     both = tuple(sorted((*own, *foreign), key=_place))
     with pytest.raises(VerificationError):
-        verify_dossier(changed(chain, case, erasures=both), chain.genesis)
+        verify_dossier(changed(chain, case, erasures=both), Trust(chain.genesis))
     with pytest.raises(VerificationError):
-        verify_dossier(changed(chain, case, erasures=(*own, own[-1])), chain.genesis)
+        verify_dossier(changed(chain, case, erasures=(*own, own[-1])), Trust(chain.genesis))
 
 
 def test_it_stays_below_its_size_with_everything_erased(chain: AuditedChain, case: Case) -> None:
-    before = len(render(collect(chain, case)))
+    before = len(render_dossier(collect(chain, case)))
     erase(chain, case)
-    after = len(render(collect(chain, case)))
+    after = len(render_dossier(collect(chain, case)))
     assert before < after < DOSSIER_BYTES_MAX
 
 

@@ -1,5 +1,6 @@
 """The customer opens her claim: the adjudicator must find the same decision, to the 分, under the registered terms."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,10 +16,13 @@ from ledger.codec import encode
 from ledger.crypto.hashes import commit_salted
 from ledger.crypto.signatures import sign_decision
 from ledger.errors import VerificationError
+from ledger.genesis import PinHistory, PinVersion
 from nodes.audit.collect import CollectionError, collect_dossier, collect_openings
+from nodes.audit.dossier import render_dossier
 from nodes.audit.reveal import Openings, ReaderError, Revealed, verify_reveal
 from nodes.audit.summary import render_summary, summarise
-from nodes.audit.verify import VerifiedClaim, check_contracts, verify_dossier
+from nodes.audit.trust import Trust
+from nodes.audit.verify import VerifiedClaim, check_adjudicator, verify_dossier
 from nodes.entropy import SeededEntropy
 from nodes.roles.insurer.casebook import Draft
 from nodes.roles.insurer.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
@@ -27,7 +31,7 @@ from nodes.schemas.canonical_json import render
 from nodes.vault.sealing import AmountOpening, Sealed, SealKeyPair
 from tests.contracts.adjudication.plain_case import PLAIN, with_lines
 from tests.contracts.consortium import PRODUCT, Case, Figure, digest
-from tests.nodes.audit.chain import AuditedChain, certify, forge_genesis, set_of
+from tests.nodes.audit.chain import AuditedChain, certify, set_of
 
 SEAL_KEY = SealKeyPair(digest("customer's seal key"))
 AUDITOR_KEY = SealKeyPair(digest("regulator's seal key"))
@@ -96,7 +100,7 @@ class Desk:
     def verified(self) -> VerifiedClaim:
         chain = self.chain
         dossier = collect_dossier(chain.application, chain.blocks, self.case.claim_id)
-        return verify_dossier(render(dossier), chain.genesis)
+        return verify_dossier(render_dossier(dossier), Trust(chain.genesis))
 
     def openings(self, *versions: int) -> Openings:
         chosen = versions or range(1, len(self.drafts) + 1)
@@ -260,7 +264,7 @@ def test_terms_need_a_header_of_the_same_validators_and_a_proof(desk: Desk) -> N
     strangers = set_of("mallory-1", "mallory-2", "mallory-3", "mallory-4")
     for changed, match in (
         (replace(openings, commit=certify(openings.header, strangers)), "no validator"),
-        (replace(openings, commit=certify(openings.header, verified.validators, 2)), "no quorum"),
+        (replace(openings, commit=certify(openings.header, verified.ground.validators, 2)), "no quorum"),
         (replace(openings, header=replace(openings.header, height=1)), "certifies another block"),
         (replace(openings, policy=replace(openings.policy, status="lapsed")), "coverage has not these"),
         (replace(openings, payee=replace(openings.payee, commitment=bytes(32))), "coverage has not these"),
@@ -278,12 +282,17 @@ def test_terms_need_a_header_of_the_same_validators_and_a_proof(desk: Desk) -> N
 
 
 def test_the_adjudicator_must_be_the_pinned_one(desk: Desk) -> None:
-    check_contracts(desk.chain.genesis, desk.chain.contracts)
-    pins = tuple(
-        replace(pin, code_hash=bytes(32)) if pin.name == "adjudication" else pin for pin in desk.chain.genesis.contracts
-    )
-    with pytest.raises(VerificationError, match="contract adjudication: expected 0000"):
-        check_contracts(forge_genesis(desk.chain.genesis, contracts=pins), desk.chain.contracts)
+    desk.settle(desk.draft(FACTS))
+    verified = desk.verified()
+    check_adjudicator(verified, desk.chain.contracts)
+    height = verified.evidence.settlements[0].place.height
+    (pinned,) = verified.evidence.adjudicator.versions
+    other = PinVersion(bytes(32), height)
+    later = replace(verified.evidence, adjudicator=PinHistory((pinned, replace(other, from_height=height + 1))))
+    check_adjudicator(dataclasses.replace(verified, evidence=later), desk.chain.contracts)
+    then = replace(verified.evidence, adjudicator=PinHistory((pinned, other)))
+    with pytest.raises(VerificationError, match="adjudicator of settlement 1"):
+        check_adjudicator(dataclasses.replace(verified, evidence=then), desk.chain.contracts)
 
 
 def test_there_are_no_openings_of_an_unsettled_claim(desk: Desk) -> None:

@@ -4,9 +4,10 @@ import pytest
 
 from contracts.grants import Revoke
 from nodes.audit.collect import collect_dossier
+from nodes.audit.dossier import render_dossier
 from nodes.audit.summary import list_deadlines, render_summary, summarise
-from nodes.audit.verify import TRUST, VerifiedClaim, verify_dossier
-from nodes.schemas.canonical_json import render
+from nodes.audit.trust import Trust, describe_trust
+from nodes.audit.verify import LIMITS, VerifiedClaim, verify_dossier
 from tests.contracts.consortium import Case, digest
 from tests.nodes.audit.chain import AuditedChain
 from tests.nodes.audit.conftest import PAYABLE, Settled, settle
@@ -15,7 +16,9 @@ DAY_MS = 86_400_000
 
 
 def verified(chain: AuditedChain, case: Case) -> VerifiedClaim:
-    return verify_dossier(render(collect_dossier(chain.application, chain.blocks, case.claim_id)), chain.genesis)
+    return verify_dossier(
+        render_dossier(collect_dossier(chain.application, chain.blocks, case.claim_id)), Trust(chain.genesis)
+    )
 
 
 def test_it_says_who_what_and_as_of_when(corrected: Settled) -> None:
@@ -34,7 +37,8 @@ def test_it_says_who_what_and_as_of_when(corrected: Settled) -> None:
         "1 after the first settlement",
         "paid by the rail's receipt",
         "opens with --reveal",
-        *TRUST,
+        *describe_trust(proven.ground),
+        LIMITS,
     ):
         assert part in text
     assert text.count("confirmed by the recipient's signature") == 5

@@ -17,6 +17,7 @@ from ledger.execution.loader import ContractSet
 from ledger.genesis import Genesis
 from nodes.audit.collect import CollectionError
 from nodes.audit.sample import Sample, draw_numbers, verify_sample
+from nodes.audit.trust import Trust
 from nodes.audit.year_collection import collect_report, collect_sample
 from nodes.audit.year_summary import render_report, render_sample, summarise_report, summarise_sample
 from nodes.audit.yearly_report import CurrencySection, YearlyReport, verify_report
@@ -60,7 +61,7 @@ def year(contract_set: ContractSet) -> Year:
 
 def refused(report: YearlyReport, year: Year, match: str) -> None:
     with pytest.raises(VerificationError, match=match):
-        verify_report(render(report), year.genesis)
+        verify_report(render(report), Trust(year.genesis))
 
 
 def with_section(report: YearlyReport, change: Callable[[CurrencySection], CurrencySection]) -> YearlyReport:
@@ -71,7 +72,7 @@ def with_section(report: YearlyReport, change: Callable[[CurrencySection], Curre
 
 
 def test_a_report_verifies_from_the_genesis_alone_and_says_what_was_paid(year: Year) -> None:
-    verified = verify_report(render(year.report), year.genesis)
+    verified = verify_report(render(year.report), Trust(year.genesis))
     paid = write_yuan(sum(figure.amount for figure in year.books.sums.values()))
     summary = summarise_report(verified)
     (found,) = summary["currencies"]
@@ -130,7 +131,7 @@ def test_what_the_state_proof_would_let_through_the_totals_own_proofs_refuse(
 ) -> None:
     """Validators that certified a wrong total would have to forge its proof too."""
     monkeypatch.setattr("nodes.audit.yearly_report.verify_many", lambda *_: None)
-    verify_report(render(year.report), year.genesis)
+    verify_report(render(year.report), Trust(year.genesis))
 
     def add(section: CurrencySection) -> CurrencySection:
         first = section.report.groups[0]
@@ -154,16 +155,16 @@ def test_what_the_state_proof_would_let_through_the_totals_own_proofs_refuse(
 
 def test_no_currency_is_left_out_or_added(year: Year) -> None:
     refused(replace(year.report, head=YearHead(("CNY", "USD"))), year, "sections: expected 2, got 1")
-    refused(replace(year.report, head=YearHead(("USD",))), year, "has not these")
+    refused(replace(year.report, head=YearHead(("USD",))), year, "state proof")
 
 
 def test_a_report_is_of_one_chain_and_a_checkpoint_must_be_in_it(year: Year) -> None:
     refused(replace(year.report, chain_id="other-chain"), year, "chain id")
     refused(replace(year.report, genesis_hash=bytes(32)), year, "genesis hash")
     data = render(year.report)
-    verify_report(data, year.genesis, year.report.certificates[-1].header.hash)
+    verify_report(data, Trust(year.genesis, year.report.certificates[-1].header.hash))
     with pytest.raises(VerificationError, match="checkpoint"):
-        verify_report(data, year.genesis, bytes(32))
+        verify_report(data, Trust(year.genesis, bytes(32)))
 
 
 @given(st.integers(0, 2**20), st.integers(1, 255))
@@ -171,7 +172,7 @@ def test_no_byte_of_a_report_can_be_another(year: Year, place: int, flip: int) -
     data = bytearray(render(year.report))
     data[place % len(data)] ^= flip
     with pytest.raises(VerificationError):
-        verify_report(bytes(data), year.genesis)
+        verify_report(bytes(data), Trust(year.genesis))
 
 
 def test_a_year_of_few_claims_says_so_and_opens_nothing(contract_set: ContractSet) -> None:
@@ -181,7 +182,7 @@ def test_a_year_of_few_claims_says_so_and_opens_nothing(contract_set: ContractSe
     books.go_to(2027, 1)
     chain.do(books.publish(2026))
     report = collect_report(chain.application, chain.blocks, INSURER, 2026)
-    verified = verify_report(render(report), chain.genesis)
+    verified = verify_report(render(report), Trust(chain.genesis))
     assert "  fewer than 10 claims: no amount is opened" in render_report(verified)
     assert summarise_report(verified)["currencies"][0]["total"] is None
     with pytest.raises(CollectionError, match="nothing was paid"):
@@ -199,14 +200,14 @@ def test_a_published_report_stays_true_after_returns(contract_set: ContractSet) 
     after = collect_report(chain.application, chain.blocks, INSURER, 2026)
     assert after.sections == before.sections
     for report in (before, after):
-        verify_report(render(report), chain.genesis)
+        verify_report(render(report), Trust(chain.genesis))
 
 
 # ------------------------------------------------------------------------------------------------- the sample
 
 
 def test_a_sample_shows_the_count_and_the_claims_that_its_seed_draws(year: Year) -> None:
-    verified = verify_sample(render(year.sample), year.genesis)
+    verified = verify_sample(render(year.sample), Trust(year.genesis))
     assert (verified.sample.head.count, len(verified.numbers)) == (26, 5)
     claims = [year.books.cases[number].claim_id for number in verified.numbers]
     assert [item["claim"] for item in summarise_sample(verified)["drawn"]] == claims
@@ -228,12 +229,12 @@ def test_another_seed_count_or_claim_is_refused(year: Year) -> None:
         replace(sample, insurer="insurer-b"),
     ):
         with pytest.raises(VerificationError):
-            verify_sample(render(forged), year.genesis)
+            verify_sample(render(forged), Trust(year.genesis))
 
 
 def test_a_sample_of_a_register_without_claims_is_empty(year: Year) -> None:
     sample = collect_sample(year.chain.application, year.chain.blocks, "insurer-b", SEED, 5)
-    assert verify_sample(render(sample), year.genesis).numbers == ()
+    assert verify_sample(render(sample), Trust(year.genesis)).numbers == ()
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(0, 300), st.integers(1, 300))
