@@ -14,6 +14,7 @@ import pytest
 
 from nodes.audit.reexecution import verify_chain
 from nodes.audit.summary import find_erased_openings, summarise
+from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
 from nodes.client import ApiError
 from nodes.config import Home
@@ -184,7 +185,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
         dossier = client.get_bytes(f"/v1/claims/{wang.claim_id}/dossier")
     assert set(town.stop().values()) == {0}
 
-    proven = verify_dossier(dossier, town.home.load_genesis())
+    proven = verify_dossier(dossier, Trust(town.home.load_genesis()))
     assert find_erased_openings(proven) is not None
     assert {item["holder"]: item["status"] for item in summarise(proven)["erasures"]} == {
         "hospital-a": "ERASED",
