@@ -11,8 +11,10 @@ secret of the keystore: whoever has both files and keystore reads the book, as t
 
 Replacing an entry and erasing one overwrite the former bytes before they are given back to the file system; what that
 promises is said in `nodes.files`. A crash during a replacement leaves the old entry or the new one, and possibly the
-old bytes, sealed, in a block that no file names. Every entry has a fresh random nonce, which allows far more writes
-under one key (2^32) than an organisation makes.
+old bytes, sealed, in a block that no file names. `redact` replaces without that gap: the former file keeps a second
+name until it is overwritten, and what a crash left under it is overwritten when the register is opened next.
+
+Every entry has a fresh random nonce, which allows far more writes under one key (2^32) than an organisation makes.
 """
 
 import hmac
@@ -35,6 +37,7 @@ from nodes.files import (
     erase_private,
     overwrite,
     read_private,
+    sync_directory,
     write_private,
 )
 
@@ -42,6 +45,7 @@ ENTRY_BYTES_MAX = 8 * 1024 * 1024
 """A stay with thousands of lines, its corrections included."""
 ENTRY_ID_CHARACTERS_MAX = 200
 _NONCE_BYTES = 12
+_FORMER_SUFFIX = ".former"
 _KIND = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -73,6 +77,8 @@ class Register:
         create_private_directory(directory)
         for folder in directory.iterdir():
             erase_leftovers(folder)
+            for former in folder.glob(f".*{_FORMER_SUFFIX}"):
+                _finish(former)
 
     def put(self, kind: str, entry_id: str, data: bytes) -> None:
         """Write an entry, replacing an earlier one of this id; durable when this returns.
@@ -101,6 +107,22 @@ class Register:
         finally:
             if former is not None:
                 os.close(former)
+
+    def redact(self, kind: str, entry_id: str, data: bytes) -> None:
+        """Replace an entry by one that says less; the former bytes are overwritten, whatever crashes in between.
+
+        Args, raises: As `put`.
+        """
+        path = self._path(kind, entry_id)
+        former = path.with_name(f".{path.name}{_FORMER_SUFFIX}")
+        if former.exists():
+            _finish(former)
+        if path.exists():
+            os.link(path, former)
+            sync_directory(path.parent)
+        self.put(kind, entry_id, data)
+        if former.exists():
+            _finish(former)
 
     def get(self, kind: str, entry_id: str) -> bytes | None:
         """Return an entry's data, or None if there is none.
@@ -171,6 +193,15 @@ class Register:
             )
             raise RegisterError(msg) from None
         return entry
+
+
+def _finish(former: Path) -> None:
+    """Destroy what a redaction replaced; while the entry still has the same file, only the second name goes."""
+    if former.stat().st_nlink > 1:
+        former.unlink()
+        sync_directory(former.parent)
+    else:
+        erase_private(former)
 
 
 def _derive(secret: bytes, info: bytes) -> bytes:

@@ -83,7 +83,7 @@ class StayBook:
         """Write a stay of which documents were erased; the former bytes are overwritten when this returns."""
         former = self._stays.get(stay.number)
         if stay != former:
-            self._register.put(STAY, stay.number, encode(stay))
+            self._register.redact(STAY, stay.number, encode(stay))
             self._stays[stay.number] = stay
             if former is not None and former.first_day is not None and stay.first_day is None:
                 self._numbers_by_admission.pop((former.patient, former.first_day), None)

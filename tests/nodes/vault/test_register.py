@@ -1,10 +1,12 @@
 """The register against damaged files, swapped files, crashes, and readers of the disk."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from nodes.entropy import SystemEntropy
+from nodes.vault import register as register_module
 from nodes.vault.register import ENTRY_BYTES_MAX, Register, RegisterError
 
 SECRET = bytes(range(32))
@@ -121,3 +123,38 @@ def test_an_entry_has_a_bound(register: Register) -> None:
     with pytest.raises(RegisterError, match=f"expected at most {ENTRY_BYTES_MAX}"):
         register.put("stay", "S-01", bytes(ENTRY_BYTES_MAX + 1))
     assert register.get("stay", "S-01") is None
+
+
+class PowerCut(Exception):  # noqa: N818 - an event of the test, not an error
+    """The machine is off."""
+
+
+@pytest.mark.parametrize("step", ["link", "write_private", "overwrite", "erase_private"])
+def test_a_redaction_leaves_no_former_bytes_wherever_the_power_fails(
+    register: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    register.put("stay", "S-01", b"everything that was said")
+    (path,) = files(tmp_path)
+    before = path.read_bytes()
+    held = path.open("rb")
+
+    def fail(*_: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if step == "link" else register_module, step, fail)
+        with pytest.raises(PowerCut):
+            register.redact("stay", "S-01", b"less")
+    again = open_register(tmp_path)
+    expected = b"everything that was said" if step in ("link", "write_private") else b"less"
+    assert again.get("stay", "S-01") == expected
+    again.redact("stay", "S-01", b"less")
+    assert again.get("stay", "S-01") == b"less"
+    assert [file.name for file in files(tmp_path)] == [path.name]
+    assert held.read() == bytes(len(before)), "the very blocks of the former file are zeros"
+    held.close()
+
+
+def test_redacting_what_is_not_there_enters_it(register: Register) -> None:
+    register.redact("stay", "S-02", b"less")
+    assert register.get("stay", "S-02") == b"less"
