@@ -155,7 +155,7 @@ def check_audit(home: Home, capsys: pytest.CaptureFixture[str], claim_id: str, o
 def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     town: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settle(town, "li").customer._wallet.save(town.home.wallet_path("li"), None, ENTROPY)
+    settle(town, "li").customer.wallet.save(town.home.wallet_path("li"), None, ENTROPY)
     of_other = set(gather(town, tmp_path / "before").values())
     wang = settle(town, "wang")
     gathered = gather(town, tmp_path / "after")
@@ -175,7 +175,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     with pytest.raises(ApiError, match="ALREADY_ASKED"):
         wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
     check_commands(town.home, capsys)
-    wang.customer._wallet.save(town.home.wallet_path("wang"), None, ENTROPY)
+    wang.customer.wallet.save(town.home.wallet_path("wang"), None, ENTROPY)
     check_audit(town.home, capsys, wang.claim_id, tmp_path / "dossier.json")
     with wang.customer.client(pseudonym, "insurer-a") as client:
         with pytest.raises(ApiError, match=r"ERASED: .* was erased, certified at height") as gone:
