@@ -40,12 +40,12 @@ FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 256 * 1024
 """One frame between peers: a full proposal with its header and signatures."""
 
 METER_UNITS_MAX = 200_000
-"""Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us, at most 0.5); an honest
+"""Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us, at most 0.26); an honest
 settlement of one stay uses about 6,000, one of 8 stays with 64 parts each about 150,000."""
 
 BLOCK_METER_UNITS_MAX = 1_500_000
-"""Charges of one block: under a quarter of the propose timeout if every unit is of the dearest kind (0.46 us on two
-cores), about 0.2 s of ordinary contract code."""
+"""Charges of one block: about an eighth of the propose timeout if every unit is of the dearest kind (0.26 us on two
+cores), which leaves half of a quarter to slower machines; about 0.2 s of ordinary contract code."""
 
 CALL_DEPTH_MAX = 48
 """Contract functions inside one another. Far below what any Python's own stack allows, so that every node stops at
@@ -58,7 +58,7 @@ BLOCK_CLOCK_METER_UNITS_MAX = 750_000
 """Charges that clock calls may use of one block's: the other half belongs to transactions."""
 
 QUERY_METER_UNITS_MAX = 5_000_000
-"""Charges of one query: about a second of one node, two at worst, agreed on by nobody."""
+"""Charges of one query: about a second of one node, agreed on by nobody."""
 
 CANDIDATES_MAX = 8
 """Executed candidates of one height kept in memory: one per round that is still talked about."""
@@ -155,7 +155,7 @@ RESEND_AFTER_MS = 2_000
 """How long a local submission waits for a block before it is sent again."""
 
 TIMEOUT_PROPOSE_MS = 3_000
-"""Four times what the dearest block takes to execute (BLOCK_METER_UNITS_MAX)."""
+"""At least four times what the dearest block takes to execute (BLOCK_METER_UNITS_MAX), also on half as fast a core."""
 TIMEOUT_PREVOTE_MS = 500
 TIMEOUT_PRECOMMIT_MS = 500
 TIMEOUT_DELTA_MS = 250

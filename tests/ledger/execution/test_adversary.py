@@ -5,6 +5,7 @@ from textwrap import indent
 import pytest
 
 from ledger.application import ExecutedBlock
+from ledger.execution.loader import ContractSet
 from ledger.limits import METER_UNITS_MAX
 from tests.ledger.execution.chain import API, Chain, load
 
@@ -140,11 +141,16 @@ EXHAUSTIONS = {
 }
 
 
-def attack(body: str, definitions: str = "") -> tuple[Chain, ExecutedBlock]:
-    """Run one attack in a block, with an honest transaction after it."""
+def load_attacker(body: str, definitions: str = "") -> ContractSet:
+    """Return contracts among which is one whose transaction does this."""
     source = TEMPLATE.replace("class Ask", f"NAMES = {{'a': 1}}\n{definitions}\nclass Ask") + indent(body, " " * 8)
     source += "\n\n    @clock\n    def tick(self, message: Ask) -> None:\n        reject('LATE', 'too late')\n"
-    chain = Chain(load(attacker=source))
+    return load(attacker=source)
+
+
+def attack(body: str, definitions: str = "") -> tuple[Chain, ExecutedBlock]:
+    """Run one attack in a block, with an honest transaction after it."""
+    chain = Chain(load_attacker(body, definitions))
     executed = chain.add_block(chain.submit("attacker.run", (1, "text")), chain.submit("counter.add", ("x", 1)))
     return chain, executed
 
