@@ -101,7 +101,9 @@ def test_an_insurer_publishes_at_its_own_node_and_nobody_else_does() -> None:
     assert api.get(f"/v1/reports/{INSURER}/2026")[0] == 200
 
 
-@pytest.mark.parametrize("path", [f"/v1/reports/{INSURER}/2027", "/v1/reports/insurer-b/2026", "/v1/reports/nobody/1"])
+@pytest.mark.parametrize(
+    "path", [f"/v1/reports/{INSURER}/2027", "/v1/reports/insurer-b/2026", "/v1/reports/nobody/2026"]
+)
 def test_what_is_not_published_is_refused(api: Api, path: str) -> None:
     status, answer = api.get(path)
     assert status == 409
