@@ -12,6 +12,7 @@ from nodes.api import claims, customers, explanations, records, reports
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
+from nodes.api.requests import make_request_router
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import Entropy
 from nodes.keystore import load_keystore
@@ -63,6 +64,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             routers += [
                 customers.make_party_router(hospital),
                 make_relation_router(hospital),
+                make_request_router(hospital),
                 make_authority_router(hospital),
                 make_hospital_router(hospital),
             ]
@@ -71,6 +73,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             routers += [
                 customers.make_party_router(insurer),
                 make_relation_router(insurer),
+                make_request_router(insurer),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),
                 reports.make_publishing_router(insurer),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.stay import await_settled
 from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_id
@@ -38,6 +38,27 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     if not rows:
         output.say("no claims")
     output.finish({"claims": rows})
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
+@actor_option(CUSTOMER)
+@click.option("--files-herself", is_flag=True, help="You hand in the papers yourself: the insurer expects them.")
+@home_option
+@json_option
+def withdraw(claim_id: str, actor: str, home: Path, *, files_herself: bool, as_json: bool) -> None:
+    """End CLAIM, which is not settled: nothing more is shared for it."""
+    from nodes.cli.claims import find_claim
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    person = open_customer(place, actor)
+    with find_claim(place, actor, claim_id) as found:
+        assert found.pseudonym is not None, "a wallet asks"
+        person.withdraw(found.pseudonym, found.claim_id, files_herself=files_herself)
+        output.say(f"{show_claim_id(found.claim_id)} WITHDRAWN" + (" · filed by hand" if files_herself else ""))
+        output.finish({"claim": found.claim_id, "status": "WITHDRAWN", "files_herself": files_herself})
 
 
 @claim.command()

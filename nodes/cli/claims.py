@@ -48,6 +48,11 @@ class FoundClaim:
         return view
 
     @property
+    def pseudonym(self) -> Pseudonym | None:
+        """Return the customer's pseudonym, if a customer asks."""
+        return self._pseudonym
+
+    @property
     def is_customer(self) -> bool:
         """Whether its customer asks."""
         return self._pseudonym is not None

@@ -9,6 +9,7 @@ import click
 from nodes.cli.explaining import explain
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
+from nodes.cli.requests import deny, edit, request, requests
 from nodes.cli.terms import read_terms, terms_options
 from nodes.config import Home, write_file
 
@@ -21,7 +22,8 @@ def consent() -> None:
     """Grant and revoke consent, and look at what was granted."""
 
 
-consent.add_command(explain)
+for command in (request, requests, edit, deny, explain):
+    consent.add_command(command)
 
 
 @consent.command()

@@ -14,6 +14,7 @@ from typing import Any
 from contracts.erasures import ASK_RECORDS_MAX, Ask
 from contracts.grants import Countersign, Revoke
 from contracts.mandates import Attest, MandateKind, MandateScope
+from contracts.settlements import Withdraw
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import LedgerError
@@ -25,8 +26,11 @@ from nodes.config import Home
 from nodes.entropy import Entropy
 from nodes.identity import Disclosure
 from nodes.roles.offers import Behalf, Offer, draw_up
+from nodes.roles.requests import ConsentRequest, Inbox, RequestView
+from nodes.schemas.canonical_json import plain
 from nodes.schemas.notice import Language
 from nodes.schemas.terms import GrantTerms
+from nodes.vault.sealing import SealContext, Sealed
 from nodes.wallet import Challenge, Pseudonym, Wallet
 
 EXPIRY_HEIGHTS = 500
@@ -234,6 +238,56 @@ class Customer:
                 links = self._await_links(client, grant.grant_id, tuple(offer.disclosures))
         return Granted(grant.grant_id, grant.subject, links)
 
+    def withdraw(self, pseudonym: Pseudonym, claim_id: str, *, files_herself: bool) -> None:
+        """End a claim of hers that is not settled; nothing more is shared for it.
+
+        Raises:
+            ApiError: If it is settled or ended already.
+        """
+        with self.client(pseudonym, pseudonym.hospital) as client:
+            self._transact(client, pseudonym, "claims", "withdraw", Withdraw(claim_id, files_herself))
+
+    def take_inboxes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return what every organisation asks of her, and which claims wait for her; notices are told once.
+
+        Organisations that do not know her have nothing for her.
+        """
+        requests: dict[str, dict[str, Any]] = {}
+        notices: list[dict[str, Any]] = []
+        for hospital, insurer in self.pairs():
+            pseudonym = self.pseudonym(hospital, insurer)
+            for organisation in (hospital, insurer):
+                inbox = self._take_inbox(pseudonym, organisation, is_telling=True)
+                requests |= {item.request.request_id: _fields(item) for item in inbox.requests}
+                notices += [_fields(item) for item in inbox.notices]
+        return [requests[key] for key in sorted(requests)], notices
+
+    def find_request(self, request_id: str) -> ConsentRequest:
+        """Return what is asked of her by its id or the start of it.
+
+        Raises:
+            CustomerError: If none or several begin so, or it is answered.
+        """
+        views: dict[str, RequestView] = {}
+        for hospital, insurer in self.pairs():
+            pseudonym = self.pseudonym(hospital, insurer)
+            for organisation in (hospital, insurer):
+                inbox = self._take_inbox(pseudonym, organisation, is_telling=False)
+                views |= {item.request.request_id: item for item in inbox.requests}
+        found = [item for key, item in views.items() if key.startswith(request_id)]
+        if len(found) != 1:
+            msg = f"request: expected the id of one of your requests, got {request_id[:64]!r}, which fits {len(found)}"
+            raise CustomerError(msg)
+        if found[0].status != "REQUESTED":
+            msg = f"{found[0].request.request_id}: expected REQUESTED, got {found[0].status}"
+            raise CustomerError(msg)
+        return found[0].request
+
+    def deny_request(self, request: ConsentRequest) -> None:
+        """Tell whoever asked that she does not agree."""
+        with self.client(self.pseudonym_for(request.terms), request.asked_by) as client:
+            client.post(f"/v1/consent-requests/{request.request_id}/denial", {})
+
     def explain(self, question: Mapping[str, object], organisation: str, pseudonym: Pseudonym) -> dict[str, Any]:
         """Return whether something may be done with her records, under which grant, and what each of hers says."""
         with self.client(pseudonym, organisation) as client:
@@ -359,6 +413,26 @@ class Customer:
         is_ward = offer.behalf is not None and offer.behalf.kind == "guardian"
         return offer.behalf.pseudonym if is_ward and offer.behalf is not None else offer.pseudonym
 
+    def _take_inbox(self, pseudonym: Pseudonym, organisation: str, *, is_telling: bool) -> Inbox:
+        member = self._genesis.organisation(organisation)
+        assert member is not None, "a party is a member"
+        disclosure = Disclosure(self.wallet.identity, self._entropy.draw(32))
+        sealed = pseudonym.disclose(disclosure, organisation, member.seal_key, f"inbox.{pseudonym.name}")
+        form: dict[str, object] = {
+            "sealed": base64.b64encode(encode(sealed)).decode(),
+            "seal_key": base64.b64encode(pseudonym.seal_key.public_key).decode(),
+        }
+        form |= {"is_telling": is_telling}
+        with self.client(pseudonym, organisation) as client:
+            try:
+                answer = client.post("/v1/consent-requests/inbox", form)
+            except ApiError as error:
+                if error.code == "REFUSED":  # who she is means nothing to them: there is nothing for her
+                    return Inbox((), ())
+                raise
+        context = SealContext(self._genesis.chain_id, f"inbox.{pseudonym.name}", organisation, pseudonym.name)
+        return decode(pseudonym.seal_key.open(decode(bytes.fromhex(answer["sealed"]), Sealed), context), Inbox)
+
     def _await_links(self, client: Client, grant_id: str, parties: tuple[str, ...]) -> dict[str, str]:
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
@@ -386,3 +460,10 @@ class Customer:
     def _contact(self, organisation: str) -> str:
         address = self._network.address(organisation)
         return f"https://{address.host}:{address.api_port}"
+
+
+def _fields(value: Struct) -> dict[str, Any]:
+    """Return a struct as JSON values."""
+    found = plain(value)
+    assert isinstance(found, dict), "a struct has fields"
+    return found

@@ -23,6 +23,7 @@ from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.network.supervisor import find_process
 from nodes.roles.customer import Customer
+from nodes.schemas.terms import default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, PATIENCE_SECONDS, POLL_SECONDS, Network, eventually
 
@@ -63,7 +64,7 @@ def prepare_one(network: Network, hospital: str, name: str) -> tuple[str, str]:
     with network.client(INSURER, INSURER) as client:
         form = {"insured": name, "identity": fields, "product": "inpatient-100", "payee_account": "synthetic"}
         client.post("/v1/policies", form)
-    customer.sign(customer.draw_up(hospital, INSURER, "zh"))
+    customer.sign(customer.draw_up(default_terms(hospital, INSURER, today()), "zh"))
     return hospital, name
 
 

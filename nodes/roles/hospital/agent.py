@@ -46,7 +46,9 @@ from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.people import Person
 from nodes.roles.questions import FetchRecord, Refusal, decode_question, encode_body
+from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
+from nodes.schemas.terms import GrantTerms
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
 from nodes.vault.sealing import Sealed
@@ -91,6 +93,7 @@ class Hospital:
         self.name = name
         self._view = view
         self._linking = Linking(name, view, register, keystore.seal, entropy)
+        self._requests = Requests(name, view, self._linking, register, keystore.seal, entropy)
         self._authorising = Authorising(name, view, self._linking.people, register, keystore.seal, entropy)
         self._book = StayBook(register, entropy)
         self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
@@ -104,6 +107,22 @@ class Hospital:
         self._swept_ms = 0
 
     # ---------------------------------------------------------------------------------------- what customers ask
+
+    def ask(self, number: str, terms: GrantTerms, reason: str, until_day: int, now_ms: int) -> RequestView:
+        """Ask a person for a grant; raises as `Requests.ask`."""
+        return self._requests.ask(number, terms, reason, until_day, now_ms)
+
+    def list_requests(self, now_ms: int) -> tuple[RequestView, ...]:
+        """Return all requests for consent as they stand."""
+        return self._requests.list_all(now_ms)
+
+    def take_inbox(self, pseudonym: str, sealed: Sealed, seal_key: bytes, now_ms: int, *, is_telling: bool) -> Sealed:
+        """Return what lies here for a person, sealed to her wallet; raises as `Requests.take_inbox`."""
+        return self._requests.take_inbox(pseudonym, sealed, seal_key, now_ms, is_telling=is_telling)
+
+    def deny(self, pseudonym: str, request_id: str, now_ms: int) -> RequestView:
+        """Take in that a person does not agree; raises as `Requests.deny`."""
+        return self._requests.deny(pseudonym, request_id, now_ms)
 
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
         """Return the challenge that a grant's subject has to answer; raises as `Linking.challenge`."""

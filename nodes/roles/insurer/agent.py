@@ -58,6 +58,8 @@ from nodes.roles.lookup import find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
 from nodes.roles.people import Person
 from nodes.roles.questions import Refusal, encode_body
+from nodes.roles.requests import Requests, RequestView
+from nodes.schemas.terms import GrantTerms
 from nodes.vault.records import Vault
 from nodes.vault.register import Register
 from nodes.vault.sealing import Sealed
@@ -100,6 +102,7 @@ class Insurer:
         self._in_flight = InFlight(name)
         self._asking = Asking(QUESTIONS_MAX)
         self._linking = Linking(name, view, register, keystore.seal, entropy)
+        self._requests = Requests(name, view, self._linking, register, keystore.seal, entropy)
         self._portfolio = Portfolio(name, view, register, self._linking.people, entropy)
         self._casebook = Casebook(register)
         self._intake = Intake(name, view, vault, register, keystore.seal, entropy, self._asking)
@@ -151,6 +154,22 @@ class Insurer:
         return [*effects, *self._derive(event.now_ms)]
 
     # ------------------------------------------------------------------------------------------- customers and API
+
+    def ask(self, number: str, terms: GrantTerms, reason: str, until_day: int, now_ms: int) -> RequestView:
+        """Ask a person for a grant; raises as `Requests.ask`."""
+        return self._requests.ask(number, terms, reason, until_day, now_ms)
+
+    def list_requests(self, now_ms: int) -> tuple[RequestView, ...]:
+        """Return all requests for consent as they stand."""
+        return self._requests.list_all(now_ms)
+
+    def take_inbox(self, pseudonym: str, sealed: Sealed, seal_key: bytes, now_ms: int, *, is_telling: bool) -> Sealed:
+        """Return what lies here for a person, sealed to her wallet; raises as `Requests.take_inbox`."""
+        return self._requests.take_inbox(pseudonym, sealed, seal_key, now_ms, is_telling=is_telling)
+
+    def deny(self, pseudonym: str, request_id: str, now_ms: int) -> RequestView:
+        """Take in that a person does not agree; raises as `Requests.deny`."""
+        return self._requests.deny(pseudonym, request_id, now_ms)
 
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
         """Return the challenge that a grant's subject answers; see `Linking.challenge`."""

@@ -1,0 +1,137 @@
+"""`xinpei consent request`, `requests`, `edit` and `deny`: what is asked of customers, and their answers."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.cli.terms import read_terms, terms_options
+from nodes.config import Home
+
+DAYS = 30
+"""How long a request may be answered."""
+
+
+@click.command()
+@actor_option("a hospital or insurer")
+@terms_options
+@click.option(
+    "--customer", "person", required=True, metavar="NUMBER", help="The person, by this organisation's number."
+)
+@click.option("--reason", default="", metavar="TEXT", help="Why, in words for her.")
+@home_option
+@json_option
+def request(actor: str, person: str, reason: str, home: Path, *, as_json: bool, **given: Any) -> None:
+    """Ask a customer for a grant; her wallet finds it when it next looks, and nothing goes to the chain."""
+    from ledger.codec import encode
+    from nodes.cli.session import open_operator
+    from nodes.schemas.terms import EPOCH, today
+
+    output = Output(as_json=as_json)
+    terms = read_terms(given)
+    until = (today() - EPOCH).days + DAYS
+    form = {"person": person, "terms": encode(terms).hex(), "reason": reason, "until_day": until}
+    with open_operator(Home(home), actor) as client:
+        found = client.post("/v1/consent-requests", form)
+    output.say(f"{found['request']['request_id']} REQUESTED of {person}; she answers within {DAYS} days or not at all")
+    output.hint(f"xinpei consent requests --as {person}")
+    output.finish(found)
+
+
+@click.command()
+@actor_option("a customer, or the organisation that asked")
+@home_option
+@json_option
+def requests(actor: str, home: Path, *, as_json: bool) -> None:
+    """List what is asked of you, and claims of yours that wait for your consent; of an organisation, what it asked."""
+    from nodes.cli.session import open_customer, open_operator
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    place.load_network()
+    notices: list[dict[str, Any]] = []
+    if place.load_genesis().organisation(actor) is not None:
+        with open_operator(place, actor) as client:
+            found = client.get("/v1/consent-requests")["requests"]
+    else:
+        found, notices = open_customer(place, actor).take_inboxes()
+    for item in found:
+        output.say(_describe(item))
+    for notice in notices:
+        for line in _tell(notice, actor):
+            output.say(line)
+    if not found and not notices:
+        output.say("nothing is asked")
+    output.finish({"requests": found, "notices": notices})
+
+
+@click.command()
+@actor_option(CUSTOMER)
+@click.argument("request_id", metavar="REQUEST")
+@terms_options
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the notice.")
+@click.option("--yes", is_flag=True, help="Agree without being asked; the notice is printed all the same.")
+@home_option
+@json_option
+def edit(actor: str, request_id: str, language: Any, home: Path, *, yes: bool, as_json: bool, **given: Any) -> None:
+    """Grant REQUEST, with whatever the options say otherwise than was asked; without options, as it was asked."""
+    from nodes.cli.consent import sign_offer
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    person = open_customer(place, actor)
+    asked = person.find_request(request_id)
+    terms = read_terms(given, base=asked.terms)
+    offer = person.draw_up(terms, language, grant_id=asked.request_id)
+    sign_offer(place, output, person, offer, actor, yes=yes)
+
+
+@click.command()
+@actor_option(CUSTOMER)
+@click.argument("request_id", metavar="REQUEST")
+@click.option("--record", is_flag=True, help="Put a denial of all that was asked on the chain, too.")
+@home_option
+@json_option
+def deny(actor: str, request_id: str, home: Path, *, record: bool, as_json: bool) -> None:
+    """Decline REQUEST: whoever asked is told, and nothing goes to the chain unless you want a denial there."""
+    from msgspec.structs import replace
+
+    from nodes.cli.consent import sign_offer
+    from nodes.cli.session import open_customer
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    person = open_customer(place, actor)
+    asked = person.find_request(request_id)
+    person.deny_request(asked)
+    output.say(f"{asked.request_id} DENIED · {asked.asked_by} was told")
+    if not record:
+        output.finish({"request": asked.request_id, "status": "DENIED"})
+        return
+    terms = replace(asked.terms, effect="deny", case="standing", uses_max=None, frequency=())
+    sign_offer(place, output, person, person.draw_up(terms, "zh"), actor, yes=True)
+
+
+def _describe(item: dict[str, Any]) -> str:
+    asked = item["request"]
+    terms = asked["terms"]
+    what = f"{terms['hospital']} → {terms['recipient']} {terms['purpose']} {terms['case']}"
+    types = ", ".join(terms["record_types"])
+    return f"{asked['request_id']}  {item['status']:<9} {what}: {types} {asked['reason']}".rstrip()
+
+
+def _tell(notice: dict[str, Any], actor: str) -> list[str]:
+    """Return what a customer is told of a claim that waits, in both languages."""
+    claim = f"C-{notice['claim_id'].removeprefix('claim-')}"
+    parties = f"{notice['hospital']} → {notice['insurer']}"
+    grant = f"xinpei consent grant --as {actor} --from {notice['hospital']} --to {notice['insurer']}"
+    return [
+        f"{claim} 等待您的同意({notice['reason']}),理赔时限已暂停。您可以:授权、自行申请,或撤回理赔。",
+        f"{claim} waits for your consent ({notice['reason']}), {parties}; its clocks stand still. You can:",
+        f"  grant             {grant}",
+        f"  file it yourself  xinpei claim withdraw {claim} --as {actor} --files-herself",
+        f"  withdraw it       xinpei claim withdraw {claim} --as {actor}",
+    ]
