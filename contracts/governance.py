@@ -40,7 +40,7 @@ Whether it can read the rows that are there is checked by each member before it 
 """
 
 from contracts.keys import KEY_VERSIONS_MAX, Keys, rotation_message
-from contracts.membership import ORGANISATIONS_MAX, Credentials, Membership
+from contracts.membership import ORGANISATIONS_MAX, Membership
 from contracts.proposals import (
     AddOrganisation,
     AddValidator,
@@ -68,6 +68,7 @@ from ledger.execution.contract import (
     CUSTOMER_PREFIX,
     VALIDATORS_MAX,
     Contract,
+    Credentials,
     Hash,
     Struct,
     Table,

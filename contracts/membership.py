@@ -23,6 +23,7 @@ from ledger.execution.contract import (
     Actor,
     Contract,
     ContractPin,
+    Credentials,
     Genesis,
     Hash,
     KeyRecord,
@@ -30,7 +31,6 @@ from ledger.execution.contract import (
     PinHistory,
     PinVersion,
     Role,
-    SealKey,
     Struct,
     Table,
     ValidatorSet,
@@ -60,14 +60,6 @@ class Founding(Struct):
     """Table `founding`: so that a proof of the state says which genesis it goes back to; votes name a chain's id."""
 
     genesis_hash: Hash
-
-
-class Credentials(Struct):
-    """Table `organisations`: what others need of an organisation besides its signing keys."""
-
-    seal_key: SealKey
-    certificate_hash: Hash
-    """SHA-256 of its CA certificate's DER."""
 
 
 ORGANISATIONS_MAX = 128

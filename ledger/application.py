@@ -36,6 +36,7 @@ from ledger.execution.executor import (
     run_query,
 )
 from ledger.execution.loader import ContractSet
+from ledger.execution.members import read_members
 from ledger.execution.pins import CodeInForce, ContractLibrary
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_key
@@ -53,7 +54,7 @@ from ledger.execution.store import (
     store_writes,
     validators_key,
 )
-from ledger.genesis import Genesis
+from ledger.genesis import Credentials, Genesis
 from ledger.limits import (
     BLOCK_BYTES_MAX,
     BLOCK_EVIDENCE_MAX,
@@ -208,6 +209,10 @@ class Application:
     def next_due_ms(self) -> int | None:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
         return next_due_ms(self._state())
+
+    def members(self) -> dict[str, Credentials]:
+        """Return who belongs to the network now, with credentials."""
+        return read_members(self._state(), self.genesis)
 
     def has_due(self, time_ms: int) -> bool:
         """Whether a block at `time_ms` has something to do without submissions: a clock, or a change of validators.

@@ -43,6 +43,14 @@ class Organisation(Struct):
             raise ValueError(msg)
 
 
+class Credentials(Struct):
+    """What others need of an organisation besides its signing keys."""
+
+    seal_key: SealKey
+    certificate_hash: Hash
+    """SHA-256 of its CA certificate's DER."""
+
+
 class ContractPin(Struct):
     """A contract and the hash of everything its meaning depends on."""
 

@@ -64,7 +64,7 @@ from ledger.execution.primitives import (
     verify_total,
 )
 from ledger.execution.state import Key, KeyPart, Overlay, decode_key, encode_key, encode_prefix, encode_start
-from ledger.genesis import ContractPin, Genesis, Organisation, PinHistory, PinVersion, SealKey
+from ledger.genesis import ContractPin, Credentials, Genesis, Organisation, PinHistory, PinVersion, SealKey
 from ledger.limits import (
     AMOUNT_MINOR_UNITS_MAX,
     CONTRACTS_MAX,
@@ -90,6 +90,7 @@ __all__ = [
     "Contract",
     "ContractError",
     "ContractPin",
+    "Credentials",
     "Day",
     "DecodeError",
     "Genesis",

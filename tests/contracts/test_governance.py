@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from contracts.governance import OPEN_MAX, PROPOSAL_MS
 from contracts.keys import FindOwner, rotation_message
-from contracts.membership import Credentials, FindActor, FindPin, FindValidators
+from contracts.membership import FindActor, FindPin, FindValidators
 from contracts.proposals import (
     AddOrganisation,
     AddValidator,
@@ -28,7 +28,7 @@ from contracts.proposals import (
 )
 from ledger.codec import Struct
 from ledger.crypto.signatures import PrivateKey, sign_enrolment, sign_vote
-from ledger.genesis import ContractPin, PinHistory
+from ledger.genesis import ContractPin, Credentials, PinHistory
 from ledger.membership import Actor, ValidatorSet
 from tests.contracts.consortium import CHAIN_ID, ORGANISATIONS, Call, Consortium, digest
 

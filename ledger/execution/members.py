@@ -1,0 +1,20 @@
+"""Who belongs to the network now, by the state: which organisations, with which credentials.
+
+The contract `membership` keeps them in its table `organisations`; a driver admits and cuts off peers by them, and
+agents seal by them. Who was removed has no row.
+"""
+
+from typing import Final
+
+from ledger.codec import decode
+from ledger.execution.contract import MEMBERSHIP
+from ledger.execution.state import StateReader, decode_key, encode_prefix
+from ledger.genesis import Credentials, Genesis
+
+MEMBERS_PREFIX: Final = encode_prefix(MEMBERSHIP, "organisations")
+
+
+def read_members(state: StateReader, genesis: Genesis) -> dict[str, Credentials]:
+    """Return organisation -> credentials; those of the genesis where contracts keep no such table."""
+    found = {decode_key(key)[2]: decode(value, Credentials) for key, value in state.scan(MEMBERS_PREFIX)}
+    return found or {item.name: Credentials(item.seal_key, item.certificate_hash) for item in genesis.organisations}
