@@ -3,7 +3,8 @@
     HOME/
       genesis.json            what every member agrees on (canonical JSON, public)
       network.json            who answers where (addresses of this machine)
-      authorities/ORG.pem     each member's CA certificate (public)
+      authorities/ORG.pem     each member's CA certificates (public)
+      contracts/HASH/         contract sets by hash (public; `nodes.contract_sources`)
       nodes/ORG/              one organisation's own folder, mode 0700; nobody else's process reads it
         keys/ store/ consensus/ vault/ outbox/ node.log node.lock node.json
       wallets/NAME.wallet     customers' wallets, mode 0600
@@ -21,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
+from ledger.membership import Role
 from nodes.schemas import canonical_json
 
 HOME_DEFAULT = Path(".xinpei")
@@ -51,6 +53,8 @@ class NetworkConfig(BaseModel):
     nodes: tuple[NodeAddress, ...]
     hosted: dict[str, str] = {}
     """Member without a node -> organisation whose process hosts it: `{"rail": "regulator"}`."""
+    joined: dict[str, Role] = {}
+    """Members that are not in the genesis -> their role: what a node that joins goes by until it has the chain."""
 
     def address(self, organisation: str) -> NodeAddress:
         """Return the address of an organisation's node.
@@ -75,6 +79,7 @@ class Home:
         self.genesis_path = folder / "genesis.json"
         self.network_path = folder / "network.json"
         self.authorities_folder = folder / "authorities"
+        self.contracts_folder = folder / "contracts"
         self.wallets_folder = folder / "wallets"
 
     def node_folder(self, organisation: str) -> Path:
@@ -88,6 +93,11 @@ class Home:
     def wallet_path(self, name: str) -> Path:
         """Return the file of a customer's wallet."""
         return self.wallets_folder / f"{name}.wallet"
+
+    def roles(self) -> dict[str, Role]:
+        """Return the roles of the founding members and of those that joined, as this home knows them."""
+        founding: dict[str, Role] = {item.name: item.role for item in self.load_genesis().organisations}
+        return founding | self.load_network().joined
 
     def exists(self) -> bool:
         """Whether a network was set up here."""

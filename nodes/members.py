@@ -42,13 +42,13 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
         entropy: For all that its agent draws.
 
     Raises:
-        ConfigurationError: If it is no founding member.
+        ConfigurationError: If it is no member that this home knows.
         KeystoreError, VaultError: If its keys or books cannot be opened.
         HoldsError: If its table of holds cannot be read.
     """
-    member = genesis.organisation(name)
-    if member is None:
-        msg = f"member: {name} is not in the genesis of {genesis.chain_id}"
+    role = home.roles().get(name)
+    if role is None:
+        msg = f"member: {name} is neither in the genesis of {genesis.chain_id} nor among `joined` in network.json"
         raise ConfigurationError(msg)
     folder = home.node_folder(name)
     keys = load_keystore(folder / "keys")
@@ -58,9 +58,9 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     own = [customers.router, explanations.router, claims.router, records.router, reports.router]
     routers = own if name == node.organisation else []
     agent: Agent
-    match member.role:
+    match role:
         case "hospital":
-            agent = hospital = Hospital(name, node.view, genesis, keys, vault, register, entropy, holds)
+            agent = hospital = Hospital(name, node.view, keys, vault, register, entropy, holds)
             routers += [
                 customers.make_party_router(hospital),
                 make_relation_router(hospital),

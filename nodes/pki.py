@@ -1,8 +1,8 @@
 """Who may open a connection in whose name: a CA per organisation, and mutual TLS 1.3 between exactly these.
 
-Every organisation has a certificate authority of its own, with one self-signed certificate whose SHA-256 stands in
-the genesis. The authority signs the certificates of the organisation's nodes. There is no consortium-wide root that
-could speak for everybody.
+Every organisation has a certificate authority of its own, with one self-signed certificate whose SHA-256 stands in the
+state, where the genesis or the members' votes have put it. The authority signs the certificates of the organisation's
+nodes. There is no consortium-wide root that could speak for everybody.
 
 TLS checks that a peer's certificate leads to one of the members' authorities, is valid today, and that the peer has
 its key. What TLS does not check is *whose*: any member's authority could sign a certificate that says "hospital-a".
@@ -13,7 +13,7 @@ it, directly. Both ends do this with every connection; host names prove nothing 
     ECDSA P-256 with SHA-256: what every TLS implementation and browser has
 
 There is no revocation list: a node's certificate is short-lived and issued again, an authority's is replaced by
-the members' vote.
+the members' vote. Whoever's certificate comes from the replaced authority is cut off with that block.
 """
 
 import datetime as dt
@@ -154,9 +154,41 @@ def read_authority(path: Path) -> bytes:
     return _parse_certificate(data, f"authority certificate {path}").public_bytes(Encoding.DER)
 
 
+def read_authorities(path: Path) -> list[bytes]:
+    """Return the DER of every authority certificate in a PEM file, in its order: a replaced one, and its successor.
+
+    Raises:
+        CertificateError: If the file is missing or holds no certificate.
+    """
+    read_authority(path)
+    try:
+        found = x509.load_pem_x509_certificates(path.read_bytes())
+    except ValueError:
+        msg = f"authority certificate {path}: not a PEM certificate"
+        raise CertificateError(msg) from None
+    return [item.public_bytes(Encoding.DER) for item in found]
+
+
 def render_pem(der: bytes) -> bytes:
     """Return a certificate as PEM, for the file that members pass on."""
     return ssl.DER_cert_to_PEM_cert(der).encode("ascii")
+
+
+def find_tls_folder(keys: Path, agreed: bytes | None) -> Path:
+    """Return the folder of the authority that the members agreed on, among an organisation's versions `tls*`.
+
+    Args:
+        keys: The organisation's keys' folder.
+        agreed: The authority's hash in the state; None for an organisation that is not in it yet.
+
+    Returns:
+        The newest that fits; the first one if none does, and then it is refused for what it is.
+    """
+    folders = sorted(path.parent for path in keys.glob(f"tls*/{_AUTHORITY_CERTIFICATE}"))
+    for folder in reversed(folders):
+        if agreed is None or certificate_hash(read_authority(folder / _AUTHORITY_CERTIFICATE)) == agreed:
+            return folder
+    return keys / "tls"
 
 
 class Authorities:
@@ -233,15 +265,25 @@ class Authorities:
         return name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tls:
-    """What a node needs to open and accept connections in its organisation's name."""
+    """What a node needs to open and accept connections in its organisation's name.
+
+    The contexts only ever learn further authorities: who is admitted is decided by `authorities`, which is asked for
+    every connection and can be replaced while the node runs.
+    """
 
     organisation: str
     """Whom the node's own certificate speaks for."""
     server: ssl.SSLContext
     client: ssl.SSLContext
     authorities: Authorities
+
+    def trust(self, authorities: Authorities) -> None:
+        """Admit these members from now on, and nobody else."""
+        for context in (self.server, self.client):
+            context.load_verify_locations(cadata=authorities.pem)
+        self.authorities = authorities
 
 
 def load_tls(folder: Path, authorities: Authorities) -> Tls:

@@ -24,20 +24,20 @@ from pathlib import Path
 
 from ledger.application import Application
 from ledger.errors import LedgerError
-from ledger.genesis import Genesis
 from nodes.api.app import make_app
 from nodes.api.server import ApiServer
-from nodes.config import HOME_DEFAULT, Home, NetworkConfig
-from nodes.contract_sources import load_installed_contracts
+from nodes.config import HOME_DEFAULT, Home
+from nodes.contract_sources import ContractArchive
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
 from nodes.members import host_member
+from nodes.network.directory import MemberDirectory
 from nodes.network.files import NodeFiles
 from nodes.network.founding import CONSENSUS_FOLDER
 from nodes.network.node import NetworkNode, NodeStoppedError, StoreReplacedError, read_clock_ms
 from nodes.network.supervisor import NodeLock, announce_ready
 from nodes.network.syncing import SnapshotPolicy
-from nodes.pki import Authorities, Tls, load_tls, read_authority
+from nodes.pki import CertificateError, Tls, find_tls_folder, load_tls
 from nodes.storage import StorageError, open_store
 from nodes.storage.adoption import STORE_FOLDER
 from nodes.storage.adoption import finish as finish_adoption
@@ -111,13 +111,16 @@ async def _run_once(home: Home, organisation: str, policy: SnapshotPolicy | None
     address = network.address(organisation)
     folder = home.node_folder(organisation)
     keys = load_keystore(folder / "keys")
-    tls = load_network_tls(home, genesis, organisation)
+    archive = ContractArchive(home.contracts_folder)
+    archive.keep_installed()
     store = open_store(folder / STORE_FOLDER)
     try:
         blocks = BlockStore(store, genesis.chain_id, genesis.hash)
-        application = Application(genesis, load_installed_contracts(), store)
+        application = Application(genesis, archive, store)
         if blocks.is_new:
             blocks.create(application.genesis_writes())
+        directory = MemberDirectory(home, organisation)
+        tls_folder, tls, addresses = load_network_tls(folder / "keys", application, directory, organisation)
         consensus = folder / CONSENSUS_FOLDER
         files = NodeFiles(
             blocks, ConsensusLog(consensus / LOG_FILE), open_signers(consensus, keys.consensus_keys), folder
@@ -134,9 +137,9 @@ async def _run_once(home: Home, organisation: str, policy: SnapshotPolicy | None
         )
         members = [organisation, *(name for name, host in network.hosted.items() if host == organisation)]
         routers = [router for name in members for router in host_member(home, genesis, node, name, SystemEntropy())]
-        server = ApiServer(make_app(node, routers), address.host, address.api_port, folder / "keys" / "tls")
+        server = ApiServer(make_app(node, routers), address.host, address.api_port, tls_folder)
         try:
-            await node.start((address.host, address.peer_port), peer_addresses(network, organisation), tls)
+            await node.start((address.host, address.peer_port), addresses, tls, directory)
             await server.start()
             announce_ready(folder)
             write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
@@ -159,18 +162,20 @@ def make_event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-def peer_addresses(network: NetworkConfig, organisation: str) -> dict[str, tuple[str, int]]:
-    """Return where the other organisations' nodes listen."""
-    return {
-        node.organisation: (node.host, node.peer_port) for node in network.nodes if node.organisation != organisation
-    }
+def load_network_tls(
+    keys: Path, application: Application, directory: MemberDirectory, organisation: str
+) -> tuple[Path, Tls, Mapping[str, tuple[str, int]]]:
+    """Return the folder and TLS contexts of an organisation's node, and where its peers listen.
 
-
-def load_network_tls(home: Home, genesis: Genesis, organisation: str) -> Tls:
-    """Return the TLS contexts of an organisation's node; raises `LedgerError` for foreign certificates."""
-    certificates = {item.name: read_authority(home.authority_path(item.name)) for item in genesis.organisations}
-    hashes = {item.name: item.certificate_hash for item in genesis.organisations}
-    return load_tls(home.node_folder(organisation) / "keys" / "tls", Authorities(certificates, hashes))
+    Raises:
+        LedgerError: If a certificate is missing or foreign.
+    """
+    agreed = {name: item.certificate_hash for name, item in application.members().items()}
+    found = directory.find(agreed)
+    if found.lacking:
+        raise CertificateError(found.lacking[0])
+    folder = find_tls_folder(keys, agreed.get(organisation))
+    return folder, load_tls(folder, found.authorities), found.addresses
 
 
 def write_line(event: str, fields: Mapping[str, object]) -> None:

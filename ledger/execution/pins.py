@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from ledger.codec import decode
+from ledger.errors import LedgerError
 from ledger.execution.contract import MEMBERSHIP
 from ledger.execution.loader import ContractSet, MissingContractError
 from ledger.execution.state import StateReader, decode_key, encode_prefix
@@ -53,8 +54,9 @@ class CodeInForce:
 
     @property
     def current(self) -> ContractSet:
-        """What the next block is run with, and queries too."""
-        assert self._current is not None, self.missing
+        """What the next block is run with, and queries too; raises `LedgerError` if it is missing here."""
+        if self._current is None:
+            raise LedgerError(self.missing)
         return self._current
 
     def of_genesis(self) -> ContractSet:

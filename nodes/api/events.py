@@ -115,7 +115,7 @@ class EventStream(Response):
         height = self._after
         await _pass(send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         await _write(send, b": height %d\nretry: %d\n\n" % (node.files.blocks.height(), RETRY_MS))
-        while not (node.is_leaving or gone.done() or time.monotonic() >= ends):
+        while not (node.is_leaving or gone.done() or time.monotonic() >= ends or self._is_expelled()):
             if height < node.files.blocks.height():
                 height += 1
                 await _write(send, self._followers.render(height, self._caller))
@@ -129,6 +129,13 @@ class EventStream(Response):
                 await _write(send, b":\n\n")
         if not gone.done():
             await _pass(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _is_expelled(self) -> bool:
+        """Whether the follower's key is in force no more."""
+        node = self._followers.node
+        actor = node.view.actor(self._caller.name)
+        newest = None if actor is None else actor.keys[-1].until_height
+        return newest is not None and newest <= node.view.height + 1
 
 
 @router.get("/events", status_code=200, response_class=EventStream, responses={200: {"model": BlockNotice}})

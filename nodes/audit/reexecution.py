@@ -22,7 +22,7 @@ from ledger.application import Application
 from ledger.blocks import Block, Commit, verify_commit
 from ledger.codec import decode
 from ledger.errors import InvalidBlockError, LedgerError
-from ledger.execution.loader import ContractSet
+from ledger.execution.pins import ContractLibrary
 from ledger.execution.store import VALIDATORS
 from ledger.genesis import Genesis
 from ledger.light_client import WalkStep, trust_genesis, walk
@@ -67,25 +67,25 @@ class Progress:
 
 
 def verify_chain(
-    genesis: Genesis, blocks: BlockStore, contracts: ContractSet, base: SnapshotFiles | None = None
+    genesis: Genesis, blocks: BlockStore, library: ContractLibrary, base: SnapshotFiles | None = None
 ) -> Iterator[Progress]:
     """Re-execute a store's chain, yielding after each block.
 
     Args:
         genesis: What is trusted.
         blocks: The store; only read.
+        library: Finds the contracts of every height by their pins.
         base: The snapshot that the store began from, if it did not begin from the genesis.
-        contracts: Those that the genesis pins.
 
     Raises:
         ReexecutionError: At the first difference.
-        LedgerError: If the contracts are not those of the genesis.
+        LedgerError: If the library lacks the contracts of a height.
         StorageError: If the store cannot be read.
     """
     state = _MemoryState()
     if blocks.first_height > 1:
         _read_base(genesis, blocks, base, state)
-    application = Application(genesis, contracts, state)
+    application = Application(genesis, library, state)
     state.write(application.genesis_writes())
     last = blocks.height()
     begun = time.perf_counter()

@@ -35,7 +35,7 @@ def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
     """
     from ledger.errors import LedgerError
     from nodes.audit.reexecution import verify_chain
-    from nodes.contract_sources import load_installed_contracts
+    from nodes.contract_sources import ContractArchive
     from nodes.storage.adoption import base_files
 
     output = Output(as_json=as_json)
@@ -47,7 +47,7 @@ def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
             begun = time.monotonic()
             first, height = blocks.first_height, blocks.height()
             base = base_files(place.node_folder(actor))
-            for progress in verify_chain(genesis, blocks, load_installed_contracts(), base):
+            for progress in verify_chain(genesis, blocks, ContractArchive(place.contracts_folder), base):
                 output.progress(f"height {height} of {progress.of} ...")
             seconds = time.monotonic() - begun
         except LedgerError as error:

@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("nodes.cli.record:record", "See who has your records, and have them erased."),
     "verify": ("nodes.cli.verification:verify", "Verify a dossier, report or sample offline, from the genesis alone."),
     "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
+    "govern": ("nodes.cli.govern:govern", "Change the members, the validators and the contracts, by votes."),
+    "contract": ("nodes.cli.contract:contract", "Add changed contracts to this home folder, and list them."),
     "simulate": ("nodes.cli.simulate:simulate", "Break a simulated network on purpose, or plan one."),
     "demo": ("nodes.cli.demo:demo", "Watch a consented stay settle, and verify the proof offline."),
     "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),

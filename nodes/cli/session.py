@@ -45,7 +45,7 @@ def open_operator(
     """
     network = home.load_network()
     if role is not None:
-        fitting = [member.name for member in home.load_genesis().organisations if member.role == role]
+        fitting = sorted(name for name, known in home.roles().items() if known == role)
         if organisation not in fitting:
             msg = f"--as: expected {' or '.join(fitting)}, whose role is {role}, got {organisation[:40]!r}"
             raise ConfigurationError(msg)

@@ -83,7 +83,7 @@ def _found(
     organisations: list[Organisation] = []
     validators: list[Validator] = []
     for member in ordered:
-        keys, authority = _equip(home, member.name, entropy, now)
+        keys, authority = equip_member(home, member.name, entropy, now)
         organisations.append(
             Organisation(
                 member.name, member.role, keys.submission.public_key, keys.seal.public_key, certificate_hash(authority)
@@ -100,7 +100,7 @@ def _found(
         contracts=tuple(sorted(contracts, key=lambda pin: pin.name)),
     )
     names = [validator.name for validator in validators]
-    ports = _free_ports(2 * len(names), entropy)
+    ports = free_ports(2 * len(names), entropy)
     nodes = tuple(
         NodeAddress(organisation=name, host=LOCAL_HOST, peer_port=ports[2 * place], api_port=ports[2 * place + 1])
         for place, name in enumerate(names)
@@ -113,7 +113,8 @@ def _found(
     return genesis
 
 
-def _equip(home: Home, organisation: str, entropy: Entropy, now: dt.datetime) -> tuple[Keystore, bytes]:
+def equip_member(home: Home, organisation: str, entropy: Entropy, now: dt.datetime) -> tuple[Keystore, bytes]:
+    """Make a member's folder with keys, authority and node certificate; return the keys and the authority's DER."""
     folder = home.node_folder(organisation)
     folder.mkdir(parents=True, mode=0o700)
     keys = create_keystore(folder / "keys", entropy)
@@ -160,7 +161,7 @@ def _founding(home: Home) -> Iterator[None]:
         path.unlink()
 
 
-def _free_ports(count: int, entropy: Entropy) -> list[int]:
+def free_ports(count: int, entropy: Entropy) -> list[int]:
     """Return ports that nobody listens on now; a node whose port was taken meanwhile says so when it starts.
 
     They lie below the range from which systems take the ports of outgoing connections, so that a stopped node finds

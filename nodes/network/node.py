@@ -56,6 +56,8 @@ from ledger.transactions import Receipt, Submission
 from nodes.agent import Call, Committed, Ticked
 from nodes.config import ConfigurationError
 from nodes.entropy import Entropy
+from nodes.network.admission import Admission
+from nodes.network.directory import MemberDirectory
 from nodes.network.files import NodeFiles
 from nodes.network.frames import make_hello
 from nodes.network.hosting import AgentHost, NodeView
@@ -164,24 +166,30 @@ class NetworkNode:
         self._verdicts: dict[bytes, asyncio.Future[SubmissionRefused | None]] = {}
         self._followers: list[Callable[[int], None]] = []
         self._is_leaving = False
+        self._admission: Admission | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._stopped: asyncio.Future[None] | None = None
 
     # ------------------------------------------------------------------------------------------- start and stop
 
-    async def start(self, listen: Address, peers: Mapping[str, Address], tls: Tls) -> None:
+    async def start(
+        self, listen: Address, peers: Mapping[str, Address], tls: Tls, directory: MemberDirectory | None = None
+    ) -> None:
         """Replay the log, open the transport, and take part.
 
         Args:
             listen: Where peers find this node.
             peers: Where this node finds them.
             tls: This organisation's certificate and the members' authorities.
+            directory: Where members that join later are looked up; None admits those of `tls` and no others.
 
         Raises:
             ConfigurationError: If the address cannot be listened on.
             StorageError, NodeStoppedError: If the node cannot go on from its log.
         """
         loop = asyncio.get_running_loop()
+        if directory is not None:
+            self._admission = Admission(self.organisation, self.application, tls, directory, self._report)
         self._stopped = loop.create_future()
         entries = self.files.log.entries
         self.feed(LogReplayed(tuple(decode(entry, _kind(LogEntry), ENTRY_BYTES_MAX) for entry in entries)))
@@ -241,6 +249,8 @@ class NetworkNode:
             await asyncio.sleep(TICK_SECONDS)
             now_ms = read_clock_ms()
             self.feed(Tick(now_ms))
+            if self._admission is not None and self._transport is not None:
+                self._admission.tick(self._transport)
             self.host.expire(now_ms)
             self.host.step_all(Ticked(now_ms))
             connected = self._transport.connected() if self._transport else ()
@@ -441,6 +451,8 @@ class NetworkNode:
             for follower in list(self._followers):
                 follower(height)
             self.host.step_all(Committed(executed.block, executed.receipts, read_clock_ms()))
+            if self._admission is not None and self._transport is not None:
+                self._admission.note_block(executed, self._transport)
 
     # ---------------------------------------------------------------------------------------------------- peers
 

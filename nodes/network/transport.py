@@ -11,6 +11,9 @@ two to keep.
     same version, chain, genesis, name?     <-  Answer, perhaps with a refusal
     frames                                  ->  on_frame(peer, bytes)
 
+Who is admitted may change while the transport runs (`change_peers`): open connections of those who are not any more
+are cut at once, and a new one is held against the present authorities.
+
 A connection that breaks the protocol ends with a reason, kept in `peers()` and written to the log once; the dialling
 side tries again, after a pause that doubles up to a cap. What waits for a peer is bounded (`nodes.network.backlog`),
 what is read from it too: a callback that takes long makes the peer wait, not this node's memory grow.
@@ -20,8 +23,6 @@ What is sent may be lost: a frame that was written when the connection broke is 
 
 import asyncio
 import logging
-import socket
-import ssl
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -41,26 +42,31 @@ from nodes.network.frames import (
     parse_answer,
     parse_hello,
 )
+from nodes.network.streams import (
+    GREETING_S,
+    READ_BYTES,
+    SHUTDOWN_S,
+    WRITE_BYTES,
+    abort,
+    describe,
+    expect_silence,
+    read_greeting,
+    refuse,
+    run_first,
+    tune,
+)
 from nodes.pki import Tls
 
 Address = tuple[str, int]
 """Host and port."""
 
-GREETING_S = 5.0
-"""TLS and greeting together: enough for a slow line, too short to hold many half-open connections."""
-SHUTDOWN_S = 1.0
 RECONNECT_FIRST_S = 0.05
 RECONNECT_MAX_S = 5.0
 STABLE_S = 10.0
 """A connection that lived this long starts the pauses from the first again."""
-READ_BYTES = 256 * 1024
-WRITE_BYTES = 256 * 1024
-"""Frames of one write, and bytes that a connection may hold before its sender waits."""
 GREETINGS_MAX = 64
 """Accepted connections that have not greeted yet; more are closed unheard."""
 REFUSALS_KEPT = 32
-KEEPALIVE_S = 10
-"""The kernel probes a silent connection after this time, and gives it up after three more."""
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +99,8 @@ class _Link:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[None] | None = None
     outgoing: bool = False
+    writer: asyncio.StreamWriter | None = None
+    """The connection that frames go out on, while there is one."""
     sent: int = 0
 
 
@@ -198,6 +206,34 @@ class Transport:
         if self._server is not None:
             link.task = self._spawn(self._dial(link))
 
+    def change_peers(self, addresses: Mapping[str, Address]) -> None:
+        """Dial these peers and no others, and cut every connection whose certificate is not admitted any more.
+
+        Args:
+            addresses: Organisation -> where its node listens; all admitted by `Tls.authorities`.
+        """
+        for name in [name for name in self._links if name not in addresses]:
+            link = self._links.pop(name)
+            if link.task is not None:
+                link.task.cancel()
+        for link in self._links.values():
+            self._cut(link.name, link.writer)
+        for name, writer in list(self._incoming.items()):
+            self._cut(name, writer)
+        for name, address in addresses.items():
+            known = self._links.get(name)
+            if known is None or known.address != address:
+                self.set_peer(name, address)
+
+    def _cut(self, name: str, writer: asyncio.StreamWriter | None) -> None:
+        if writer is None:
+            return
+        try:
+            self._identify(writer)
+        except LedgerError as error:
+            self._note(name, f"cut off: {error}")
+            writer.transport.abort()
+
     def send(self, peer: str, payload: bytes) -> None:
         """Queue a frame for a peer, connected or not; never waits.
 
@@ -292,7 +328,7 @@ class Transport:
             try:
                 await self._connect(link)
             except (LedgerError, OSError) as error:
-                self._note(link.name, f"outgoing: {_describe(error)}")
+                self._note(link.name, f"outgoing: {describe(error)}")
             finally:
                 link.outgoing = False
             if clock() - begun >= STABLE_S:
@@ -309,21 +345,22 @@ class Transport:
                     *link.address, ssl=self._tls.client, ssl_shutdown_timeout=SHUTDOWN_S, limit=READ_BYTES
                 )
                 await self._greet(link, reader, writer)
-            link.outgoing = True
-            await _first(_pump(link, writer), _expect_silence(reader))
+            link.outgoing, link.writer = True, writer
+            await run_first(_pump(link, writer), expect_silence(reader))
         finally:
+            link.writer = None
             if writer is not None:
-                await _abort(writer)
+                await abort(writer)
 
     async def _greet(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         organisation = self._identify(writer)
         if organisation != link.name:
             msg = f"expected {link.name} at {link.address[0]}:{link.address[1]}, found {organisation}"
             raise PeerError(msg)
-        _tune(writer)
+        tune(writer)
         writer.write(encode_greeting(self._hello))
         await writer.drain()
-        answer = parse_answer(await _read_greeting(reader, FrameDecoder()))
+        answer = parse_answer(await read_greeting(reader, FrameDecoder()))
         if answer.refusal:
             msg = f"{link.name} refused this node: {answer.refusal!r}"
             raise PeerError(msg)
@@ -350,11 +387,11 @@ class Transport:
             self._note(peer, "incoming: closed by the peer")
         except (LedgerError, OSError) as error:
             if peer is not None:
-                self._note(peer, f"incoming: {_describe(error)}")
+                self._note(peer, f"incoming: {describe(error)}")
         finally:
             if peer is not None and self._incoming.get(peer) is writer:
                 del self._incoming[peer]
-            await _abort(writer)
+            await abort(writer)
 
     async def _admit(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, decoder: FrameDecoder
@@ -367,18 +404,18 @@ class Transport:
                 raise PeerError(msg)
             async with asyncio.timeout(GREETING_S):
                 organisation = self._identify(writer)
-                _tune(writer)
+                tune(writer)
                 if organisation == self._hello.organisation:
                     msg = f"certificate of {organisation}: that is this node's own organisation"
                     raise PeerError(msg)
-                check_hello(self._hello, parse_hello(await _read_greeting(reader, decoder)), organisation)
+                check_hello(self._hello, parse_hello(await read_greeting(reader, decoder)), organisation)
                 writer.write(encode_greeting(Answer(self._hello, "")))
                 await writer.drain()
         except (LedgerError, OSError) as error:
-            reason = _describe(error)
+            reason = describe(error)
             remote = writer.get_extra_info("peername")
             self._refusals.append((f"{remote[0]}:{remote[1]}" if remote else "unknown", reason))
-            await _refuse(writer, Answer(self._hello, reason[:REFUSAL_CHARACTERS_MAX]))
+            await refuse(writer, Answer(self._hello, reason[:REFUSAL_CHARACTERS_MAX]))
             return None
         finally:
             self._greetings -= 1
@@ -419,81 +456,3 @@ async def _pump(link: _Link, writer: asyncio.StreamWriter) -> None:
             link.sent += len(batch)
             await writer.drain()
         link.ready.clear()
-
-
-async def _expect_silence(reader: asyncio.StreamReader) -> None:
-    """Read from a connection on which the peer has nothing more to say; returns only by raising."""
-    if await reader.read(1):
-        msg = "the peer sent something on a connection that only this node sends on"
-        raise PeerError(msg)
-    msg = "closed by the peer"
-    raise PeerError(msg)
-
-
-async def _read_greeting(reader: asyncio.StreamReader, decoder: FrameDecoder) -> bytes:
-    """Return the first frame; a peer that sends a second one before it was answered breaks the protocol."""
-    frames: list[bytes] = []
-    while not frames:
-        data = await reader.read(READ_BYTES)
-        if not data:
-            decoder.finish()
-            msg = "closed by the peer before it greeted; it may not trust this node's certificate"
-            raise PeerError(msg)
-        frames = list(decoder.feed(data))
-    if len(frames) > 1:
-        msg = f"greeting: expected one frame, got {len(frames)}"
-        raise PeerError(msg)
-    return frames[0]
-
-
-async def _first(*works: Coroutine[Any, Any, None]) -> None:
-    """Run until the first ends, cancel the others, and raise what it raised."""
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
-
-
-async def _refuse(writer: asyncio.StreamWriter, answer: Answer) -> None:
-    """Tell a peer why it is refused, if it listens."""
-    try:
-        async with asyncio.timeout(SHUTDOWN_S):
-            writer.write(encode_greeting(answer))
-            await writer.drain()
-            writer.close()
-            await writer.wait_closed()
-    except OSError:
-        return
-
-
-async def _abort(writer: asyncio.StreamWriter) -> None:
-    """Close without waiting for the peer, and wait until it is closed here."""
-    writer.transport.abort()
-    try:
-        await writer.wait_closed()
-    except OSError:
-        return
-
-
-def _tune(writer: asyncio.StreamWriter) -> None:
-    """Send small frames at once, notice peers that vanished, and wait early for slow ones."""
-    writer.transport.set_write_buffer_limits(high=WRITE_BYTES)
-    connection = writer.get_extra_info("socket")
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", KEEPALIVE_S), ("TCP_KEEPINTVL", KEEPALIVE_S), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):  # not on every system
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-
-def _describe(error: LedgerError | OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {GREETING_S:g} s"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS: {error.reason or error}"
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -8,9 +8,10 @@ from typing import cast
 from contracts.grants import GrantView, ListGrants, ShowGrant
 from contracts.listings import ClaimView, ShowClaim
 from contracts.mandates import Authority
-from contracts.membership import Credentials, FindActor
+from contracts.membership import FindActor
 from contracts.needs import Decision, Explanation, Need, Question
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
+from ledger.genesis import Credentials
 from nodes.agent import ChainView
 
 

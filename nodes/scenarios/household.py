@@ -44,7 +44,7 @@ Builder = Callable[[Kit], Agent]
 
 def build_hospital(kit: Kit) -> Agent:
     """Return a hospital's agent."""
-    return Hospital(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy)
+    return Hospital(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy)
 
 
 def build_insurer(kit: Kit) -> Agent:

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from contracts.holds import HOLDS, Hold
 from contracts.mandates import MandateKind
 from ledger.errors import DecodeError
-from ledger.genesis import Genesis
 from nodes.agent import (
     AgentEffect,
     AgentInput,
@@ -71,7 +70,6 @@ class Hospital:
         self,
         name: str,
         view: ChainView,
-        genesis: Genesis,
         keystore: Keystore,
         vault: Vault,
         register: Register,
@@ -83,7 +81,6 @@ class Hospital:
         Args:
             name: The member it acts for.
             view: The latest committed state.
-            genesis: Has the members' seal keys.
             keystore: The hospital's keys.
             vault: Its records.
             register: Its patients, links and stays.
@@ -100,7 +97,7 @@ class Hospital:
         self._coverage = Coverage(name, view, self._linking)
         self._lanes = LaneWorker(view, self._coverage, self._writer)
         self._summaries = SummaryWriter(view, self._lanes)
-        self._handover = Handover(name, view, genesis, keystore, vault)
+        self._handover = Handover(name, view, keystore, vault)
         self._erasing = Erasing(name, view, HospitalBooks(view, self._book, vault), holds)
         self._in_flight = InFlight(name)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())

@@ -12,11 +12,10 @@ as for one that does not exist.
 from contracts.needs import Need
 from contracts.stays import RecordView, ShareView
 from ledger.crypto.hashes import hash_bytes
-from ledger.genesis import Genesis
 from nodes.agent import ChainView
 from nodes.keystore import Keystore
 from nodes.roles.erasing import list_asked
-from nodes.roles.lookup import explain, find_record, find_stay
+from nodes.roles.lookup import explain, find_credentials, find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
 from nodes.roles.questions import FetchRecord, RecordHandover, Refusal
 from nodes.vault.records import Vault, VaultError
@@ -26,19 +25,17 @@ from nodes.vault.sealing import SealContext, make_envelope
 class Handover:
     """Answers for one hospital."""
 
-    def __init__(self, hospital: str, view: ChainView, genesis: Genesis, keystore: Keystore, vault: Vault) -> None:
+    def __init__(self, hospital: str, view: ChainView, keystore: Keystore, vault: Vault) -> None:
         """Hand over from one vault.
 
         Args:
             hospital: The custodian.
             view: The latest committed state.
-            genesis: Has the members' seal keys.
             keystore: Signs envelopes.
             vault: Holds the records.
         """
         self._hospital = hospital
         self._view = view
-        self._genesis = genesis
         self._keys = OwnKeys(hospital, view, keystore)
         self._vault = vault
 
@@ -69,9 +66,9 @@ class Handover:
         return self._hand_over(peer, question.record_id)
 
     def _hand_over(self, peer: str, record_id: str) -> RecordHandover | Refusal:
-        member = self._genesis.organisation(peer)
+        member = find_credentials(self._view, peer)
         if member is None:
-            return Refusal("NO_SEAL_KEY", f"{peer}: the genesis has no seal key of this member")
+            return Refusal("NO_SEAL_KEY", f"{peer}: the chain has no seal key of this member")
         try:
             keys, ciphertext = self._vault.get(record_id)
         except VaultError:

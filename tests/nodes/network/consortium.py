@@ -12,12 +12,13 @@ from ledger.transactions import Submission, make_submission
 from nodes.authentication import Caller
 from nodes.config import Home
 from nodes.keystore import load_keystore
+from nodes.network.directory import MemberDirectory
 from nodes.network.files import NodeFiles
 from nodes.network.founding import CONSENSUS_FOLDER, Member, found_network
 from nodes.network.messages import Frame, decode_frame
 from nodes.network.node import NetworkNode, StoreReplacedError
 from nodes.network.syncing import SnapshotPolicy
-from nodes.process import load_network_tls, peer_addresses
+from nodes.process import load_network_tls
 from nodes.storage import open_store
 from nodes.storage.adoption import STORE_FOLDER, finish
 from nodes.storage.blocks import BlockStore
@@ -96,8 +97,9 @@ class Party:
 
         self.node._take_frame = pass_on  # type: ignore[method-assign]
         address = network.address(self.name)
-        tls = load_network_tls(self.home, genesis, self.name)
-        await self.node.start((address.host, address.peer_port), peer_addresses(network, self.name), tls)
+        directory = MemberDirectory(self.home, self.name)
+        _, tls, addresses = load_network_tls(self.folder / "keys", application, directory, self.name)
+        await self.node.start((address.host, address.peer_port), addresses, tls, directory)
         return self.node
 
     async def stop(self) -> None:

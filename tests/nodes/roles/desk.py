@@ -39,7 +39,7 @@ def interim(amount: str = "3100.00") -> InterimForm:
 
 
 def build_hospital(kit: Kit) -> Hospital:
-    return Hospital(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy)
+    return Hospital(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy)
 
 
 class Desk:

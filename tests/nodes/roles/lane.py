@@ -78,7 +78,7 @@ class Lane:
         self.town.install("rail", self._build_rail)
 
     def _build_hospital(self, kit: Kit) -> Hospital:
-        return Hospital(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
+        return Hospital(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
 
     def _build_insurer(self, kit: Kit) -> Insurer:
         return Insurer(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
