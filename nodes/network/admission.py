@@ -20,8 +20,8 @@ class Admission:
 
     def __init__(
         self,
-        organisation: str,
         application: Application,
+        transport: Transport,
         tls: Tls,
         directory: MemberDirectory,
         report: Callable[[str, Mapping[str, object]], None],
@@ -29,14 +29,14 @@ class Admission:
         """Take the members as the state has them; `tls` admits these already.
 
         Args:
-            organisation: Whose node this is.
             application: Has the state.
-            tls: What the transport uses.
+            transport: What is kept in step.
+            tls: What it uses.
             directory: Where certificates and addresses are looked up.
             report: Writes one structured log line.
         """
-        self._organisation = organisation
         self._application = application
+        self._transport = transport
         self._tls = tls
         self._directory = directory
         self._report = report
@@ -44,15 +44,15 @@ class Admission:
         self._admitted, self._leaving = self._read()
         self._lacking: tuple[str, ...] = ()
 
-    def note_block(self, executed: ExecutedBlock, transport: Transport) -> None:
+    def note_block(self, executed: ExecutedBlock) -> None:
         """See whether a committed block changed the members."""
         if self._leaving or any(key.startswith(MEMBERS_PREFIX) for key in executed.state_keys()):
-            self._change(transport)
+            self._change()
 
-    def tick(self, transport: Transport) -> None:
+    def tick(self) -> None:
         """Look again for what was lacking."""
         if self._lacking:
-            self._change(transport)
+            self._change()
 
     def _read(self) -> tuple[dict[str, bytes], bool]:
         """Return organisation -> hash of its CA certificate, and whether one of them is about to go.
@@ -68,7 +68,7 @@ class Admission:
         }
         return admitted | leaving, bool(leaving)
 
-    def _change(self, transport: Transport) -> None:
+    def _change(self) -> None:
         former, lacking = self._admitted, self._lacking
         self._admitted, self._leaving = self._read()
         try:
@@ -78,13 +78,13 @@ class Admission:
         else:
             self._lacking = directory.lacking
             self._tls.trust(directory.authorities)
-            transport.change_peers(directory.addresses)
+            self._transport.change_peers(directory.addresses)
         if self._lacking != lacking:
             for why in self._lacking:
                 self._report("member-lacking", {"why": why})
         if self._admitted != former:
             self._report("members", {"admitted": sorted(self._admitted)})
-            own = former.get(self._organisation)
-            if own is not None and self._admitted.get(self._organisation) != own:
+            own = former.get(self._tls.organisation)
+            if own is not None and self._admitted.get(self._tls.organisation) != own:
                 why = "this node's certificate is agreed on no more; start the node again if it has another"
                 self._report("cut-off", {"why": why})

@@ -144,7 +144,7 @@ class NetworkNode:
             self.view,
             entropy,
             submit=self.offer,
-            send=self._send_frame,
+            send=self._send,
             note=report,
         )
         self.snapshots = Snapshots(
@@ -188,14 +188,14 @@ class NetworkNode:
             StorageError, NodeStoppedError: If the node cannot go on from its log.
         """
         loop = asyncio.get_running_loop()
-        if directory is not None:
-            self._admission = Admission(self.organisation, self.application, tls, directory, self._report)
         self._stopped = loop.create_future()
         entries = self.files.log.entries
         self.feed(LogReplayed(tuple(decode(entry, _kind(LogEntry), ENTRY_BYTES_MAX) for entry in entries)))
         genesis = self.application.genesis
         hello = make_hello(genesis.chain_id, genesis.hash, self.organisation)
-        self._transport = Transport(hello, listen, peers, tls, self._take_frame)
+        transport = self._transport = Transport(hello, listen, peers, tls, self._take_frame)
+        if directory is not None:
+            self._admission = Admission(self.application, transport, tls, directory, self._report)
         try:
             await self._transport.start()
         except OSError as error:
@@ -249,8 +249,8 @@ class NetworkNode:
             await asyncio.sleep(TICK_SECONDS)
             now_ms = read_clock_ms()
             self.feed(Tick(now_ms))
-            if self._admission is not None and self._transport is not None:
-                self._admission.tick(self._transport)
+            if self._admission is not None:
+                self._admission.tick()
             self.host.expire(now_ms)
             self.host.step_all(Ticked(now_ms))
             connected = self._transport.connected() if self._transport else ()
@@ -405,7 +405,7 @@ class NetworkNode:
                 if not (isinstance(message, StatusMessage) and self.snapshots.syncing.is_taking):  # ask for no blocks
                     self._broadcast(message)
             case Send(peer, message):
-                self._send_message(peer, message)
+                self._send(peer, ConsensusFrame(message))
             case SendBlocks(peer, from_height, count):
                 self.snapshots.server.send_blocks(peer, from_height, count)
             case ScheduleTimeout(timeout, duration_ms):
@@ -451,8 +451,8 @@ class NetworkNode:
             for follower in list(self._followers):
                 follower(height)
             self.host.step_all(Committed(executed.block, executed.receipts, read_clock_ms()))
-            if self._admission is not None and self._transport is not None:
-                self._admission.note_block(executed, self._transport)
+            if self._admission is not None:
+                self._admission.note_block(executed)
 
     # ---------------------------------------------------------------------------------------------------- peers
 
@@ -473,12 +473,6 @@ class NetworkNode:
     def _broadcast(self, message: Message) -> None:
         if self._transport is not None:
             self._transport.broadcast(encode(ConsensusFrame(message)))
-
-    def _send_message(self, peer: str, message: Message) -> None:
-        self._send(peer, ConsensusFrame(message))
-
-    def _send_frame(self, peer: str, frame: RequestFrame | AnswerFrame) -> None:
-        self._send(peer, frame)
 
     def _send(self, peer: str, frame: Frame) -> None:
         if self._transport is None:

@@ -166,9 +166,10 @@ def test_contracts_are_upgraded_on_the_running_network_and_old_heights_keep_thei
     with network.client("insurer-a") as client:
         with pytest.raises(ApiError, match="UNKNOWN_METHOD"):
             client.post("/v1/query", asked)
-        network.kill(VICTIM)
-        while network.height("insurer-a") < from_height:
+        while network.height("insurer-a") < from_height - 2:
             network.enrol()
+        network.kill(VICTIM)
+        network.enrol(count=2)
         assert client.post("/v1/query", asked)["result"] == "c0"
 
     kept = network.home.contracts_folder
