@@ -190,7 +190,9 @@ class NetworkNode:
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
         entries = self.files.log.entries
-        self.feed(LogReplayed(tuple(decode(entry, _kind(LogEntry), ENTRY_BYTES_MAX) for entry in entries)))
+        self.feed(
+            LogReplayed(tuple(decode(entry, cast("type[LogEntry]", LogEntry), ENTRY_BYTES_MAX) for entry in entries))
+        )
         genesis = self.application.genesis
         hello = make_hello(genesis.chain_id, genesis.hash, self.organisation)
         transport = self._transport = Transport(hello, listen, peers, tls, self._take_frame)
@@ -495,7 +497,3 @@ class NetworkNode:
                 verdict.set_result(None)
         self._verdicts.clear()
         self.dismiss()
-
-
-def _kind(union: object) -> type[LogEntry]:
-    return cast("type[LogEntry]", union)
