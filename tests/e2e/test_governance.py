@@ -15,6 +15,7 @@ import pytest
 from contracts.customers import FindCustomer
 from contracts.proposals import ProposalView, Propose, RemoveOrganisation, UpgradeContracts
 from ledger.codec import Struct, encode
+from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
 from nodes.client import ApiError
 from nodes.contract_sources import ContractArchive, list_table_changes, load_installed_contracts, read_sources
@@ -212,15 +213,15 @@ def test_a_dossier_from_before_the_changes_and_one_from_after_them_hold(
     network: Network, paid_before: tuple[Stay, bytes]
 ) -> None:
     stay, before = paid_before
-    genesis = network.home.load_genesis()
-    assert verify_dossier(before, genesis).set_changes == 0
-    after = verify_dossier(dossier_of(network, stay), genesis)
-    assert after.set_changes == 3, "one joined, one was re-keyed, one left"
-    assert [item.name for item in after.validators.validators] == ["hospital-a", JOINER, "insurer-a", VICTIM]
+    trust = Trust(network.home.load_genesis())
+    assert verify_dossier(before, trust).ground.set_changes == 0
+    after = verify_dossier(dossier_of(network, stay), trust)
+    assert after.ground.set_changes == 3, "one joined, one was re-keyed, one left"
+    assert [item.name for item in after.ground.validators.validators] == ["hospital-a", JOINER, "insurer-a", VICTIM]
     assert after.evidence.claim.claim_id == stay.claim_id
     fresh = Stay(network, "after")
     fresh.admit()
     fresh.discharge()
     fresh.await_paid(1)
-    assert verify_dossier(dossier_of(network, fresh), genesis).set_changes == 3
+    assert verify_dossier(dossier_of(network, fresh), trust).ground.set_changes == 3
     assert set(ALL) - {"hospital-b"} <= set(network.processes)
