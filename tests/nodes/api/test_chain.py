@@ -14,6 +14,7 @@ from contracts.membership import FindActor
 from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey
 from ledger.transactions import Submission, make_submission
+from nodes.audit.trust import read_checkpoint
 from nodes.authentication import RequestSigner, pseudonym_name
 from nodes.config import Home
 from nodes.schemas import canonical_json
@@ -92,6 +93,17 @@ def test_submissions_come_as_message_pack_or_json_and_give_receipts(home: Home) 
         assert (await solo.send("GET", f"/v1/transactions/{receipt['transaction']}")).json() == receipt
         block = (await solo.send("GET", f"/v1/blocks/{receipt['height']}")).json()
         assert block["receipts"][receipt["index"]]["code"] == "OK"
+
+    play(home, test)
+
+
+def test_a_checkpoint_is_the_latest_header_with_the_set_that_votes_next(home: Home) -> None:
+    async def test(solo: Solo) -> None:
+        await solo.submit(solo.submission(), wait=20)
+        answer = await solo.send("GET", "/v1/checkpoint")
+        checkpoint = read_checkpoint(answer.content)
+        assert checkpoint.header.height > 0
+        assert checkpoint.validators == solo.node.application.validators(checkpoint.header.height + 1)
 
     play(home, test)
 

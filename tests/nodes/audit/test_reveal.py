@@ -17,7 +17,7 @@ from ledger.crypto.hashes import commit_salted
 from ledger.crypto.signatures import sign_decision
 from ledger.errors import VerificationError
 from ledger.genesis import PinHistory, PinVersion
-from nodes.audit.collect import CollectionError, collect_dossier, collect_openings
+from nodes.audit.collect import CollectionError, collect_checkpoint, collect_dossier, collect_openings
 from nodes.audit.dossier import render_dossier
 from nodes.audit.reveal import Openings, ReaderError, Revealed, verify_reveal
 from nodes.audit.summary import render_summary, summarise
@@ -148,6 +148,16 @@ def test_the_customer_sees_what_was_paid_and_why(desk: Desk) -> None:
     lines = "\n".join(render_summary(desk.verified(), revealed))
     assert "10,000.00 − 100.00 deductible = 9,900.00" in lines
     assert summarise(desk.verified(), revealed)["settlements"][0]["payable"] == "9900.00"
+
+
+def test_amounts_are_opened_under_a_checkpoint_alone(desk: Desk) -> None:
+    desk.settle(desk.draft(FACTS))
+    chain = desk.chain
+    data = render_dossier(collect_dossier(chain.application, chain.blocks, desk.case.claim_id))
+    for start in (collect_checkpoint(chain.application), chain.application.head_hash):
+        verified = verify_dossier(data, Trust(checkpoint=start))
+        check_adjudicator(verified, chain.contracts)
+        assert verify_reveal(verified, render(desk.openings()), SEAL_KEY) == desk.reveal()
 
 
 def test_a_correction_is_opened_with_the_difference_it_moved(desk: Desk) -> None:
