@@ -66,6 +66,7 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         assert "closed 4/4 parts · shared · paid in" in ended
         shown = run(tmp_path, "claim", "show", claim, "--as", "wang")
         assert "6,480.00 − 4,320.00 pool − 100.00 deductible = 2,060.00 PAID" in shown
+        assert "compare these with another member" in run(tmp_path, "chain", "checkpoint", "--as", "regulator")
         run(tmp_path, "claim", "audit", claim, "--as", "wang", "--out", "dossier.json")
         assert "amounts are known to the parties alone" in run(tmp_path, "claim", "show", claim, "--as", "hospital-a")
         assert "which fits 0" in run(tmp_path, "claim", "show", "C-ffff", "--as", "wang", code=1)
@@ -80,6 +81,9 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")
     assert "HOLDS offline · amount hidden (--reveal)" in run(tmp_path, *verify)
     assert "2,060.00" in run(tmp_path, *verify, "--reveal", "wang")
+    vouched = ("verify", "dossier.json", "--checkpoint", "checkpoint.json")
+    assert "trusted: whoever vouches for header" in " ".join(run(tmp_path, *vouched).split())
+    assert "2,060.00" in run(tmp_path, *vouched, "--reveal", "wang")
     assert "no wallet of that name" in run(tmp_path, *verify, "--reveal", "wong", code=2)
     assert "absent.json" in run(tmp_path, *verify, "--reveal", "wang", "--openings", "absent.json", code=2)
     assert "HOLDS" in run(tmp_path, "chain", "verify", "--as", "insurer-a")
