@@ -34,6 +34,7 @@ for command in (request, requests, edit, deny, explain):
 @click.option(
     "--acting-as", type=click.Choice(ACTING), default="guardian", show_default=True, help="As what, with --for."
 )
+@click.option("--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True, help="Of the notice.")
 @click.option("--yes", is_flag=True, help="Agree without being asked; the notice is printed all the same.")
 @home_option
 @json_option
