@@ -6,7 +6,7 @@
       authorities/ORG.pem     each member's CA certificates (public)
       contracts/HASH/         contract sets by hash (public; `nodes.contract_sources`)
       nodes/ORG/              one organisation's own folder, mode 0700; nobody else's process reads it
-        keys/ store/ consensus/ vault/ outbox/ node.log node.lock node.json
+        keys/ store/ snapshots/ base/ consensus/ vault/ outbox/ node.log node.lock node.json
       wallets/NAME.wallet     customers' wallets, mode 0600
 
 The home folder stands for a network on one machine. A member that runs its node elsewhere has only its own folder,

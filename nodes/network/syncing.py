@@ -9,6 +9,7 @@ again, and the next attempt waits. At the end the new store is built in a thread
 """
 
 import asyncio
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,7 @@ class StateSyncing:
         self._liars: set[str] = set()
         self._next_ms: int | None = None
         self._told_percent = -1
+        self._ending = threading.Event()
 
     @property
     def is_taking(self) -> bool:
@@ -145,7 +147,8 @@ class StateSyncing:
         self._perform(effects, now_ms)
 
     async def stop(self) -> None:
-        """Wait for what works on files."""
+        """Let what works on files end soon, and wait for it."""
+        self._ending.set()
         if self._work is not None:
             await asyncio.gather(self._work, return_exceptions=True)
 
@@ -165,12 +168,14 @@ class StateSyncing:
         trusted = TrustedState(app.genesis.chain_id, app.height, app.head_hash, app.time_ms, voters)
         self._report("state-sync", {"height": app.height, "from": height_min, "peers": peers})
         try:
-            stored = await asyncio.to_thread(read_stored, self._files)
+            stored = await asyncio.to_thread(read_stored, self._files, self._ending)
         except StorageError as error:
             self._report("state-sync-failed", {"why": str(error)})
             return
         finally:
             self._work = None
+        if self._ending.is_set():
+            return
         self._sync = StateSync(trusted, height_min, stored)
         self._told_percent = -1
         self._perform(self._sync.ask(peers, now_ms), now_ms)
@@ -218,7 +223,7 @@ class StateSyncing:
     async def _build(self) -> None:
         try:
             earlier = tuple(self._blocks.certificates())
-            await asyncio.to_thread(build_store, self._folder, self._application.genesis, earlier)
+            await asyncio.to_thread(build_store, self._folder, self._application.genesis, earlier, self._ending)
         except (LedgerError, StorageError) as error:
             self._report("state-sync-failed", {"why": str(error)})
             self._sync = self._work = None

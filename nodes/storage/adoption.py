@@ -12,6 +12,7 @@ one. The old store's blocks go with it: what was before the snapshot is at other
 """
 
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,13 +47,20 @@ def base_files(folder: Path) -> SnapshotFiles:
     return SnapshotFiles(folder / BASE_FOLDER)
 
 
-def read_stored(files: SnapshotFiles) -> Stored | None:
-    """Return what an interrupted sync has left, each chunk verified against its manifest; None if there is nothing."""
+def read_stored(files: SnapshotFiles, ending: threading.Event) -> Stored | None:
+    """Return what an interrupted sync has left, each chunk verified against its manifest; None if there is nothing.
+
+    Args:
+        files: Of the snapshot that was being taken.
+        ending: Set when the node stops: what was not read by then does not count.
+    """
     target = files.target()
     if target is None:
         return None
     indexes = set()
     for index, part in enumerate(target.manifest.parts):
+        if ending.is_set():
+            break
         data = files.chunk(index)
         try:
             if data is not None:
@@ -63,15 +71,23 @@ def read_stored(files: SnapshotFiles) -> Stored | None:
     return Stored(target.manifest, target.steps, frozenset(indexes))
 
 
-def build_store(folder: Path, genesis: Genesis, earlier: Iterable[tuple[BlockHeader, Commit]]) -> None:
+class AdoptionCancelledError(LedgerError):
+    """The node stops before the new store was whole; its next start goes on with the chunks."""
+
+
+def build_store(
+    folder: Path, genesis: Genesis, earlier: Iterable[tuple[BlockHeader, Commit]], ending: threading.Event
+) -> None:
     """Build the new store from the chunks that were taken, check its roots, and decide to use it.
 
     Args:
         folder: The node's.
         genesis: The chain's.
         earlier: Certificates of changes of the validator set that the old store has: who asks for the way gets it.
+        ending: Set when the node stops.
 
     Raises:
+        AdoptionCancelledError: If the node stops: nothing is adopted.
         VerificationError: If a chunk has changed on the disk, or the roots are not the header's: nothing is adopted.
         StorageError: If the disk refuses: nothing is adopted.
     """
@@ -88,6 +104,9 @@ def build_store(folder: Path, genesis: Genesis, earlier: Iterable[tuple[BlockHea
     try:
         blocks, roots = BlockStore(store, genesis.chain_id, genesis.hash), StateRoots()
         for index, part in enumerate(manifest.parts):
+            if ending.is_set():
+                msg = "snapshot: the node stops while the new store is built"
+                raise AdoptionCancelledError(msg)
             entries = verify_chunk(part, files.chunk(index) or b"").entries
             update = state_tree.update(blocks.state, roots, dict(entries))
             roots = update.roots

@@ -16,10 +16,7 @@ from nodes.audit.comparison import compare_chains
 from nodes.audit.reexecution import ReexecutionError, verify_chain
 from nodes.network import syncing
 from nodes.network.messages import ChunkFrame, ConsensusFrame, Frame
-from nodes.network.node import StoreReplacedError
-from nodes.storage import adoption
 from nodes.storage.adoption import base_files, taken_files
-from nodes.storage.blocks import BlockStore
 from tests.nodes.network.consortium import PATIENCE_SECONDS, Consortium, Party, run_consortium
 from tests.nodes.network.solo import contracts
 
@@ -189,67 +186,6 @@ def test_a_crash_between_chunks_goes_on_with_those_it_had(tmp_path: Path) -> Non
             assert 0 in taken
             assert len(set(taken)) <= total - before + 1
             assert late.running.files.blocks.first_height == 11
-
-    asyncio.run(run())
-
-
-@pytest.mark.parametrize("place", ["build_store", "verify", "marker", "rename-1", "rename-2", "rename-3"])
-def test_a_crash_while_the_store_is_replaced_leaves_the_old_one_or_the_new_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
-) -> None:
-    class PowerCutError(Exception):
-        """The process ends here."""
-
-    def cut(*_: object) -> None:
-        raise PowerCutError
-
-    async def run() -> None:
-        async with run_consortium(tmp_path, *EARLY) as four:
-            await make_snapshots(four)
-            late = four[LATE]
-            late.incoming = lose_blocks
-            with monkeypatch.context() as patch:
-                patch.setattr(syncing, "build_store", lambda *_: late._take_line("built", {}))
-                patch.setattr(syncing.StateSyncing, "_height", lambda _: 0)
-                await late.start()
-                await late.said("built")
-                with pytest.raises(StoreReplacedError):
-                    await late.running.wait()
-                earlier = tuple(late.running.files.blocks.certificates())
-                await late.stop()
-            genesis = four.home.load_genesis()
-            with monkeypatch.context() as patch:
-                if place == "build_store":
-                    patch.setattr(BlockStore, "adopt", cut)
-                elif place == "verify":
-                    patch.setattr(adoption, "metadata_writes", cut)
-                elif place == "marker":
-                    patch.setattr(adoption, "replace_synced", cut)
-                if not place.startswith("rename"):
-                    with pytest.raises(PowerCutError):
-                        adoption.build_store(late.folder, genesis, earlier)
-                    assert adoption.finish(late.folder) is False
-            if place.startswith("rename"):
-                adoption.build_store(late.folder, genesis, earlier)
-                renames = 0
-                with monkeypatch.context() as patch:
-                    real = Path.replace
-
-                    def replace(self: Path, target: Path) -> Path:
-                        nonlocal renames
-                        renames += 1
-                        return real(self, target) if renames < int(place[-1]) else cut()  # type: ignore[func-returns-value,return-value]
-
-                    patch.setattr(Path, "replace", replace)
-                    with pytest.raises(PowerCutError):
-                        adoption.finish(late.folder)
-            await late.start()
-            assert (late.height >= 10) == place.startswith("rename")
-            if late.height < 10:
-                await late.run_through(lambda _, frame: frame)
-            assert late.running.files.blocks.first_height == 11
-            late.incoming = lambda _, frame: frame
-            await late.until(lambda: late.height >= 12)
 
     asyncio.run(run())
 
