@@ -213,8 +213,16 @@ class Hospital:
 
     def _check_kept(self, stay: LocalStay) -> None:
         """Refuse to go on with a stay of which records are to be erased, are erased, or are kept by law alone."""
-        asked = any(list_asked(self._view, lane.stay_id, self.name) for lane in stay.lanes)
-        if asked or stay.is_redacted:
+        needed = {
+            (lane.stay_id, entry.record_id)
+            for lane in stay.lanes
+            for entry in lane.entries
+            if entry.record_type != "interim-bill"
+        }
+        asked = {
+            (lane.stay_id, item) for lane in stay.lanes for item in list_asked(self._view, lane.stay_id, self.name)
+        }
+        if asked & needed or stay.is_redacted:
             msg = f"{stay.number}: the customer had records of it erased or restricted; it is not corrected any more"
             raise StayError(msg)
 
