@@ -29,7 +29,7 @@ from nodes.roles.offers import Behalf, Offer, draw_up
 from nodes.roles.requests import ConsentRequest, Inbox, RequestView
 from nodes.schemas.canonical_json import plain
 from nodes.schemas.notice import Language
-from nodes.schemas.terms import GrantTerms
+from nodes.schemas.terms import GrantTerms, today
 from nodes.vault.sealing import SealContext, Sealed
 from nodes.wallet import Challenge, Pseudonym, Wallet
 
@@ -121,7 +121,7 @@ class Customer:
             raise CustomerError(msg)
         contacts = {name: self._contact(name) for name in (terms.hospital, terms.recipient)}
         return draw_up(
-            self.wallet, pseudonym, terms, language, contacts, self._entropy, grant_id=grant_id, behalf=behalf
+            self.wallet, pseudonym, terms, language, contacts, self._entropy, today(), grant_id=grant_id, behalf=behalf
         )
 
     def pseudonym_for(self, terms: GrantTerms) -> Pseudonym:

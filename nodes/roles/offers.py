@@ -23,7 +23,7 @@ from contracts.mandates import MandateKind
 from nodes.entropy import Entropy
 from nodes.identity import Disclosure, Identity, RecordDates
 from nodes.schemas.notice import Language, NoticeTerms, hash_notice, render_notice
-from nodes.schemas.terms import EPOCH, GrantTerms, check_terms, today
+from nodes.schemas.terms import EPOCH, GrantTerms, check_terms
 from nodes.wallet import Pseudonym, Wallet
 
 CHINA = dt.timezone(dt.timedelta(hours=8))
@@ -63,6 +63,7 @@ def draw_up(
     language: Language,
     contacts: Mapping[str, str],
     entropy: Entropy,
+    day: dt.date,
     *,
     grant_id: str | None = None,
     behalf: Behalf | None = None,
@@ -76,13 +77,14 @@ def draw_up(
         language: Of the notice that is signed.
         contacts: Organisation -> how to reach it.
         entropy: For the id and the salts.
+        day: Today, in China.
         grant_id: Of a request that this answers; drawn if left out.
         behalf: For whom she acts; None for herself.
 
     Raises:
         TermsError: If the terms contradict themselves.
     """
-    check_terms(terms, today())
+    check_terms(terms, day)
     told = NoticeTerms(
         terms, contacts[terms.hospital], contacts[terms.recipient], None if behalf is None else behalf.kind
     )
