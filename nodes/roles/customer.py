@@ -120,9 +120,8 @@ class Customer:
             msg = f"recipient: a wallet shows itself to hospitals and insurers of claims; it can deny {terms.recipient}"
             raise CustomerError(msg)
         contacts = {name: self._contact(name) for name in (terms.hospital, terms.recipient)}
-        return draw_up(
-            self.wallet, pseudonym, terms, language, contacts, self._entropy, today(), grant_id=grant_id, behalf=behalf
-        )
+        offer = draw_up(self.wallet, pseudonym, terms, language, contacts, self._entropy, today(), behalf=behalf)
+        return offer if grant_id is None else offer.answering(grant_id)
 
     def pseudonym_for(self, terms: GrantTerms) -> Pseudonym:
         """Return the pseudonym under which terms are granted.

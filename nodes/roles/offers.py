@@ -7,6 +7,9 @@ other's identity, and signs it with her own key under an authority.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace as renew
+
+from msgspec.structs import replace
 
 from contracts.grants import (
     ALL_DAYS,
@@ -55,6 +58,10 @@ class Offer:
     """Organisation -> what will be sealed to it; none for a denial."""
     behalf: Behalf | None
 
+    def answering(self, request_id: str) -> "Offer":
+        """Return the same offer as the answer to a request, whose id becomes the grant's."""
+        return renew(self, grant=replace(self.grant, grant_id=request_id))
+
 
 def draw_up(
     wallet: Wallet,
@@ -65,7 +72,6 @@ def draw_up(
     entropy: Entropy,
     day: dt.date,
     *,
-    grant_id: str | None = None,
     behalf: Behalf | None = None,
 ) -> Offer:
     """Return a grant or denial to read and then to sign.
@@ -78,7 +84,6 @@ def draw_up(
         contacts: Organisation -> how to reach it.
         entropy: For the id and the salts.
         day: Today, in China.
-        grant_id: Of a request that this answers; drawn if left out.
         behalf: For whom she acts; None for herself.
 
     Raises:
@@ -96,7 +101,7 @@ def draw_up(
         for name in sorted((terms.hospital, terms.recipient)):
             disclosures[name] = Disclosure(subject, entropy.draw(32), dates, grantor)
     grant = Grant(
-        grant_id=grant_id or f"grant-{entropy.draw(8).hex()}",
+        grant_id=f"grant-{entropy.draw(8).hex()}",
         version=1,
         previous_version=None,
         subject=pseudonym.name if behalf is None else behalf.pseudonym.name,

@@ -1,7 +1,9 @@
 """Linking those who are acted for: newborns, wards, youths, the dead; and having an authority attested."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -94,14 +96,13 @@ def give(town: Town, holder: Customer, child: Customer | None, kind: MandateKind
         sealed = holder.pseudonym.disclose(
             offer.disclosures[party], party, member.seal_key, f"identity.{offer.grant.grant_id}"
         )
-        town.operate(
-            party,
-            lambda agent, sealed=sealed, answer=answer: agent.disclose(
-                offer.grant.grant_id, sealed, answer, key, town.now_ms
-            ),
-        )
+        town.operate(party, _disclosing(offer.grant.grant_id, sealed, answer, key, town.now_ms))
     town.run_until_quiet()
     return offer.grant.grant_id
+
+
+def _disclosing(grant_id: str, sealed: Sealed, answer: bytes, key: bytes, now_ms: int) -> Callable[[Any], Any]:
+    return lambda agent: agent.disclose(grant_id, sealed, answer, key, now_ms)
 
 
 def judged(town: Town, grant_id: str) -> dict[str, tuple[str, str]]:

@@ -147,8 +147,7 @@ def test_what_became_of_a_request_is_read_from_the_chain(town: Town, wang: Custo
             dict.fromkeys(("hospital-a", "insurer-a"), "https://example.org"),
             SeededEntropy(asked.request_id.encode()),
             EPOCH + timedelta(days=TODAY),
-            grant_id=asked.request_id,
-        )
+        ).answering(asked.request_id)
         assert wang.post(Call("consent", "grant", offer.grant)).ok
         view = next(item for item in requests(town).list_all(town.now_ms) if item.request == asked)
         statuses.append(view.status)
