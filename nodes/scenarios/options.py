@@ -27,6 +27,9 @@ LIES: dict[str, Callable[[], Lie]] = {
 }
 """What a Byzantine validator does, made anew for each; one that forges leaves consensus alone, its agents do it."""
 
+DRAWN_LIES = (*LIES, AMNESIA, AMNESIA)
+"""What a seed draws from: the lie that needs most luck to come true is drawn more often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -109,7 +112,7 @@ def draw_options(seed: int) -> Options:
     )
     lying = max(chance.randint(0, len(chosen)), chance.randint(0, len(chosen)))
     loses_signer = chosen.pop() if chosen and chance.random() < 0.25 else None
-    liars = tuple((name, chance.choice(list(LIES))) for name in chosen[:lying])
+    liars = tuple((name, chance.choice(DRAWN_LIES)) for name in chosen[:lying])
     honest = [name for name in candidates if name not in chosen and name != loses_signer]
     changes = _draw_changes(chance, joins, loses_signer, [name for name, _ in liars], honest)
     if not is_removing:
@@ -159,7 +162,7 @@ def _draw_weather(chance: Random, amnesiacs: tuple[str, ...]) -> Weather:
         repeats=chance.choice([0.0, 0.1, 0.2]),
         crashes=chance.choice([0.0, 0.002, 0.01]),
         proposal_loss=chance.choice([0.0, 0.4] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
-        vote_loss=chance.choice([0.4, 0.6, 0.8] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
+        vote_loss=chance.choice([0.5, 0.6, 0.7, 0.8] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
         sharp_ears=amnesiacs,
     )
 

@@ -60,6 +60,7 @@ __all__ = ["TICK_MS", "Lie", "Node", "Simulation", "Weather"]
 TICK_MS = 500
 ACTIVE_MS = 20_000
 """A node at which nothing has happened for so long ticks more slowly, if the simulation allows it."""
+DECODED_MAX = 1_024
 STUCK_TICK_MS = 30_000
 """How often one does that has something to do and gets no further; votes and timeouts go on by themselves."""
 
@@ -107,6 +108,7 @@ class Simulation:
         self._suspects: frozenset[str] | None = None
         self._heap: list[tuple[int, int, Happening]] = []
         self._count = 0
+        self._decoded: dict[bytes, Message] = {}
 
     @property
     def trace_hash(self) -> str:
@@ -270,7 +272,7 @@ class Simulation:
         if node.replica is None or event.kind == "start":
             return
         if event.kind == "deliver":
-            message = decode_message(event.data)
+            message = self._decode(event.data)
             self._note("deliver", node.name, event.data, f"{self.trace.describe(message)} from {event.sender}")
             if node.is_honest:
                 self.checks.note_heard(node, message, self._list_suspects(), self.now_ms)
@@ -288,6 +290,15 @@ class Simulation:
         elif event.kind == "tick" and is_same_life and event.number == node.tick_number:
             self._plan_tick(node, self._tick_ms(node))
             self._within(node, lambda: self._tick(node))
+
+    def _decode(self, data: bytes) -> Message:
+        """Decode a message, once for all who receive the same bytes: what it gives cannot be changed."""
+        message = self._decoded.get(data)
+        if message is None:
+            if len(self._decoded) >= DECODED_MAX:
+                self._decoded.clear()
+            message = self._decoded[data] = decode_message(data)
+        return message
 
     def _tick_ms(self, node: Node) -> int:
         if self.now_ms - node.active_ms <= ACTIVE_MS:
