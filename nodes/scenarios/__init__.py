@@ -4,6 +4,7 @@ consortium   who founds the network, with which keys
 household    the agents of one simulated node
 paperwork    forms of made-up stays
 customers    what customers and the desks do, one seeded life each
+plans        what will happen to one customer
 options      what one seed draws: sizes, weather, liars, lives
 trouble      what is broken on purpose, and when
 forgers      agents of members that cheat

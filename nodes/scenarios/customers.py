@@ -9,7 +9,6 @@ the chain, because nodes go down and messages get lost; what a client was told o
 
 import hashlib
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import TypeVar
@@ -37,6 +36,7 @@ from nodes.scenarios.paperwork import (
     write_discharge,
     write_interim,
 )
+from nodes.scenarios.plans import DAY_MS, Plan
 from nodes.scenarios.town import Town
 from nodes.schemas.stay import AdmissionForm, DischargeForm
 from nodes.wallet import Wallet
@@ -44,30 +44,12 @@ from nodes.wallet import Wallet
 T = TypeVar("T")
 Life = Generator[int, None, None]
 TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
-DAY_MS = 86_400_000
 YEAR_MS = 365 * DAY_MS
 POLL_MS = 1_000
 RESEND_MS = 8_000
 """How long a client waits for a receipt before it offers the same submission again, at its other party."""
 RETRY_MS = 6_000
 FINAL = ("PAID", "PENDED", "SETTLED", "WITHDRAWN")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What will happen to one customer; times in milliseconds."""
-
-    begins_ms: int
-    admitted_ms: int | None
-    """After her consent is in place; None for one who stays healthy."""
-    stays_ms: int = 0
-    has_interim: bool = False
-    revokes_ms: int | None = None
-    """After discharge; None if she does not."""
-    grants_again: bool = False
-    corrected_ms: int | None = None
-    """After settlement."""
-    appeals: bool = False
 
 
 class Customer:

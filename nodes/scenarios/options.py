@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from nodes.scenarios.consortium import list_members
-from nodes.scenarios.customers import Plan
+from nodes.scenarios.plans import Plan, draw_hasty_plan
 from nodes.simulator import lies
 from nodes.simulator.amnesia import Amnesiac
 from nodes.simulator.node import Lie
@@ -127,9 +127,9 @@ def draw_options(seed: int) -> Options:
         clock_skew_ms=chance.choice([0, 500, 3_000]),
         trouble_ms=chance.randint(30_000, 120_000),
         lives=(
-            (names["hospital"][0], names["insurer"][0], _draw_plan(chance)),  # whose parties never lie
+            (names["hospital"][0], names["insurer"][0], draw_hasty_plan(chance)),  # whose parties never lie
             *(
-                (chance.choice(names["hospital"]), chance.choice(names["insurer"]), _draw_plan(chance))
+                (chance.choice(names["hospital"]), chance.choice(names["insurer"]), draw_hasty_plan(chance))
                 for _ in range(chance.randint(1, 7))
             ),
         ),
@@ -164,18 +164,4 @@ def _draw_weather(chance: Random, amnesiacs: tuple[str, ...]) -> Weather:
         proposal_loss=chance.choice([0.0, 0.4] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
         vote_loss=chance.choice([0.5, 0.6, 0.7, 0.8] if amnesiacs else [0.0, 0.0, 0.0, 0.4]),
         sharp_ears=amnesiacs,
-    )
-
-
-def _draw_plan(chance: Random) -> Plan:
-    revokes = chance.random() < 0.3
-    return Plan(
-        begins_ms=chance.randint(0, 60_000),
-        admitted_ms=chance.randint(0, 5_000),
-        stays_ms=chance.randint(500, 15_000),
-        has_interim=chance.random() < 0.3,
-        revokes_ms=chance.randint(0, 6_000) if revokes else None,
-        grants_again=chance.random() < 0.5,
-        corrected_ms=chance.randint(0, 5_000) if chance.random() < 0.3 else None,
-        appeals=chance.random() < 0.2,
     )

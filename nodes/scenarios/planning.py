@@ -22,10 +22,11 @@ from ledger.execution.loader import ContractSet
 from nodes.contract_sources import load_installed_contracts
 from nodes.scenarios.auditor import Auditor
 from nodes.scenarios.consortium import found, list_members
-from nodes.scenarios.customers import DAY_MS, Customer, Plan
+from nodes.scenarios.customers import Customer
 from nodes.scenarios.figures import IDLE_TICK_MS, LANES, SPLIT_DAYS_MIN, Comparison, DayFigures, Figures, Workload
 from nodes.scenarios.household import Estate
 from nodes.scenarios.money import check_money
+from nodes.scenarios.plans import DAY_MS, draw_usual_plan
 from nodes.scenarios.town import Town
 from nodes.simulator.sealing import OpenSeal
 from nodes.simulator.weather import Weather
@@ -33,11 +34,6 @@ from nodes.vault.sealing import use_stand_in
 
 NODES_MAX = 4
 """Nodes of a planned network: what every one of them executes, this one processor executes for all of them."""
-ADMISSIONS_PER_YEAR = 0.175
-"""Hospital stays per person and year in China, 2022."""
-STAY_DAYS_MAX = 16
-"""Stays last 1 to 16 days, 8 to 9 on average, as published for 2022."""
-ENROLMENT_MS = 3_600_000
 WAN = Weather(delay_min_ms=5, delay_max_ms=60, loss=0.001)
 
 
@@ -114,7 +110,7 @@ class Planning:
         people: list[Customer] = []
         documents: set[str] = set()
         while len(people) < workload.customers:
-            plan = draw_plan(chance, workload.days)
+            plan = draw_usual_plan(chance, workload.days)
             hospital, insurer = chance.choice(hospitals), chance.choice(insurers)
             seed = chance.getrandbits(48)
             customer = Customer(self.town, len(people), hospital, insurer, plan, seed)
@@ -176,21 +172,6 @@ class Planning:
         figures.virtual_ms = simulation.now_ms - simulation.began_ms
         if not lanes[LANES[5]]:
             figures.moved = check_money(self.town, auditor)
-
-
-def draw_plan(chance: Random, days: int) -> Plan:
-    """Return what happens to one person within so many days."""
-    is_admitted = chance.random() < ADMISSIONS_PER_YEAR * days / 365
-    revokes = chance.random() < 0.01
-    return Plan(
-        begins_ms=chance.randint(0, ENROLMENT_MS),
-        admitted_ms=chance.randint(0, days * DAY_MS) if is_admitted else None,
-        stays_ms=chance.randint(DAY_MS // 2, STAY_DAYS_MAX * DAY_MS),
-        has_interim=chance.random() < 0.2,
-        revokes_ms=chance.randint(0, 600_000) if revokes else None,
-        corrected_ms=chance.randint(DAY_MS // 4, 2 * DAY_MS) if chance.random() < 0.03 else None,
-        appeals=chance.random() < 0.01,
-    )
 
 
 def plan(

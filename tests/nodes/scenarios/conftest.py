@@ -7,9 +7,9 @@ import pytest
 
 from ledger.execution.loader import ContractSet, load_contracts
 from nodes.contract_sources import read_sources
-from nodes.scenarios.customers import Plan
 from nodes.scenarios.faults import Scenario
 from nodes.scenarios.options import Changes, Options
+from nodes.scenarios.plans import Plan
 from nodes.simulator.sealing import OpenSeal
 from nodes.simulator.weather import Weather
 from nodes.vault.sealing import use_stand_in

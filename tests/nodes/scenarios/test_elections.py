@@ -4,8 +4,8 @@ import pytest
 
 from ledger.replica.signer import SigningKey
 from nodes.scenarios import elections, faults
-from nodes.scenarios.customers import Plan
 from nodes.scenarios.options import Changes
+from nodes.scenarios.plans import Plan
 from nodes.simulator.checks import InvariantError
 from nodes.simulator.node import Node
 from tests.nodes.scenarios.conftest import Found, load

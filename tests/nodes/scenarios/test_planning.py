@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from nodes.cli.simulate import simulate
-from nodes.scenarios import planning
+from nodes.scenarios import planning, plans
 from nodes.scenarios.consortium import ConsortiumError, list_members
 from nodes.scenarios.faults import Scenario
 from nodes.scenarios.figures import Comparison, Figures, Workload
@@ -48,8 +48,8 @@ class Tags(HTMLParser):
 def figures() -> Figures:
     """A small network in which everybody falls ill."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(planning, "ADMISSIONS_PER_YEAR", 365 / WORKLOAD.days)
-        patch.setattr(planning, "STAY_DAYS_MAX", 2)
+        patch.setattr(plans, "ADMISSIONS_PER_YEAR", 365 / WORKLOAD.days)
+        patch.setattr(plans, "STAY_DAYS_MAX", 2)
         return plan(WORKLOAD, load())
 
 
@@ -80,8 +80,9 @@ def test_traffic_and_storage_are_counted_for_every_node_and_day(figures: Figures
 def test_a_network_that_is_split_for_a_day_makes_no_block_and_goes_on_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(planning, "DAY_MS", 1_800_000)
-    monkeypatch.setattr(planning, "ENROLMENT_MS", 3 * 1_800_000)
+    for module in (plans, planning):
+        monkeypatch.setattr(module, "DAY_MS", 1_800_000)
+    monkeypatch.setattr(plans, "ENROLMENT_MS", 3 * 1_800_000)
     workload = Workload(hospitals=2, insurers=1, customers=6, days=4, seed=1, partition_day=2)
     split = plan(workload, load())
     assert split.days[1].blocks == 0

@@ -14,8 +14,8 @@ from nodes.roles.questions import FetchRecord, PaymentOrder, RecordHandover, Ref
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.scenarios import faults
-from nodes.scenarios.customers import Plan
 from nodes.scenarios.household import Kit, build_insurer
+from nodes.scenarios.plans import Plan
 from nodes.scenarios.town import Town
 from nodes.simulator.checks import InvariantError
 from tests.nodes.scenarios.conftest import Found, load
