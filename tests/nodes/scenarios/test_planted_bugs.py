@@ -53,7 +53,9 @@ def test_contracts_that_overlook_a_revocation_are_found(found: Found) -> None:
 
 
 def test_contracts_that_overlook_a_missing_link_are_found(found: Found) -> None:
-    contracts = load("contracts.conditions", "        or _find_in_links(need, latest, links)\n", "")
+    contracts = load(
+        "contracts.conditions", "        or find_link_failing(latest, need.recipient, facts.at_recipient)\n", ""
+    )
     scenario = found(STAY, contracts=contracts)
     (customer,) = scenario.customers
     customer.discloses_to = (customer.hospital,)
