@@ -38,7 +38,12 @@ def prepare() -> None:
 
 @prepare.command("organisation")
 @click.argument("name")
-@click.option("--role", type=click.Choice(["hospital", "insurer", "regulator", "rail"]), required=True)
+@click.option(
+    "--role",
+    type=click.Choice(["hospital", "insurer", "regulator", "rail"]),
+    required=True,
+    help="What it is; it cannot be changed later.",
+)
 @out_option
 @home_option
 @json_option

@@ -329,7 +329,7 @@ def test_a_document_leaves_the_stays_file_with_the_last_record_that_holds_it(tmp
     town = Town(tmp_path)
 
     def build(kit: Kit) -> Hospital:
-        return Hospital(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy, ())
+        return Hospital(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy, ())
 
     town.install("hospital-a", build)
     for insurer in ("insurer-a", "insurer-b"):
