@@ -26,6 +26,7 @@ from nodes.roles.questions import (
 from tests.nodes.roles.desk import Desk, know, make_town
 from tests.nodes.roles.recipient import Recipient
 from tests.nodes.roles.test_hospital import DELIVERED, claim_of, entry_of, file_of, insurer, record_of
+from tests.nodes.roles.test_requests import inbox
 from tests.nodes.roles.town import Customer, Town
 
 
@@ -312,3 +313,32 @@ def test_envelopes_and_submissions_are_signed_by_the_key_in_force_while_it_is_re
     town.run_until_quiet()
     assert desk.agent.show("S-01").message == DELIVERED
     assert isinstance(town.agents["insurer-a"], Recipient)
+
+
+# ------------------------------------------------------------------------------------------------------- notices
+
+
+def test_the_customer_is_told_once_for_each_wait_what_is_missing(town: Town, desk: Desk, wang: Customer) -> None:
+    wang.consent(record_types=("admission", "discharge-summary", "item-list"))
+    desk.admit()
+    desk.discharge("S-01")
+    town.run_until_quiet()
+    (notice,) = inbox(town, wang).notices
+    assert (notice.reason, notice.claim_id) == ("AUTH-013 record type", claim_of(town).claim.claim_id)
+    assert inbox(town, wang).notices == ()
+    grant_id = wang.consent()
+    wang.revoke(grant_id)
+    town.run_until_quiet()
+    desk.correct("S-01")
+    town.run_until_quiet()
+    (again,) = inbox(town, wang).notices
+    assert again.reason == "AUTH-013 status"
+
+
+def test_a_wallet_that_only_looks_for_requests_uses_no_notice_up(town: Town, desk: Desk, wang: Customer) -> None:
+    wang.consent(record_types=("admission",))
+    desk.admit()
+    desk.discharge("S-01")
+    town.run_until_quiet()
+    assert inbox(town, wang, is_telling=False).notices == ()
+    assert len(inbox(town, wang).notices) == 1
