@@ -47,7 +47,7 @@ HOLDS: tuple[Hold, ...] = (
         ("admission", "discharge-summary"),
         30,
         30,
-        "《医疗机构管理条例实施细则》第五十三条:住院病历保存期不得少于三十年",
+        "《医疗机构管理条例实施细则》第五十三条：住院病历保存期不得少于三十年",
         "Rules for the Administration of Medical Institutions, art. 53: inpatient records, 30 years at least",
     ),
     Hold(
@@ -56,7 +56,7 @@ HOLDS: tuple[Hold, ...] = (
         ("interim-bill", "invoice", "item-list"),
         30,
         30,
-        "《会计档案管理办法》附表:原始凭证保管三十年",
+        "《会计档案管理办法》附表：原始凭证保管三十年",
         "Measures for the Administration of Accounting Archives, annex: source vouchers, 30 years",
     ),
     Hold(
@@ -65,7 +65,7 @@ HOLDS: tuple[Hold, ...] = (
         ("admission", "claim", "discharge-summary", "invoice", "item-list"),
         5,
         11,
-        "《保险法》第八十七条:自保险合同终止之日起,保险期间一年以下的不得少于五年,超过一年的不得少于十年",
+        "《保险法》第八十七条：自保险合同终止之日起，保险期间一年以下的不得少于五年，超过一年的不得少于十年",
         "Insurance Law, art. 87: from the contract's end 5 years, 10 if it ran for more than a year",
     ),
     Hold(
@@ -74,7 +74,7 @@ HOLDS: tuple[Hold, ...] = (
         ("claim",),
         10,
         10,
-        "《反洗钱法》(2024年修订):客户交易信息在交易结束后至少保存十年",
+        "《反洗钱法》（2024年修订）：客户交易信息在交易结束后至少保存十年",
         "Anti-Money Laundering Law (as revised in 2024): records of a transaction, 10 years after it at least",
     ),
 )

@@ -18,7 +18,7 @@ WAIT_SECONDS = 20.0
 """How long `erase` watches for the holders' answers; they come without it too."""
 ACTOR = "a customer, by the name of her wallet"
 LIMITS = """\
-不能收回的:对方已经看过、抄录或打印的内容;区块链上的承诺、时间和化名(不含任何病历或金额)。
+不能收回的：对方已经看过、抄录或打印的内容；区块链上的承诺、时间和化名（不含任何病历或金额）。
 What cannot be recalled: what somebody has read, copied or printed before; and the commitments, times and pseudonyms
 on the chain, which hold no medical fact and no amount."""
 
