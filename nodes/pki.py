@@ -12,8 +12,9 @@ it, directly. Both ends do this with every connection; host names prove nothing 
     TLS 1.3 only, certificates required both ways, no session tickets (a resumed session skips the certificate)
     ECDSA P-256 with SHA-256: what every TLS implementation and browser has
 
-There is no revocation list: a node's certificate is short-lived and issued again, an authority's is replaced by
-the members' vote. Whoever's certificate comes from the replaced authority is cut off with that block.
+There is no revocation list: a node's certificate is short-lived and renewed by the node itself, while its
+organisation's authority lies beside it; an authority's is replaced by the members' vote. Whoever's certificate comes
+from the replaced authority is cut off with that block.
 """
 
 import datetime as dt
@@ -43,7 +44,7 @@ from nodes.files import FileError, create_private_directory, read_private, write
 AUTHORITY_DAYS = 3653
 """Ten years: replacing it takes a vote."""
 NODE_DAYS = 398
-"""The longest that browsers accept; issue again before."""
+"""The longest that browsers accept; a node renews its own when a third of it is left."""
 CLOCK_SKEW = dt.timedelta(hours=1)
 """Certificates are valid from a little earlier, because members' clocks differ."""
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -113,26 +114,79 @@ def issue_node_certificate(
     Raises:
         CertificateError: If the authority is missing or malformed.
     """
+    key = _draw_key(entropy)
+    authority = _load_certificate(folder / _AUTHORITY_CERTIFICATE, "authority certificate")
+    organisation = _read_subject(authority, _AUTHORITY)
+    names = [_general_name(host) for host in (organisation, *hosts)]
+    certificate = _sign_node(folder, key.public_key(), x509.SubjectAlternativeName(names), entropy, now)
+    write_private(folder / _NODE_KEY, _key_pem(key))
+    write_private(folder / _NODE_CERTIFICATE, certificate.public_bytes(Encoding.PEM))
+    return certificate.public_bytes(Encoding.DER)
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when until when a node's certificate is valid."""
+
+    begins: dt.datetime
+    ends: dt.datetime
+
+    def is_due(self, now: dt.datetime) -> bool:
+        """Whether less than a third of its lifetime is left."""
+        return (self.ends - now) * 3 < self.ends - self.begins
+
+
+def read_validity(folder: Path) -> Validity:
+    """Return when the node's certificate in a folder is valid; raises `CertificateError`."""
+    return _validity_of(_load_certificate(folder / _NODE_CERTIFICATE, "node certificate"))
+
+
+def renew_node_certificate(folder: Path, entropy: Entropy, now: dt.datetime) -> Validity:
+    """Have the authority in the folder sign the node's certificate anew, for the same key and host names.
+
+    One file is replaced, at once: whenever the process ends, certificate and key belong together.
+
+    Args:
+        folder: Holds the authority, the node's certificate and its key.
+        entropy: Where the serial number comes from.
+        now: When it begins, with time zone.
+
+    Raises:
+        CertificateError: If anything is missing or malformed, such as an authority's key that is kept elsewhere.
+    """
+    former = _load_certificate(folder / _NODE_CERTIFICATE, "node certificate")
+    names = former.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    key = _load_key(folder / _NODE_KEY, "node key")
+    certificate = _sign_node(folder, key.public_key(), names, entropy, now)
+    write_private(folder / _NODE_CERTIFICATE, certificate.public_bytes(Encoding.PEM))
+    return _validity_of(certificate)
+
+
+def _validity_of(certificate: x509.Certificate) -> Validity:
+    return Validity(certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+
+
+def _sign_node(
+    folder: Path,
+    key: ec.EllipticCurvePublicKey,
+    names: x509.SubjectAlternativeName,
+    entropy: Entropy,
+    now: dt.datetime,
+) -> x509.Certificate:
     authority = _load_certificate(folder / _AUTHORITY_CERTIFICATE, "authority certificate")
     authority_key = _load_key(folder / _AUTHORITY_KEY, "authority key")
     organisation = _read_subject(authority, _AUTHORITY)
-    key = _draw_key(entropy)
-    certificate = (
-        _builder(organisation, _NODE, key.public_key(), entropy, now, NODE_DAYS)
+    return (
+        _builder(organisation, _NODE, key, entropy, now, NODE_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
         )
-        .add_extension(
-            x509.SubjectAlternativeName([_general_name(host) for host in (organisation, *hosts)]), critical=False
-        )
+        .add_extension(names, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, SHA256())
     )
-    write_private(folder / _NODE_KEY, _key_pem(key))
-    write_private(folder / _NODE_CERTIFICATE, certificate.public_bytes(Encoding.PEM))
-    return certificate.public_bytes(Encoding.DER)
 
 
 def certificate_hash(der: bytes) -> bytes:
@@ -284,6 +338,11 @@ class Tls:
         for context in (self.server, self.client):
             context.load_verify_locations(cadata=authorities.pem)
         self.authorities = authorities
+
+    def reload(self, folder: Path) -> None:
+        """Show the certificate that is in the folder now, in connections that begin from now on."""
+        for context in (self.server, self.client):
+            context.load_cert_chain(folder / _NODE_CERTIFICATE, folder / _NODE_KEY)
 
 
 def load_tls(folder: Path, authorities: Authorities) -> Tls:

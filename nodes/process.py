@@ -12,14 +12,14 @@ Exit codes: 0 stopped as told, 1 stopped by itself and the last line says why, 2
 import argparse
 import asyncio
 import contextlib
+import datetime as dt
 import importlib
 import json
 import logging
-import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ledger.application import Application
@@ -37,7 +37,9 @@ from nodes.network.founding import CONSENSUS_FOLDER
 from nodes.network.node import NetworkNode, NodeStoppedError, StoreReplacedError, read_clock_ms
 from nodes.network.supervisor import NodeLock, announce_ready
 from nodes.network.syncing import SnapshotPolicy
-from nodes.pki import CertificateError, Tls, find_tls_folder, load_tls
+from nodes.node_log import LOG_FILE as NODE_LOG_FILE
+from nodes.node_log import NodeLog
+from nodes.pki import CertificateError, Tls, find_tls_folder, load_tls, read_validity, renew_node_certificate
 from nodes.storage import StorageError, open_store
 from nodes.storage.adoption import STORE_FOLDER
 from nodes.storage.adoption import finish as finish_adoption
@@ -46,8 +48,12 @@ from nodes.storage.log import ConsensusLog
 from nodes.storage.signer import open_signers
 
 LOG_FILE = "consensus.log"
+CERTIFICATE_SECONDS = 3600.0
+"""Between two looks at the node's certificate."""
 FAULT_FRAMES = 8
 """Places of a fault that the log names, the innermost first."""
+
+_log = NodeLog()
 
 
 def main(policy: SnapshotPolicy | None = None) -> int:
@@ -90,6 +96,7 @@ async def run_node(home: Home, organisation: str, policy: SnapshotPolicy | None 
     folder = home.node_folder(organisation)
     lock = NodeLock(folder)
     lock.acquire()
+    _log.attach(folder / NODE_LOG_FILE, sys.stderr.fileno())
     try:
         is_over = False
         while not is_over:
@@ -143,7 +150,11 @@ async def _run_once(home: Home, organisation: str, policy: SnapshotPolicy | None
             await server.start()
             announce_ready(folder)
             write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
-            await _run_until_stopped(node, told)
+            keeping = asyncio.create_task(_keep_certificate(tls_folder, (tls, server)))
+            try:
+                await _run_until_stopped(node, told)
+            finally:
+                keeping.cancel()
         finally:
             node.dismiss()
             await server.stop()
@@ -175,14 +186,43 @@ def load_network_tls(
     if found.lacking:
         raise CertificateError(found.lacking[0])
     folder = find_tls_folder(keys, agreed.get(organisation))
+    renew_certificate(folder)
     return folder, load_tls(folder, found.authorities), found.addresses
+
+
+def renew_certificate(folder: Path) -> bool:
+    """Renew the node's certificate if it is due; return whether it was. One that cannot be renewed stops nothing.
+
+    Args:
+        folder: Holds the node's certificate and key, and its organisation's authority.
+    """
+    now = dt.datetime.now(dt.UTC)
+    validity = read_validity(folder)
+    if not validity.is_due(now):
+        return False
+    try:
+        renewed = renew_node_certificate(folder, SystemEntropy(), now)
+    except (LedgerError, OSError) as error:
+        write_line("certificate-not-renewed", {"until": validity.ends.isoformat(), "why": str(error)})
+        return False
+    write_line("certificate-renewed", {"until": renewed.ends.isoformat()})
+    return True
+
+
+async def _keep_certificate(folder: Path, users: Iterable[Tls | ApiServer]) -> None:
+    """Renew the certificate whenever it is due; connections that are open keep the one they began with."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_SECONDS)
+        if renew_certificate(folder):
+            for user in users:
+                user.reload(folder)
 
 
 def write_line(event: str, fields: Mapping[str, object]) -> None:
     """Write one log line; never plaintext, keys or amounts. A log that cannot be written stops nothing."""
     line = json.dumps({"time_ms": read_clock_ms(), "event": event, **fields}, ensure_ascii=False) + "\n"
     with contextlib.suppress(OSError):
-        os.write(sys.stderr.fileno(), line.encode(errors="backslashreplace"))
+        _log.write(line.encode(errors="backslashreplace"), sys.stderr.fileno())
 
 
 class _LineHandler(logging.Handler):

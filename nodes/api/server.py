@@ -44,8 +44,14 @@ class ApiServer:
         config.load()
         assert config.ssl is not None, "certificate and key were given"
         config.ssl.minimum_version = ssl.TLSVersion.TLSv1_3
+        self._context = config.ssl
         self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
+
+    def reload(self, tls_folder: Path) -> None:
+        """Show the certificate that is in the folder now to whoever connects from now on."""
+        assert self._context is not None, "certificate and key were given"
+        self._context.load_cert_chain(tls_folder / "node.pem", tls_folder / "node.key")
 
     async def start(self) -> None:
         """Listen; returns once requests are taken.

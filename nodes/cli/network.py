@@ -138,9 +138,17 @@ def _inspect(home: Home, organisation: str) -> dict[str, Any]:
         return row | {"error": stop_reason(home, organisation)}
     try:
         with open_operator(home, organisation, STATUS_SECONDS) as client:
-            return row | {"status": client.get("/v1/status")}
+            return row | {"status": client.get("/v1/status"), "certificate_due": _find_due(home, organisation)}
     except LedgerError as error:
         return row | {"error": str(error) if process.serving else "starting"}
+
+
+def _find_due(home: Home, organisation: str) -> str:
+    """Return the day on which a node's certificate ends, if it should have been renewed by now; or nothing."""
+    from nodes.pki import find_tls_folder, read_validity
+
+    validity = read_validity(find_tls_folder(home.node_folder(organisation) / "keys", None))
+    return validity.ends.strftime("%Y-%m-%d") if validity.is_due(dt.datetime.now(dt.UTC)) else ""
 
 
 def _describe(row: dict[str, Any]) -> str:
@@ -161,6 +169,8 @@ def _describe(row: dict[str, Any]) -> str:
         parts.append(f"does not vote: {state['signing']}")
     if state["first_height"] > 1:
         parts.append(f"has blocks from height {state['first_height']} on")
+    if row["certificate_due"]:
+        parts.append(f"certificate ends {row['certificate_due']} and was not renewed; its log says why")
     parts += _describe_peers(state)
     return " · ".join([f"{name} {parts[0]}", *parts[1:], state["store"], f"pid {row['pid']}"])
 

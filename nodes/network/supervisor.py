@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from nodes.config import ConfigurationError, Home, write_file
+from nodes.node_log import LOG_FILE, old_log
 
 READY_SECONDS_MAX = 60.0
 """How long a node may take until it serves: a cold disk and a busy machine included."""
@@ -159,7 +160,7 @@ def start_nodes(
                 raise NodeStartError(msg)
             if find_process(home, organisation).pid is not None:
                 continue
-            with (folder / "node.log").open("ab") as log:
+            with (folder / LOG_FILE).open("ab") as log:
                 started[organisation] = subprocess.Popen(
                     command(organisation), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
                 )
@@ -243,13 +244,19 @@ def _announced_pid(folder: Path) -> int | None:
 
 
 def _last_line(folder: Path) -> str:
-    try:
-        with (folder / "node.log").open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return "it left no log"
-    return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    """Return the log's last line; right after a rotation that is in the old file."""
+    said = "it left no log"
+    for path in (folder / LOG_FILE, old_log(folder / LOG_FILE)):
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                lines = file.read().decode(errors="replace").splitlines()
+        except OSError:
+            continue
+        said = next((line for line in reversed(lines) if line.strip()), "")
+        if said:
+            return said
+    return said or "it said nothing"
 
 
 def _why(line: str) -> str:

@@ -135,19 +135,25 @@ class Clerks:
             time.sleep(POLL_SECONDS)
 
 
+def await_all(network: Network) -> None:
+    """Wait until all nodes serve."""
+    eventually("all nodes serve", lambda: all(find_process(network.home, name).serving for name in ALL))
+
+
 def kill_at_random(network: Network, kills: int, seed: int, tell: Callable[[str], None]) -> int:
     """Kill so many processes, mostly one at a time, sometimes two, sometimes all; start each again soon afterwards.
 
     Returns:
-        How many were killed.
+        How many were killed; all nodes serve again.
     """
     chance = random.Random(seed)
     killed = 0
     for round_ in itertools.count(1):
         if killed >= kills:
+            await_all(network)
             return killed
         if chance.random() >= HASTE:
-            eventually("all nodes serve", lambda: all(find_process(network.home, name).serving for name in ALL))
+            await_all(network)
         time.sleep(chance.uniform(0, GAP_SECONDS_MAX))
         victims = chance.sample(ALL, chance.choices((1, 2, 4), (16, 3, 1))[0])
         for name in victims:

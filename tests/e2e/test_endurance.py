@@ -50,7 +50,6 @@ def test_whatever_is_killed_whenever_every_consented_stay_is_paid_exactly_once(
     clerks = Clerks(network, patients)
     try:
         killed = kill_at_random(network, KILLS, SEED, tell)
-        network.repair()
     finally:
         clerks.end()
     tell(f"{killed} kills; {len(clerks.finished)} stays discharged meanwhile; waiting until all are paid")

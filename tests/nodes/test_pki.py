@@ -10,6 +10,7 @@ from cryptography import x509
 
 from ledger.errors import VerificationError
 from nodes.pki import (
+    NODE_DAYS,
     Authorities,
     CertificateError,
     Tls,
@@ -18,7 +19,9 @@ from nodes.pki import (
     issue_node_certificate,
     load_tls,
     read_authority,
+    read_validity,
     render_pem,
+    renew_node_certificate,
 )
 from tests.nodes.certificates import ENTROPY, MEMBERS, create_member, forge_node_certificate, read_clock, trust
 
@@ -201,3 +204,52 @@ def test_key_and_certificate_that_are_damaged_missing_or_not_a_pair_are_told(
     (folder / "node.pem").unlink()
     with pytest.raises(CertificateError, match="node certificate: expected a file"):
         load_tls(folder, authorities)
+
+
+def test_a_certificate_is_due_when_less_than_a_third_of_its_time_is_left(tmp_path: Path) -> None:
+    begun = read_clock().replace(microsecond=0)
+    create_member(tmp_path, "hospital-a", begun)
+    validity = read_validity(tmp_path)
+    assert (validity.ends - begun).days == NODE_DAYS
+    for days, is_due in ((0, False), (265, False), (266, True), (NODE_DAYS + 1, True)):
+        assert validity.is_due(begun + dt.timedelta(days=days)) is is_due
+
+
+def test_a_renewed_certificate_has_the_same_key_and_names_and_serves_without_a_restart(
+    tmp_path: Path, certificates: dict[str, bytes]
+) -> None:
+    folder = tmp_path / "hospital-a"
+    issue_node_certificate(folder, ENTROPY, read_clock() - dt.timedelta(days=390), ("localhost", "ledger.example"))
+    server, client = (load_tls(tmp_path / name, trust(certificates)) for name in ("hospital-a", "insurer-a"))
+    before = x509.load_pem_x509_certificate((folder / "node.pem").read_bytes())
+    key = (folder / "node.key").read_bytes()
+    now = read_clock()
+    assert read_validity(folder).is_due(now)
+    assert renew_node_certificate(folder, ENTROPY, now) == read_validity(folder)
+    assert not read_validity(folder).is_due(now)
+    assert (folder / "node.key").read_bytes() == key
+    after = x509.load_pem_x509_certificate((folder / "node.pem").read_bytes())
+    names = [item.extensions.get_extension_for_class(x509.SubjectAlternativeName).value for item in (before, after)]
+    assert names[0] == names[1]
+    assert after.serial_number != before.serial_number
+
+    server.reload(folder)
+    assert shake_hands(server, client) == ("insurer-a", "hospital-a")
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    accepting = server.server.wrap_bio(to_server, to_client, server_side=True)
+    dialling = client.client.wrap_bio(to_client, to_server)
+    for end in (dialling, accepting, dialling):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    shown = dialling.getpeercert(binary_form=True)
+    assert shown is not None
+    assert x509.load_der_x509_certificate(shown).serial_number == after.serial_number
+
+
+def test_without_the_authoritys_key_nothing_is_renewed_and_nothing_is_lost(tmp_path: Path) -> None:
+    create_member(tmp_path, "hospital-a")
+    before = (tmp_path / "node.pem").read_bytes()
+    (tmp_path / "authority.key").unlink()
+    with pytest.raises(CertificateError, match="authority key"):
+        renew_node_certificate(tmp_path, ENTROPY, read_clock())
+    assert (tmp_path / "node.pem").read_bytes() == before

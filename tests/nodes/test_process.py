@@ -1,5 +1,7 @@
 """The process of a node: exit codes, and a log that tells places and never what is secret."""
 
+import asyncio
+import datetime as dt
 import json
 import logging
 import subprocess
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nodes import process
+from tests.nodes.certificates import create_member
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -44,7 +47,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
     def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nodes.process.os.write", fail)
+    monkeypatch.setattr("nodes.node_log.os.write", fail)
     process.write_line("noted", {})
 
 
@@ -59,3 +62,45 @@ def test_a_fault_is_logged_by_kind_and_place_without_its_text(capfd: pytest.Capt
     assert (line["text"], line["fault"]) == ("it failed", "ValueError")
     assert line["at"][0].startswith(__file__ + ":")
     assert "K63.5" not in out
+
+
+def test_a_certificate_that_is_due_is_renewed_at_start_and_one_that_cannot_be_is_said(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    now = dt.datetime.now(dt.UTC)
+    create_member(tmp_path, "hospital-a", now - dt.timedelta(days=300))
+    key = (tmp_path / "authority.key").read_bytes()
+    (tmp_path / "authority.key").unlink()
+    assert process.renew_certificate(tmp_path) is False
+    line = json.loads(capfd.readouterr().err)
+    assert line["event"] == "certificate-not-renewed"
+    assert "authority.key" in line["why"]
+    (tmp_path / "authority.key").touch(0o600)
+    (tmp_path / "authority.key").write_bytes(key)
+    assert process.renew_certificate(tmp_path) is True
+    assert json.loads(capfd.readouterr().err)["event"] == "certificate-renewed"
+    assert process.renew_certificate(tmp_path) is False
+    assert capfd.readouterr().err == ""
+
+
+def test_a_running_node_shows_a_renewed_certificate_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "CERTIFICATE_SECONDS", 0.0)
+    create_member(tmp_path, "hospital-a", dt.datetime.now(dt.UTC) - dt.timedelta(days=300))
+
+    async def run() -> list[Path]:
+        reloaded: list[Path] = []
+        done = asyncio.Event()
+
+        class User:
+            def reload(self, folder: Path) -> None:
+                reloaded.append(folder)
+                done.set()
+
+        keeping = asyncio.create_task(process._keep_certificate(tmp_path, [User()]))  # type: ignore[list-item]
+        await asyncio.wait_for(done.wait(), 10)
+        keeping.cancel()
+        return reloaded
+
+    assert asyncio.run(run()) == [tmp_path]

@@ -34,7 +34,7 @@ STATE: dict[str, Any] = {
 def row(name: str, **changed: Any) -> dict[str, Any]:
     """Return what was found out about a node that serves."""
     state = STATE | {"organisation": name} | changed
-    return {"organisation": name, "running": True, "pid": 42, "status": state}
+    return {"organisation": name, "running": True, "pid": 42, "status": state, "certificate_due": ""}
 
 
 def peer(name: str, height: int | None, reason: str = "") -> dict[str, Any]:
@@ -51,6 +51,10 @@ def down(name: str, error: str = "") -> dict[str, Any]:
     ("found", "words"),
     [
         (row("hospital-a"), ["hospital-a", "height 7", "sqlite", "pid 42", "idle"]),
+        (
+            row("hospital-a") | {"certificate_due": "2027-01-31"},
+            ["certificate ends 2027-01-31 and was not renewed; its log says why"],
+        ),
         (
             row("hospital-a", step="prevote", round=2, missing=["regulator"], power_lacking=1),
             ["deciding 8, round 2, prevote: waits for the prevote of regulator (power lacking 1)"],
