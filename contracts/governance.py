@@ -11,7 +11,8 @@ Nothing leaves any of the last four: an action is done at most once. All are kep
 
 Rules:
 
-    1. Every organisation may propose, at most OPEN_MAX at a time; a proposal is open for PROPOSAL_MS.
+    1. Every organisation may propose, at most OPEN_MAX at a time; a proposal is open for PROPOSAL_MS. A consensus key
+       is proposed by its own organisation, so nobody gets another's key into its name.
     2. Each organisation that has a validator has one vote, worth the validator's power. Votes are counted anew at each
        vote, against the set decided last: who was removed meanwhile does not count.
     3. A vote counts while the key that cast it is its organisation's newest: whoever re-keys takes back what a stolen
@@ -119,6 +120,9 @@ class Governance(Contract):
     def propose(self, message: Propose) -> None:
         """Put an action to the vote."""
         proposer = self.call(Membership).require_member().name
+        action = message.action
+        if isinstance(action, AddValidator | RekeyValidator) and action.name != proposer:
+            reject("FORBIDDEN", f"signer: expected {action.name}, whose consensus key it is, got {proposer}")
         if message.against != self._basis(message):
             reject("STALE_PROPOSAL", "against: expected the basis as it is now; ask for it again")
         refusal = self._refusal(message)

@@ -234,7 +234,8 @@ def _write(home: Home, kind: str, name: str, action: "Struct", out: Path | None,
     write_proposal(path, home.load_network().chain_id, action)
     output = Output(as_json=as_json)
     output.say(f"{kind} {name} · {path}")
-    output.hint(f"xinpei govern propose {path} --as MEMBER")
+    proposer = name if kind in {"add-validator", "rekey-validator"} else "MEMBER"
+    output.hint(f"xinpei govern propose {path} --as {proposer}")
     output.finish({"action": kind, "file": str(path)})
 
 
@@ -254,6 +255,7 @@ def _describe(view: "ProposalView") -> str:
     parts = [
         f"{view.number}  {action['type']} {subject}",
         row["status"] + (f" at height {row['closed_height']}" if row["closed_height"] else ""),
+        f"proposed by {row['proposer']}",
         f"{view.power_approving} of {view.power_total} approve" + _names(view.approvals),
     ]
     if view.rejections:

@@ -96,7 +96,7 @@ def test_a_fifth_member_joins_and_votes_while_one_node_is_down_and_that_one_foll
     network.await_height(network.height("insurer-a"), JOINER)
     assert signing(network, JOINER) == "no validator at this height"
 
-    height = decide(network, prepare_validator(network.home, JOINER)).proposal.closed_height
+    height = decide(network, prepare_validator(network.home, JOINER), by=JOINER).proposal.closed_height
     assert height is not None
     network.await_height(height + 1, *VOTERS, JOINER)
     eventually("the fifth votes", lambda: signing(network, JOINER) == "yes")
@@ -125,7 +125,7 @@ def test_a_wiped_node_follows_and_votes_again_with_the_key_that_the_members_gave
     network.start(VICTIM)
     network.enrol()
     assert "a key without its signer state" in signing(network, VICTIM), "the new key waits for the members"
-    height = decide(network, action, (*VOTERS, JOINER)).proposal.closed_height
+    height = decide(network, action, (*VOTERS, JOINER), by=VICTIM).proposal.closed_height
     assert height is not None
     network.await_height(height + 1, VICTIM)
     eventually("it votes again", lambda: signing(network, VICTIM) == "yes")
