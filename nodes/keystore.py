@@ -189,6 +189,22 @@ def prepare_submission_key(folder: Path, entropy: Entropy) -> tuple[int, Private
     return version, PrivateKey(_read_key(path, "submission"))
 
 
+def find_prepared_submission_key(folder: Path, version: int) -> PrivateKey | None:
+    """Return the submission key of a version, prepared or lasting, or None; nothing is made lasting by looking.
+
+    Raises:
+        KeystoreError: If it is there and malformed.
+    """
+    for path in (_prepared_path(folder, version), _submission_path(folder, version)):  # a node renames it at any moment
+        if path.exists():
+            try:
+                return PrivateKey(_read_key(path, "submission"))
+            except KeystoreError:
+                if path.exists():
+                    raise
+    return None
+
+
 def add_consensus_key(folder: Path, entropy: Entropy) -> int:
     """Make the next version of the consensus key, beside the older ones, once the file of its state is made.
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("nodes.cli.record:record", "See who has your records, and have them erased."),
     "verify": ("nodes.cli.verification:verify", "Verify a dossier, report or sample offline, from the genesis alone."),
     "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
+    "key": ("nodes.cli.key:key", "Look at an organisation's submission key, and replace it."),
     "govern": ("nodes.cli.govern:govern", "Change the members, the validators and the contracts, by votes."),
     "contract": ("nodes.cli.contract:contract", "Add changed contracts to this home folder, and list them."),
     "simulate": ("nodes.cli.simulate:simulate", "Break a simulated network on purpose, or plan one."),

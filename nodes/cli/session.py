@@ -1,7 +1,7 @@
 """Who acts, and the clients of the nodes.
 
-`--as insurer-a` acts with the submission key in that organisation's folder; `--as wang` acts with the wallet of that
-name. In a home folder of one machine both are files of one user.
+`--as insurer-a` acts with the submission key in force, from that organisation's folder; `--as wang` acts with the
+wallet of that name. In a home folder of one machine both are files of one user.
 """
 
 import datetime as dt
@@ -11,14 +11,13 @@ from pathlib import Path
 
 import click
 
-from nodes.authentication import RequestSigner
 from nodes.client import TIMEOUT_SECONDS, Client
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.files import FileError, read_private
 from nodes.identity import Identity, newborn_identity, synthetic_identity
-from nodes.keystore import load_keystore
 from nodes.roles.customer import Customer, CustomerError
+from nodes.roles.rotating import Connect, connect_in_force
 from nodes.schemas.terms import today
 from nodes.wallet import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE, Wallet, WalletError, is_protected
 
@@ -49,10 +48,23 @@ def open_operator(
         if organisation not in fitting:
             msg = f"--as: expected {' or '.join(fitting)}, whose role is {role}, got {organisation[:40]!r}"
             raise ConfigurationError(msg)
-    address = network.address(organisation)
-    keys = load_keystore(home.node_folder(organisation) / "keys")
-    signer = RequestSigner(keys.submission, network.chain_id, organisation, keys.submission_version)
-    return Client(address, home.authority_path(organisation), signer, SystemEntropy(), timeout_seconds)
+    network.address(organisation)
+    return open_member(home, organisation, timeout_seconds)
+
+
+def open_member(home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Client:
+    """Return a client that acts as a member at the node that runs it; as `open_operator`."""
+    connect = connector(home, organisation, timeout_seconds)
+    folder = home.node_folder(organisation) / "keys"
+    return connect_in_force(folder, home.load_network().chain_id, organisation, connect)
+
+
+def connector(home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SECONDS) -> Connect:
+    """Return what connects to the node that runs a member: its own, or the one that hosts it."""
+    network = home.load_network()
+    node = network.hosted.get(organisation, organisation)
+    address, authority = network.address(node), home.authority_path(node)
+    return lambda signer: Client(address, authority, signer, SystemEntropy(), timeout_seconds)
 
 
 def create_wallet(home: Home, name: str, mother: Identity | None = None, born: dt.date | None = None) -> Wallet:

@@ -159,7 +159,7 @@ class Network:
         """Return a client of a node, calling as a member."""
         place = home or self.home
         keys = load_keystore(self.folder(caller) / "keys")
-        signer = RequestSigner(keys.submission, place.load_network().chain_id, caller)
+        signer = RequestSigner(keys.submission, place.load_network().chain_id, caller, keys.submission_version)
         return Client(place.load_network().address(at), place.authority_path(at), signer, ENTROPY)
 
     def status(self, organisation: str) -> dict[str, Any]:
@@ -185,10 +185,12 @@ class Network:
         proof = sign_enrolment(key, enrolment_message(chain_id, name, key.public_key, sponsor))
         message = encode(Enrol(name, key.public_key, proof))
         expires_ms = time.time_ns() // 1_000_000 + 600_000
+        keys = load_keystore(self.folder(sponsor) / "keys")
+        nonce, version = ENTROPY.draw(16), keys.submission_version
         transaction = Transaction(
-            chain_id, sponsor, 1, "customers", "enrol", message, ENTROPY.draw(16), self.expiry_height, expires_ms
+            chain_id, sponsor, version, "customers", "enrol", message, nonce, self.expiry_height, expires_ms
         )
-        return make_submission(load_keystore(self.folder(sponsor) / "keys").submission, (transaction,))
+        return make_submission(keys.submission, (transaction,))
 
     def enrol(self, at: str = "insurer-a", count: int = 1) -> list[str]:
         """Enrol customers one after the other; return the transactions, all committed."""

@@ -30,7 +30,8 @@ def open_http(network: Network, at: str = NODE) -> httpx.Client:
 def sign(network: Network, method: str, target: str, body: bytes = b"", **changed: Any) -> dict[str, str]:
     """Return the headers of a request by the insurer, with something changed before it is signed."""
     with network.client(NODE) as client:
-        signer = RequestSigner(changed.get("key", client.signer.key), client.signer.chain_id, "insurer-a")
+        own = client.signer
+        signer = RequestSigner(changed.get("key", own.key), own.chain_id, "insurer-a", own.key_version)
     time_ms = time.time_ns() // 1_000_000 + changed.get("late_ms", 0)
     audience = changed.get("audience", NODE)
     return signer.headers(audience, method, target, body, time_ms=time_ms, nonce=ENTROPY.draw(16))
