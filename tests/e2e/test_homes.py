@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
+from ledger.genesis import Genesis
 from nodes.config import Home
 from tests.e2e.network import REPOSITORY, Network, eventually
 from tests.nodes.certificates import create_member
@@ -33,10 +33,17 @@ def copy_home(network: Network, folder: Path) -> Home:
 def change_genesis(home: Home) -> None:
     """Give a home the genesis of a network that was founded a millisecond later."""
     genesis, network = home.load_genesis(), home.load_network()
-    other = replace(genesis, time_ms=genesis.time_ms + 1)
+    other = Genesis.found(
+        genesis.protocol_version,
+        "xinpei",
+        genesis.time_ms + 1,
+        genesis.validators,
+        genesis.organisations,
+        genesis.contracts,
+    )
     home.genesis_path.unlink()
     home.save_genesis(other)
-    home.save_network(network.model_copy(update={"genesis_hash": other.hash.hex()}))
+    home.save_network(network.model_copy(update={"chain_id": other.chain_id, "genesis_hash": other.hash.hex()}))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +87,7 @@ def test_a_node_of_another_genesis_is_refused_by_its_peers_and_both_sides_say_wh
         return [*(peer["reason"] for peer in status["peers"]), *status["refused"]]
 
     def told(name: str, home: Home) -> bool:
-        return any("genesis" in reason for reason in reasons(name, home))
+        return any("chain" in reason for reason in reasons(name, home))
 
     eventually("the odd node knows why it is alone", lambda: told(VICTIM, other_home))
     eventually("the others know why they refuse it", lambda: told("hospital-a", network.home))
