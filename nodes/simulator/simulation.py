@@ -126,6 +126,7 @@ class Simulation:
 
     def _start(self, node: Node) -> None:
         node.life += 1
+        self._note("start", node.name, b"", f"life {node.life}")
         application = Application(self.genesis, self.contracts, node.disk)
         if not node.disk.entries:
             node.disk.write(application.genesis_writes())
@@ -157,15 +158,18 @@ class Simulation:
     def cut(self, senders: Sequence[str], receivers: Sequence[str]) -> None:
         """Cut the links from each sender to each receiver, one way."""
         self.happened["one-way cuts"] += 1
+        self._note("cut", "", b"", f"{' '.join(senders)} > {' '.join(receivers)}")
         self.links.cut(senders, receivers)
 
     def split(self, *groups: Sequence[str]) -> None:
         """Cut all links between groups, both ways."""
         self.happened["partitions"] += 1
+        self._note("split", "", b"", " | ".join(" ".join(group) for group in groups))
         self.links.split(*groups)
 
     def heal(self) -> None:
         """Mend all links; crashed nodes stay down."""
+        self._note("heal", "", b"", "")
         self.links.heal()
 
     def submit(self, name: str, submission: Submission) -> None:
@@ -401,6 +405,7 @@ class Simulation:
                 node.disk.reset_log()
             case Report():
                 node.reports.append(effect)
+                self._note("report", node.name, b"", self.trace.describe_report(effect))
             case Halt():
                 node.replies.append(effect)
                 self._note("halt", node.name, b"", effect.reason)

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from msgspec.structs import asdict
 
 from ledger.codec import encode
-from ledger.replica.messages import Message
+from ledger.replica.messages import Message, VoteMessage
+from ledger.replica.ports import Report
 from nodes.simulator.node import Happening
 
 
@@ -54,10 +55,17 @@ class Trace:
         for part in (message, getattr(message, "vote", None), getattr(message, "proposal", None)):
             if part is not None:
                 fields |= {key: value for key, value in asdict(part).items() if isinstance(value, int | str)}
-        block_hash = getattr(getattr(message, "vote", None), "block_hash", None)
         words = [f"{key} {value}" for key, value in fields.items() if value != ""]
         name = type(message).__name__.removesuffix("Message").lower()
-        return " ".join([name, *words, block_hash.hex()[:8] if block_hash else ""]).rstrip()
+        if isinstance(message, VoteMessage):
+            words.append("for nil" if message.vote.block_hash is None else f"for {message.vote.block_hash.hex()[:8]}")
+        return " ".join([name, *words])
+
+    def describe_report(self, report: Report) -> str:
+        """Return what a replica tells its operator, such as the round that it enters; nothing if nobody reads it."""
+        if self.write_line is None:
+            return ""
+        return " ".join([report.kind, *(f"{name} {value}" for name, value in report.fields)])
 
     def describe_event(self, event: Happening) -> str:
         """Return a timeout or a frame in a few words."""
