@@ -7,9 +7,10 @@ person: neither name, nor signing key, nor seal key is shared.
     pseudonym   c- and the lower-case base32 of the first 20 bytes of SHA-256 of its first public key
 
 Keys are replaced by drawing another seed (`renew`). A pseudonym keeps its name then, so the wallet holds, for each that
-has another key than its first, its name, the key's version on the chain and the seed it comes from (`hold`). Former
-seeds are kept: what was sealed to a former key still opens. A wallet that was lost is another wallet: after the
-recovery on the chain it holds the old names with keys of its own seed.
+has another key than its first, its name, the key's version on the chain and the seed it comes from (`hold`). When all
+are held (`settle`), pseudonyms that the chain does not know yet come from the new seed as well. Former seeds are kept:
+what was sealed to a former key still opens. A wallet that was lost is another wallet: after the recovery on the chain
+it holds the old names with keys of its own seed.
 
 On disk a wallet is protected by a passphrase: Argon2id (RFC 9106) and AES-256-GCM. The passphrase comes from a
 prompt, the environment (XINPEI_PASSPHRASE) or a file that the environment names (XINPEI_PASSPHRASE_FILE), never from
@@ -90,6 +91,14 @@ class _WalletSecrets(Struct):
     seeds: Annotated[tuple[_Seed, ...], Meta(min_length=1, max_length=SEEDS_MAX)]
     identity: Identity
     held: Annotated[tuple[HeldName, ...], Meta(max_length=HELD_NAMES_MAX)]
+    base: Annotated[int, Meta(ge=0, lt=SEEDS_MAX)]
+    """The seed of the pseudonyms that are not held."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers of seeds that are not there; msgspec turns it into a decode error."""
+        if max([self.base, *(item.seed for item in self.held)]) >= len(self.seeds):
+            msg = "a seed is named that is not there"
+            raise ValueError(msg)
 
 
 class _ProtectedBody(Struct):
@@ -162,10 +171,16 @@ class Pseudonym:
 class Wallet:
     """A customer's seeds and identity; never prints itself."""
 
-    __slots__ = ("_held", "_seeds", "identity", "protected")
+    __slots__ = ("_base", "_held", "_seeds", "identity", "protected")
 
     def __init__(
-        self, seeds: tuple[bytes, ...], identity: Identity, held: tuple[HeldName, ...] = (), *, protected: bool
+        self,
+        seeds: tuple[bytes, ...],
+        identity: Identity,
+        held: tuple[HeldName, ...] = (),
+        base: int = 0,
+        *,
+        protected: bool,
     ) -> None:
         """Hold a wallet's content; `create` makes a new one, `load` reads one.
 
@@ -173,10 +188,12 @@ class Wallet:
             seeds: 32 secret bytes each, the first one first.
             identity: Who the customer is.
             held: The pseudonyms whose key in force is not the one they are named after.
+            base: The number of the seed that the others come from.
             protected: Whether the file it came from has a passphrase.
         """
         self._seeds = seeds
         self._held = {(item.chain_id, item.hospital, item.insurer): item for item in held}
+        self._base = base
         self.identity = identity
         self.protected = protected
 
@@ -229,7 +246,7 @@ class Wallet:
             cause = "wrong passphrase, or the file was changed" if protected else "the file was changed or cut off"
             msg = f"wallet {path}: does not open: {cause}"
             raise WalletError(msg) from None
-        return cls(secrets.seeds, secrets.identity, secrets.held, protected=protected)
+        return cls(secrets.seeds, secrets.identity, secrets.held, secrets.base, protected=protected)
 
     def save(self, path: Path, passphrase: str | None, entropy: Entropy) -> None:
         """Write the wallet, replacing the file.
@@ -242,7 +259,7 @@ class Wallet:
         Raises:
             WalletError: If the passphrase is empty.
         """
-        body = encode(_WalletSecrets(self._seeds, self.identity, tuple(self._held.values())))
+        body = encode(_WalletSecrets(self._seeds, self.identity, tuple(self._held.values()), self._base))
         data = (
             _HEADER_OPEN + body if passphrase is None else _HEADER_PROTECTED + encode(_lock(body, passphrase, entropy))
         )
@@ -255,8 +272,8 @@ class Wallet:
         pair = (chain_id, hospital, insurer)
         held = self._held.get(pair)
         if held is None:
-            key = self._derive_key(0, *pair)
-            name, version, newest = pseudonym_name(key.public_key), 1, 0
+            key = self._derive_key(self._base, *pair)
+            name, version, newest = pseudonym_name(key.public_key), 1, self._base
         else:
             key = self._derive_key(held.seed, *pair)
             name, version, newest = held.name, held.key_version, held.seed
@@ -286,6 +303,20 @@ class Wallet:
         """Take the newest seed's key for a pseudonym: the chain has it in force, as this version."""
         held = HeldName(chain_id, hospital, insurer, name, key_version, self.newest_seed)
         self._held[(chain_id, hospital, insurer)] = held
+
+    @property
+    def is_renewing(self) -> bool:
+        """Whether another seed was drawn and not every pseudonym was seen to: `settle` ends it."""
+        return self._base != self.newest_seed
+
+    def is_new(self, chain_id: str, hospital: str, insurer: str) -> bool:
+        """Whether a pair's pseudonym is held with a key of the newest seed."""
+        held = self._held.get((chain_id, hospital, insurer))
+        return held is not None and held.seed == self.newest_seed
+
+    def settle(self) -> None:
+        """End a renewal: what is not held by now is on no chain, and comes from the newest seed from now on."""
+        self._base = self.newest_seed
 
     def make_disclosure(self, entropy: Entropy, dates: RecordDates | None = None) -> Disclosure:
         """Return the customer's identity with a fresh salt: one for each grant, or grants could be linked.

@@ -38,6 +38,10 @@ router = APIRouter(prefix="/v1", tags=["customers"])
 class Party(Protocol):
     """What a hospital's and an insurer's agent have in common for customers."""
 
+    def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
+        """Seal to a customer's new key from now on; return how many grants of hers that is for."""
+        ...
+
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
         """Return the challenge that the grant's subject has to answer."""
         ...
@@ -63,6 +67,27 @@ class Enrolled(BaseModel):
 
     pseudonym: str
     sponsor: str
+
+
+class PseudonymInfo(BaseModel):
+    """What the chain knows of the calling pseudonym."""
+
+    pseudonym: str
+    enrolled: bool
+    key_version: int
+    """In force in the next block; 0 if it is not enrolled."""
+
+
+class NewSealKey(BaseModel):
+    """The caller's new seal key."""
+
+    seal_key: Base64
+
+
+class SealKeyReplaced(BaseModel):
+    """What is sealed to the new key from now on."""
+
+    grants: int
 
 
 class ChallengeAnswer(BaseModel):
@@ -106,6 +131,14 @@ async def show_grant(node: Node, caller: AnyCaller, grant_id: str) -> object:
     return canonical_json.plain(find_own_grant(node, caller, grant_id))
 
 
+@router.get("/pseudonym")
+async def show_pseudonym(node: Node, caller: Customer) -> PseudonymInfo:
+    """Say what the chain knows of the caller; a key that is not in force was refused before."""
+    actor = node.view.actor(caller.name)
+    version = 0 if actor is None else actor.key_in_force(node.view.height + 1).version
+    return PseudonymInfo(pseudonym=caller.name, enrolled=actor is not None, key_version=version)
+
+
 def make_party_router(party: Party) -> APIRouter:
     """Return the routes by which a customer tells an organisation who she is.
 
@@ -123,6 +156,11 @@ def make_party_router(party: Party) -> APIRouter:
         actor = node.view.actor(caller.name)
         assert actor is not None, "an enrolled pseudonym is an actor"
         return Enrolled(pseudonym=caller.name, sponsor=actor.sponsor or "")
+
+    @own.post("/seal-keys")
+    async def replace_seal_key(caller: Customer, form: NewSealKey) -> SealKeyReplaced:
+        """Seal decisions and openings for the caller to another key from now on; what was sealed before stays."""
+        return SealKeyReplaced(grants=party.replace_seal_key(caller.name, read_base64("seal_key", form.seal_key)))
 
     @own.post("/grants/{grant_id}/challenge")
     async def challenge(node: Node, caller: Customer, grant_id: str) -> ChallengeAnswer:

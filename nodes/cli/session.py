@@ -117,21 +117,31 @@ def open_wallet(home: Home, name: str) -> Wallet:
         CustomerError: If there is none.
         WalletError: If it does not open.
     """
+    return open_wallet_file(find_wallet(home, name))
+
+
+def find_wallet(home: Home, name: str) -> Path:
+    """Return the file of the wallet of this name; raises `CustomerError` if there is none."""
     path = home.wallet_path(name)
     if not NAME.fullmatch(name) or not path.exists():
         msg = f"{name[:40]}: no wallet of that name in {home.wallets_folder}; make one with `xinpei customer create`"
         raise CustomerError(msg)
-    return open_wallet_file(path)
+    return path
 
 
 def open_wallet_file(path: Path) -> Wallet:
     """Return the wallet in a file, asking for its passphrase if it has one; raises `WalletError`."""
+    return unlock_wallet_file(path)[0]
+
+
+def unlock_wallet_file(path: Path) -> tuple[Wallet, str | None]:
+    """Return the wallet in a file with its passphrase, for whoever will save it again; raises `WalletError`."""
     if not is_protected(path):
-        return Wallet.load(path, None)
+        return Wallet.load(path, None), None
     passphrase = read_passphrase()
     if passphrase is None:
         passphrase = str(click.prompt(f"passphrase of {path.stem}", hide_input=True, err=True))
-    return Wallet.load(path, passphrase)
+    return Wallet.load(path, passphrase), passphrase
 
 
 def read_passphrase() -> str | None:

@@ -82,3 +82,38 @@ def passphrase(name: str, new_passphrase_file: Path | None, home: Path, *, as_js
         f"{place.wallet_path(name)} · encrypted; without this passphrase nobody opens it, and nobody can reset it"
     )
     output.finish({"wallet": str(place.wallet_path(name)), "protected": True})
+
+
+@wallet.command()
+@click.argument("name")
+@home_option
+@json_option
+def rotate(name: str, home: Path, *, as_json: bool) -> None:
+    """Replace the keys of all pseudonyms of the wallet NAME; they keep their names, grants and claims.
+
+    Whoever has a copy of the old wallet signs nothing for her from then on. It still opens what was sealed to the old
+    keys. Interrupted anywhere, the command goes on when it is typed again.
+    """
+    from nodes.cli.session import find_wallet, unlock_wallet_file
+    from nodes.entropy import SystemEntropy
+    from nodes.roles.customer import Customer
+    from nodes.roles.renewing import KeyRenewal
+
+    output = Output(as_json=as_json)
+    place, entropy = Home(home), SystemEntropy()
+    path = find_wallet(place, name)
+    found, passphrase = unlock_wallet_file(path)
+    customer = Customer(place, place.load_genesis(), found, entropy)
+    try:
+        done = KeyRenewal(customer, lambda: found.save(path, passphrase, entropy), entropy).run(output.progress)
+    finally:
+        output.end_progress()
+    rows: list[dict[str, Any]] = []
+    for item in done:
+        own = item.pseudonym
+        output.say(f"{own.name} · {own.hospital} and {own.insurer} · key version {own.key_version}")
+        row = {"pseudonym": own.name, "hospital": own.hospital, "insurer": own.insurer}
+        rows.append({**row, "key_version": own.key_version, "grants": item.grants})
+    if not done:
+        output.say(f"{name}: no pseudonym is on the chain yet; new ones come from the new seed")
+    output.finish({"wallet": str(path), "pseudonyms": rows})

@@ -17,6 +17,7 @@ from contracts.mandates import Attest, MandateKind, MandateScope
 from contracts.settlements import Withdraw
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.hashes import commit_salted
+from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
 from ledger.transactions import Transaction, make_submission
@@ -92,12 +93,11 @@ class Customer:
 
     def client(self, pseudonym: Pseudonym, organisation: str) -> Client:
         """Return a client of an organisation's node, calling as a pseudonym."""
-        signer = RequestSigner(
-            pseudonym.key, self._genesis.chain_id, pseudonym.name, pseudonym.key_version, carry_key=True
-        )
-        return Client(
-            self._network.address(organisation), self._home.authority_path(organisation), signer, self._entropy
-        )
+        return self._connect(organisation, pseudonym.name, pseudonym.key, pseudonym.key_version)
+
+    def client_signing(self, pseudonym: Pseudonym, key: PrivateKey, key_version: int) -> Client:
+        """Return a client of a pseudonym's hospital that signs with another key: the chain may have it already."""
+        return self._connect(pseudonym.hospital, pseudonym.name, key, key_version)
 
     # ------------------------------------------------------------------------------------------------- consent
 
@@ -191,7 +191,7 @@ class Customer:
         )
         with self.client(pseudonym, terms.hospital) as client:
             self.enrol(client, pseudonym)
-            self._transact(client, pseudonym, "authorities", "attest", message)
+            self.transact(client, pseudonym, "authorities", "attest", message)
         return message.authority_id
 
     def countersign(self, grant_id: str, other: "Customer", terms: GrantTerms) -> None:
@@ -207,7 +207,7 @@ class Customer:
         pseudonym = self.pseudonym_for(terms)
         message = Countersign(str(found["grant_id"]), int(versions[-1]["version"]), behalf.authority)
         with self.client(pseudonym, terms.hospital) as client:
-            self._transact(client, pseudonym, "consent", "countersign", message)
+            self.transact(client, pseudonym, "consent", "countersign", message)
 
     def sign(self, offer: Offer, on_step: Callable[[str], None] = lambda _: None) -> Granted:
         """Sign a grant, show both parties who it is about, and wait for their links; a denial needs none.
@@ -227,7 +227,7 @@ class Customer:
             on_step("enrolling the pseudonym")
             self.enrol(client, pseudonym)
             on_step("signing")
-            transaction_id = self._transact(client, pseudonym, "consent", "grant", grant)
+            transaction_id = self.transact(client, pseudonym, "consent", "grant", grant)
             for party in offer.disclosures:
                 on_step(f"{party}: comparing with its master data")
                 with self.client(pseudonym, party) as other:
@@ -244,7 +244,7 @@ class Customer:
             ApiError: If it is settled or ended already.
         """
         with self.client(pseudonym, pseudonym.hospital) as client:
-            self._transact(client, pseudonym, "claims", "withdraw", Withdraw(claim_id, files_herself))
+            self.transact(client, pseudonym, "claims", "withdraw", Withdraw(claim_id, files_herself))
 
     def take_inboxes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return what every organisation asks of her, and which claims wait for her; notices are told once.
@@ -301,7 +301,7 @@ class Customer:
         """
         pseudonym, _ = self.find_grant(grant_id)
         with self.client(pseudonym, pseudonym.hospital) as client:
-            self._transact(client, pseudonym, "consent", "revoke", Revoke(grant_id))
+            self.transact(client, pseudonym, "consent", "revoke", Revoke(grant_id))
 
     def records(self) -> list[tuple[Pseudonym, dict[str, Any]]]:
         """Return all her records with the pseudonym that each is about, and who has them."""
@@ -338,7 +338,7 @@ class Customer:
         with self.client(pseudonym, pseudonym.hospital) as client:
             for begin in range(0, len(record_ids), ASK_RECORDS_MAX):
                 some = tuple(sorted(record_ids)[begin : begin + ASK_RECORDS_MAX])
-                self._transact(client, pseudonym, "erasure", "ask", Ask(stay_id, some, holder))
+                self.transact(client, pseudonym, "erasure", "ask", Ask(stay_id, some, holder))
 
     def grants(self) -> list[tuple[Pseudonym, dict[str, object]]]:
         """Return all her grants with the pseudonym each was given by."""
@@ -367,9 +367,13 @@ class Customer:
             raise CustomerError(msg)
         return found[0]
 
-    # ------------------------------------------------------------------------------------------------- private
+    def transact(self, client: Client, pseudonym: Pseudonym, contract: str, method: str, message: Struct) -> str:
+        """Call a contract as a pseudonym and wait for it; return the transaction's id.
 
-    def _transact(self, client: Client, pseudonym: Pseudonym, contract: str, method: str, message: Struct) -> str:
+        Raises:
+            ApiError: If the chain refuses it, with the contract's code.
+            CustomerError: If no block has it in time.
+        """
         status = client.get("/v1/status")
         transaction = Transaction(
             chain_id=self._genesis.chain_id,
@@ -390,6 +394,13 @@ class Customer:
         if receipt["code"] != "OK":
             raise ApiError(receipt["code"], receipt["reason"])
         return transaction.id.hex()
+
+    # ------------------------------------------------------------------------------------------------- private
+
+    def _connect(self, organisation: str, name: str, key: PrivateKey, key_version: int) -> Client:
+        signer = RequestSigner(key, self._genesis.chain_id, name, key_version, carry_key=True)
+        address, authority = self._network.address(organisation), self._home.authority_path(organisation)
+        return Client(address, authority, signer, self._entropy)
 
     def _disclose(self, client: Client, offer: Offer, party: str) -> None:
         grant_id = offer.grant.grant_id

@@ -168,9 +168,7 @@ class Linking:
         if disclosure.dates is None or disclosure.dates.commitment != grant.scope.dates:
             msg = f"dates: expected the opening of the record dates that {grant_id} commits to"
             raise LinkingError(msg)
-        if len(seal_key) != SEAL_PUBLIC_BYTES:
-            msg = f"seal key: expected {SEAL_PUBLIC_BYTES} bytes, got {len(seal_key)}"
-            raise LinkingError(msg)
+        _check_seal_key(seal_key)
         person, grantor = self._match(grant, disclosure)
         entry = LinkEntry(
             grant_id,
@@ -189,6 +187,27 @@ class Linking:
         self._keep(entry)
         del self._challenges[grant_id]
         return Linked(grant_id, self._organisation, entry.result)
+
+    def replace_seal_key(self, reader: str, seal_key: bytes) -> int:
+        """Seal to another key from now on what is for the wallet of a pseudonym; return how many grants it is for.
+
+        Args:
+            reader: Whose wallet: of grants by a delegate or heir it is theirs, else the subject's.
+            seal_key: Her new public key.
+
+        Raises:
+            LinkingError: If it is no such key.
+        """
+        _check_seal_key(seal_key)
+        count = 0
+        for entry in [*self._entries.values()]:
+            grant = find_grant(self._view, entry.grant_id)
+            if grant is None or find_reader(grant.versions[-1].grant) != reader:
+                continue
+            count += 1
+            if entry.seal_key != seal_key:
+                self._keep(replace(entry, seal_key=seal_key))
+        return count
 
     def judge_again(self, now_ms: int, person: str | None = None) -> None:
         """Judge anew whoever's age, death or guardian has changed; `derive` then has the judgements to post.
@@ -325,3 +344,14 @@ class Linking:
     def _drop_expired(self, now_ms: int) -> None:
         for grant_id in [key for key, (_, until_ms) in self._challenges.items() if until_ms <= now_ms]:
             del self._challenges[grant_id]
+
+
+def find_reader(grant: Grant) -> str:
+    """Return the pseudonym whose wallet reads what comes of a grant: a ward's is her guardian's, others are not."""
+    return grant.subject if grant.grantor.kind in ("customer", "guardian") else grant.grantor.name
+
+
+def _check_seal_key(seal_key: bytes) -> None:
+    if len(seal_key) != SEAL_PUBLIC_BYTES:
+        msg = f"seal key: expected {SEAL_PUBLIC_BYTES} bytes, got {len(seal_key)}"
+        raise LinkingError(msg)

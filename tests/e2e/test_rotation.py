@@ -1,17 +1,23 @@
-"""An organisation's submission key is replaced while the network works, and a command is killed in between.
+"""Keys of organisations and of a customer are replaced while the network works, and cut off at every step.
 
 The dossier of a claim that was paid before, and of one that was under way, are verified with the keys of their time.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ledger.errors import VerificationError
+from nodes.audit.reveal import verify_reveal
 from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
 from nodes.authentication import RequestSigner
 from nodes.client import ApiError
 from nodes.keystore import find_prepared_submission_key, load_keystore, prepare_submission_key
+from nodes.roles.customer import Customer
+from nodes.roles.renewing import KeyRenewal
+from nodes.wallet import Wallet
 from tests.e2e.network import ENTROPY, Network
 from tests.e2e.test_commands import say, xinpei
 from tests.e2e.test_lane_kills import Stay
@@ -78,10 +84,60 @@ def test_a_rotation_that_was_interrupted_goes_on_where_it_stopped(network: Netwo
     assert done["version"] == version
     assert load_keystore(folder).submission.public_key == key.public_key
 
-    Path(folder / f"submission-{version}.key").rename(folder / f"submission-{version}.next")
+    (folder / f"submission-{version}.key").rename(folder / f"submission-{version}.next")
     assert load_keystore(folder).submission_version == version - 1
     shown = say(network.home, "key", "show", "--as", member)["submission_keys"]
     assert (shown[-1]["version"], shown[-1]["is_here"]) == (version, True)
     assert (folder / f"submission-{version}.key").exists(), "whoever is taken with it makes it lasting"
     assert find_prepared_submission_key(folder, version + 1) is None
+    network.check_agreement()
+
+
+class PowerCutError(Exception):
+    """A power cut."""
+
+
+def save_until_cut(customer: Customer, path: Path, saves: int) -> Callable[[], None]:
+    """Return what saves a wallet so often, and then is cut off."""
+    left = [saves]
+
+    def save() -> None:
+        if not left[0]:
+            raise PowerCutError
+        left[0] -= 1
+        customer.wallet.save(path, None, ENTROPY)
+
+    return save
+
+
+def test_a_customer_replaces_her_keys_within_a_stay_whatever_interrupts_her(network: Network) -> None:
+    stay = Stay(network, "wallet-rotation")
+    customer, path = stay.customer, network.home.wallet_path("wallet-rotation")
+    customer.wallet.save(path, None, ENTROPY)
+    stay.admit()
+    before = customer.pseudonym(HOSPITAL, INSURER)
+    for saves in (0, 1, 1):  # cut before the new seed is on the disk, before the new key is held, and before the end
+        customer.wallet = Wallet.load(path, None)
+        with pytest.raises(PowerCutError):
+            KeyRenewal(customer, save_until_cut(customer, path, saves), ENTROPY).run()
+    done = say(network.home, "wallet", "rotate", "wallet-rotation")["pseudonyms"]
+    assert [(row["pseudonym"], row["grants"]) for row in done] == [(before.name, 1)]
+    customer.wallet = Wallet.load(path, None)
+    now = customer.pseudonym(HOSPITAL, INSURER)
+    assert (now.name, now.key_version) == (before.name, done[0]["key_version"])
+    assert now.key.public_key != before.key.public_key
+    with pytest.raises(ApiError, match="key version 1 is not in force"), customer.client(before, INSURER) as client:
+        client.get("/v1/grants")
+
+    stay.discharge()
+    stay.await_paid(1)
+    dossier = dossier_of(network, stay)
+    verified = verify_dossier(dossier, Trust(network.home.load_genesis()))
+    with customer.client(now, INSURER) as client:
+        openings = client.get_bytes(f"/v1/claims/{stay.claim_id}/openings")
+    assert verify_reveal(verified, openings, now.seal_key).settlements
+    with pytest.raises(VerificationError, match="do not open"):
+        verify_reveal(verified, openings, before.seal_key)
+    shown = say(network.home, "wallet", "show", "wallet-rotation")["pseudonyms"]
+    assert {row["pseudonym"]: row["key_version"] for row in shown}[before.name] == now.key_version
     network.check_agreement()

@@ -128,8 +128,42 @@ def test_a_replaced_key_keeps_the_name_and_former_seal_keys_open(wallet: Wallet,
     assert after.key.public_key == wallet.next_key(*pair).public_key != before.key.public_key
     assert after.seal_key.public_key != before.seal_key.public_key
     assert after.seal_key.open(sealed, context) == b"what was paid"
-    untouched = Wallet.load(tmp_path / "lin.wallet", PASSPHRASE).pseudonym(CHAIN, "hospital-b", "insurer-a")
+    again = Wallet.load(tmp_path / "lin.wallet", PASSPHRASE)
+    untouched = again.pseudonym(CHAIN, "hospital-b", "insurer-a")
     assert (untouched.name, untouched.key_version) == (other.name, 1)
+    assert (again.is_renewing, again.is_new(*pair), again.is_new(CHAIN, "hospital-b", "insurer-a")) == (
+        True,
+        True,
+        False,
+    )
+
+
+def test_once_all_is_renewed_a_pseudonym_that_nobody_knows_comes_from_the_new_seed(
+    wallet: Wallet, tmp_path: Path
+) -> None:
+    pair, fresh = (CHAIN, "hospital-a", "insurer-a"), (CHAIN, "hospital-b", "insurer-a")
+    kept, old = wallet.pseudonym(*pair), wallet.pseudonym(*fresh)
+    wallet.renew(SystemEntropy())
+    wallet.hold(*pair, kept.name, 2)
+    wallet.settle()
+    wallet.save(tmp_path / "lin.wallet", None, SystemEntropy())
+    again = Wallet.load(tmp_path / "lin.wallet", None)
+    assert not again.is_renewing
+    assert again.pseudonym(*pair).name == kept.name
+    new = again.pseudonym(*fresh)
+    assert (new.name == old.name, new.key_version) == (False, 1)
+    assert new.name == pseudonym_name(new.key.public_key)
+
+
+def test_a_wallet_that_names_a_seed_it_has_not_is_refused(wallet: Wallet, tmp_path: Path) -> None:
+    path = tmp_path / "lin.wallet"
+    wallet.save(path, None, SystemEntropy())
+    header, body = path.read_bytes().split(b"\n", 1)
+    fields = msgspec.msgpack.decode(body)
+    fields[3] = 1
+    path.write_bytes(header + b"\n" + msgspec.msgpack.encode(fields))
+    with pytest.raises(WalletError, match="changed or cut off"):
+        Wallet.load(path, None)
 
 
 def test_a_file_that_asks_for_too_much_memory_or_time_is_refused_unopened(wallet: Wallet, tmp_path: Path) -> None:

@@ -121,6 +121,10 @@ class Hospital:
         """Take in that a person does not agree; raises as `Requests.deny`."""
         return self._requests.deny(pseudonym, request_id, now_ms)
 
+    def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
+        """Seal to a customer's new key from now on; raises as `Linking.replace_seal_key`."""
+        return self._linking.replace_seal_key(pseudonym, seal_key)
+
     def challenge(self, grant_id: str, now_ms: int) -> Challenge:
         """Return the challenge that a grant's subject has to answer; raises as `Linking.challenge`."""
         return self._linking.challenge(grant_id, now_ms)

@@ -12,9 +12,10 @@ from ledger.errors import LedgerError, VerificationError
 from nodes.agent import Call
 from nodes.entropy import SeededEntropy
 from nodes.identity import synthetic_identity
-from nodes.roles.linking import CHALLENGE_MS, CHALLENGES_MAX, LinkingError
+from nodes.roles.linking import CHALLENGE_MS, CHALLENGES_MAX, Linking, LinkingError
 from nodes.roles.lookup import find_grant
 from nodes.roles.people import PeopleError
+from nodes.vault.sealing import SealKeyPair
 from nodes.wallet import Challenge
 from tests.nodes.roles.recipient import Recipient
 from tests.nodes.roles.town import TODAY, Customer, Town
@@ -74,6 +75,29 @@ def test_a_known_person_is_matched_by_both_parties(town: Town, wang: Customer) -
     assert not linking.covers(grant, TODAY, TODAY + 366)
     assert not linking.covers(replace(grant, scope=replace(grant.scope, dates=bytes(32))), TODAY, TODAY)
     assert shown(town, grant_id).links[0][1].entries[0].evidence == entry.evidence
+
+
+def test_a_new_seal_key_replaces_the_readers_own_and_nobody_elses(town: Town, wang: Customer) -> None:
+    know(town, wang)
+    grant_id = wang.consent()
+    linking = recipient(town, "insurer-a").linking
+    new = SealKeyPair(b"n" * 32).public_key
+    before = linking.entry(grant_id)
+    assert before is not None
+    assert linking.replace_seal_key("c-" + "a" * 32, new) == 0
+    assert linking.entry(grant_id) == before
+    with pytest.raises(LinkingError, match="seal key: expected 1216 bytes, got 1215"):
+        linking.replace_seal_key(wang.pseudonym.name, new[1:])
+    assert linking.replace_seal_key(wang.pseudonym.name, new) == 1
+    assert linking.replace_seal_key(wang.pseudonym.name, new) == 1
+    after = linking.entry(grant_id)
+    assert after is not None
+    assert (after.seal_key, after.evidence) == (new, before.evidence)
+    town.run_until_quiet()
+    assert judgements(town, grant_id)["insurer-a"] == ["matched"], "nothing is judged again for that"
+    kit = recipient(town, "insurer-a").kit
+    restarted = Linking(kit.name, kit.view, kit.register, kit.keystore.seal, kit.entropy)
+    assert restarted.seal_key_of(wang.pseudonym.name) == new
 
 
 def test_an_unknown_person_is_a_mismatch_and_is_not_kept(town: Town, wang: Customer) -> None:
