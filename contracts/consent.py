@@ -251,14 +251,20 @@ class Consent(Contract):
         return latest
 
     def use(self, need: Need) -> GrantVersion:
-        """Check `need` and count one release under the grant."""
-        latest = self.check(need)
+        """Count one release under a grant that covers `need` at this place: the caller has asked `failing`."""
+        latest = self.latest(need.grant_id)
+        self._bind(latest, need)
         head = self._head(need.grant_id)
         window = window_of(latest, head, self.context.time_ms)
         window_uses = head.window_uses + 1 if window == head.window else 1
         counted = replace(head, uses=head.uses + 1, window=window, window_uses=window_uses)
         self.heads.put(need.grant_id, counted)
         return latest
+
+    def latest_version(self, grant_id: str) -> int:
+        """Return a grant's latest version; 0 where there is none."""
+        head = self.heads.get(grant_id)
+        return 0 if head is None else head.version
 
     def terms(self, grant_id: str) -> Grant:
         """Return the latest words of a grant; else reject with AUTH-013."""

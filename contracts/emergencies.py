@@ -5,6 +5,7 @@ Rules:
     1. Only a hospital breaks the glass, and only under the customer's grant for the purpose BTG that names it. An
        insurer never can: no such grant can be given to it (contract `consent`), and it may not sign here.
     2. A denial of treatment does not reach BTG, a denial of BTG does: purposes are separate acts.
+       A use that no grant covers is refused on the record (contract `attempts`).
     3. Each use counts as one of the grant's, is an entry for ever, and is announced at once by the event
        `glass-broken`, which names the pseudonym. What was seen and why is committed to.
     4. A regulator reviews each use, once. Until then it stands among those that wait.
@@ -17,11 +18,12 @@ Rules:
 
 from typing import Annotated, Literal
 
+from contracts.attempts import Attempt, Attempts
 from contracts.consent import Consent
 from contracts.grants import IndexEntry, ListGrants, RecordType
 from contracts.identifiers import GlassUseId, GrantId, Place, Version, locate
 from contracts.membership import Membership
-from contracts.needs import Need
+from contracts.needs import Finding, Need
 from ledger.execution.contract import Contract, Hash, Meta, Name, Struct, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 100
@@ -113,10 +115,14 @@ class Emergencies(Contract):
             Need(message.grant_id, message.hospital, recipient, subject, record_type, None, None, "view", "BTG")
             for record_type in message.record_types
         ]
-        for need in needs[1:]:
-            consent.check(need)
-        version = consent.use(needs[0])
         place = locate(self.context)
+        for need in needs:
+            finding = consent.failing(need)
+            if finding is not None:
+                self._enter_refusal(need, finding, place)
+                self.refuse(finding.code, f"{finding.condition}: {finding.text}")
+                return
+        version = consent.use(needs[0])
         use = GlassUse(
             message.use_id,
             message.grant_id,
@@ -157,6 +163,32 @@ class Emergencies(Contract):
     def list_waiting(self, message: ListWaiting) -> tuple[GlassUse, ...]:
         """Return the uses that wait for review."""
         return self._page(None, message.after)
+
+    def _enter_refusal(self, need: Need, finding: Finding, place: Place) -> None:
+        assert need.subject is not None, "a grant has a subject"
+        consent = self.call(Consent)
+        self.call(Attempts).enter(
+            Attempt(
+                need.subject,
+                "emergency",
+                need.recipient,
+                "hospital",
+                self.context.signer,
+                need.hospital,
+                None,
+                None,
+                need.record_type,
+                need.purpose,
+                need.grant_id,
+                consent.latest_version(need.grant_id),
+                None,
+                "deny",
+                finding.code,
+                finding.condition,
+                None,
+                place,
+            )
+        )
 
     def _page(self, subject: str | None, after: str) -> tuple[GlassUse, ...]:
         """Return a page of a subject's uses, or without one of those that wait."""

@@ -34,7 +34,7 @@ class Erasure(Contract):
         records = [self._own(record_id, message.stay_id) for record_id in message.record_ids]
         hospital = records[0].hospital
         shared = [record for record in records if self.call(Records).is_shared(record.record_id)]
-        recipient = self.call(Records).recipient_of(message.stay_id)
+        recipient = self.call(Records).find_stay(message.stay_id).recipient
         holders = [hospital] if not shared else [hospital, recipient]
         if message.holder is not None and message.holder not in holders:
             reject("UNKNOWN_HOLDER", f"holder: expected {' or '.join(holders)}, got {message.holder}")
@@ -87,7 +87,7 @@ class Erasure(Contract):
         for record in records:
             self.call(Records).withhold(record.record_id)
         asked = self._ask(stay_id, recipient, role, records)
-        claim_id = self.call(Records).claim_of(stay_id)
+        claim_id = self.call(Records).find_stay(stay_id).claim_id
         if claim_id is None or not [record for record in records if record.record_type != "interim-bill"]:
             return asked
         row = ErasureRow(claim_id, recipient, role, self.context.signer, ())

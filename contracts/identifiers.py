@@ -15,6 +15,8 @@ from ledger.execution.contract import Context, Hash, Height, Meta, Milliseconds,
 GrantId = Annotated[str, Meta(pattern=r"^grant-[0-9a-f]{12,32}\Z")]
 AuthorityId = Annotated[str, Meta(pattern=r"^authority-[0-9a-f]{12,32}\Z")]
 GlassUseId = Annotated[str, Meta(pattern=r"^glass-[0-9a-f]{12,32}\Z")]
+OrderId = Annotated[str, Meta(pattern=r"^order-[0-9a-f]{12,32}\Z")]
+"""A regulator's statutory order; the number on its paper stays off the chain."""
 StayId = Annotated[str, Meta(pattern=r"^stay-[0-9a-f]{12,32}\Z")]
 """One encounter, under a number drawn for this chain; the hospital's own number stays in its vault."""
 RecordId = Annotated[str, Meta(pattern=r"^record-[0-9a-f]{12,32}\Z")]

@@ -10,7 +10,8 @@ Rules:
     4. Only bills carry a total: invoices count, interim bills never settle and are in no closing.
     5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
        tags, each once. After a correction the next version is needed; the same parts cannot be closed twice.
-    6. A share serves a reported claim, names the grant that covers it and counts as one use. The hospital's node
+    6. A share serves a reported claim, names the grant that covers it and the field set that is released, and counts
+       as one use; one that no grant covers is refused on the record (contract `attempts`). The hospital's node
        hands over after the share is committed and after looking again. The recipient answers within SHARE_HEIGHTS
        heights, else it has lapsed and may be shared anew. What was ordered before a revocation stands, so an answer
        needs no grant.
@@ -37,12 +38,14 @@ Rules:
     by_subject     subject, record id                       IndexEntry: all of a customer, shared or not
 """
 
+from contracts.attempts import Asked, Attempts
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
 from contracts.consent import Consent
+from contracts.field_sets import list_fields, name_field_set
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
-from contracts.needs import Act, Need
+from contracts.needs import Need
 from contracts.retention import Retention
 from contracts.stays import (
     PARTS_MAX,
@@ -104,7 +107,7 @@ class Records(Contract):
         if self.records.get(message.record_id) is not None:
             reject("RECORD_TAKEN", f"{message.record_id} is entered already")
         stay = self._begin_or_find(message)
-        version = self._covered(stay, message.grant_id, message.record_type, "enter")
+        version = self._covered(stay, message.grant_id, message.record_type)
         check_bill(message)
         self._succeed(message)
         record = Record(
@@ -152,7 +155,7 @@ class Records(Contract):
         closing = Closing(
             message.stay_id, message.version, message.parts, message.total, message.invoice_tags, locate(self.context)
         )
-        self._covered(stay, message.grant_id, None, "enter")
+        self._covered(stay, message.grant_id, None)
         check_closing(message, self._live(message.stay_id))
         if message.version > 1 and self._closing(message.stay_id, stay.closing_version).parts == message.parts:
             reject("ALREADY_CLOSED", f"{message.stay_id}: version {stay.closing_version} lists the same parts")
@@ -167,9 +170,14 @@ class Records(Contract):
         """Hand a record to a recipient: the only door."""
         record = self._record(message.record_id)
         stay = self._owned(record.stay_id)
-        if message.recipient != stay.recipient:
-            reject("AUTH-013", f"recipient: {message.record_id} was entered for {stay.recipient} alone")
-        version = self._covered(stay, message.grant_id, record.record_type, "release")
+        kind = record.record_type
+        asked = Asked("share", message.recipient, stay, kind, record.record_id, message.grant_id, "HPAYMT")
+        finding = self.call(Attempts).failing(asked)
+        if finding is not None:
+            self.call(Attempts).note(asked, finding)
+            self.refuse(finding.code, f"{finding.condition}: {finding.text}")
+            return
+        version = self.call(Consent).use(asked.need)
         if stay.claim_id is None:
             reject("NOT_REPORTED", f"{stay.stay_id}: expected a claim that needs the record")
         if self.reversals.get(message.record_id) is not None:
@@ -194,6 +202,7 @@ class Records(Contract):
             record.record_type,
             message.grant_id,
             version.version,
+            name_field_set("HPAYMT", kind),
             self.context.height + SHARE_HEIGHTS,
             locate(self.context),
         )
@@ -265,13 +274,9 @@ class Records(Contract):
         """Return a record; else reject with UNKNOWN_RECORD."""
         return self._record(record_id)
 
-    def recipient_of(self, stay_id: str) -> str:
-        """Return the one whom a stay's records were entered for."""
-        return self._stay(stay_id).recipient
-
-    def claim_of(self, stay_id: str) -> str | None:
-        """Return the claim that a stay belongs to, or None."""
-        return self._stay(stay_id).claim_id
+    def find_stay(self, stay_id: str) -> Stay:
+        """Return a stay; else reject with UNKNOWN_STAY."""
+        return self._stay(stay_id)
 
     def is_shared(self, record_id: str) -> bool:
         """Whether a record was ever shared with its recipient."""
@@ -368,19 +373,19 @@ class Records(Contract):
         self.stays.put(message.stay_id, stay)
         return stay
 
-    def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None, act: Act) -> GrantVersion:
-        need = Need(
-            grant_id,
-            stay.hospital,
-            stay.recipient,
-            stay.subject,
-            record_type,
-            stay.stay_id,
-            stay.claim_id,
-            act,
+    def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None) -> GrantVersion:
+        return self.call(Consent).check(
+            Need(
+                grant_id,
+                stay.hospital,
+                stay.recipient,
+                stay.subject,
+                record_type,
+                stay.stay_id,
+                stay.claim_id,
+                "enter",
+            )
         )
-        consent = self.call(Consent)
-        return consent.check(need) if act == "enter" else consent.use(need)
 
     def _succeed(self, message: Append) -> None:
         if message.kind == "original":
@@ -447,7 +452,7 @@ class Records(Contract):
         )
 
     def _view(self, share: ShareReceipt) -> ShareView:
-        return ShareView(share, self._status(share), self._handover(share))
+        return ShareView(share, self._status(share), self._handover(share), list_fields(share.field_set))
 
     def _record(self, record_id: str) -> Record:
         record = self.records.get(record_id)

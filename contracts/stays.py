@@ -8,6 +8,7 @@ nothing is ever edited.
 
 from typing import Annotated, Literal
 
+from contracts.field_sets import FieldSetName
 from contracts.grants import RecordType
 from contracts.identifiers import ClaimId, GrantId, Place, RecordId, StayId, Version
 from ledger.execution.contract import Hash, Height, Meta, Name, Point, Struct
@@ -161,6 +162,8 @@ class ShareReceipt(Struct):
     record_type: RecordType
     grant_id: GrantId
     grant_version: Version
+    field_set: FieldSetName
+    """What is released; the contract `field_sets` lists the fields."""
     expires_height: Height
     """The last height at which the recipient may answer."""
     place: Place
@@ -192,6 +195,8 @@ class ShareView(Struct):
     share: ShareReceipt
     status: ShareStatus
     handover: Handover | None
+    fields: tuple[str, ...]
+    """Released with it: those of its field set."""
 
 
 class RecordView(Struct):

@@ -202,5 +202,5 @@ class Receipt(Struct):
 
     @property
     def ok(self) -> bool:
-        """Whether the transaction was applied."""
+        """Whether the transaction did what it asked; a refusal on the record has entered its trace and no more."""
         return self.code == OK

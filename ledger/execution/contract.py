@@ -16,7 +16,8 @@ A contract is a class with typed tables and methods marked by what may call them
         def genesis(self, genesis: Genesis) -> None: ...    # once, before block 1
 
 A marked method takes exactly one message, a `Struct`; its type is read from the annotation. `reject(code, reason)`
-reverts the transaction and is recorded. A `VerificationError` that escapes is recorded as `INVALID_PROOF`, anything
+reverts the transaction and is recorded. `self.refuse(code, reason)` gives the receipt the same, and what was written
+stands: for a refusal that is itself an entry. A `VerificationError` that escapes is recorded as `INVALID_PROOF`, anything
 else as `CONTRACT_FAULT` without its text. What costs more than a loop turn (cryptography, tables, the codec) is
 charged to the transaction's meter here.
 
@@ -236,6 +237,8 @@ class Frame:
         self.events: list[tuple[str, str, bytes]] = []
         """(contract, event name, encoded data), in the order of emission."""
         self.scheduled = 0
+        self.refusal: tuple[str, str] | None = None
+        """(code, reason) of a refusal that keeps what was written; the last one stands."""
         self._contracts: dict[type[Contract], Contract] = {}
 
     def contract(self, kind: type[C]) -> C:
@@ -395,6 +398,18 @@ class Contract:
         key = encode_key(CLOCK, "due", (due_ms, context.height, context.index, self.__frame.scheduled))
         self.__frame.overlay.put(key, codec.encode(ScheduledCall(self.name, method, arguments)))
         self.__frame.scheduled += 1
+
+    def refuse(self, code: str, reason: str) -> None:
+        """Refuse on the record: the receipt carries the code, and what this transaction has written stands.
+
+        Whoever refuses so returns right after, having written nothing but the trace of the refusal.
+
+        Args:
+            code: As for `reject`.
+            reason: One sentence without personal data.
+        """
+        self.__frame.check_writable()
+        self.__frame.refusal = (code, reason)
 
     def genesis(self, genesis: Genesis) -> None:
         """Write the contract's initial state; nothing unless overridden."""

@@ -11,11 +11,12 @@ For each transaction, in this order; the first that applies ends it:
     MALFORMED_ARGUMENTS
     METER_EXHAUSTED       more charges or depth than one transaction has
     INVALID_PROOF         a `VerificationError` escaped from the contract
-    a contract's code     `reject(code, reason)`
+    a contract's code     `reject(code, reason)`, or `refuse(code, reason)`
     CONTRACT_FAULT        any other exception; its text stays in this node's `faults`
     OK
 
-Whatever failed has written nothing. Receipts of transactions come first, in their order, then those of the clock
+Whatever failed has written nothing. Only what a contract refuses on the record (`refuse`) keeps its writes and events
+under a code that is not OK: they are the trace of the refusal. Receipts of transactions come first, in their order, then those of the clock
 calls, although these run before: so that receipt n belongs to transaction n.
 
 A reader that fails is the machine's fault: its own error propagates and the block has no result. Signatures were
@@ -263,9 +264,13 @@ class BlockExecution:
         meter = Meter(limit)
         frame = Frame(context, self._overlay)
         mark = self._overlay.mark()
+        is_kept = False
         try:
             with metered(meter):
                 code, reason = self._dispatch(frame, kind, contract, method_name, arguments)
+            if code == OK and frame.refusal is not None:
+                code, reason = self._read_rejection(ContractError(*frame.refusal))
+                is_kept = code not in SYSTEM_CODES
         except ContractError as error:
             code, reason = self._read_rejection(error)
         except VerificationError as error:
@@ -280,9 +285,9 @@ class BlockExecution:
         if self._overlay.failure is not None:
             raise self._overlay.failure
         charges = min(meter.used, limit)
-        if code == OK:
+        if code == OK or is_kept:
             events = tuple(Event(*event) for event in frame.events)
-            return Receipt(context.transaction_id, OK, "", events, charges)
+            return Receipt(context.transaction_id, code, reason[:REASON_CHARACTERS_MAX], events, charges)
         self._overlay.revert(mark)
         return Receipt(context.transaction_id, code, reason[:REASON_CHARACTERS_MAX], (), charges)
 

@@ -28,6 +28,7 @@ from contracts.adjudication.case import (
     Stay,
 )
 from contracts.adjudication.product import Currency, Grade, Ward
+from contracts.grants import RecordType
 from contracts.identifiers import RecordId
 from ledger.codec import Day, Struct
 
@@ -79,3 +80,12 @@ class Reversal(Struct, tag="reversal"):
 
 
 Document = Admission | ItemList | Invoice | DischargeSummary | Reversal
+
+DOCUMENT_TYPES: dict[RecordType, type[Admission | ItemList | Invoice | DischargeSummary]] = {
+    "admission": Admission,
+    "item-list": ItemList,
+    "invoice": Invoice,
+    "interim-bill": Invoice,
+    "discharge-summary": DischargeSummary,
+}
+"""Record type -> what a record of it says."""

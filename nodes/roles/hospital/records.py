@@ -20,8 +20,9 @@ from ledger.crypto.commitments import (
 from ledger.crypto.hashes import tag_keyed
 from nodes.agent import Call
 from nodes.entropy import Entropy
-from nodes.roles.documents import Invoice
+from nodes.roles.documents import Invoice, Reversal
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay, read_document
+from nodes.schemas.field_sets import check_release
 from nodes.vault.records import Vault
 from nodes.vault.sealing import AmountOpening
 
@@ -51,7 +52,10 @@ class RecordWriter:
                 if entry.record_id in self._vault or self._vault.is_erased(entry.record_id):
                     continue
                 opening = self._open_total(stay, entry)
-                plaintext = encode(read_document(stay, entry))
+                document = read_document(stay, entry)
+                if not isinstance(document, Reversal):
+                    check_release(type(document), entry.record_type, "HPAYMT")
+                plaintext = encode(document)
                 self._vault.add(entry.record_id, plaintext, () if opening is None else (opening,))
 
     def is_erased(self, record_id: str) -> bool:

@@ -25,7 +25,7 @@ from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.roles.asking import Asking
-from nodes.roles.documents import Admission, DischargeSummary, Document, Invoice, ItemList
+from nodes.roles.documents import DOCUMENT_TYPES, Document, Invoice
 from nodes.roles.erasing import list_asked
 from nodes.roles.lookup import find_record
 from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
@@ -35,13 +35,6 @@ from nodes.vault.register import Register
 from nodes.vault.sealing import RecordKeys, SealContext, SealKeys, open_envelope
 
 DISPUTE = "dispute"
-DOCUMENT_TYPES = {
-    "admission": Admission,
-    "item-list": ItemList,
-    "invoice": Invoice,
-    "interim-bill": Invoice,
-    "discharge-summary": DischargeSummary,
-}
 WITHHELD = ("AUTH-013", "ELIG-001", "ERASED", "WITHDRAWN")
 """Refusals that stand while this share does: another grant makes another share."""
 WITHHELD_MS = 10 * 60 * 1000

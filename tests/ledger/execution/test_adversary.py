@@ -219,3 +219,32 @@ def test_a_message_may_refuse_itself() -> None:
     assert executed.receipts[0].ok
     _, executed = attack("decode(encode((9,)), Checked)", definitions)
     assert executed.receipts[0].code == "CONTRACT_FAULT"
+
+
+def test_a_refusal_on_the_record_keeps_what_it_wrote_under_its_code() -> None:
+    chain, executed = attack("self.emit('refused', Row(1))\nself.refuse('AUTH-013', 'status: revoked')")
+    receipt, honest = executed.receipts
+    assert (receipt.code, receipt.reason, receipt.ok) == ("AUTH-013", "status: revoked", False)
+    assert [event.name for event in receipt.events] == ["refused"]
+    assert any(b"attacker\x00" in key for key in chain.store.entries)
+    assert honest.ok
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("self.refuse('AUTH-013', 'status')\nreject('LATER', 'and rejected')", "LATER"),
+        ("self.refuse('AUTH-013', 'status')\nassert n == 0", "CONTRACT_FAULT"),
+        ("self.refuse('AUTH-013', 'status')\nwhile n != 0:\n    n = n", "METER_EXHAUSTED"),
+        ("self.refuse('', 'no code')", "CONTRACT_FAULT"),
+        ("self.refuse('OK', 'a code of the system')", "CONTRACT_FAULT"),
+        ("self.refuse('CONTRACT_FAULT', 'another one')", "CONTRACT_FAULT"),
+        ("self.refuse('REPLAYED', 'another one')", "CONTRACT_FAULT"),
+    ],
+)
+def test_a_refusal_that_fails_or_has_no_proper_code_writes_nothing(body: str, code: str) -> None:
+    chain, executed = attack(body)
+    receipt, honest = executed.receipts
+    assert (receipt.code, receipt.events) == (code, ())
+    assert honest.ok
+    assert not any(b"attacker\x00" in key for key in chain.store.entries)

@@ -39,7 +39,19 @@ SHARES = {
     "registers": Share(18, 0),
     "retention": Share(4, 0),
 }
-ASIDE = ("authorities", "clock", "consensus", "emergencies", "erasure", "governance", "invoices", "replay", "reports")
+ASIDE = (
+    "access",
+    "attempts",
+    "authorities",
+    "clock",
+    "consensus",
+    "emergencies",
+    "erasure",
+    "governance",
+    "invoices",
+    "replay",
+    "reports",
+)
 """Contracts with state of which a dossier shows nothing but the root."""
 MEMBERSHIP = 40
 """Organisations, credentials and pins: as many in a state of any size."""

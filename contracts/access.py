@@ -1,0 +1,171 @@
+"""Access: who asks to see a customer's records, and a regulator's statutory access; nothing of it is silent.
+
+Rules:
+
+    1. A member asks for a record type of a stay under a grant. The contract decides by the same conditions as a share
+       and enters the attempt either way. A permit hands nothing over: the hospital's share does, and counts as the use.
+    2. A regulator orders one record under a law (HLEGAL), with the order's number committed to. It needs no grant, and
+       no denial of the customer stands against it. Anybody else who tries is refused on the record.
+    3. The order's entry is the door, as a share is: the custodian hands over after it is committed and not before.
+       The regulator answers once: opened, or disputed. Orders do not lapse.
+    4. Every entry stands under the customer's pseudonym (contract `attempts`), and its event names it.
+
+    table          key                   value
+    orders         order id              Order, with its answer
+    open           regulator, order id   OrderIndex: not yet answered
+    by_regulator   regulator, order id   OrderIndex
+"""
+
+from contracts.attempts import Asked, Attempt, Attempts
+from contracts.field_sets import name_field_set
+from contracts.identifiers import Place, locate
+from contracts.membership import Membership
+from contracts.orders import (
+    AnswerOrder,
+    Ask,
+    ListOrders,
+    Order,
+    OrderAnswer,
+    OrderEvent,
+    OrderIndex,
+    PlaceOrder,
+    ShowOrder,
+)
+from contracts.records import Records
+from contracts.stays import Record
+from ledger.execution.contract import Contract, Rows, Table, query, reject, replace, transaction
+
+LIST_ROWS_MAX = 100
+"""Rows of one page of a listing."""
+
+
+class Access(Contract):
+    """The register of orders, and the door for whoever asks."""
+
+    name = "access"
+    orders = Table("orders", Order)
+    open_orders = Table("open", OrderIndex)
+    by_regulator = Table("by_regulator", OrderIndex)
+
+    @transaction
+    def ask(self, message: Ask) -> None:
+        """Ask for a record; the entry says whether it may be handed over."""
+        recipient = self.call(Membership).require_member().name
+        stay = self.call(Records).find_stay(message.stay_id)
+        if message.record_id is not None:
+            record = self.call(Records).find(message.record_id)
+            if (record.stay_id, record.record_type) != (message.stay_id, message.record_type):
+                reject("FOREIGN_RECORD", f"{message.record_id}: is no {message.record_type} of {message.stay_id}")
+        asked = Asked("ask", recipient, stay, message.record_type, message.record_id, message.grant_id, message.purpose)
+        attempts = self.call(Attempts)
+        finding = attempts.failing(asked)
+        attempts.note(asked, finding)
+        if finding is not None:
+            self.refuse(finding.code, f"{finding.condition}: {finding.text}")
+
+    @transaction
+    def order(self, message: PlaceOrder) -> None:
+        """Order a record under a law."""
+        member = self.call(Membership).require_member()
+        record = self.call(Records).find(message.record_id)
+        if self.orders.get(message.order_id) is not None:
+            reject("ORDER_TAKEN", f"{message.order_id} is entered already")
+        place = locate(self.context)
+        is_entitled = member.role == "regulator"
+        self._note(message, record, place, is_entitled=is_entitled)
+        if not is_entitled:
+            self.refuse("AUTH-013", f"role: HLEGAL is a regulator's, {member.name} is of role {member.role}")
+            return
+        order = Order(
+            message.order_id,
+            record.record_id,
+            record.stay_id,
+            record.record_type,
+            record.hospital,
+            record.subject,
+            member.name,
+            message.basis,
+            message.number,
+            name_field_set("HLEGAL", record.record_type),
+            place,
+            None,
+        )
+        self.orders.put(order.order_id, order)
+        for table in (self.open_orders, self.by_regulator):
+            table.put((order.regulator, order.order_id), OrderIndex(place))
+        self._emit("access-ordered", order)
+
+    @transaction
+    def answer(self, message: AnswerOrder) -> None:
+        """Say what came of an order."""
+        order = self.orders.get(message.order_id)
+        if order is None:
+            reject("UNKNOWN_ORDER", f"there is no order {message.order_id}")
+        if order.regulator != self.context.signer:
+            reject("FORBIDDEN", f"{message.order_id}: expected {order.regulator}, got {self.context.signer}")
+        if order.answer is not None:
+            reject("WRONG_STATE", f"{message.order_id}: was answered at height {order.answer.place.height}")
+        result = OrderAnswer(
+            "DELIVERED" if message.reason is None else "DISPUTED", message.reason, locate(self.context)
+        )
+        answered = replace(order, answer=result)
+        self.orders.put(order.order_id, answered)
+        self.open_orders.delete((order.regulator, order.order_id))
+        self._emit("access-answered", answered)
+
+    @query
+    def show(self, message: ShowOrder) -> Order | None:
+        """Return an order, or None."""
+        return self.orders.get(message.order_id)
+
+    @query
+    def list_open(self, message: ListOrders) -> tuple[Order, ...]:
+        """Return a regulator's orders that it has not answered."""
+        return self._page(self.open_orders, message)
+
+    @query
+    def list_of_regulator(self, message: ListOrders) -> tuple[Order, ...]:
+        """Return a regulator's orders."""
+        return self._page(self.by_regulator, message)
+
+    def _note(self, message: PlaceOrder, record: Record, place: Place, *, is_entitled: bool) -> None:
+        attempts = self.call(Attempts)
+        signer = self.context.signer
+        attempts.enter(
+            Attempt(
+                record.subject,
+                "order",
+                signer,
+                attempts.role_of(signer),
+                signer,
+                record.hospital,
+                record.stay_id,
+                record.record_id,
+                record.record_type,
+                "HLEGAL",
+                None,
+                0,
+                message.order_id,
+                "permit" if is_entitled else "deny",
+                "" if is_entitled else "AUTH-013",
+                "" if is_entitled else "role",
+                name_field_set("HLEGAL", record.record_type) if is_entitled else None,
+                place,
+            )
+        )
+
+    def _page(self, table: Rows[OrderIndex], message: ListOrders) -> tuple[Order, ...]:
+        found: list[Order] = []
+        for key, _ in table.scan(message.regulator, message.after):
+            order = self.orders.get(key[-1])
+            assert order is not None, "an index names an order that exists"
+            found.append(order)
+            if len(found) == LIST_ROWS_MAX:
+                break
+        return tuple(found)
+
+    def _emit(self, event: str, order: Order) -> None:
+        self.emit(
+            event,
+            OrderEvent(order.order_id, order.record_id, order.stay_id, order.hospital, order.regulator, order.subject),
+        )
