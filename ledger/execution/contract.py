@@ -17,9 +17,9 @@ A contract is a class with typed tables and methods marked by what may call them
 
 A marked method takes exactly one message, a `Struct`; its type is read from the annotation. `reject(code, reason)`
 reverts the transaction and is recorded. `self.refuse(code, reason)` gives the receipt the same, and what was written
-stands: for a refusal that is itself an entry. A `VerificationError` that escapes is recorded as `INVALID_PROOF`, anything
-else as `CONTRACT_FAULT` without its text. What costs more than a loop turn (cryptography, tables, the codec) is
-charged to the transaction's meter here.
+stands: for a refusal that is itself an entry. A `VerificationError` that escapes is recorded as `INVALID_PROOF`,
+anything else as `CONTRACT_FAULT` without its text. What costs more than a loop turn (cryptography, tables, the codec)
+is charged to the transaction's meter here.
 
 A contract instance lives for one transaction and keeps nothing: state lives in tables. This is a convention that
 `static_check` enforces on reviewed code of the consortium; Python in one process is no sandbox.

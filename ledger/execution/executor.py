@@ -16,8 +16,8 @@ For each transaction, in this order; the first that applies ends it:
     OK
 
 Whatever failed has written nothing. Only what a contract refuses on the record (`refuse`) keeps its writes and events
-under a code that is not OK: they are the trace of the refusal. Receipts of transactions come first, in their order, then those of the clock
-calls, although these run before: so that receipt n belongs to transaction n.
+under a code that is not OK: they are the trace of the refusal. Receipts of transactions come first, in their order,
+then those of the clock calls, although these run before: so that receipt n belongs to transaction n.
 
 A reader that fails is the machine's fault: its own error propagates and the block has no result. Signatures were
 verified before (`ledger.application`).
