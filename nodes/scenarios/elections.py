@@ -1,7 +1,8 @@
 """The members change who votes while everything goes on: one validator joins, one replaces its key, one is removed.
 
-Each change is proposed by one operator and approved by all that are honest, as their operators would type it, again and
-again until the chain has it; then the next one begins, because a proposal is made against the set as it is.
+Each change is proposed by one operator (a key by its own) and approved by all that are honest, as their operators would
+type it, again and again until the chain has it; then the next one begins, because a proposal is made against the set as
+it is.
 """
 
 from collections.abc import Callable, Generator
@@ -95,7 +96,7 @@ class Elections:
 
     def _decide(self, action: Action) -> Life:
         """Propose and vote until the action is done."""
-        proposer = self._voters[0]
+        proposer = self._voters[0] if isinstance(action, RemoveValidator) else action.name
         while not self._is_done(action):
             open_ = self._town.read(proposer, partial(_find_open, action))
             if open_ is None:
