@@ -383,11 +383,20 @@ class Claims(Contract):
         return None
 
     def _require_customer(self, claim: Claim, authority_id: str | None) -> None:
-        """Reject unless the customer signs, or whoever may act for her."""
+        """Reject unless the customer signs, or whoever may act for her.
+
+        A guardian or heir whom the insurer attested alone ends no claim against it: the claim's grant must rest on her,
+        so that the hospital has matched her too.
+        """
         if authority_id is None:
             self._require(claim, claim.customer)
-        else:
-            self.call(Authorities).require(authority_id, ANY_MANDATE, claim.customer)
+            return
+        authority = self.call(Authorities).require(authority_id, ANY_MANDATE, claim.customer)
+        grantor = self.call(Consent).terms(claim.grant_id).grantor
+        if authority.given_by not in (claim.customer, claim.hospital) and grantor.authority != authority_id:
+            reject(
+                "GRANTOR", f"{authority_id}: was attested by {authority.given_by}; {claim.hospital} has not matched it"
+            )
 
     def _require(self, claim: Claim, *names: str) -> None:
         if self.context.signer not in names:

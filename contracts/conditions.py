@@ -120,6 +120,9 @@ def find_grantor_failing(facts: Facts, time_ms: int) -> Finding | None:
         return _refused("grantor", f"for a subject who is {capacity}, expected {expected}, got {grantor.kind}")
     if capacity == "youth" and facts.countersignature is None:
         return _refused("countersignature", "at 14 to 17 both sign: the guardian has not countersigned this version")
+    recipient = facts.latest.grant.grantee.organisation
+    if capacity == "youth" and facts.authority is not None and facts.authority.given_by == recipient:
+        return _refused("authority", f"{recipient} attested the guardian who countersigned for itself")
     if grantor.kind == "customer" and capacity != "youth":
         return None
     assert facts.authority is not None, "a grant for another names its authority"
@@ -160,6 +163,8 @@ def _find_in_scope(need: Need, latest: GrantVersion, head: GrantHead) -> Finding
         return _refused("record type", f"{need.record_type} is not in the scope")
     if need.stay_id is not None and scope.encounters and not named:
         return _refused("encounter", f"{need.stay_id} is not in the scope")
+    if scope.encounters and need.stay_id is None and need.purpose == "BTG":
+        return _refused("encounter", "break-glass is no look at single stays, and the scope names some")
     awaits_claim = named and need.claim_id is None
     if scope.case == "one-case" and head.claim_id not in (None, need.claim_id) and not awaits_claim:
         return _refused("case", f"the grant is for {head.claim_id} alone")

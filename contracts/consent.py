@@ -19,6 +19,9 @@ Rules:
     8. No insurer gets a break-glass grant, and HLEGAL needs no grant and cannot be granted.
     9. A one-case grant serves the first claim that anything is done for under it, and no other.
     10. Absence is refusal.
+    11. What an attested authority says nobody has matched takes little: a guardian or heir revokes a permit only if a
+        party of it attested her, a denial only if she gave it herself, and fills half of the places for denials.
+        A guardian whom the grantee attested countersigns nothing for it.
 
     status                        by                            next
     (none)                        grant, version 1              GRANTED
@@ -41,6 +44,7 @@ from contracts.conditions import Facts, find_failing, find_link_failing, status_
 from contracts.customers import Customers
 from contracts.grants import (
     DENIAL_VERSIONS_MAX,
+    DENIALS_BY_OTHERS_MAX,
     DENIALS_MAX,
     LINK_ENTRIES_MAX,
     Countersign,
@@ -295,9 +299,17 @@ class Consent(Contract):
             reject("WIDENED", widening)
 
     def _check_revocation(self, authority: Authority, grant: Grant) -> None:
-        """A delegate takes back what she gave; a guardian or heir whatever the subject's grants say."""
-        if authority.kind == "delegate" and grant.grantor.authority != authority.authority_id:
+        """Let everybody take back what she gave herself, and a guardian or heir permits of a party that attested her.
+
+        Nobody has matched the holder for this. So to a permit an attested authority does what its giver could do alone,
+        as a party that finds a mismatch; to the subject's own denial it does nothing.
+        """
+        if grant.grantor.authority == authority.authority_id:
+            return
+        if authority.kind == "delegate" or grant.effect == "deny":
             reject("GRANTOR", f"{grant.grant_id}: was not given under {authority.authority_id}")
+        if authority.given_by not in (*grant.sources, grant.grantee.organisation):
+            reject("GRANTOR", f"{grant.grant_id}: {authority.given_by}, who attested the {authority.kind}, is no party")
 
     def _append(self, message: Grant) -> GrantHead:
         place = locate(self.context)
@@ -330,8 +342,9 @@ class Consent(Contract):
     def _enter_denial(self, message: Grant) -> None:
         known = self.denials.get(message.subject)
         ids = () if known is None else known.grant_ids
-        if len(ids) >= DENIALS_MAX:
-            reject("TOO_MANY", f"{message.subject}: expected at most {DENIALS_MAX} denials; amend one of them")
+        ids_max = DENIALS_MAX if message.grantor.kind == "customer" else DENIALS_BY_OTHERS_MAX
+        if len(ids) >= ids_max:
+            reject("TOO_MANY", f"{message.subject}: expected at most {ids_max} denials; amend one of them")
         self.denials.put(message.subject, Denials((*ids, message.grant_id)))
 
     def _granted(self, grant_id: str, version: int) -> GrantVersion:

@@ -36,6 +36,8 @@ LINK_ENTRIES_MAX = 16
 """Judgements of one party about one grant; each correction of master data may need one."""
 DENIALS_MAX = 16
 """Denials of one pseudonym: every release looks at all of them."""
+DENIALS_BY_OTHERS_MAX = 8
+"""Places among them that guardians, delegates and heirs may fill: the rest stays the subject's own."""
 DENIAL_VERSIONS_MAX = 16
 """Versions of one denial, a revocation aside: a dossier shows all of them."""
 ALL_DAYS = bytes(32)

@@ -70,7 +70,8 @@ def find_inapplicable(
         return _inapplicable("record type", f"the denial is not about {need.record_type}")
     if need.record_type is None and permitted is not None and not _is_within(permitted, grant.scope.record_types):
         return _inapplicable("record type", "the denial leaves other record types of the stay")
-    if grant.scope.encounters and need.stay_id not in grant.scope.encounters:
+    is_everything = need.stay_id is None and need.purpose == "BTG"
+    if grant.scope.encounters and need.stay_id not in grant.scope.encounters and not is_everything:
         return _inapplicable("encounter", "the denial is about other stays")
     return None
 

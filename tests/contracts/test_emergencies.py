@@ -90,3 +90,23 @@ def test_a_denial_of_treatment_leaves_emergencies_and_a_denial_of_emergencies_do
     chain.do((grant.subject, "consent.grant", wider), (grant.subject, "consent.grant", emergency))
     assert chain.post(("hospital-b", "emergencies.break_glass", look(chain, grant))) == ["AUTH-013"]
     assert chain.reason().startswith("denial: ")
+
+
+def test_who_breaks_the_glass_names_no_stay_so_words_about_single_stays_are_taken_strictly(
+    chain: Consortium, grant: Grant
+) -> None:
+    words = replace(
+        grant,
+        grant_id=chain.draw("grant"),
+        effect="deny",
+        identities=(),
+        scope=replace(grant.scope, dates=ALL_DAYS, encounters=("stay-0123456789abcdef",)),
+        permission=replace(grant.permission, uses_max=None),
+    )
+    chain.do((grant.subject, "consent.grant", words))
+    assert chain.post(("hospital-b", "emergencies.break_glass", look(chain, grant))) == ["AUTH-013"]
+    assert chain.reason().startswith("denial: ")
+    narrow = replace(grant, version=2, previous_version=1, scope=replace(words.scope, dates=grant.scope.dates))
+    chain.do((grant.subject, "consent.grant", narrow))
+    assert chain.post(("hospital-b", "emergencies.break_glass", look(chain, grant))) == ["AUTH-013"]
+    assert chain.reason().startswith("encounter: ")

@@ -278,3 +278,67 @@ def test_a_customer_who_files_herself_ends_the_claim_here(chain: Consortium, cas
     view = chain.view(case)
     assert (view.status, view.claim.steps[-1].reference) == ("WITHDRAWN", "files herself")
     assert chain.post(chain.share(case, case.record("admission"))) == ["NOT_REPORTED"]
+
+
+# ------------------------------------------------------------------------------------------- made-up guardians
+
+
+def made_up(chain: Consortium, subject: str, giver: str, kind: MandateKind = "guardian") -> Attest:
+    """Return an authority that one organisation attested for an accomplice, without the subject's knowledge."""
+    authority = attest(chain, kind, subject, enrolled(chain))
+    chain.do((giver, "authorities.attest", authority))
+    return authority
+
+
+@pytest.mark.parametrize("kind", ["guardian", "heir"])
+def test_a_made_up_guardian_or_heir_lifts_no_denial(chain: Consortium, case: Case, kind: MandateKind) -> None:
+    chain.do(*chain.admit(case))
+    customer, _, denial = deny(chain, case)
+    chain.do((customer, "consent.grant", denial))
+    accomplice = made_up(chain, case.customer, "insurer-a", kind)
+    revoke = Revoke(denial.grant_id, accomplice.authority_id)  # type: ignore[attr-defined]
+    assert chain.post((accomplice.holder, "consent.revoke", revoke)) == ["GRANTOR"]
+    assert chain.post(chain.share(case, case.record("admission"))) == ["AUTH-013"]
+
+
+def test_a_guardian_lifts_the_denial_that_she_gave(chain: Consortium, case: Case) -> None:
+    guardian = made_up(chain, case.customer, "hospital-a")
+    _, _, words = deny(chain, case)
+    denial = replace(words, grantor=Grantor("guardian", guardian.holder, guardian.authority_id))  # type: ignore[type-var]
+    revoke = Revoke(denial.grant_id, guardian.authority_id)  # type: ignore[attr-defined]
+    chain.do((guardian.holder, "consent.grant", denial), (guardian.holder, "consent.revoke", revoke))
+
+
+def test_a_guardian_whom_no_party_attested_revokes_nothing(chain: Consortium, case: Case) -> None:
+    for giver, code in (("hospital-b", "GRANTOR"), ("hospital-a", "OK")):
+        guardian = made_up(chain, case.customer, giver)
+        revoke = Revoke(case.grant_id, guardian.authority_id)
+        assert chain.post((guardian.holder, "consent.revoke", revoke)) == [code]
+
+
+def test_made_up_guardians_leave_a_customer_room_for_her_own_denials(chain: Consortium, case: Case) -> None:
+    guardian = made_up(chain, case.customer, "insurer-a")
+    grantor = Grantor("guardian", guardian.holder, guardian.authority_id)
+    theirs = [replace(deny(chain, case)[2], grantor=grantor) for _ in range(9)]  # type: ignore[type-var]
+    codes = chain.post(*[(guardian.holder, "consent.grant", denial) for denial in theirs])
+    assert codes == ["OK"] * 8 + ["TOO_MANY"]
+    assert chain.post(*[deny(chain, case) for _ in range(9)]) == ["OK"] * 8 + ["TOO_MANY"]
+
+
+def test_a_guardian_whom_the_insurer_attested_alone_countersigns_nothing_for_it(chain: Consortium) -> None:
+    youth = enrolled(chain)
+    grant = chain.grant(youth)
+    chain.do((youth, "consent.grant", grant), *match(chain, grant, "youth"))
+    guardian = made_up(chain, youth, "insurer-a")
+    chain.do((guardian.holder, "consent.countersign", Countersign(grant.grant_id, 1, guardian.authority_id)))
+    case = chain.case(grant, chain.policy())
+    assert chain.post(chain.admit(case)[0]) == ["AUTH-013"]
+    assert chain.reason().startswith("authority: ")
+
+
+def test_a_guardian_whom_the_insurer_attested_alone_ends_no_claim_against_it(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    for giver, code in (("insurer-a", "GRANTOR"), ("hospital-b", "GRANTOR"), ("hospital-a", "OK")):
+        guardian = made_up(chain, case.customer, giver)
+        withdraw = Withdraw(case.claim_id, files_herself=False, authority=guardian.authority_id)
+        assert chain.post((guardian.holder, "claims.withdraw", withdraw)) == [code]

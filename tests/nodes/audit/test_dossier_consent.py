@@ -121,7 +121,7 @@ def test_a_guardians_revocation_is_shown_with_what_she_rested_on(chain: AuditedC
 def test_a_claim_of_a_youth_shows_both_signatures(chain: AuditedChain) -> None:
     youth, mother = enrolled(chain), enrolled(chain)
     authority = attest(chain, "guardian", youth, mother)
-    chain.do(("insurer-a", "authorities.attest", authority))
+    chain.do(("hospital-a", "authorities.attest", authority))
     grant = chain.grant(youth)
     chain.do((youth, "consent.grant", grant), *match(chain, grant, "youth"))
     chain.do((mother, "consent.countersign", Countersign(grant.grant_id, 1, authority.authority_id)))
