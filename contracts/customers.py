@@ -128,6 +128,17 @@ class Customers(Contract):
             reject("FORBIDDEN", f"signer: expected a customer, got {self.context.signer}")
         return customer
 
+    def newest_version(self, name: str) -> int:
+        """Return the version of a pseudonym's newest key; 0 if it is not enrolled."""
+        customer = self.actors.get(name)
+        return 0 if customer is None else customer.keys[-1].version
+
+    def replace_key(self, name: str, public_key: bytes) -> None:
+        """Give a pseudonym another key from the next height on; the caller has checked by whose right."""
+        customer = self.call(Keys).follow(self.find(name), public_key)
+        self.actors.put(name, customer)
+        self.emit("key-rotated", KeyRotated(name, customer.keys[-1].version))
+
     def find(self, name: str) -> Actor:
         """Return the customer of this pseudonym; else reject with `UNKNOWN_CUSTOMER`."""
         customer = self.actors.get(name)

@@ -6,8 +6,8 @@ Rules:
     2. Whoever enters a key proves that she holds it, by a signature that names this chain and the name.
     3. Keys are replaced and never overwritten: the old version ends at the next height, where the new one begins.
        So what was signed before still verifies, and a block's transactions are all checked by one set of keys.
-    4. Nobody posts here: `membership` enters organisations' keys, `customers` those of pseudonyms, and `governance`
-       consensus keys after the genesis. The rule of one name holds among all of them.
+    4. Nobody posts here: `membership` enters organisations' keys, `customers` those of pseudonyms, also what `recovery`
+       gives them, and `governance` consensus keys after the genesis. The rule of one name holds among all of them.
 
     table    key           value
     owners   public key    KeyOwner

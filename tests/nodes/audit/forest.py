@@ -49,6 +49,7 @@ ASIDE = (
     "erasure",
     "governance",
     "invoices",
+    "recovery",
     "replay",
     "reports",
 )
