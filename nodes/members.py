@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from ledger.genesis import Genesis
 from nodes.agent import Agent
-from nodes.api import claims, customers, explanations, records, reports
+from nodes.api import activity, claims, customers, explanations, records, reports
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
@@ -55,7 +55,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
     vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
     holds = load_holds(folder / HOLDS_FILE)
-    own = [customers.router, explanations.router, claims.router, records.router, reports.router]
+    own = [customers.router, explanations.router, claims.router, records.router, reports.router, activity.router]
     routers = own if name == node.organisation else []
     agent: Agent
     match role:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from nodes.cli.activity import activity
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
@@ -12,7 +13,10 @@ from nodes.config import Home
 
 @click.group()
 def customer() -> None:
-    """Create customers with a wallet of their own."""
+    """Create customers with a wallet of their own, and show them who looked at their records."""
+
+
+customer.add_command(activity)
 
 
 @customer.command()

@@ -1,0 +1,93 @@
+"""`xinpei customer activity`: every look at a customer's records, allowed or refused, with her wallet."""
+
+import datetime as dt
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nodes.cli.options import home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home, write_file
+
+if TYPE_CHECKING:
+    from nodes.schemas.looks import Look
+
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+STATUSES = {
+    "shared": "已授权交付 shared, not yet answered",
+    "delivered": "已送达 delivered",
+    "disputed": "有异议 disputed",
+    "lapsed": "已失效 lapsed, nobody answered",
+    "permitted": "允许 permitted",
+    "refused": "拒绝 REFUSED",
+    "ordered": "依法调取 ordered by law",
+    "used": "紧急查看 emergency, not yet reviewed",
+    "justified": "紧急查看 emergency, found justified",
+    "unjustified": "紧急查看 emergency, found UNJUSTIFIED",
+}
+KINDS = {"share": "", "ask": "请求 asked for ", "emergency": "", "order": ""}
+TYPES = {
+    "admission": "入院 admission",
+    "item-list": "费用清单 item list",
+    "invoice": "发票 invoice",
+    "interim-bill": "中期账单 interim bill",
+    "discharge-summary": "出院小结 discharge summary",
+}
+
+
+@click.command()
+@click.argument("name")
+@click.option("--for", "other", metavar="NAME", help="About another customer, for whom NAME may act.")
+@click.option("--refused", is_flag=True, help="Only what was refused.")
+@click.option(
+    "--fhir", "fhir", type=click.Path(path_type=Path), metavar="FILE", help="Write FHIR AuditEvents here too."
+)
+@home_option
+@json_option
+def activity(name: str, other: str | None, fhir: Path | None, home: Path, *, refused: bool, as_json: bool) -> None:
+    """Show NAME every look at her records: by whom, of what, under which grant, and which fields.
+
+    What was refused is shown too, and what a regulator ordered by law. What a recipient does with a record after it
+    has opened it happens in its house and is not here.
+    """
+    from nodes.cli.session import open_customer
+    from nodes.roles.looking import read_activity
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    person = open_customer(place, name)
+    looks = read_activity(person, None if other is None else open_customer(place, other))
+    looks = tuple(look for look in looks if look.status == "refused") if refused else looks
+    for look in looks:
+        for line in describe(look):
+            output.say(line)
+    if not looks:
+        output.say("还没有人查看过 nobody has looked" if not refused else "没有被拒绝的 nothing was refused")
+    if fhir is not None:
+        from nodes.fhir.audit_events import render_bundle
+
+        bundle = render_bundle(place.load_genesis().chain_id, looks)
+        write_file(fhir, json.dumps(bundle, ensure_ascii=False, indent=1).encode(), 0o600)
+        output.say(f"{len(looks)} AuditEvents written: {fhir}")
+    elif looks:
+        output.hint(f"xinpei customer activity {name} --fhir activity.json")
+    output.finish({"customer": other or name, "looks": [asdict(look) for look in looks]})
+
+
+def describe(look: "Look") -> list[str]:
+    """Return what people read of one look."""
+    when = dt.datetime.fromtimestamp(look.time_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    what = ", ".join(TYPES[kind] for kind in look.record_types)
+    lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {KINDS[look.kind]}{what} · {look.hospital}"]
+    under = f"{look.purpose} · " + (f"{look.grant} version {look.grant_version}" if look.grant else f"{look.order}")
+    lines.append(f"{'':19}  {under} · height {look.height}")
+    if look.status == "refused":
+        lines.append(f"{'':19}  {look.code}: {look.condition}")
+    if look.law_zh is not None:
+        lines.append(f"{'':19}  {look.law_zh} · {look.law_en}")
+    if look.fields:
+        lines.append(f"{'':19}  {look.field_set}: {', '.join(look.fields)}")
+    return lines

@@ -1,0 +1,178 @@
+"""Who has looked at a customer's records: every receipt about her on the chain, in one shape.
+
+    receipt            of contract     becomes a look of kind       status
+    ShareReceipt       records         share                        shared, delivered, disputed, lapsed
+    Attempt            attempts        share, ask, emergency        refused, permitted
+                                       order                        ordered, delivered, disputed, refused
+    GlassUse           emergencies     emergency                    used, and justified or unjustified once reviewed
+
+A page is of one source, because each is listed by a key of its own; whoever reads all of them sorts by place.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from contracts.attempts import LIST_ROWS_MAX as ATTEMPTS_MAX
+from contracts.attempts import AttemptView, ListAttempts
+from contracts.emergencies import LIST_ROWS_MAX as USES_MAX
+from contracts.emergencies import GlassUse
+from contracts.grants import ListGrants
+from contracts.orders import Order, ShowOrder, find_basis
+from contracts.stays import ListSeen, ShareView
+from ledger.errors import DecodeError
+from nodes.agent import ChainView
+from nodes.schemas.looks import Look
+
+Source = Literal["shares", "attempts", "emergencies"]
+SOURCES: tuple[Source, ...] = ("shares", "attempts", "emergencies")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Looks of one source."""
+
+    looks: tuple[Look, ...]
+    next: str | None
+    """Where the next page begins; None on the last one."""
+
+
+def list_looks(view: ChainView, subject: str, source: Source, after: str) -> Page:
+    """Return a page of what one source has about a pseudonym.
+
+    Args:
+        view: The latest committed state.
+        subject: The pseudonym.
+        source: Which receipts.
+        after: `next` of the page before; empty for the first.
+
+    Raises:
+        DecodeError: If `after` is no place in this source.
+    """
+    if source == "shares":
+        shares = view.query("records", "seen", ListSeen(subject, after), tuple[ShareView, ...])
+        looks = tuple(_describe_share(view, item) for item in shares)
+        return Page(looks, shares[-1].share.record_id if shares else None)
+    if source == "attempts":
+        if after and not (after.isascii() and after.isdigit() and len(after) <= 12):
+            msg = f"after: expected the number of an attempt, got {after[:32]!r}"
+            raise DecodeError(msg)
+        asked = ListAttempts(subject, int(after or "0"))
+        attempts = view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])
+        looks = tuple(_describe_attempt(view, item) for item in attempts)
+        return Page(looks, str(attempts[-1].sequence) if len(attempts) == ATTEMPTS_MAX else None)
+    uses = view.query("emergencies", "list_of_subject", ListGrants(subject, after), tuple[GlassUse, ...])
+    return Page(tuple(_describe_use(item) for item in uses), uses[-1].use_id if len(uses) == USES_MAX else None)
+
+
+def find_order(view: ChainView, order_id: str) -> Order | None:
+    """Return a regulator's order."""
+    return view.query("access", "show", ShowOrder(order_id), cast("type[Order | None]", Order | None))
+
+
+def _describe_share(view: ChainView, item: ShareView) -> Look:
+    share = item.share
+    return Look(
+        id=f"{share.record_id}.{share.recipient}.{share.sequence}",
+        subject=share.subject,
+        kind="share",
+        status=item.status.lower(),
+        by=share.recipient,
+        role=_role(view, share.recipient),
+        signer=share.hospital,
+        hospital=share.hospital,
+        stay=share.stay_id,
+        record=share.record_id,
+        record_types=(share.record_type,),
+        purpose="HPAYMT",
+        grant=share.grant_id,
+        grant_version=share.grant_version,
+        order=None,
+        basis=None,
+        law_zh=None,
+        law_en=None,
+        code="",
+        condition="",
+        field_set=share.field_set,
+        fields=item.fields,
+        height=share.place.height,
+        index=share.place.index,
+        time_ms=share.place.time_ms,
+        transaction=share.place.transaction_id.hex(),
+        answered_ms=None if item.handover is None else item.handover.place.time_ms,
+    )
+
+
+def _describe_attempt(view: ChainView, item: AttemptView) -> Look:
+    attempt = item.attempt
+    is_order = attempt.order_id is not None and attempt.decision == "permit"
+    order = find_order(view, attempt.order_id) if is_order and attempt.order_id is not None else None
+    basis = None if order is None else find_basis(order.basis)
+    status = "refused" if attempt.decision == "deny" else "permitted"
+    if order is not None:
+        status = "ordered" if order.answer is None else order.answer.result.lower()
+    return Look(
+        id=f"attempt-{item.sequence}",
+        subject=attempt.subject,
+        kind=attempt.kind,
+        status=status,
+        by=attempt.recipient,
+        role=attempt.role or "",
+        signer=attempt.signer,
+        hospital=attempt.hospital,
+        stay=attempt.stay_id,
+        record=attempt.record_id,
+        record_types=() if attempt.record_type is None else (attempt.record_type,),
+        purpose=attempt.purpose,
+        grant=attempt.grant_id,
+        grant_version=attempt.grant_version,
+        order=attempt.order_id,
+        basis=None if order is None else order.basis,
+        law_zh=None if basis is None else basis.law_zh,
+        law_en=None if basis is None else basis.law_en,
+        code=attempt.code,
+        condition=attempt.condition,
+        field_set=attempt.field_set,
+        fields=item.fields,
+        height=attempt.place.height,
+        index=attempt.place.index,
+        time_ms=attempt.place.time_ms,
+        transaction=attempt.place.transaction_id.hex(),
+        answered_ms=None if order is None or order.answer is None else order.answer.place.time_ms,
+    )
+
+
+def _describe_use(use: GlassUse) -> Look:
+    return Look(
+        id=use.use_id,
+        subject=use.subject,
+        kind="emergency",
+        status="used" if use.review is None else use.review.finding,
+        by=use.recipient,
+        role="hospital",
+        signer=use.recipient,
+        hospital=use.hospital,
+        stay=None,
+        record=None,
+        record_types=use.record_types,
+        purpose="BTG",
+        grant=use.grant_id,
+        grant_version=use.grant_version,
+        order=None,
+        basis=None,
+        law_zh=None,
+        law_en=None,
+        code="",
+        condition="",
+        field_set=None,
+        fields=(),
+        height=use.place.height,
+        index=use.place.index,
+        time_ms=use.place.time_ms,
+        transaction=use.place.transaction_id.hex(),
+        answered_ms=None,
+    )
+
+
+def _role(view: ChainView, name: str) -> str:
+    actor = view.actor(name)
+    return "" if actor is None else actor.role
