@@ -110,12 +110,16 @@ class Clerks:
         time.sleep(chance.uniform(0, 0.3))
         form = json.loads(read_example("polyp/discharge.json"))
         form["invoice"]["number"] = f"{patient}-{day}"
-        path = f"/v1/stays/{stay['number']}"
-        ended = self._insist(
-            hospital, lambda client: client.post(f"{path}/discharge", form), r"(S-\d+): was discharged"
-        )
-        (lane,) = ended["lanes"]
+        path = f"/v1/stays/{stay['number']}/discharge"
+        self._insist(hospital, lambda client: client.post(path, form), r"(S-\d+): was discharged")
+        lane = eventually("the lane", lambda: self._find_lane(hospital, stay["number"]))
         self.finished.append(Finished(hospital, patient, day, stay["number"], lane["claim"]))
+
+    def _find_lane(self, hospital: str, number: str) -> dict[str, Any] | None:
+        """Return the stay towards the insurer; after a kill the hospital opens it by itself, a moment later."""
+        shown = self._insist(hospital, lambda client: client.get(f"/v1/stays/{number}"), r"(S-\d+) ")
+        lane: dict[str, Any] | None = next(iter(shown["lanes"]), None)
+        return lane
 
     def _insist(self, hospital: str, ask: Callable[[Any], Any], done: str) -> Any:
         """Ask until the desk answers; a refusal that says it was done already names the stay, which is then shown."""

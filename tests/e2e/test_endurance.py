@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from nodes.cli.main import xinpei
+from nodes.client import ApiError
 from tests.e2e.endurance import HOSPITALS, Clerks, Finished, kill_at_random, prepare
 from tests.e2e.network import ALL, Network, eventually
 
@@ -65,9 +66,12 @@ def test_whatever_is_killed_whenever_every_consented_stay_is_paid_exactly_once(
 
 
 def paid(network: Network, stay: Finished) -> dict[str, Any] | None:
-    """Return the claim once it is paid."""
-    with network.client("insurer-a") as client:
-        view: dict[str, Any] = client.get(f"/v1/claims/{stay.claim_id}")
+    """Return the claim once it is paid; a node that was just started may take its time to answer."""
+    try:
+        with network.client("insurer-a") as client:
+            view: dict[str, Any] = client.get(f"/v1/claims/{stay.claim_id}")
+    except ApiError:
+        return None
     return view if view["status"] == "PAID" else None
 
 
