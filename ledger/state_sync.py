@@ -150,10 +150,13 @@ class StateSync:
         if self._asked.pop(peer, None) is None or self.is_over:
             return []
         try:
+            _check_changes(steps)
             self._trusts[peer] = trusted = walk(self._trusts[peer], steps)
             self._steps[peer] += steps
             if manifest is None:
                 return [self._ask(peer, now_ms)] if steps else self._go_on(now_ms)
+            if manifest.header.height < self._height_min:
+                return [self._pass_over(peer, manifest.header.height), *self._go_on(now_ms)]
             self._check(manifest, trusted)
         except LedgerError as error:
             return [self._refuse(peer, error), *self._go_on(now_ms)]
@@ -201,18 +204,19 @@ class StateSync:
             self._check(stored.manifest, walk(self._trusted, stored.steps))
         except LedgerError:
             return False
-        return True
+        return stored.manifest.header.height >= self._height_min
 
     def _check(self, manifest: Manifest, trusted: TrustedState) -> None:
-        if manifest.header.height < self._height_min:
-            msg = f"snapshot: expected one of height {self._height_min} or later, got {manifest.header.height}"
-            raise VerificationError(msg)
         walk(trusted, (manifest.certificate,))
         verify_manifest(manifest)
 
     def _ask(self, peer: str, now_ms: int) -> RequestOffer:
         self._asked[peer] = now_ms + ANSWER_MS
         return RequestOffer(peer, self._trusts[peer].height)
+
+    def _pass_over(self, peer: str, height: int) -> Note:
+        """Do without a peer that has nothing newer: how far ahead the others are is hearsay, so it is no liar."""
+        return Note("snapshot-old", peer, f"expected one of height {self._height_min} or later, got {height}")
 
     def _refuse(self, peer: str, error: LedgerError) -> Note:
         self.liars.add(peer)
@@ -274,3 +278,14 @@ class StateSync:
         asked = {item.index for item in self._under_way.values()}
         free = next((index for index in self._missing if index not in asked), None)
         return free if free is not None else next(iter(self._missing), None)
+
+
+def _check_changes(steps: tuple[WalkStep, ...]) -> None:
+    """Refuse what makes the way longer and leads nowhere, or one peer could keep everybody waiting height by height."""
+    for step in steps:
+        if step.header.next_validators_hash == step.header.validators_hash:
+            msg = (
+                f"snapshot steps: expected headers at which the set of validators changed, got {step.header.height}, "
+                "which changes nothing"
+            )
+            raise VerificationError(msg)

@@ -42,6 +42,8 @@ from ledger.merkle import NODE_PREFIX
 EMPTY = bytes(32)
 """The hash of an empty subtree; nobody knows a preimage."""
 
+_ROOTS_MAX = CONTRACTS_MAX + 3
+"""Those of the contracts, and of the system's own names: the clock's, consensus' and the replay window's."""
 PATH_BITS = 256
 _LEVELS = 4
 """Pairings of one inner node: 16 slots are 4 levels of a binary tree."""
@@ -77,7 +79,7 @@ class ContractRoot(Struct):
 class StateRoots(Struct):
     """The roots of all contracts that have state: what the next update starts from."""
 
-    contracts: Annotated[tuple[ContractRoot, ...], Meta(max_length=CONTRACTS_MAX)] = ()
+    contracts: Annotated[tuple[ContractRoot, ...], Meta(max_length=_ROOTS_MAX)] = ()
     """Sorted by name, each once; a contract without entries is not listed."""
 
     def __post_init__(self) -> None:

@@ -186,6 +186,18 @@ class ContractArchive:
 
     def _read(self, name: str) -> ContractSet:
         place = self.folder / name
+        try:
+            sources = self._read_texts(place)
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"{place}: its sources cannot be read ({error}); restore them from another member"
+            raise ContractLoadError(msg) from error
+        loaded = load_contracts(sources)
+        if set_hash(loaded.pins()).hex() != name:
+            msg = f"{place}: its sources do not have the hashes they are kept under; restore them from another member"
+            raise ContractLoadError(msg)
+        return loaded
+
+    def _read_texts(self, place: Path) -> dict[str, str]:
         platform = read_platform()
         for module, text in platform.items():
             path = place / _module_path(module)
@@ -195,11 +207,7 @@ class ContractArchive:
                     "version of xinpei that they were added with"
                 )
                 raise ContractLoadError(msg)
-        loaded = load_contracts(platform | read_tree(place / "contracts"))
-        if set_hash(loaded.pins()).hex() != name:
-            msg = f"{place}: its sources do not have the hashes they are kept under; restore them from another member"
-            raise ContractLoadError(msg)
-        return loaded
+        return platform | read_tree(place / "contracts")
 
 
 def _module_path(name: str) -> Path:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from ledger.codec import decode
 from ledger.errors import LedgerError
 from ledger.execution.contract import MEMBERSHIP
-from ledger.execution.loader import ContractSet, MissingContractError
+from ledger.execution.loader import ContractSet
 from ledger.execution.state import StateReader, decode_key, encode_prefix
 from ledger.genesis import ContractPin, PinHistory
 
@@ -30,7 +30,8 @@ class ContractLibrary(Protocol):
         """Return the set with exactly these pins, sorted by name.
 
         Raises:
-            MissingContractError: Naming a contract whose code is not here.
+            LedgerError: `MissingContractError` naming a contract whose code is not here; another one if the code is
+                here and cannot be run, because it was changed or needs another platform.
         """
 
 
@@ -50,7 +51,7 @@ class CodeInForce:
         self._height = 0
         self._current: ContractSet | None = None
         self.missing = ""
-        """Why the next block cannot be run here: its code is missing. Empty while it can."""
+        """Why the next block cannot be run here: its code is missing, or is not what it should be. Empty if it can."""
 
     @property
     def current(self) -> ContractSet:
@@ -77,7 +78,7 @@ class CodeInForce:
         try:
             self._current = self._library.find(pins_at(self._genesis_pins, self._histories, height))
             self.missing = ""
-        except MissingContractError as error:
+        except LedgerError as error:
             self._current = None
             self.missing = f"height {height}: {error}"
 
@@ -87,7 +88,7 @@ class CodeInForce:
         for height in upgrade_heights(self._histories, self._height):
             try:
                 self._library.find(pins_at(self._genesis_pins, self._histories, height))
-            except MissingContractError as error:
+            except LedgerError as error:
                 lacking.append(f"height {height}: {error}")
         return tuple(lacking)
 

@@ -1,10 +1,13 @@
 """Double signing that waits for a block: verified, each offence once, bounded.
 
 The first offence of a validator that is on no record is a reason to make a block. Its later ones wait until a block is
-made for another reason.
+made for another reason, and go into it after everybody's first ones. When there is no more place, who has most here
+makes room: a validator can sign twice at as many heights as it likes, and must not keep out what is told of another.
 
 Held in memory: evidence that a crash loses is gathered again by the others, who tell it to each other.
 """
+
+from collections import Counter
 
 from ledger.application import Application
 from ledger.blocks import Evidence
@@ -34,15 +37,20 @@ class EvidencePool:
             VerificationError: If it does not hold or was included before.
         """
         offence = offence_id(evidence)
-        if offence in self._pending or len(self._pending) >= EVIDENCE_PENDING_MAX:
+        is_full = len(self._pending) >= EVIDENCE_PENDING_MAX
+        dispensable = self._find_dispensable(offender(evidence)) if is_full else None
+        if offence in self._pending or (is_full and dispensable is None):
             return False
         check_evidence(self._application, evidence)
+        if dispensable is not None:
+            del self._pending[dispensable]
         self._pending[offence] = evidence
         return True
 
     def pending(self) -> tuple[Evidence, ...]:
         """Return what the next block should include."""
-        return tuple(self._pending.values())[:BLOCK_EVIDENCE_MAX]
+        ordered = sorted(self._pending.values(), key=lambda item: self._application.is_on_record(offender(item)))
+        return tuple(ordered[:BLOCK_EVIDENCE_MAX])
 
     def refresh(self) -> None:
         """Let go what was included meanwhile, or has become too old."""
@@ -51,3 +59,11 @@ class EvidencePool:
                 check_evidence(self._application, evidence)
             except VerificationError:
                 del self._pending[offence]
+
+    def _find_dispensable(self, name: str) -> bytes | None:
+        """Return the latest offence of whoever has most here, if that is more than `name` would have."""
+        counts = Counter(offender(item) for item in self._pending.values())
+        most, count = counts.most_common(1)[0]
+        if count <= counts[name] + 1:
+            return None
+        return next(offence for offence in reversed(self._pending) if offender(self._pending[offence]) == most)

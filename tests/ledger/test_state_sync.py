@@ -241,6 +241,18 @@ def test_a_snapshot_that_is_too_old_is_of_no_use(chain: SnapshotChain, shown: Sh
     run = Run(sync_of(chain, height_min=4), {"a": peer_of(chain, shown)}).until_over()
     assert isinstance(run.end, GiveUp)
     assert "height 4 or later, got 3" in run.notes[0].why
+    assert run.sync.liars == set(), "who has an older one is honest, and asked again at the next attempt"
+
+
+def test_a_way_in_small_steps_that_change_nothing_is_refused(chain: SnapshotChain, shown: Shown) -> None:
+    class Dawdler(Peer):
+        def offer(self, height: int) -> tuple[Manifest | None, tuple[WalkStep, ...]] | None:
+            return (None, (chain.step(height + 1),)) if height < 3 else (self.manifest, ())
+
+    run = Run(sync_of(chain), {"a": peer_of(chain, shown, Dawdler)}).until_over()
+    assert isinstance(run.end, GiveUp)
+    assert run.sync.liars == {"a"}
+    assert "expected headers at which the set of validators changed" in run.notes[0].why
 
 
 def test_what_an_earlier_life_stored_is_not_fetched_again(chain: SnapshotChain, shown: Shown) -> None:

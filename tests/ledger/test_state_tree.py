@@ -15,6 +15,8 @@ from msgspec.structs import replace
 from ledger import merkle
 from ledger.codec import decode, encode
 from ledger.errors import DecodeError, VerificationError
+from ledger.execution.loader import RESERVED_NAMES
+from ledger.limits import CONTRACTS_MAX
 from ledger.state_tree import (
     EMPTY,
     Branch,
@@ -388,3 +390,9 @@ def test_state_proof_vectors(case: dict[str, Any]) -> None:
             verify_state(root, key, value, decode(proof, StateProof))
     else:
         verify_state(root, key, value, decode(proof, StateProof))
+
+
+def test_a_state_of_all_contracts_that_there_may_be_and_the_systems_own_names_is_read_back() -> None:
+    names = sorted([f"c{number:02d}" for number in range(CONTRACTS_MAX)] + sorted(RESERVED_NAMES))
+    roots = StateRoots(tuple(ContractRoot(name, bytes([7]) * 32) for name in names))
+    assert decode(encode(roots), StateRoots) == roots

@@ -16,7 +16,7 @@ from ledger.consensus.evidence import pair_votes
 from ledger.consensus.round import Step
 from ledger.crypto.signatures import sign_proposal, sign_vote
 from ledger.errors import DecodeError
-from ledger.execution.loader import ContractSet, MissingContractError
+from ledger.execution.loader import ContractLoadError, ContractSet, MissingContractError
 from ledger.genesis import ContractPin
 from ledger.limits import (
     ANSWER_STATUS_EVERY_MS,
@@ -447,6 +447,30 @@ def test_evidence_against_a_validator_on_record_rides_along_in_a_block_made_for_
     assert block.evidence == (repeated("d").evidence,)
 
 
+def test_evidence_that_one_validator_makes_against_itself_on_and_on_keeps_nobody_elses_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ledger.replica.evidence_pool.EVIDENCE_PENDING_MAX", 2)
+    replica = started()
+    give(replica, committed(executed()), StatusMessage(2, 0, Step.UNSTARTED, has_proposal=True))
+    give(replica, repeated("c", 1), repeated("c", 2))
+    assert Broadcast(repeated("d")) in give(replica, repeated("d"))
+    kept = (repeated("c", 1).evidence, repeated("d").evidence)
+    assert replica._evidence.pending() == kept
+    assert give(replica, repeated("c", 2)) == []
+    assert replica._evidence.pending() == kept
+
+
+def test_the_first_offence_of_a_validator_goes_into_a_block_before_what_may_ride_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ledger.replica.evidence_pool.BLOCK_EVIDENCE_MAX", 1)
+    replica = on_record("c")
+    give(replica, repeated("c"), repeated("d"))
+    assert replica._evidence.pending() == (repeated("d").evidence,)
+    assert replica.status().step == "propose"
+
+
 def test_a_block_with_false_or_repeated_evidence_gets_nil() -> None:
     pair = pair_votes(vote(PREVOTE, None, "c"), vote(PREVOTE, bytes(32), "c"))
     forged = replace(pair, second=replace(pair.second, signature=bytes(64)))
@@ -653,3 +677,21 @@ class Lacking:
 
     def find(self, pins: tuple[ContractPin, ...]) -> ContractSet:
         raise MissingContractError("counter", bytes([1]) * 32, pins[0].code_hash)
+
+
+def test_an_upgrade_whose_code_is_damaged_here_is_reported_until_its_height_and_stops_the_replica_there() -> None:
+    replica = started()
+    replica.application.code._library = Damaged()
+    effects = give(replica, committed(executed()))
+    kept = [type(effect).__name__ for effect in effects]
+    assert kept.index("CommitBlock") < kept.index("Halt"), "what is decided is kept"
+    assert reports(effects, "refused") == [], "the peer that sent the block is not at fault"
+    assert replica.halted == f"height 2: contracts/ab: its sources are not those of {contracts().pins()[0].name}"
+
+
+class Damaged:
+    """A library whose copy of what the next height runs with was changed on the disk."""
+
+    def find(self, pins: tuple[ContractPin, ...]) -> ContractSet:
+        msg = f"contracts/ab: its sources are not those of {pins[0].name}"
+        raise ContractLoadError(msg)
