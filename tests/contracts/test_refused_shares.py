@@ -100,7 +100,7 @@ def refused(chain: Consortium, hospital: str, share: Share, condition: str) -> N
     assert chain.post((hospital, "records.share", share)) == ["AUTH-013"]
     (receipt,) = chain.receipts
     assert receipt.reason.startswith(f"{condition}: "), receipt.reason
-    assert receipt.events == ()
+    assert [event.name for event in receipt.events] == ["access-refused"]
     assert kept() == before
 
 

@@ -15,6 +15,7 @@ from ledger.errors import ContractError, InvalidBlockError, InvalidTransactionEr
 from ledger.execution.loader import MissingContractError
 from ledger.execution.state import encode_key
 from ledger.execution.store import STATE, offence_key, validators_key
+from ledger.genesis import ContractPin, Genesis
 from ledger.limits import BLOCK_CLOCK_CALLS_MAX, EXPIRY_HEIGHTS_MAX, EXPIRY_MS_MAX
 from ledger.membership import Validator, ValidatorSet
 from ledger.state_tree import verify_state
@@ -86,15 +87,23 @@ def test_a_reopened_application_makes_the_same_next_block(chain: Chain) -> None:
     assert reopened.execute(inputs).block == chain.application.execute(inputs).block
 
 
+def found_again(genesis: Genesis, *, label: str = "test", contracts: tuple[ContractPin, ...] | None = None) -> Genesis:
+    """Return a genesis like another one, with the chain id that its own content makes it."""
+    pins = genesis.contracts if contracts is None else contracts
+    return Genesis.found(
+        genesis.protocol_version, label, genesis.time_ms, genesis.validators, genesis.organisations, pins
+    )
+
+
 def test_a_store_of_another_chain_is_refused(chain: Chain) -> None:
-    other = msgspec.structs.replace(chain.genesis, chain_id="other-chain")
+    other = found_again(chain.genesis, label="other")
     with pytest.raises(LedgerError, match="expected the chain of genesis"):
         Application(other, chain.contracts, chain.store)
 
 
 def test_a_genesis_that_pins_other_code_is_refused(chain: Chain) -> None:
     pins = tuple(msgspec.structs.replace(pin, code_hash=bytes(32)) for pin in chain.genesis.contracts)
-    other = msgspec.structs.replace(chain.genesis, contracts=pins)
+    other = found_again(chain.genesis, contracts=pins)
     with pytest.raises(MissingContractError, match="contract counter: code 0000"):
         Application(other, chain.contracts, MemoryStore())
 
