@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from ledger.genesis import Genesis
 from nodes.agent import Agent
-from nodes.api import activity, claims, customers, explanations, records, reports
+from nodes.api import access, activity, claims, customers, explanations, records, reports
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
@@ -22,6 +22,7 @@ from nodes.roles.hospital import Hospital
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import PromptBank
+from nodes.roles.regulator import Regulator
 from nodes.schemas.holds import load_holds
 from nodes.vault.records import Vault
 from nodes.vault.register import Register
@@ -55,7 +56,15 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
     vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
     holds = load_holds(folder / HOLDS_FILE)
-    own = [customers.router, explanations.router, claims.router, records.router, reports.router, activity.router]
+    own = [
+        customers.router,
+        explanations.router,
+        claims.router,
+        records.router,
+        reports.router,
+        activity.router,
+        access.router,
+    ]
     routers = own if name == node.organisation else []
     agent: Agent
     match role:
@@ -80,6 +89,9 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             ]
         case "rail":
             agent = Rail(name, node.view, keys, register, PromptBank(register), holds)
+        case "regulator":
+            agent = regulator = Regulator(name, node.view, keys, vault, register, entropy)
+            routers.append(access.make_orders_router(regulator))
         case _:
             return routers
     node.host.add(agent, Signatory(name, keys.submissions))

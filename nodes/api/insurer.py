@@ -12,6 +12,7 @@ from contracts.adjudication.case import Review
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
 from nodes.api.identity import IdentityForm
+from nodes.api.readings import note_reading
 from nodes.audit.collect import collect_openings
 from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
@@ -119,14 +120,17 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         return [_describe(entry) for entry in insurer.list_policies()]
 
     @router.get("/cases/{claim_id}")
-    async def show_case(_caller: Operator, claim_id: str) -> CaseInfo:
-        """Show a claim with the calculation of its latest settlement, and what it waits for."""
-        return _describe_case(insurer.show_claim(claim_id))
+    async def show_case(node: Node, caller: Operator, claim_id: str) -> CaseInfo:
+        """Show a claim with the calculation of its latest settlement, and what it waits for; a reading is logged."""
+        found = insurer.show_claim(claim_id)
+        note_reading(node, caller.name, "case", found.shown.claim.claim_id)
+        return _describe_case(found)
 
     @router.get("/cases/{claim_id}/openings/{auditor}")
-    async def open_to_auditor(node: Node, _caller: Operator, claim_id: str, auditor: str) -> Response:
+    async def open_to_auditor(node: Node, caller: Operator, claim_id: str, auditor: str) -> Response:
         """Return the file that opens every settlement of a dossier for a named regulator, and for nobody else."""
         sealed = insurer.auditor_openings(claim_id, auditor)
+        note_reading(node, caller.name, f"opening for {auditor}", claim_id)
         found = collect_openings(node.application, node.files.blocks, claim_id, sealed)
         return Response(canonical_json.render(found), media_type="application/json")
 

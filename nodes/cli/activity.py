@@ -42,12 +42,15 @@ TYPES = {
 @click.argument("name")
 @click.option("--for", "other", metavar="NAME", help="About another customer, for whom NAME may act.")
 @click.option("--refused", is_flag=True, help="Only what was refused.")
+@click.option("--fields", is_flag=True, help="Name every field that was released.")
 @click.option(
     "--fhir", "fhir", type=click.Path(path_type=Path), metavar="FILE", help="Write FHIR AuditEvents here too."
 )
 @home_option
 @json_option
-def activity(name: str, other: str | None, fhir: Path | None, home: Path, *, refused: bool, as_json: bool) -> None:
+def activity(
+    name: str, other: str | None, fhir: Path | None, home: Path, *, refused: bool, fields: bool, as_json: bool
+) -> None:
     """Show NAME every look at her records: by whom, of what, under which grant, and which fields.
 
     What was refused is shown too, and what a regulator ordered by law. What a recipient does with a record after it
@@ -62,7 +65,7 @@ def activity(name: str, other: str | None, fhir: Path | None, home: Path, *, ref
     looks = read_activity(person, None if other is None else open_customer(place, other))
     looks = tuple(look for look in looks if look.status == "refused") if refused else looks
     for look in looks:
-        for line in describe(look):
+        for line in describe(look, with_fields=fields):
             output.say(line)
     if not looks:
         output.say("还没有人查看过 nobody has looked" if not refused else "没有被拒绝的 nothing was refused")
@@ -77,8 +80,8 @@ def activity(name: str, other: str | None, fhir: Path | None, home: Path, *, ref
     output.finish({"customer": other or name, "looks": [asdict(look) for look in looks]})
 
 
-def describe(look: "Look") -> list[str]:
-    """Return what people read of one look."""
+def describe(look: "Look", *, with_fields: bool) -> list[str]:
+    """Return what people read of one look; with the names of the fields, or how many they are."""
     when = dt.datetime.fromtimestamp(look.time_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
     what = ", ".join(TYPES[kind] for kind in look.record_types)
     lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {KINDS[look.kind]}{what} · {look.hospital}"]
@@ -89,5 +92,6 @@ def describe(look: "Look") -> list[str]:
     if look.law_zh is not None:
         lines.append(f"{'':19}  {look.law_zh} · {look.law_en}")
     if look.fields:
-        lines.append(f"{'':19}  {look.field_set}: {', '.join(look.fields)}")
+        names = f": {', '.join(look.fields)}" if with_fields else ""
+        lines.append(f"{'':19}  {look.field_set} · {len(look.fields)} 项 fields{names}")
     return lines

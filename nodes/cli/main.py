@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stay": ("nodes.cli.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),
     "claim": ("nodes.cli.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
     "report": ("nodes.cli.report:report", "Publish an insurer's yearly report, and draw samples of its claims."),
+    "access": ("nodes.cli.access:access", "Ask for a record under a grant, or order one under a law."),
     "record": ("nodes.cli.record:record", "See who has your records, and have them erased."),
     "verify": ("nodes.cli.verification:verify", "Verify a dossier, report or sample offline, from the genesis alone."),
     "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),

@@ -11,6 +11,7 @@ from contracts.mandates import Authority
 from contracts.membership import FindActor
 from contracts.needs import Decision, Explanation, Need, Question
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
+from ledger.errors import VerificationError
 from ledger.genesis import Credentials
 from nodes.agent import ChainView
 
@@ -78,3 +79,18 @@ def find_credentials(view: ChainView, organisation: str) -> Credentials | None:
     """Return what an organisation's secrets are sealed to, or None; who was removed has none."""
     kind = cast("type[Credentials | None]", Credentials | None)
     return view.query("membership", "credentials", FindActor(organisation), kind)
+
+
+def find_signing_key(view: ChainView, member: str) -> bytes:
+    """Return the newest public key of a member that is in force: what it signs with point to point.
+
+    Raises:
+        VerificationError: If it has none.
+    """
+    actor = view.actor(member)
+    assert actor is not None, "a record's custodian is a member"
+    keys = [key.public_key for key in actor.keys if key.in_force(view.height + 1)]
+    if not keys:
+        msg = f"{member}: has no key in force at height {view.height + 1}"
+        raise VerificationError(msg)
+    return keys[-1]

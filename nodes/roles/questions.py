@@ -2,11 +2,12 @@
 
     question           from        to            answer
     FetchRecord        recipient   custodian     RecordHandover | Refusal
+    FetchOrdered       regulator   custodian     RecordHandover | Refusal
     InstructPayment    insurer     rail          PaymentAcknowledged | Refusal
     AskPayment         insurer     rail          PaymentAcknowledged | Refusal
 
 Mutual TLS has established who asks. A question carries no authority of its own: the custodian looks at its latest
-committed state, finds the share that the question names, and hands over only if that share stands. A refusal names a
+committed state, finds the share or order that the question names, and hands over only if that stands. A refusal names a
 code and nothing about the patient.
 """
 
@@ -14,7 +15,7 @@ from typing import Annotated, Literal, cast
 
 from msgspec import Meta
 
-from contracts.identifiers import ClaimId, PaymentId, RecordId
+from contracts.identifiers import ClaimId, OrderId, PaymentId, RecordId
 from contracts.stays import Sequence
 from ledger.codec import Hash, Name, Signature, Struct, decode, encode
 from nodes.vault.sealing import AmountOpening, Envelope, Sealed
@@ -26,6 +27,12 @@ class FetchRecord(Struct, tag="fetch-record"):
     record_id: RecordId
     sequence: Sequence
     """Which share of the record with this recipient."""
+
+
+class FetchOrdered(Struct, tag="fetch-ordered"):
+    """The regulator of a committed statutory order asks for the record."""
+
+    order_id: OrderId
 
 
 class RecordHandover(Struct, tag="record-handover"):
@@ -82,7 +89,7 @@ class Refusal(Struct, tag="refusal"):
     reason: Annotated[str, Meta(max_length=300)]
 
 
-Question = FetchRecord | InstructPayment | AskPayment
+Question = FetchRecord | FetchOrdered | InstructPayment | AskPayment
 Reply = RecordHandover | PaymentAcknowledged | Refusal
 
 

@@ -44,7 +44,7 @@ from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.people import Person
-from nodes.roles.questions import FetchRecord, Refusal, decode_question, encode_body
+from nodes.roles.questions import FetchOrdered, FetchRecord, Refusal, decode_question, encode_body
 from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.schemas.terms import GrantTerms
@@ -286,6 +286,11 @@ class Hospital:
         except DecodeError:
             reply = Refusal("MALFORMED", "expected a question between members")
             return [Answer(request_id, encode_body(reply))]
+        if isinstance(question, FetchOrdered):
+            ordered = self._handover.answer_order(peer, question)
+            outcome = ordered.code if isinstance(ordered, Refusal) else "OK"
+            note = Note("order-answered", {"order": question.order_id, "peer": peer, "code": outcome})
+            return [Answer(request_id, encode_body(ordered)), note]
         if not isinstance(question, FetchRecord):
             refusal = Refusal("NOT_ASKED_HERE", "a hospital answers questions for records")
             return [Answer(request_id, encode_body(refusal))]

@@ -14,10 +14,11 @@ from contracts.stays import RecordView, ShareView
 from ledger.crypto.hashes import hash_bytes
 from nodes.agent import ChainView
 from nodes.keystore import Keystore
+from nodes.roles.activity import find_order
 from nodes.roles.erasing import list_asked
 from nodes.roles.lookup import explain, find_credentials, find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
-from nodes.roles.questions import FetchRecord, RecordHandover, Refusal
+from nodes.roles.questions import FetchOrdered, FetchRecord, RecordHandover, Refusal
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.sealing import SealContext, make_envelope
 
@@ -64,6 +65,22 @@ class Handover:
         if finding is not None:
             return Refusal(finding.code, f"{question.record_id}: its grant does not cover it any more")
         return self._hand_over(peer, question.record_id)
+
+    def answer_order(self, peer: str, question: FetchOrdered) -> RecordHandover | Refusal:
+        """Return a record that a regulator ordered under a law, sealed to it, or why not.
+
+        No grant is asked for and no claim: the order on the chain is the door, and the customer sees it there.
+
+        Args:
+            peer: Who asks, as mutual TLS established.
+            question: Which order.
+        """
+        order = find_order(self._view, question.order_id)
+        if order is None or order.regulator != peer or order.hospital != self._hospital:
+            return Refusal("NOT_ORDERED", f"{question.order_id}: no such order of {peer}")
+        if order.answer is not None:
+            return Refusal(order.answer.result, f"{question.order_id}: expected an order that waits")
+        return self._hand_over(peer, order.record_id)
 
     def _hand_over(self, peer: str, record_id: str) -> RecordHandover | Refusal:
         member = find_credentials(self._view, peer)

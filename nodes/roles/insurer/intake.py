@@ -27,7 +27,7 @@ from nodes.entropy import Entropy
 from nodes.roles.asking import Asking
 from nodes.roles.documents import DOCUMENT_TYPES, Document, Invoice
 from nodes.roles.erasing import list_asked
-from nodes.roles.lookup import find_record
+from nodes.roles.lookup import find_record, find_signing_key
 from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.vault.payloads import decrypt_payload
 from nodes.vault.records import RecordDigest, Vault
@@ -169,20 +169,15 @@ class Intake:
         record = entered.record
         context = SealContext(self._view.chain_id, record.record_id, record.hospital, self._recipient)
         keys = open_envelope(
-            self._seal_key, handover.envelope, context, record.ciphertext_hash, self._key_in_force(record.hospital)
+            self._seal_key,
+            handover.envelope,
+            context,
+            record.ciphertext_hash,
+            find_signing_key(self._view, record.hospital),
         )
         check_record(self._view.chain_id, record, keys, handover.ciphertext)
         digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
         self._vault.put(digest, keys, handover.ciphertext)
-
-    def _key_in_force(self, member: str) -> bytes:
-        actor = self._view.actor(member)
-        assert actor is not None, "a record's custodian is a member"
-        keys = [key.public_key for key in actor.keys if key.in_force(self._view.height + 1)]
-        if not keys:
-            msg = f"{member}: has no key in force at height {self._view.height + 1}"
-            raise VerificationError(msg)
-        return keys[-1]
 
     def _note_dispute(self, share: ShareReceipt, reason: str) -> None:
         entry = DisputeEntry(share.record_id, share.sequence, reason[:300], self._entropy.draw(32))

@@ -1,0 +1,114 @@
+"""`xinpei access`: ask for a record under a grant, and order one under a law; the customer sees both."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.cli.terms import TYPES
+from nodes.config import Home
+
+BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
+PURPOSES = ("HPAYMT", "CAREMGT", "BTG", "PUBHLTH", "DSRCH", "PATRQT", "HLEGAL")
+
+
+@click.group()
+def access() -> None:
+    """Ask for a record under a grant, or order one under a law; the customer sees both."""
+
+
+@access.command()
+@actor_option("an organisation")
+@click.argument("stay", metavar="STAY")
+@click.option("--type", "record_type", type=click.Choice(TYPES), required=True, help="What is asked for.")
+@click.option("--record", metavar="RECORD", help="One record of that type; whatever there is if left out.")
+@click.option("--grant", metavar="GRANT", required=True, help="What it is to rest on.")
+@click.option("--purpose", type=click.Choice(PURPOSES), default="HPAYMT", show_default=True, help="What for.")
+@home_option
+@json_option
+def ask(
+    actor: str, stay: str, record_type: str, record: str | None, grant: str, purpose: str, home: Path, *, as_json: bool
+) -> None:
+    """Ask for records of STAY; the chain decides, and the customer sees the request either way.
+
+    A permit hands nothing over: the hospital's share does, when it is due.
+    """
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    form = {"stay": stay, "record_type": record_type, "record": record, "grant": grant, "purpose": purpose}
+    with open_operator(Home(home), actor) as client:
+        answer = client.post("/v1/access/asks", form)
+    output.say(f"permitted at height {answer['height']} · the hospital's share follows when it is due")
+    output.finish(answer)
+
+
+@access.command()
+@actor_option("a regulator")
+@click.argument("record", metavar="RECORD")
+@click.option("--basis", type=click.Choice(BASES), required=True, help="Under which law.")
+@click.option("--number", metavar="TEXT", required=True, help="The order's number and issuing authority, on its paper.")
+@home_option
+@json_option
+def order(actor: str, record: str, basis: str, number: str, home: Path, *, as_json: bool) -> None:
+    """Order RECORD under a law: no grant is needed, and the customer sees it at once.
+
+    The number stays with the regulator; the chain has a commitment to it and the law's code.
+    """
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    with open_operator(Home(home), actor, role="regulator") as client:
+        placed = client.post("/v1/access/orders", {"record": record, "basis": basis, "number": number})
+    output.say(f"{placed['order']} · {placed['record']} of {placed['hospital']} · the customer sees it")
+    output.hint(f"xinpei access show --as {actor} {placed['order']}")
+    output.finish(placed)
+
+
+@access.command("list")
+@actor_option("a regulator")
+@home_option
+@json_option
+def list_(actor: str, home: Path, *, as_json: bool) -> None:
+    """List the orders of this regulator."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    orders: list[dict[str, Any]] = []
+    with open_operator(Home(home), actor, role="regulator") as client:
+        after: str | None = ""
+        while after is not None:
+            page = client.get("/v1/access/orders", {"after": after})
+            orders += page["orders"]
+            after = page["next"]
+    for item in orders:
+        output.say(f"{item['order']}  {item['status']:<9}  {item['record_type']} {item['record']} · {item['basis']}")
+    if not orders:
+        output.say("no orders")
+    output.finish({"orders": orders})
+
+
+@access.command()
+@actor_option("a regulator")
+@click.argument("order_id", metavar="ORDER")
+@home_option
+@json_option
+def show(actor: str, order_id: str, home: Path, *, as_json: bool) -> None:
+    """Show ORDER with the record that it brought; the reading is a line in this node's log."""
+    import json
+
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    with open_operator(Home(home), actor, role="regulator") as client:
+        found = client.get(f"/v1/access/orders/{order_id}")
+    output.say(
+        f"{found['order']}  {found['status']} · {found['record_type']} of {found['hospital']} · {found['basis']}"
+    )
+    output.say(f"  number      {found['number']}")
+    output.say(f"  field set   {found['field_set']}")
+    if found["document"] is not None:
+        output.say(json.dumps(found["document"], ensure_ascii=False, indent=2))
+    output.finish(found)
