@@ -1,0 +1,63 @@
+"""The notice says everything that the law asks for, of these terms, in both languages."""
+
+from datetime import date
+
+import pytest
+from msgspec.structs import replace
+
+from nodes.schemas.notice import RECORD_TYPE_NAMES, Language, NoticeTerms, hash_notice, render_notice
+from nodes.schemas.terms import default_terms
+
+TERMS = default_terms("hospital-a", "insurer-a", date(2026, 3, 1))
+NOTICE = NoticeTerms(TERMS, "010-1", "010-2")
+WORDS: dict[Language, tuple[str, ...]] = {
+    "zh": (
+        "敏感个人信息",
+        "单独同意",
+        "随时撤回",
+        "更正和删除",
+        "自动化决定",
+        "人工复核",
+        "未满十四周岁",
+        "必要性",
+        "前删除",
+    ),
+    "en": (
+        "sensitive",
+        "at any time",
+        "corrected or",
+        "computed by a program",
+        "review",
+        "erase by",
+        "separate",
+        "14",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_notice_names_both_parties_with_their_contacts_the_kinds_and_the_rights(language: Language) -> None:
+    text = render_notice(NOTICE, language)
+    for word in ("hospital-a", "010-1", "insurer-a", "010-2", "HPAYMT", *WORDS[language]):
+        assert word in text, word
+    for record_type in TERMS.record_types:
+        assert RECORD_TYPE_NAMES[record_type][0 if language == "zh" else 1] in text
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_other_terms_are_another_notice_with_another_hash(language: Language) -> None:
+    changes = {
+        "recipient": "insurer-b",
+        "record_types": ("invoice",),
+        "erase_day": TERMS.erase_day + 1,
+        "expires_day": TERMS.expires_day + 1,
+        "mode": "VIEW",
+        "case": "one-case",
+        "uses_max": 3,
+        "effect": "deny",
+    }
+    hashes = {hash_notice(render_notice(NOTICE, language))}
+    for field, value in changes.items():
+        changed = NoticeTerms(replace(TERMS, **{field: value}), "010-1", "010-2")
+        hashes.add(hash_notice(render_notice(changed, language)))
+    assert len(hashes) == len(changes) + 1
