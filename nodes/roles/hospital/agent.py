@@ -184,6 +184,9 @@ class Hospital:
     def discharge(self, number: str, form: DischargeForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
         """End a stay: enter its records, close it, and share what its claims need.
 
+        Lanes are opened here once more for every grant that is usable now: who was killed between an admission and
+        its lane, and is asked again at once, has had no sweep and no block since.
+
         Raises:
             StayError: If there is no such stay, or it has ended already.
             PaperworkError, StayFileError: If the form contradicts itself or the admission.
@@ -194,6 +197,7 @@ class Hospital:
             raise StayError(msg)
         assert stay.admission is not None, "a stay that goes on is in use, and nothing of it is erased"
         ended = write_discharge(form, stay.admission, civil_day(now_ms))
+        stay = self._open_lanes(stay)  # a stay that has ended opens none: what a crash left out is made up for before
         return self._go_on(replace(stay, discharges=(ended,)), now_ms)
 
     def correct(self, number: str, form: DischargeForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:

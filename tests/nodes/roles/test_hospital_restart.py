@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.stays import LocalStay
 from nodes.roles.lookup import find_record, find_stay
 from tests.nodes.roles.desk import Desk, know, make_town
+from tests.nodes.roles.mortal import Mortal
 from tests.nodes.roles.test_hospital import DELIVERED, file_of
 from tests.nodes.roles.town import Customer, Killed, Town
+
+WRITES = 11
+"""What a desk's requests for one stay write: the admission, the lane, the discharge, and two files for each record."""
 
 
 def live_through(folder: Path, seed: int, disturb: Callable[[Town], None]) -> Town:
@@ -112,4 +117,36 @@ def test_a_discharge_that_is_killed_on_its_way_is_taken_up_again(tmp_path: Path,
         assert kill == 1, "the discharge was in the book before anything was sent"
     town.run_until_quiet()
     assert desk.agent.show("S-01").message == DELIVERED
+    assert set(town.codes("records.append")) <= {"OK", "RECORD_TAKEN"}
+
+
+def insist(request: Callable[[], object]) -> None:
+    """Ask as a clerk whose screen froze: again, until the desk answers or says that it was done already."""
+    try:
+        request()
+    except Killed:
+        with suppress(StayError):
+            request()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(1, WRITES + 1))
+def test_a_stay_whose_desk_dies_at_any_write_and_is_asked_again_at_once_is_reported_and_handed_over_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool
+) -> None:
+    town = make_town(tmp_path, number)
+    wang = Customer(town, "wang")
+    know(town, wang)
+    wang.consent()
+    desk = Desk(town)
+    mortal = Mortal(town, monkeypatch, number, after=after)
+
+    insist(lambda: desk.admit(admitted="today-3"))
+    insist(lambda: desk.discharge("S-01"))
+
+    assert mortal.written >= number, "nobody died"
+    assert len(file_of(town).lanes) == 1, "no block was made and no time has passed: the desk alone opened the lane"
+    town.run_until_quiet()
+    assert desk.agent.show("S-01").message == DELIVERED
+    assert Counter(town.codes("claims.report"))["OK"] == 1
     assert set(town.codes("records.append")) <= {"OK", "RECORD_TAKEN"}

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nodes.files import write_private
-from nodes.vault import records as vault_records
-from nodes.vault import register as vault_register
 from tests.nodes.roles.lane import Lane
+from tests.nodes.roles.mortal import Mortal
 from tests.nodes.roles.town import Killed
 
 ACTIONS = 150
@@ -60,26 +58,6 @@ def test_killing_everybody_during_a_correction_moves_the_difference_once(tmp_pat
     assert sorted(order.opening.amount for order in lane.bank.moves) == [18_000, 206_000]
 
 
-class Mortal:
-    """Kills whoever writes a secret file, before or after its nth write."""
-
-    def __init__(self, lane: Lane, number: int, *, after: bool) -> None:
-        self.lane = lane
-        self.number = number
-        self.after = after
-        self.written = 0
-
-    def write(self, path: Path, data: bytes) -> None:
-        self.written += 1
-        if self.written != self.number:
-            write_private(path, data)
-            return
-        if self.after:
-            write_private(path, data)
-        self.lane.town.restart(path.relative_to(self.lane.town.folder).parts[0])
-        raise Killed
-
-
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, WRITES + 1))
 def test_dying_at_any_write_of_a_secret_loses_no_opening(
@@ -88,9 +66,7 @@ def test_dying_at_any_write_of_a_secret_loses_no_opening(
     lane = Lane(tmp_path, seed=number)
     lane.insure()
     lane.stay()
-    mortal = Mortal(lane, number, after=after)
-    monkeypatch.setattr(vault_register, "write_private", mortal.write)
-    monkeypatch.setattr(vault_records, "write_private", mortal.write)
+    mortal = Mortal(lane.town, monkeypatch, number, after=after)
     lane.run()
     assert mortal.written >= number, "nobody died"
     check_paid_once(lane)
