@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from ledger.application import Application
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.signatures import PrivateKey
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, VerificationError
 from ledger.execution.contract import read_actor
 from ledger.limits import SUBMISSION_TRANSACTIONS_MAX
 from ledger.membership import Actor
@@ -44,6 +44,10 @@ EARLY_MAX = 256
 """Questions that wait for a block to be committed here; what is above is answered at once, as far as it can be."""
 REQUEST_MS = 5_000
 """How long a question to a peer waits for its answer."""
+
+
+class SigningError(LedgerError):
+    """A member that cannot sign now: it is none, was removed, or its key in force is not on this disk."""
 
 
 class NodeView:
@@ -110,11 +114,24 @@ class Signatory:
     keys: Mapping[int, PrivateKey]
     """Version -> key."""
 
-    def key_version(self, view: NodeView) -> int:
-        """Return the version that is in force in the next block; raises `VerificationError` if there is none."""
+    def key_in_force(self, view: NodeView) -> tuple[int, PrivateKey]:
+        """Return the key that is in force in the next block, with its version.
+
+        Raises:
+            SigningError: If there is none, or it is not here.
+        """
         actor = view.actor(self.name)
-        assert actor is not None, "a member is an actor"
-        return actor.key_in_force(view.height + 1).version
+        if actor is None:
+            msg = f"{self.name}: no actor of this chain at height {view.height}"
+            raise SigningError(msg)
+        try:
+            version = actor.key_in_force(view.height + 1).version
+            return version, self.keys[version]
+        except VerificationError as error:
+            raise SigningError(str(error)) from None
+        except KeyError:
+            msg = f"{self.name}: the chain expects submission key version {version}, which is not here; restore it"
+            raise SigningError(msg) from None
 
 
 def make_transactions(
@@ -195,11 +212,10 @@ class AgentHost:
         self._agents[agent.name] = (agent, signatory)
 
     def sign(self, name: str, calls: tuple[Call, ...], now_ms: int) -> Submission:
-        """Return the calls of a hosted member as one signed submission."""
-        signatory = self._agents[name][1]
-        version = signatory.key_version(self._view)
+        """Return the calls of a hosted member as one signed submission; raises `SigningError` if it cannot sign."""
+        version, key = self._agents[name][1].key_in_force(self._view)
         transactions = make_transactions(calls, name, version, self._view, self._entropy, now_ms)
-        return make_submission(signatory.keys[version], transactions)
+        return make_submission(key, transactions)
 
     def step_all(self, event: AgentInput) -> None:
         """Tell every agent the same."""
@@ -252,17 +268,27 @@ class AgentHost:
         self._step(waiting.agent, PeerAnswered(waiting.request_id, waiting.peer, frame.body, now_ms), now_ms)
 
     def perform(self, name: str, effects: list[AgentEffect], now_ms: int) -> None:
-        """Perform what an agent wants done, in order; also for what the API asked of it."""
+        """Perform what an agent wants done, in order; also for what the API asked of it.
+
+        Raises:
+            SigningError: If its member cannot sign; all that is not to be signed was done.
+        """
+        failed: SigningError | None = None
         for effect in effects:
             match effect:
                 case Submit(calls):
-                    self._offer(name, calls, now_ms)
+                    try:
+                        self._offer(name, calls, now_ms)
+                    except SigningError as error:
+                        failed = error
                 case Request(request_id, peer, body):
                     self._ask(name, request_id, peer, body, now_ms)
                 case Answer(request_id, body):
                     self._answer(request_id, body)
                 case Note(event, fields):
                     self._note(event, {"agent": name, **fields})
+        if failed is not None:
+            raise failed
 
     def _step(self, name: str, event: AgentInput, now_ms: int) -> None:
         """Step an agent; what it cannot do with a block, a tick or an answer is noted, and derived again later.
@@ -276,7 +302,10 @@ class AgentHost:
                 raise
             self._note("agent-failed", {"agent": name, "event": type(event).__name__, "why": str(error)})
             return
-        self.perform(name, effects, now_ms)
+        try:
+            self.perform(name, effects, now_ms)
+        except SigningError as error:
+            self._note("agent-failed", {"agent": name, "event": type(event).__name__, "why": str(error)})
 
     def _offer(self, name: str, calls: tuple[Call, ...], now_ms: int) -> None:
         for start in range(0, len(calls), SUBMISSION_TRANSACTIONS_MAX):

@@ -8,9 +8,21 @@ from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
 from ledger.limits import FRAME_BYTES_MAX
-from nodes.agent import Agent, AgentEffect, AgentInput, Answer, PeerAnswered, PeerRequested, Request, Ticked
+from ledger.membership import Actor, KeyRecord
+from nodes.agent import (
+    Agent,
+    AgentEffect,
+    AgentInput,
+    Answer,
+    Call,
+    PeerAnswered,
+    PeerRequested,
+    Request,
+    Submit,
+    Ticked,
+)
 from nodes.entropy import SeededEntropy
-from nodes.network.hosting import EARLY_MAX, REQUEST_MS, AgentHost, NodeView, Signatory
+from nodes.network.hosting import EARLY_MAX, REQUEST_MS, AgentHost, NodeView, Signatory, SigningError
 from nodes.network.messages import BODY_BYTES_MAX, AnswerFrame, RequestFrame, decode_frame
 from nodes.vault.payloads import CIPHERTEXT_BYTES_MAX
 
@@ -25,19 +37,25 @@ class Clerk:
     def __init__(self) -> None:
         self.answer = b"answer"
         self.fault: LedgerError | None = None
+        self.wants: list[AgentEffect] = []
         self.seen: list[AgentInput] = []
 
     def step(self, event: AgentInput) -> list[AgentEffect]:
         self.seen.append(event)
         if self.fault is not None:
             raise self.fault
-        return [Answer(event.request_id, self.answer)] if isinstance(event, PeerRequested) else []
+        answers = [Answer(event.request_id, self.answer)] if isinstance(event, PeerRequested) else []
+        return [*self.wants, *answers]
 
 
 class Chain:
     """A view that stands at some height."""
 
     height = 3
+    actor_found: Actor | None = None
+
+    def actor(self, _name: str) -> Actor | None:
+        return self.actor_found
 
 
 class Desk:
@@ -153,6 +171,28 @@ def test_a_question_that_an_agent_refuses_leaves_nothing_behind() -> None:
     with pytest.raises(LedgerError, match="no question"):
         desk.ask()
     assert desk.host._received == {}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        None,
+        (KeyRecord(1, bytes(32), 0, 3),),
+        (KeyRecord(1, bytes(32), 0, 3), KeyRecord(2, bytes([2]) * 32, 3, None)),
+    ],
+    ids=["not a member yet", "removed", "re-keyed, and the new key is not on this disk"],
+)
+def test_an_agent_whose_member_cannot_sign_is_noted_and_the_node_goes_on(keys: tuple[KeyRecord, ...] | None) -> None:
+    desk = Desk()
+    if keys is not None:
+        desk.chain.actor_found = Actor("hospital-a", "hospital", keys, None)
+    desk.clerk.wants = [Submit((Call("claims", "settle", KeyRecord(1, bytes(32), 0, None)),))]
+    desk.host.step_all(Ticked(NOW_MS))
+    assert desk.notes == ["agent-failed"]
+    desk.ask()
+    assert desk.sent == [("insurer-a", AnswerFrame(5, b"answer"))], "a question is answered all the same"
+    with pytest.raises(SigningError, match="hospital-a"):
+        desk.host.perform("hospital-a", desk.clerk.wants, NOW_MS)
 
 
 def test_an_agent_that_fails_at_a_tick_is_noted_and_the_chain_goes_on_without_it() -> None:

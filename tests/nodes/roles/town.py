@@ -332,9 +332,9 @@ class Town:
 
     def _offer(self, name: str, calls: tuple[Call, ...]) -> None:
         signatory = Signatory(name, self._keystores[name].submissions)
-        version = signatory.key_version(self.view)
+        version, key = signatory.key_in_force(self.view)
         transactions = make_transactions(calls, name, version, self.view, self._entropy, self.now_ms)
-        submission = make_submission(signatory.keys[version], transactions)
+        submission = make_submission(key, transactions)
         if self.loses_submission(submission):
             return
         try:
