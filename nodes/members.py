@@ -8,7 +8,7 @@ from fastapi import APIRouter
 
 from ledger.genesis import Genesis
 from nodes.agent import Agent
-from nodes.api import access, activity, claims, customers, explanations, records, reports
+from nodes.api import access, activity, claims, customers, explanations, records, recovery, reports
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
@@ -61,6 +61,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
         explanations.router,
         claims.router,
         records.router,
+        recovery.router,
         reports.router,
         activity.router,
         access.router,

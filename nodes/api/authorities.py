@@ -26,6 +26,10 @@ class Desk(Protocol):
         """Enter who acts for a person, that she is a ward or that she has died."""
         ...
 
+    def pseudonyms_of(self, number: str) -> tuple[tuple[str, str, str], ...]:
+        """Return a person's pseudonyms: hospital, insurer, name."""
+        ...
+
 
 class Attestor(Protocol):
     """A hospital's agent."""
@@ -56,6 +60,20 @@ class RelationInfo(BaseModel):
     acts_through: list[str]
     is_ward: bool
     is_deceased: bool
+
+
+class PseudonymRow(BaseModel):
+    """One name of a person."""
+
+    hospital: str
+    insurer: str
+    pseudonym: str
+
+
+class PseudonymRows(BaseModel):
+    """The names of a person."""
+
+    pseudonyms: list[PseudonymRow]
 
 
 class AuthorityForm(BaseModel):
@@ -93,6 +111,16 @@ def make_relation_router(desk: Desk) -> APIRouter:
             acts_through=list(person.acts_through),
             is_ward=person.is_ward,
             is_deceased=person.is_deceased,
+        )
+
+    @router.get("/people/{number}/pseudonyms")
+    async def list_pseudonyms(_caller: Operator, number: str) -> PseudonymRows:
+        """List under which names a person has granted consent: for her, at the desk, when she lost her wallet."""
+        rows = desk.pseudonyms_of(number)
+        return PseudonymRows(
+            pseudonyms=[
+                PseudonymRow(hospital=hospital, insurer=insurer, pseudonym=name) for hospital, insurer, name in rows
+            ]
         )
 
     return router

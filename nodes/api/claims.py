@@ -33,8 +33,8 @@ class Openings(Protocol):
         """Return the latest settlement's opening, sealed to the customer, and its version; raises `LedgerError`."""
         ...
 
-    def customer_openings(self, claim_id: str, pseudonym: str) -> Mapping[int, Sealed]:
-        """Return the sealed opening of every settlement, by version; raises `LedgerError`."""
+    def customer_openings(self, claim_id: str, pseudonym: str, *, again: bool) -> Mapping[int, Sealed]:
+        """Return the sealed opening of every settlement, perhaps sealed again, by version; raises `LedgerError`."""
         ...
 
 
@@ -116,10 +116,12 @@ def make_openings_router(openings: Openings) -> APIRouter:
         return {"version": version, "sealed": sealed.hex()}
 
     @own.get("/{claim_id}/openings")
-    async def all_openings(node: Node, caller: Customer, claim_id: str) -> Response:
-        """Return the file that opens every settlement of a dossier for the customer's wallet."""
+    async def all_openings(
+        node: Node, caller: Customer, claim_id: str, *, again: Annotated[bool, Query()] = False
+    ) -> Response:
+        """Return the file that opens every settlement for the customer's wallet; `again` seals to the key of now."""
         find_own_claim(node, caller, claim_id)
-        sealed = openings.customer_openings(claim_id, caller.name)
+        sealed = openings.customer_openings(claim_id, caller.name, again=again)
         found = collect_openings(node.application, node.files.blocks, claim_id, sealed)
         return Response(canonical_json.render(found), media_type="application/json")
 

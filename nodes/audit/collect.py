@@ -45,6 +45,7 @@ from nodes.audit.evidence import (
 from nodes.audit.packing import pack
 from nodes.audit.reveal import OPENINGS_FORMAT, Openings, SealedOpening, list_terms
 from nodes.audit.trust import CHECKPOINT_FORMAT, Checkpoint
+from nodes.roles.opening import hash_opening
 from nodes.vault.sealing import Sealed
 
 V = TypeVar("V")
@@ -118,8 +119,13 @@ def collect_openings(application: Application, blocks: Blocks, claim_id: str, se
     product = state.read("coverage", "products", key, ProductEntry)
     header, commit = _certified(blocks, application.height)
     proof = state.prove(list_terms(policy, payee, product))
-    shown = tuple(SealedOpening(version, sealed[version]) for version in sorted(sealed))
+    shown = tuple(_show_opening(state, claim_id, version, sealed[version]) for version in sorted(sealed))
     return Openings(OPENINGS_FORMAT, claim_id, shown, policy, payee, product, header, commit, proof)
+
+
+def _show_opening(state: "_State", claim_id: str, version: int, sealed: Sealed) -> SealedOpening:
+    settlement = state.read("claims", "settlements", (claim_id, version), Settlement)
+    return SealedOpening(version, sealed, settlement.outcome.opening_hash != hash_opening(sealed))
 
 
 def collect_certificates(application: Application, blocks: Blocks) -> tuple[Certificate, ...]:

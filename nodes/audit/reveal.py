@@ -56,6 +56,8 @@ class SealedOpening(Struct):
     version: Version
     sealed: Sealed
     """`nodes.roles.opening`."""
+    is_sealed_again: bool
+    """Whether these are other bytes than the settlement names: for another reader, or to another key of hers."""
 
 
 class Openings(Struct):
@@ -86,6 +88,8 @@ class RevealedSettlement:
     """All that the claim pays as of this version, in minor units."""
     moved: int
     """What this version moved: below zero for a recovery."""
+    is_sealed_again: bool
+    """Whether the settlement names the hash of other bytes: what was opened is held to its commitments alone."""
 
 
 @dataclass(frozen=True)
@@ -136,8 +140,10 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, audi
     revealed = []
     for item in openings.sealed:
         settlement = evidence.settlements[item.version - 1]
-        opening = _open(verified, settlement, item.sealed, seal_key, auditor)
-        revealed.append(_check_opening(verified, settlement, opening))
+        opening = _open(verified, settlement, item, seal_key, auditor)
+        revealed.append(
+            _check_opening(verified, settlement, opening, is_sealed_again=auditor is None and item.is_sealed_again)
+        )
     product = openings.product.product
     expect("case product", hash_product(product).hex(), hash_product(opening.case.product).hex())
     return Revealed(tuple(revealed), openings.policy, openings.product, openings.payee)
@@ -166,14 +172,14 @@ def _check_terms(verified: VerifiedClaim, openings: Openings) -> None:
 
 
 def _open(
-    verified: VerifiedClaim, settlement: Settlement, sealed: Sealed, seal_key: SealKeys, auditor: str | None
+    verified: VerifiedClaim, settlement: Settlement, item: SealedOpening, seal_key: SealKeys, auditor: str | None
 ) -> ClaimOpening:
-    claim, outcome = verified.evidence.claim, settlement.outcome
+    claim, outcome, sealed = verified.evidence.claim, settlement.outcome, item.sealed
     what = f"settlement {outcome.version} openings"
-    if auditor is None:
-        expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))
-    elif sealed.context.recipient != auditor:
+    if auditor is not None and sealed.context.recipient != auditor:
         raise ReaderError(what, sealed.context.recipient, auditor)
+    if auditor is None and not item.is_sealed_again:
+        expect(f"{what} hash", outcome.opening_hash, hash_opening(sealed))
     reader = auditor or claim.customer
     context = opening_context(verified.chain_id, claim.claim_id, outcome.version, claim.insurer, reader)
     try:
@@ -183,7 +189,9 @@ def _open(
         raise VerificationError(msg) from None
 
 
-def _check_opening(verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening) -> RevealedSettlement:
+def _check_opening(
+    verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening, *, is_sealed_again: bool
+) -> RevealedSettlement:
     outcome = settlement.outcome
     case, decision = opening.case, opening.decision
     what = f"settlement {outcome.version}"
@@ -205,7 +213,7 @@ def _check_opening(verified: VerifiedClaim, settlement: Settlement, opening: Cla
     moved = opening.paid_after.amount - opening.paid_before.amount
     settled = 0 if case.already_settled is None else case.already_settled.payable
     expect(f"{what} settled before", opening.payable.amount - moved, settled)
-    return RevealedSettlement(outcome.version, decision, opening.payable.amount, moved)
+    return RevealedSettlement(outcome.version, decision, opening.payable.amount, moved, is_sealed_again)
 
 
 def _check_facts(verified: VerifiedClaim, what: str, outcome: Outcome, opening: ClaimOpening) -> None:

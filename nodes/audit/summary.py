@@ -381,6 +381,7 @@ def _say_amounts(verified: VerifiedClaim, revealed: Revealed | None, language: L
     return [
         f"settlement {item.version}: {render_formula(item.decision, language)}; in all "
         f"{write_yuan(item.payable)} {item.decision.currency}, moved {_signed(item.moved)}"
+        + ("; sealed again since: the settlement names the hash of other bytes" if item.is_sealed_again else "")
         for item in revealed.settlements
     ]
 

@@ -3,11 +3,14 @@
 from types import TracebackType
 from typing import Any, Self
 
-from ledger.codec import decode
+from ledger.codec import decode, encode
+from ledger.errors import VerificationError
+from nodes.audit.reveal import Openings
 from nodes.cli.session import open_customer, open_operator
 from nodes.client import ApiError, Client
 from nodes.config import ConfigurationError, Home
 from nodes.roles.opening import open_opening, opening_context
+from nodes.schemas.canonical_json import parse
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.trace import render_formula
 from nodes.vault.sealing import Sealed
@@ -66,7 +69,12 @@ class FoundClaim:
         if sealed is None:
             return None
         version, data = sealed
-        decision = self._open(version, data).decision
+        try:
+            decision = self._open(version, data).decision
+        except VerificationError:  # a wallet that was recovered lacks the key of then
+            again = self.client.get_bytes(f"/v1/claims/{self.claim_id}/openings", {"again": "true"})
+            latest = parse(again, Openings).sealed[-1]
+            version, decision = latest.version, self._open(latest.version, encode(latest.sealed)).decision
         return {"version": version, "formula": render_formula(decision)} | describe_decision(decision)
 
     def waits(self) -> str:
@@ -100,12 +108,25 @@ class FoundClaim:
         """Return the file that opens the amounts for the customer's wallet; None for organisations, or if erased."""
         if self._pseudonym is None:
             return None
+        path = f"/v1/claims/{self.claim_id}/openings"
         try:
-            return self.client.get_bytes(f"/v1/claims/{self.claim_id}/openings")
+            data = self.client.get_bytes(path)
+            if self._can_open(data):
+                return data
+            return self.client.get_bytes(path, {"again": "true"})
         except ApiError as error:
             if error.status == 410:
                 return None
             raise
+
+    def _can_open(self, data: bytes) -> bool:
+        """Whether her wallet opens all that was sealed to her; one that was recovered lacks the keys of before."""
+        try:
+            for item in parse(data, Openings).sealed:
+                self._open(item.version, encode(item.sealed))
+        except VerificationError:
+            return False
+        return True
 
     def dossier(self) -> bytes:
         """Return the dossier."""

@@ -13,6 +13,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("nodes.cli.network:up", "Start a network of four organisations on this machine."),
     "customer": ("nodes.cli.customer:customer", "Create customers with a wallet of their own."),
     "wallet": ("nodes.cli.wallet:wallet", "Look at a customer's wallet, and protect it."),
+    "recovery": ("nodes.cli.recovery:recovery", "Name keepers, and get lost pseudonyms back through them."),
     "policy": ("nodes.cli.policy:policy", "Issue and list policies, as an insurer."),
     "consent": ("nodes.cli.consent:consent", "Grant and revoke consent, and look at what was granted."),
     "stay": ("nodes.cli.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),

@@ -71,6 +71,11 @@ class Customer:
         self._entropy = entropy
         self._network = home.load_network()
 
+    @property
+    def chain_id(self) -> str:
+        """The network's chain."""
+        return self._genesis.chain_id
+
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return every (hospital, insurer) of the network: she has a pseudonym for each."""
         hospitals = [item.name for item in self._genesis.organisations if item.role == "hospital"]
@@ -95,9 +100,9 @@ class Customer:
         """Return a client of an organisation's node, calling as a pseudonym."""
         return self._connect(organisation, pseudonym.name, pseudonym.key, pseudonym.key_version)
 
-    def client_signing(self, pseudonym: Pseudonym, key: PrivateKey, key_version: int) -> Client:
-        """Return a client of a pseudonym's hospital that signs with another key: the chain may have it already."""
-        return self._connect(pseudonym.hospital, pseudonym.name, key, key_version)
+    def client_signing(self, hospital: str, name: str, key: PrivateKey, key_version: int) -> Client:
+        """Return a client that calls as a pseudonym with a key that the wallet does not hold for it yet."""
+        return self._connect(hospital, name, key, key_version)
 
     # ------------------------------------------------------------------------------------------------- consent
 
@@ -394,6 +399,10 @@ class Customer:
         if receipt["code"] != "OK":
             raise ApiError(receipt["code"], receipt["reason"])
         return transaction.id.hex()
+
+    def caller(self, client: Client, pseudonym: Pseudonym) -> Callable[[str, str, Struct], str]:
+        """Return `transact` for one client and pseudonym."""
+        return lambda contract, method, message: self.transact(client, pseudonym, contract, method, message)
 
     # ------------------------------------------------------------------------------------------------- private
 

@@ -96,7 +96,7 @@ class KeyRenewal:
 
     def _check_taken(self, pseudonym: Pseudonym, key: PrivateKey, version: int, failure: LedgerError | None) -> None:
         try:
-            with self._customer.client_signing(pseudonym, key, version) as client:
+            with self._customer.client_signing(pseudonym.hospital, pseudonym.name, key, version) as client:
                 client.get("/v1/pseudonym")
         except ApiError as error:
             raise failure or error from None

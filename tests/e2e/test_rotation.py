@@ -3,6 +3,7 @@
 The dossier of a claim that was paid before, and of one that was under way, are verified with the keys of their time.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from nodes.audit.reveal import verify_reveal
 from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
 from nodes.authentication import RequestSigner
+from nodes.cli.session import identity_fields
 from nodes.client import ApiError
 from nodes.keystore import find_prepared_submission_key, load_keystore, prepare_submission_key
 from nodes.roles.customer import Customer
 from nodes.roles.renewing import KeyRenewal
 from nodes.wallet import Wallet
-from tests.e2e.network import ENTROPY, Network
+from tests.e2e.network import ENTROPY, Network, eventually
 from tests.e2e.test_commands import say, xinpei
 from tests.e2e.test_lane_kills import Stay
 
@@ -140,4 +142,57 @@ def test_a_customer_replaces_her_keys_within_a_stay_whatever_interrupts_her(netw
         verify_reveal(verified, openings, before.seal_key)
     shown = say(network.home, "wallet", "show", "wallet-rotation")["pseudonyms"]
     assert {row["pseudonym"]: row["key_version"] for row in shown}[before.name] == now.key_version
+    network.check_agreement()
+
+
+def write_file(path: Path, content: object) -> str:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_a_lost_wallet_is_replaced_by_its_keepers_and_its_claims_open_again(network: Network, tmp_path: Path) -> None:
+    home = network.home
+    stay = Stay(network, "lost")
+    lost = stay.customer
+    lost.wallet.save(home.wallet_path("lost"), None, ENTROPY)
+    stay.admit()
+    stay.discharge()
+    stay.await_paid(1)
+    keepers = ("--keeper", "hospital-b", "--keeper", INSURER)
+    refused = xinpei(home, "recovery", "keepers", "--as", "lost", "--keeper", INSURER, "--threshold", "1")
+    assert "no organisation takes a customer's key by itself" in refused.stderr
+    say(home, "recovery", "keepers", "--as", "lost", *keepers, "--threshold", "2", "--wait-hours", "0.001")
+
+    home.wallet_path("lost").unlink()
+    names = write_file(tmp_path / "names", say(home, "recovery", "pseudonyms", "lost", "--as", HOSPITAL))
+    identity = write_file(tmp_path / "identity", identity_fields(lost.wallet.identity))
+    out = str(tmp_path / "recovery.json")
+    asking = ("recovery", "ask", "--as", "found", "--pseudonyms", names, "--out", out)
+    assert "make it with --identity" in xinpei(home, *asking).stderr
+    before = lost.pseudonym(HOSPITAL, INSURER)
+    assert say(home, *asking, "--identity", identity)["pseudonyms"] == [before.name]
+    early = xinpei(home, "recovery", "finish", out, "--as", "found")
+    assert (early.returncode, "has no key version 2" in early.stderr) == (1, True)
+    say(home, "recovery", "approve", out, "--as", "hospital-b")
+    alone = xinpei(home, "recovery", "complete", out, "--as", "hospital-b")
+    assert (alone.returncode, "APPROVALS" in alone.stderr) == (1, True)
+    assert xinpei(home, "recovery", "approve", out, "--as", "regulator").returncode == 1
+    for _ in range(2):  # a keeper who is not sure whether she has done it does it again
+        say(home, "recovery", "approve", out, "--as", INSURER)
+    complete = ("recovery", "complete", out, "--as", INSURER)
+    eventually("the wait is over", lambda: xinpei(home, *complete).returncode == 0)
+    assert say(home, "recovery", "finish", out, "--as", "found")["pseudonyms"] == [before.name]
+
+    found = Customer(home, home.load_genesis(), Wallet.load(home.wallet_path("found"), None), ENTROPY)
+    now = found.pseudonym(HOSPITAL, INSURER)
+    assert (now.name, now.key_version) == (before.name, 2)
+    with pytest.raises(ApiError, match="key version 1 is not in force"), lost.client(before, INSURER) as client:
+        client.get("/v1/grants")
+    assert say(home, "claim", "show", stay.claim_id, "--as", "found")["calculation"]["payable"] == stay.payable()
+    dossier = str(tmp_path / "dossier.json")
+    say(home, "claim", "audit", stay.claim_id, "--as", "found", "--out", dossier)
+    told = xinpei(home, "verify", dossier, "--reveal", "found")
+    assert (told.returncode, "HOLDS" in told.stdout) == (0, True)
+    assert "sealed again since: the settlement names the hash of other bytes" in told.stdout
     network.check_agreement()

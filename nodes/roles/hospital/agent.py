@@ -121,6 +121,10 @@ class Hospital:
         """Take in that a person does not agree; raises as `Requests.deny`."""
         return self._requests.deny(pseudonym, request_id, now_ms)
 
+    def pseudonyms_of(self, number: str) -> tuple[tuple[str, str, str], ...]:
+        """Return a person's pseudonyms with their pairs; see `Linking.pseudonyms_of`."""
+        return self._linking.pseudonyms_of(number)
+
     def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
         """Seal to a customer's new key from now on; raises as `Linking.replace_seal_key`."""
         return self._linking.replace_seal_key(pseudonym, seal_key)

@@ -123,7 +123,7 @@ class Insurer:
         self._payments = Payments(
             view, rail, own_keys, keystore.tag_secret, self._casebook, self._portfolio, self._asking
         )
-        self._inquiries = Inquiries(name, view, self._casebook)
+        self._inquiries = Inquiries(name, view, self._casebook, self._linking)
         self._yearbook = Yearbook(name, view, register, self._casebook)
         books = InsurerBooks(view, vault, self._intake, self._casebook, self._portfolio, self._yearbook)
         self._erasing = Erasing(name, view, books, holds)
@@ -170,6 +170,10 @@ class Insurer:
     def deny(self, pseudonym: str, request_id: str, now_ms: int) -> RequestView:
         """Take in that a person does not agree; raises as `Requests.deny`."""
         return self._requests.deny(pseudonym, request_id, now_ms)
+
+    def pseudonyms_of(self, number: str) -> tuple[tuple[str, str, str], ...]:
+        """Return a person's pseudonyms with their pairs; see `Linking.pseudonyms_of`."""
+        return self._linking.pseudonyms_of(number)
 
     def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
         """Seal to a customer's new key from now on; raises as `Linking.replace_seal_key`."""
@@ -251,9 +255,9 @@ class Insurer:
         """Return the encoded `Sealed` opening of a claim's latest settlement, and its version."""
         return self._inquiries.customer_opening(claim_id, pseudonym)
 
-    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
-        """Return the sealed opening of every settlement of a customer's claim, by version."""
-        return self._inquiries.customer_openings(claim_id, pseudonym)
+    def customer_openings(self, claim_id: str, pseudonym: str, *, again: bool = False) -> dict[int, Sealed]:
+        """Return the sealed opening of every settlement of a customer's claim; see `Inquiries.customer_openings`."""
+        return self._inquiries.customer_openings(claim_id, pseudonym, again=again)
 
     def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
         """Return the opening of every settlement, sealed to a regulator; see `Inquiries.auditor_openings`."""

@@ -13,6 +13,7 @@ from nodes.fhir.instants import format_day
 from nodes.roles.erasing import list_asked
 from nodes.roles.insurer.casebook import Casebook, Draft
 from nodes.roles.insurer.premises import WaitError
+from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_claim, find_credentials
 from nodes.roles.opening import opening_context, seal_opening
 from nodes.vault.sealing import Sealed
@@ -47,11 +48,12 @@ class InsurerClaim:
 class Inquiries:
     """Answers from the chain and the casebook; changes nothing."""
 
-    def __init__(self, insurer: str, view: ChainView, casebook: Casebook) -> None:
-        """Read `view` and `casebook` for one insurer."""
+    def __init__(self, insurer: str, view: ChainView, casebook: Casebook, linking: Linking) -> None:
+        """Read `view`, `casebook` and the seal keys in `linking` for one insurer."""
         self._insurer = insurer
         self._view = view
         self._casebook = casebook
+        self._linking = linking
 
     def find(self, claim_id: str) -> ClaimView:
         """Return a claim as the chain has it; raises `InsurerError` if it is not this insurer's."""
@@ -105,14 +107,33 @@ class Inquiries:
         outcome = shown.settlements[-1].outcome
         return encode(self._sealed(outcome)), outcome.version
 
-    def customer_openings(self, claim_id: str, pseudonym: str) -> dict[int, Sealed]:
+    def customer_openings(self, claim_id: str, pseudonym: str, *, again: bool) -> dict[int, Sealed]:
         """Return the sealed opening of every settlement, by version.
+
+        Args:
+            claim_id: The claim.
+            pseudonym: Its customer.
+            again: Seal them again, to the seal key that she has now: the one of then is lost.
 
         Raises:
             InsurerError: If it is not this customer's claim.
         """
         shown = self._find_of(claim_id, pseudonym)
-        return {item.outcome.version: self._sealed(item.outcome) for item in shown.settlements}
+        drafts = {item.outcome.version: self._draft(item.outcome) for item in shown.settlements}
+        if not again:
+            return {version: draft.sealed for version, draft in drafts.items()}
+        entry = self._linking.entry(shown.claim.grant_id)
+        if entry is None:
+            msg = f"{claim_id}: there is no seal key to seal to again"
+            raise InsurerError(msg)
+        return {
+            version: seal_opening(
+                entry.seal_key,
+                opening_context(self._view.chain_id, claim_id, version, self._insurer, pseudonym),
+                draft.opening,
+            )
+            for version, draft in drafts.items()
+        }
 
     def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
         """Return the opening of every settlement, sealed to a regulator, by version.

@@ -198,7 +198,7 @@ def test_an_auditor_opens_what_was_sealed_to_it_and_the_adjudicator_agrees(desk:
         verify_reveal(desk.verified(), data, SEAL_KEY, auditor="regulator")
     with pytest.raises(ReaderError, match="sealed to regulator, and insurer-b cannot open"):
         verify_reveal(desk.verified(), data, AUDITOR_KEY, auditor="insurer-b")
-    with pytest.raises(VerificationError, match="openings hash"):
+    with pytest.raises(VerificationError, match="sealed recipient: expected c-"):
         verify_reveal(desk.verified(), data, SEAL_KEY)
 
 
@@ -217,7 +217,25 @@ def test_an_opening_that_was_exchanged_is_refused(desk: Desk) -> None:
     draft = desk.draft(FACTS)
     desk.settle(draft)
     desk.drafts[0] = replace(draft, sealed=desk.seal(draft.opening, 1))
-    refused(desk, "settlement 1 openings hash")
+    openings = desk.openings()
+    as_if_first = replace(openings, sealed=(replace(openings.sealed[0], is_sealed_again=False),))
+    with pytest.raises(VerificationError, match="settlement 1 openings hash"):
+        verify_reveal(desk.verified(), render(as_if_first), SEAL_KEY)
+
+
+def test_an_opening_that_was_sealed_again_is_held_to_its_commitments_and_said_to_be(desk: Desk) -> None:
+    draft = desk.draft(FACTS)
+    desk.settle(draft)
+    assert [item.is_sealed_again for item in desk.reveal().settlements] == [False]
+    desk.drafts[0] = replace(draft, sealed=desk.seal(draft.opening, 1))
+    revealed = desk.reveal()
+    assert [(item.payable, item.is_sealed_again) for item in revealed.settlements] == [(PAYABLE, True)]
+    (line,) = (line for line in render_summary(desk.verified(), revealed) if "sealed again" in line)
+    assert "the settlement names the hash of other bytes" in line
+    less = replace(draft.opening, payable=replace(draft.opening.payable, amount=PAYABLE - 1))
+    desk.drafts[0] = replace(draft, sealed=desk.seal(less, 1))
+    with pytest.raises(VerificationError):
+        desk.reveal()
 
 
 def test_another_case_than_was_committed_to_is_refused(desk: Desk) -> None:

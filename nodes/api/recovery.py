@@ -1,0 +1,82 @@
+"""The route about recovery: who keeps a pseudonym's key for the worst case, and which keys were put forward for it.
+
+Whoever lost her key calls under a key that the chain does not know. She is told what her new key has to sign, and how
+her own attempt stands; who the keepers are is told to members, to the keepers, and to the pseudonym itself.
+"""
+
+import re
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from contracts.recovery import RecoveryView, ShowRecovery
+from nodes.api.callers import AnyCaller, Node
+from nodes.api.errors import NotFoundError
+from nodes.authentication import Caller
+
+PSEUDONYM = re.compile(r"c-[a-z2-7]{32}")
+
+router = APIRouter(prefix="/v1/recoveries", tags=["customers"])
+
+
+class AttemptInfo(BaseModel):
+    """A key that was put forward."""
+
+    public_key: str
+    status: str
+    is_stale: bool
+    """Whether it was ended by naming keepers anew or by replacing the key."""
+    approvals: list[str]
+    """By whom; also those that count no more because the keeper's key was replaced."""
+
+
+class RecoveryInfo(BaseModel):
+    """A pseudonym's recovery."""
+
+    pseudonym: str
+    key_version: int
+    """The pseudonym's newest."""
+    plan: int
+    """How often keepers were named; 0 if never."""
+    keepers: list[str]
+    """Empty for strangers."""
+    threshold: int
+    wait_ms: int
+    attempts: list[AttemptInfo]
+    """Of a stranger only that of her own key."""
+
+
+@router.get("/{pseudonym}")
+async def show_recovery(node: Node, caller: AnyCaller, pseudonym: str) -> RecoveryInfo:
+    """Show a pseudonym's keepers and what was put forward for it; 404 if it is not enrolled."""
+    actor = node.view.actor(pseudonym) if PSEUDONYM.fullmatch(pseudonym) else None
+    if actor is None:
+        msg = f"pseudonym {pseudonym[:40]}: not found"
+        raise NotFoundError(msg)
+    view = node.view.query("recovery", "show", ShowRecovery(pseudonym, b""), RecoveryView)
+    return _describe(pseudonym, view, caller)
+
+
+def _describe(pseudonym: str, view: RecoveryView, caller: Caller) -> RecoveryInfo:
+    plan = view.plan
+    keepers = () if plan is None else plan.keepers
+    is_known = caller.role != "customer" or caller.name in (pseudonym, *keepers)
+    number = 0 if plan is None else plan.number
+    return RecoveryInfo(
+        pseudonym=pseudonym,
+        key_version=view.key_version,
+        plan=number,
+        keepers=list(keepers) if is_known else [],
+        threshold=0 if plan is None else plan.threshold,
+        wait_ms=0 if plan is None else plan.wait_ms,
+        attempts=[
+            AttemptInfo(
+                public_key=item.public_key.hex(),
+                status=item.status,
+                is_stale=item.status == "open" and (item.plan, item.key_version) != (number, view.key_version),
+                approvals=[approval.keeper for approval in item.approvals],
+            )
+            for item in view.attempts
+            if is_known or item.public_key == caller.public_key
+        ],
+    )
