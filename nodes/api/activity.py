@@ -3,16 +3,22 @@
 It is read from the chain, so any node of the network answers alike; nobody else's pseudonym can be asked about.
 """
 
+import re
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
+from contracts.attempts import AttemptView, ListAttempts
 from nodes.api.callers import AnyCaller, Node
-from nodes.api.errors import ForbiddenError
+from nodes.api.errors import ForbiddenError, NotFoundError
 from nodes.api.explanations import may_act_for
+from nodes.audit.access_proof import collect_access
 from nodes.roles.activity import Source, list_looks
+from nodes.schemas import canonical_json
 from nodes.schemas.looks import Look
+
+PSEUDONYM = re.compile(r"c-[0-9a-z]{1,64}")
 
 router = APIRouter(prefix="/v1/activity", tags=["records"])
 
@@ -23,6 +29,24 @@ class Looks(BaseModel):
     looks: list[Look]
     next: str | None
     """Where the next page begins; None on the last one."""
+
+
+@router.get("/attempts/{subject}/{sequence}/proof")
+async def prove_attempt(
+    node: Node, caller: AnyCaller, subject: str, sequence: Annotated[int, Path(ge=1, le=2**31)]
+) -> Response:
+    """Return the file that proves one attempt offline, to its subject, to a party of it, or to a regulator."""
+    found = None
+    if PSEUDONYM.fullmatch(subject):
+        asked = ListAttempts(subject, sequence - 1)
+        found = next(iter(node.view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])), None)
+    attempt = None if found is None else found.attempt
+    is_party = attempt is not None and caller.name in (attempt.recipient, attempt.signer, attempt.hospital)
+    if attempt is None or not (is_party or caller.role == "regulator" or may_act_for(node, caller, subject)):
+        msg = f"attempt {sequence} about {subject[:64]}: not found"
+        raise NotFoundError(msg)
+    proof = collect_access(node.application, node.files.blocks, subject, sequence)
+    return Response(canonical_json.render(proof), media_type="application/json")
 
 
 @router.get("/{source}")

@@ -8,7 +8,7 @@ import click
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.terms import TYPES
-from nodes.config import Home
+from nodes.config import Home, write_file
 
 BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
 PURPOSES = ("HPAYMT", "CAREMGT", "BTG", "PUBHLTH", "DSRCH", "PATRQT", "HLEGAL")
@@ -65,6 +65,28 @@ def order(actor: str, record: str, basis: str, number: str, home: Path, *, as_js
     output.say(f"{placed['order']} · {placed['record']} of {placed['hospital']} · the customer sees it")
     output.hint(f"xinpei access show --as {actor} {placed['order']}")
     output.finish(placed)
+
+
+@access.command()
+@actor_option("a customer, by the name of her wallet")
+@click.argument("place", metavar="PLACE")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the proof.")
+@home_option
+@json_option
+def proof(actor: str, place: str, out: Path, home: Path, *, as_json: bool) -> None:
+    """Write the proof of one attempt, refused or allowed; `xinpei verify` checks it offline.
+
+    PLACE is where `xinpei customer activity` says it stands: height and number, such as 12-0.
+    """
+    from nodes.cli.session import open_customer
+    from nodes.roles.looking import read_proof
+
+    output = Output(as_json=as_json)
+    look, data = read_proof(open_customer(Home(home), actor), place)
+    write_file(out, data)
+    output.say(f"{look.status} · {look.by} · proof written: {out}")
+    output.hint(f"xinpei verify {out}")
+    output.finish({"place": place, "status": look.status, "proof": str(out)})
 
 
 @access.command("list")

@@ -86,7 +86,7 @@ def describe(look: "Look", *, with_fields: bool) -> list[str]:
     what = ", ".join(TYPES[kind] for kind in look.record_types)
     lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {KINDS[look.kind]}{what} · {look.hospital}"]
     under = f"{look.purpose} · " + (f"{look.grant} version {look.grant_version}" if look.grant else f"{look.order}")
-    lines.append(f"{'':19}  {under} · height {look.height}")
+    lines.append(f"{'':19}  {under} · at {look.height}-{look.index}")
     if look.status == "refused":
         lines.append(f"{'':19}  {look.code}: {look.condition}")
     if look.law_zh is not None:

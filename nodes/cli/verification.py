@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nodes.vault.sealing import SealKeys
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
-_YEAR_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample)/')
+_OTHER_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample|access)/')
 
 
 @click.command()
@@ -58,7 +58,8 @@ def verify(
 ) -> None:
     """Verify FILE offline, from a genesis or a checkpoint alone: exit 0 if it holds, 1 if it does not and why.
 
-    FILE is a claim's dossier, a yearly report or a sample; its format says which.
+    FILE is a claim's dossier, a yearly report, a sample, or the proof of an attempt to see records; its format says
+    which.
 
     Exit 2 says that nothing was found out: genesis or checkpoint is none, or the wallet is not there or another's.
     """
@@ -71,12 +72,12 @@ def verify(
     output = Output(as_json=as_json)
     try:
         data, trust = file.read_bytes(), read_trust(Home(home), genesis, checkpoint)
-        found = _YEAR_FILE.search(data[:200])
+        found = _OTHER_FILE.search(data[:200])
         if found is not None:
             if reveal is not None:
                 msg = f"--reveal: expected a claim's dossier, got a {found[1].decode()}"
                 raise click.UsageError(msg)
-            verdict = _judge_year_file(found[1].decode(), data, trust, language)
+            verdict = _judge_other_file(found[1].decode(), data, trust, language)
         else:
             opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
             verdict = _judge_dossier(data, trust, opening, language)
@@ -129,11 +130,15 @@ def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] 
     return _Verdict(amount, render_summary(verified, revealed, language), summarise(verified, revealed))
 
 
-def _judge_year_file(kind: str, data: bytes, trust: "Trust", language: Any) -> _Verdict:
+def _judge_other_file(kind: str, data: bytes, trust: "Trust", language: Any) -> _Verdict:
+    from nodes.audit.access_proof import render_access, summarise_access, verify_access
     from nodes.audit.sample import verify_sample
     from nodes.audit.year_summary import render_report, render_sample, summarise_report, summarise_sample
     from nodes.audit.yearly_report import verify_report
 
+    if kind == "access":
+        access = verify_access(data, trust)
+        return _Verdict("an attempt to see records", render_access(access, language), summarise_access(access))
     if kind == "sample":
         sample = verify_sample(data, trust)
         return _Verdict("a sample of claims, no amounts", render_sample(sample, language), summarise_sample(sample))

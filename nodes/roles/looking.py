@@ -6,8 +6,11 @@ Members know her under another pseudonym for each pair; only her wallet can put 
 from msgspec import convert
 
 from nodes.roles.activity import SOURCES
-from nodes.roles.customer import Customer
+from nodes.roles.customer import Customer, CustomerError
 from nodes.schemas.looks import Look, sort_looks
+
+ATTEMPT = "attempt-"
+"""How the id of an attempt begins; its sequence follows."""
 
 
 def read_activity(person: Customer, other: Customer | None = None) -> tuple[Look, ...]:
@@ -31,3 +34,28 @@ def read_activity(person: Customer, other: Customer | None = None) -> tuple[Look
                     found += [convert(look, Look) for look in page["looks"]]
                     after = page["next"]
     return sort_looks(found)
+
+
+def read_proof(person: Customer, place: str) -> tuple[Look, bytes]:
+    """Return an attempt about a customer and the file that proves it offline.
+
+    Args:
+        person: Whose wallet asks.
+        place: Height and number in its block: `12-0`.
+
+    Raises:
+        CustomerError: If nothing about her stands there, or it is no attempt but a share or an emergency.
+    """
+    found = [look for look in read_activity(person) if f"{look.height}-{look.index}" == place]
+    if not found or not found[0].id.startswith(ATTEMPT):
+        known = f"{place[:40]!r}, which is {found[0].kind}" if found else repr(place[:40])
+        msg = (
+            f"place: expected that of something asked, ordered or refused, got {known}; see `xinpei customer activity`"
+        )
+        raise CustomerError(msg)
+    look = found[0]
+    pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.pairs()]
+    own = next(item for item in pseudonyms if item.name == look.subject)
+    with person.client(own, own.hospital) as client:
+        sequence = look.id.removeprefix(ATTEMPT)
+        return look, client.get_bytes(f"/v1/activity/attempts/{look.subject}/{sequence}/proof")

@@ -1,0 +1,184 @@
+"""The file that proves one attempt to see a customer's records, allowed or refused, without a node.
+
+    part            what it is                                       what binds it
+    chain           chain id and genesis hash                        the headers; an entry of the proven state
+    certificates    as in a dossier                                  signatures of more than two thirds, set after set
+    attempt         who would have seen what, the decision, place    the proof, at the subject's sequence
+    head            how many attempts there are about the subject    the proof
+    order           a regulator's order, where one was permitted     the proof, under the attempt's order id
+
+It proves that the chain decided so at that place: that nothing was shared follows for a refusal, because the contracts
+write no share with it. It does not say what happened outside the chain. It names a pseudonym, so it is for those who
+may know that.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from contracts.attempts import Attempt, AttemptHead
+from contracts.field_sets import list_fields
+from contracts.orders import Order, find_basis
+from ledger.application import Application
+from ledger.codec import ChainId, Hash, Name, Struct, decode, encode
+from ledger.errors import DecodeError, VerificationError
+from ledger.execution.state import encode_key
+from ledger.state_multiproof import StateMultiProof, join_proofs, verify_many
+from nodes.audit.collect import Blocks, CollectionError, collect_certificates
+from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
+from nodes.audit.evidence import founding_entry
+from nodes.audit.expectation import expect
+from nodes.audit.summary import show_time
+from nodes.audit.trust import Ground, Language, Trust, check_ground, describe_trust
+from nodes.schemas.canonical_json import parse, plain
+
+FORMAT: Literal["xinpei-access/1"] = "xinpei-access/1"
+LIMITS = {
+    "en": "not proven: who the pseudonym is, and what anybody does outside the chain",
+    "zh": "未证明：化名背后是谁，以及任何人在链外的行为",
+}
+
+
+class AccessProof(Struct):
+    """One attempt, as of the last certificate's height."""
+
+    format: Literal["xinpei-access/1"]
+    chain_id: ChainId
+    genesis_hash: Hash
+    subject: Name
+    sequence: Annotated[int, Meta(ge=1)]
+    certificates: Annotated[tuple[Certificate, ...], Meta(min_length=1, max_length=CERTIFICATES_MAX)]
+    attempt: Attempt
+    head: AttemptHead
+    order: Order | None
+    proof: StateMultiProof
+
+
+@dataclass(frozen=True)
+class VerifiedAccess:
+    """What a file proved; made by `verify_access` only."""
+
+    file: AccessProof
+    ground: Ground
+    """As of which height and time, and what that rests on."""
+
+
+def collect_access(application: Application, blocks: Blocks, subject: str, sequence: int) -> AccessProof:
+    """Return the proof of one attempt as of the latest committed height.
+
+    Raises:
+        CollectionError: If there is no such attempt.
+    """
+    head = application.read(encode_key("attempts", "heads", subject))
+    value = application.read(encode_key("attempts", "attempts", (subject, sequence)))
+    if head is None or value is None:
+        msg = f"{subject}: there is no attempt {sequence} at height {application.height}"
+        raise CollectionError(msg)
+    attempt = decode(value, Attempt)
+    order = None
+    if attempt.decision == "permit" and attempt.order_id is not None:
+        found = application.read(encode_key("access", "orders", attempt.order_id))
+        assert found is not None, "a permitted order is an entry"
+        order = decode(found, Order)
+    stated = _list_entries(application.genesis.hash, subject, sequence, attempt, decode(head, AttemptHead), order)
+    return AccessProof(
+        FORMAT,
+        application.genesis.chain_id,
+        application.genesis.hash,
+        subject,
+        sequence,
+        collect_certificates(application, blocks),
+        attempt,
+        decode(head, AttemptHead),
+        order,
+        join_proofs(application.roots, {key: (entry, application.prove(key)) for key, entry in stated.items()}),
+    )
+
+
+def verify_access(data: bytes, trust: Trust) -> VerifiedAccess:
+    """Check everything about a file.
+
+    Args:
+        data: The file.
+        trust: What the verifier begins with.
+
+    Raises:
+        VerificationError: Naming the first thing that does not hold.
+    """
+    try:
+        file = parse(data, AccessProof)
+    except DecodeError as error:
+        msg = f"canonical form: {error}"
+        raise VerificationError(msg) from None
+    ground = check_ground(trust, file.chain_id, file.genesis_hash, file.certificates)
+    attempt, order = file.attempt, file.order
+    entries = _list_entries(file.genesis_hash, file.subject, file.sequence, attempt, file.head, order)
+    verify_many(ground.header.state_root, entries, file.proof)
+    expect("attempt subject", file.subject, attempt.subject)
+    expected = attempt.order_id if attempt.decision == "permit" else None
+    expect("order", expected, None if order is None else order.order_id)
+    return VerifiedAccess(file, ground)
+
+
+def summarise_access(verified: VerifiedAccess) -> dict[str, Any]:
+    """Return what a file proved as JSON values."""
+    file, header = verified.file, verified.ground.header
+    released = file.attempt.field_set
+    return {
+        "subject": file.subject,
+        "attempt": plain(file.attempt),
+        "number": file.sequence,
+        "attempts": file.head.count,
+        "order": None if file.order is None else plain(file.order),
+        "fields": [] if released is None else list(list_fields(released)),
+        "as_of": {"height": header.height, "time_ms": header.time_ms, "state_root": header.state_root.hex()},
+        "trust": [*describe_trust(verified.ground), LIMITS["en"]],
+    }
+
+
+def render_access(verified: VerifiedAccess, language: Language) -> list[str]:
+    """Return what a file proved as lines for people."""
+    file, header = verified.file, verified.ground.header
+    attempt = file.attempt
+    what = f"{attempt.record_type} {attempt.record_id or ''}".strip()
+    is_chinese = language == "zh"
+    decided = f"{attempt.code} {attempt.condition}"
+    if attempt.decision == "deny":
+        verdict = f"已拒绝：{decided}" if is_chinese else f"REFUSED: {decided}"
+    else:
+        verdict = f"已允许：{attempt.field_set}" if is_chinese else f"permitted: {attempt.field_set}"
+    place = attempt.place
+    rests = attempt.order_id or f"{attempt.grant_id} {'第' if is_chinese else 'version '}{attempt.grant_version}"
+    lines = [
+        f"{attempt.recipient} · {attempt.kind} · {what} · {attempt.hospital}",
+        f"{verdict} · {attempt.purpose} · {rests}",
+        (
+            f"高度 {place.height}，第 {place.index} 笔，{show_time(place.time_ms)}；交易 {place.transaction_id.hex()}"
+            if is_chinese
+            else f"height {place.height}, transaction {place.index}, {show_time(place.time_ms)}: "
+            f"{place.transaction_id.hex()}"
+        ),
+        (
+            f"{file.subject} 的第 {file.sequence} 次，共 {file.head.count} 次，截至高度 {header.height}"
+            if is_chinese
+            else f"attempt {file.sequence} of {file.head.count} about {file.subject}, as of height {header.height}"
+        ),
+    ]
+    basis = None if file.order is None else find_basis(file.order.basis)
+    if basis is not None:
+        lines.append(basis.law_zh if is_chinese else basis.law_en)
+    return [*lines, *describe_trust(verified.ground, language), LIMITS[language]]
+
+
+def _list_entries(
+    genesis_hash: bytes, subject: str, sequence: int, attempt: Attempt, head: AttemptHead, order: Order | None
+) -> dict[bytes, bytes | None]:
+    """Return the state entries that a file states."""
+    entries: dict[bytes, bytes | None] = {
+        encode_key("attempts", "attempts", (subject, sequence)): encode(attempt),
+        encode_key("attempts", "heads", subject): encode(head),
+    }
+    if order is not None:
+        entries[encode_key("access", "orders", order.order_id)] = encode(order)
+    return entries | founding_entry(genesis_hash)
