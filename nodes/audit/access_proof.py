@@ -149,7 +149,8 @@ def render_access(verified: VerifiedAccess, language: Language) -> list[str]:
     else:
         verdict = f"已允许：{attempt.field_set}" if is_chinese else f"permitted: {attempt.field_set}"
     place = attempt.place
-    rests = attempt.order_id or f"{attempt.grant_id} {'第' if is_chinese else 'version '}{attempt.grant_version}"
+    version = f"第 {attempt.grant_version} 版" if is_chinese else f"version {attempt.grant_version}"
+    rests = attempt.order_id or f"{attempt.grant_id} {version}"
     lines = [
         f"{attempt.recipient} · {attempt.kind} · {what} · {attempt.hospital}",
         f"{verdict} · {attempt.purpose} · {rests}",

@@ -49,9 +49,7 @@ def read_proof(person: Customer, place: str) -> tuple[Look, bytes]:
     found = [look for look in read_activity(person) if f"{look.height}-{look.index}" == place]
     if not found or not found[0].id.startswith(ATTEMPT):
         known = f"{place[:40]!r}, which is {found[0].kind}" if found else repr(place[:40])
-        msg = (
-            f"place: expected that of something asked, ordered or refused, got {known}; see `xinpei customer activity`"
-        )
+        msg = f"place: expected something asked, ordered or refused, got {known}; see `xinpei customer activity`"
         raise CustomerError(msg)
     look = found[0]
     pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.pairs()]
