@@ -3,6 +3,7 @@
     type               total                      invoice tag    in a closing
     invoice            a bill's                   its own        yes, and its total counts
     interim-bill       a bill's                   none           no: it never settles
+    document           IDENTITY                   none           no: no rule reads it
     everything else    IDENTITY                   none           yes
 
     kind               replaces                                  total
@@ -13,7 +14,7 @@
 These are functions of what they are given; the contract `records` reads the tables.
 """
 
-from contracts.grants import RecordType
+from contracts.grants import BESIDE, RecordType
 from contracts.stays import Append, Close, Part, Record
 from ledger.execution.contract import IDENTITY, add_commitments, check_commitment, reject
 
@@ -64,7 +65,7 @@ def check_former(message: Append, former: Record) -> None:
 
 def list_closable(parts: list[tuple[str, Part]]) -> tuple[str, ...]:
     """Return the ids that a closing must list, out of a stay's live parts in the order of their ids."""
-    return tuple(record_id for record_id, part in parts if part.record_type != "interim-bill")
+    return tuple(record_id for record_id, part in parts if part.record_type not in BESIDE)
 
 
 def check_closing(message: Close, parts: list[tuple[str, Part]]) -> None:

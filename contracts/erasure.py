@@ -14,6 +14,7 @@ Rules:
 
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.erasures import Ask, Certify, ErasureRow, Restrict
+from contracts.grants import BESIDE
 from contracts.holds import HolderRole, Kind, find_hold, is_last_of_year, year_of
 from contracts.records import Records
 from contracts.retention import Retention
@@ -88,7 +89,7 @@ class Erasure(Contract):
             self.call(Records).withhold(record.record_id)
         asked = self._ask(stay_id, recipient, role, records)
         claim_id = self.call(Records).find_stay(stay_id).claim_id
-        if claim_id is None or not [record for record in records if record.record_type != "interim-bill"]:
+        if claim_id is None or not [record for record in records if record.record_type not in BESIDE]:
             return asked
         row = ErasureRow(claim_id, recipient, role, self.context.signer, ())
         return asked + self.call(Retention).ask(row, ((claim_id, "claim"),), "request")

@@ -7,6 +7,8 @@ A hospital enters a record for one purpose with exactly the fields of its set: t
 its one commitment covers all that is released and there is nothing to cut out later. No set has a name, a document
 number, an address, a telephone number or a physician. A purpose without a set releases nothing.
 
+An attached document is one file, released whole: what stands in it no table can say, so a grant has to name the type.
+
 `HLEGAL` is a regulator's statutory access to a record as it was entered: the same fields, under a name of its own.
 """
 
@@ -40,6 +42,7 @@ ADMISSION = (
     "reasons.principal",
     "ward",
 )
+DOCUMENT = ("file", "file_bytes", "kind", "media_type")
 DISCHARGE_SUMMARY = (
     "diagnoses.diagnosed_day",
     "diagnoses.icd10",
@@ -106,11 +109,13 @@ ITEM_LIST = (
 FIELD_SETS: tuple[FieldSet, ...] = (
     FieldSet("HPAYMT/admission/1", "HPAYMT", "admission", ADMISSION),
     FieldSet("HPAYMT/discharge-summary/1", "HPAYMT", "discharge-summary", DISCHARGE_SUMMARY),
+    FieldSet("HPAYMT/document/1", "HPAYMT", "document", DOCUMENT),
     FieldSet("HPAYMT/interim-bill/1", "HPAYMT", "interim-bill", INVOICE),
     FieldSet("HPAYMT/invoice/1", "HPAYMT", "invoice", INVOICE),
     FieldSet("HPAYMT/item-list/1", "HPAYMT", "item-list", ITEM_LIST),
     FieldSet("HLEGAL/admission/1", "HLEGAL", "admission", ADMISSION),
     FieldSet("HLEGAL/discharge-summary/1", "HLEGAL", "discharge-summary", DISCHARGE_SUMMARY),
+    FieldSet("HLEGAL/document/1", "HLEGAL", "document", DOCUMENT),
     FieldSet("HLEGAL/interim-bill/1", "HLEGAL", "interim-bill", INVOICE),
     FieldSet("HLEGAL/invoice/1", "HLEGAL", "invoice", INVOICE),
     FieldSet("HLEGAL/item-list/1", "HLEGAL", "item-list", ITEM_LIST),

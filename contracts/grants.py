@@ -19,7 +19,10 @@ from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
 
 Purpose = Literal["CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT", "HLEGAL"]
 """ABDM's purposes, and HLEGAL for a regulator's statutory access, which is never granted and never silent."""
-RecordType = Literal["admission", "item-list", "invoice", "interim-bill", "discharge-summary"]
+RecordType = Literal["admission", "item-list", "invoice", "interim-bill", "discharge-summary", "document"]
+"""A `document` is a file that is attached to a stay, such as a scan or an image: whoever reads it is a person."""
+BESIDE: tuple[RecordType, ...] = ("document", "interim-bill")
+"""What is handed over beside a claim: no closing lists it, nothing settles on it, nothing waits for it."""
 Status = Literal["REQUESTED", "EDITED", "GRANTED", "DENIED", "EXPIRED", "REVOKED"]
 """The chain writes GRANTED and REVOKED; EXPIRED follows from block time. Requests, edits and denials pass between
 the customer and whoever asks, off the chain: a request on it would tell of a patient who never agreed."""

@@ -5,7 +5,8 @@ Years count from the end of the civil year at UTC+8 in which the hold begins, so
 chain tells a year and never a service date.
 
     basis                     holder     kept                                  begins with          years
-    medical-records           hospital   admission, discharge-summary          the discharge        30
+    medical-records           hospital   admission, discharge-summary,         the discharge        30
+                                         document
     accounting-vouchers       hospital   invoice, item-list, interim-bill      the discharge        30
     insurance-claim-file      insurer    what a settled claim was decided on   the contract's end   5
     payment-record            rail       the order and the account             the payment          10
@@ -20,7 +21,7 @@ from contracts.calendar import DAY_MS, UTC_OFFSET_MS, civil_year
 from ledger.execution.contract import Day, Meta, Struct
 
 Basis = Literal["medical-records", "accounting-vouchers", "insurance-claim-file", "payment-record"]
-Kind = Literal["admission", "item-list", "invoice", "interim-bill", "discharge-summary", "claim"]
+Kind = Literal["admission", "item-list", "invoice", "interim-bill", "discharge-summary", "document", "claim"]
 """What is kept: a record, or all that was made of a claim: drafts, openings, orders."""
 HolderRole = Literal["hospital", "insurer", "regulator", "rail"]
 Years = Annotated[int, Meta(ge=1, le=100)]
@@ -44,7 +45,7 @@ HOLDS: tuple[Hold, ...] = (
     Hold(
         "medical-records",
         "hospital",
-        ("admission", "discharge-summary"),
+        ("admission", "discharge-summary", "document"),
         30,
         30,
         "《医疗机构管理条例实施细则》第五十三条：住院病历保存期不得少于三十年",

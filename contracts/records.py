@@ -7,7 +7,8 @@ Rules:
     2. A stay begins with its admission; a discharge before an admission is refused.
     3. A reversal names a live record of the same stay and type, and the two totals add up to nothing. A record is
        reversed at most once, a reversal never. A replacement names a reversed record, which has no other replacement.
-    4. Only bills carry a total: invoices count, interim bills never settle and are in no closing.
+    4. Only bills carry a total: invoices count, interim bills never settle and are in no closing. Nor are attached
+       documents: they may come before and after it, and change nothing about what settles.
     5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
        tags, each once. After a correction the next version is needed; the same parts cannot be closed twice.
     6. A share serves a reported claim, names the grant that covers it and the field set that is released, and counts

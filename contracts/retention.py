@@ -36,6 +36,7 @@ from contracts.erasures import (
     RetentionEnds,
     ShowErasures,
 )
+from contracts.grants import BESIDE
 from contracts.holds import Basis, HolderRole, Kind, begin_ms
 from contracts.identifiers import locate
 from contracts.stays import ShareReceipt, Stay
@@ -61,7 +62,7 @@ class Retention(Contract):
             return
         row = ErasureRow(message.stay_id, message.recipient, message.role, message.subject, ())
         self.ask(row, ((message.record_id, message.kind),), "retention")
-        if message.kind != "interim-bill":
+        if message.kind not in BESIDE:
             row = ErasureRow(message.claim_id, message.recipient, message.role, message.subject, ())
             self.ask(row, ((message.claim_id, "claim"),), "retention")
 

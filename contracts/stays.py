@@ -49,7 +49,7 @@ class Close(Struct):
     stay_id: StayId
     version: Version
     parts: Annotated[tuple[RecordId, ...], Meta(max_length=PARTS_MAX)]
-    """Every live part but interim bills, sorted; none after the whole stay was reversed."""
+    """Every live part but interim bills and documents, sorted; none after the whole stay was reversed."""
     count: Annotated[int, Meta(ge=0, le=PARTS_MAX)]
     total: Point
     """The sum of the invoices' totals; IDENTITY for no invoice."""
@@ -213,7 +213,7 @@ class StayView(Struct):
 
     stay: Stay
     live: tuple[RecordId, ...]
-    """The parts that are not reversed, interim bills included."""
+    """The parts that are not reversed, interim bills and documents included."""
     closings: tuple[Closing, ...]
     is_closed: bool
     """Whether the latest closing lists exactly the live parts."""

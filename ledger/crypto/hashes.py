@@ -7,6 +7,8 @@ prefixes of their own (`ledger.merkle`, `ledger.state_tree`).
 import hashlib
 import hmac
 
+_COMMITMENT = "xinpei/commitment/v1"
+
 
 def hash_tagged(tag: str, data: bytes) -> bytes:
     """Return SHA-256(len(tag) || tag || data), 32 bytes.
@@ -15,8 +17,7 @@ def hash_tagged(tag: str, data: bytes) -> bytes:
         tag: What the hash is for, such as `xinpei/transaction/v1`; at most 255 ASCII characters.
         data: The canonical encoding of what is hashed.
     """
-    label = tag.encode("ascii")
-    return hashlib.sha256(bytes([len(label)]) + label + data).digest()
+    return hashlib.sha256(_label(tag) + data).digest()
 
 
 def hash_bytes(data: bytes) -> bytes:
@@ -33,9 +34,31 @@ def commit_salted(salt: bytes, data: bytes) -> bytes:
         data: The canonical encoding of the committed value.
     """
     assert len(salt) == 32, "a salt has 32 bytes"
-    return hash_tagged("xinpei/commitment/v1", salt + data)
+    return hash_tagged(_COMMITMENT, salt + data)
+
+
+class RunningCommitment:
+    """`commit_salted` to data that is too large to hold: fed piece by piece, in order."""
+
+    def __init__(self, salt: bytes) -> None:
+        """Begin with the salt; see `commit_salted`."""
+        assert len(salt) == 32, "a salt has 32 bytes"
+        self._running = hashlib.sha256(_label(_COMMITMENT) + salt)
+
+    def update(self, data: bytes) -> None:
+        """Take in the next piece."""
+        self._running.update(data)
+
+    def commitment(self) -> bytes:
+        """Return the commitment to everything so far."""
+        return self._running.digest()
 
 
 def tag_keyed(secret: bytes, data: bytes) -> bytes:
     """Return HMAC-SHA-256 of `data` under a hospital's secret: equal inputs can be recognised, not guessed."""
     return hmac.new(secret, data, hashlib.sha256).digest()
+
+
+def _label(tag: str) -> bytes:
+    label = tag.encode("ascii")
+    return bytes([len(label)]) + label

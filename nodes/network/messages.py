@@ -18,6 +18,8 @@ RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 PartIndex = Annotated[int, Meta(ge=0, lt=SNAPSHOT_PARTS_MAX)]
 BODY_BYTES_MAX = FRAME_BYTES_MAX - 1024
 """A question or answer between members: the largest sealed record with its envelope, and what is around it."""
+BULKY_BYTES = 64 * 1024
+"""An answer of this size waits behind everything smaller, and behind consensus."""
 
 
 class ConsensusFrame(Struct, tag="consensus"):
@@ -88,6 +90,11 @@ class BlocksAbsent(Struct, tag="blocks-absent"):
 
 SnapshotFrame = OfferRequest | OfferFrame | ChunkRequest | ChunkFrame | BlocksAbsent
 Frame = ConsensusFrame | RequestFrame | AnswerFrame | SnapshotFrame
+
+
+def is_bulky(frame: Frame) -> bool:
+    """Whether a frame is to wait until nothing else is to be sent (`nodes.network.backlog`)."""
+    return isinstance(frame, AnswerFrame) and len(frame.body) >= BULKY_BYTES
 
 
 def decode_frame(data: bytes) -> Frame:

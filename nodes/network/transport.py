@@ -234,12 +234,13 @@ class Transport:
             self._note(name, f"cut off: {error}")
             writer.transport.abort()
 
-    def send(self, peer: str, payload: bytes) -> None:
+    def send(self, peer: str, payload: bytes, *, is_bulky: bool = False) -> None:
         """Queue a frame for a peer, connected or not; never waits.
 
         Args:
             peer: One of the peers.
             payload: 1 to FRAME_BYTES_MAX bytes.
+            is_bulky: Whether it goes behind everything that is not, see `nodes.network.backlog`.
 
         Raises:
             PeerError: If there is no such peer, or the payload is empty or too long.
@@ -248,7 +249,7 @@ class Transport:
         if link is None:
             msg = f"peer: expected one of {', '.join(sorted(self._links)) or 'none'}, got {peer}"
             raise PeerError(msg)
-        _queue(link, encode_frame(payload))
+        _queue(link, encode_frame(payload), is_bulky=is_bulky)
 
     def broadcast(self, payload: bytes) -> None:
         """Queue a frame for every peer; raises `PeerError` if it is empty or too long."""
@@ -442,8 +443,8 @@ class Transport:
         return self._tls.authorities.identify(connection.getpeercert(binary_form=True))
 
 
-def _queue(link: _Link, frame: bytes) -> None:
-    link.backlog.put(frame)
+def _queue(link: _Link, frame: bytes, *, is_bulky: bool = False) -> None:
+    link.backlog.put(frame, is_bulky=is_bulky)
     link.ready.set()
 
 

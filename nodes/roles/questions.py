@@ -1,14 +1,16 @@
 """What members ask each other point to point, and the answers: one union of tagged structs.
 
     question           from        to            answer
-    FetchRecord        recipient   custodian     RecordHandover | Refusal
+    FetchRecord        recipient   custodian     RecordHandover | AttachmentOffer | Refusal
     FetchOrdered       regulator   custodian     RecordHandover | Refusal
+    FetchChunks        recipient   custodian     AttachmentChunks | Refusal
     InstructPayment    insurer     rail          PaymentAcknowledged | Refusal
     AskPayment         insurer     rail          PaymentAcknowledged | Refusal
 
 Mutual TLS has established who asks. A question carries no authority of its own: the custodian looks at its latest
-committed state, finds the share or order that the question names, and hands over only if that stands. A refusal names a
-code and nothing about the patient.
+committed state, finds the share or order that the question names, and hands over only if that stands. An attached
+document is too large for one answer: its keys come first and then its chunks, each of them under the same check. A
+refusal names a code and nothing about the patient.
 """
 
 from typing import Annotated, Literal, cast
@@ -18,7 +20,11 @@ from msgspec import Meta
 from contracts.identifiers import ClaimId, OrderId, PaymentId, RecordId
 from contracts.stays import Sequence
 from ledger.codec import Hash, Name, Signature, Struct, decode, encode
+from nodes.vault.payloads import ATTACHMENT_CHUNKS_MAX, SEALED_CHUNK_BYTES
 from nodes.vault.sealing import AmountOpening, Envelope, Sealed
+
+ANSWER_CHUNKS_MAX = 4
+"""Chunks of one answer, 256 KiB: a vote that waits behind one on its way waits 20 ms at 100 Mbit/s."""
 
 
 class FetchRecord(Struct, tag="fetch-record"):
@@ -41,6 +47,35 @@ class RecordHandover(Struct, tag="record-handover"):
     record_id: RecordId
     envelope: Envelope
     ciphertext: bytes
+
+
+class AttachmentOffer(Struct, tag="attachment-offer"):
+    """The keys of an attached document, sealed to the recipient; its payload is to be asked for in chunks."""
+
+    record_id: RecordId
+    envelope: Envelope
+    payload_bytes: Annotated[int, Meta(ge=1, le=ATTACHMENT_CHUNKS_MAX * SEALED_CHUNK_BYTES)]
+    """Of the sealed payload."""
+
+
+class FetchChunks(Struct, tag="fetch-chunks"):
+    """The recipient of a committed share asks for the next chunks of an attached document."""
+
+    record_id: RecordId
+    sequence: Sequence
+    """Which share of the record with this recipient."""
+    first: Annotated[int, Meta(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
+    """The number of the first chunk."""
+
+
+class AttachmentChunks(Struct, tag="attachment-chunks"):
+    """Sealed chunks, in order."""
+
+    record_id: RecordId
+    first: Annotated[int, Meta(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
+    chunks: Annotated[
+        tuple[Annotated[bytes, Meta(max_length=SEALED_CHUNK_BYTES)], ...], Meta(max_length=ANSWER_CHUNKS_MAX)
+    ]
 
 
 class PaymentOrder(Struct):
@@ -89,8 +124,8 @@ class Refusal(Struct, tag="refusal"):
     reason: Annotated[str, Meta(max_length=300)]
 
 
-Question = FetchRecord | FetchOrdered | InstructPayment | AskPayment
-Reply = RecordHandover | PaymentAcknowledged | Refusal
+Question = FetchRecord | FetchChunks | FetchOrdered | InstructPayment | AskPayment
+Reply = RecordHandover | AttachmentOffer | AttachmentChunks | PaymentAcknowledged | Refusal
 
 
 def decode_question(body: bytes) -> Question:

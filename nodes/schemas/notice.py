@@ -26,6 +26,7 @@ Language = Literal["zh", "en"]
 RECORD_TYPE_NAMES: dict[str, tuple[str, str]] = {
     "admission": ("入院登记", "admission"),
     "discharge-summary": ("出院小结", "discharge summary"),
+    "document": ("附件(如影像、病历扫描件)", "attached documents, such as images and scans"),
     "interim-bill": ("中途费用清单", "interim bill"),
     "invoice": ("医疗收费电子票据及医保结算信息", "invoice with the basic insurance's settlement"),
     "item-list": ("费用明细", "list of items"),

@@ -14,6 +14,7 @@ from ledger.codec import Day, Name, Struct
 from ledger.errors import LedgerError
 
 RECORD_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
+"""What a grant covers unless somebody says otherwise: what claims are made of. Attached documents are asked for."""
 GRANT_DAYS = 365
 """How long a grant runs unless somebody says otherwise."""
 BACK_DAYS = 366

@@ -5,6 +5,9 @@ say which chain and record it belongs to, which number it has, and whether it is
 reordered, dropped, repeated, cut off or taken from another record do not open. This is the STREAM construction
 (Hoang, Reyhanitabar, Rogaway, Vizár 2015) with a key that is used once.
 
+A small payload is sealed and opened whole. A large one, such as an attached file, goes through `PayloadSealer` and
+`PayloadOpener` chunk by chunk, so that nobody has to hold it; the bytes are the same.
+
 The key is drawn here and nowhere else, so no caller can encrypt twice under one key, which would be fatal with
 counted nonces. AES-GCM does not commit to its key: one ciphertext can be made that opens under two keys. What stops
 that is the commitment to the plaintext, on the chain, which every recipient checks.
@@ -22,10 +25,14 @@ DATA_KEY_BYTES = 32
 CHUNK_BYTES = 64 * 1024
 """Plaintext of one chunk."""
 _TAG_BYTES = 16
-_SEALED_CHUNK_BYTES = CHUNK_BYTES + _TAG_BYTES
+SEALED_CHUNK_BYTES = CHUNK_BYTES + _TAG_BYTES
 
 PAYLOAD_BYTES_MAX = BLOCK_BYTES_MAX
 """Plaintext of one payload: it must fit into one frame between peers, sealed and with its envelope."""
+
+ATTACHMENT_BYTES_MAX = 64 * 1024 * 1024
+"""Plaintext of one payload that is handed over chunk by chunk."""
+ATTACHMENT_CHUNKS_MAX = ATTACHMENT_BYTES_MAX // CHUNK_BYTES
 
 CIPHERTEXT_BYTES_MAX = PAYLOAD_BYTES_MAX + (PAYLOAD_BYTES_MAX // CHUNK_BYTES + 1) * _TAG_BYTES
 
@@ -48,19 +55,14 @@ def encrypt_payload(entropy: Entropy, chain_id: str, record_id: str, plaintext: 
     if len(plaintext) > PAYLOAD_BYTES_MAX:
         msg = f"payload of {record_id}: expected at most {PAYLOAD_BYTES_MAX} bytes, got {len(plaintext)}"
         raise VerificationError(msg)
-    data_key = entropy.draw(DATA_KEY_BYTES)
-    cipher = AESGCM(data_key)
+    sealer = PayloadSealer(entropy, chain_id, record_id)
     last = max(0, (len(plaintext) - 1) // CHUNK_BYTES)
     view = memoryview(plaintext)
     chunks = [
-        cipher.encrypt(
-            _nonce(number),
-            view[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES],
-            _associated_data(chain_id, record_id, number, last=number == last),
-        )
+        sealer.seal(view[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES], last=number == last)
         for number in range(last + 1)
     ]
-    return data_key, b"".join(chunks)
+    return sealer.data_key, b"".join(chunks)
 
 
 def decrypt_payload(data_key: bytes, chain_id: str, record_id: str, ciphertext: bytes) -> bytes:
@@ -82,25 +84,75 @@ def decrypt_payload(data_key: bytes, chain_id: str, record_id: str, ciphertext: 
     if not _TAG_BYTES <= len(ciphertext) <= CIPHERTEXT_BYTES_MAX:
         msg = f"payload of {record_id}: expected {_TAG_BYTES} to {CIPHERTEXT_BYTES_MAX} bytes, got {len(ciphertext)}"
         raise VerificationError(msg)
-    cipher = AESGCM(data_key)
-    last = (len(ciphertext) - 1) // _SEALED_CHUNK_BYTES
+    opener = PayloadOpener(data_key, chain_id, record_id, count_chunks(len(ciphertext)))
     view = memoryview(ciphertext)
-    chunks = []
-    for number in range(last + 1):
-        chunk = view[number * _SEALED_CHUNK_BYTES : (number + 1) * _SEALED_CHUNK_BYTES]
+    return b"".join(
+        opener.open(number, view[number * SEALED_CHUNK_BYTES : (number + 1) * SEALED_CHUNK_BYTES])
+        for number in range(opener.count)
+    )
+
+
+def count_chunks(ciphertext_bytes: int) -> int:
+    """Return how many chunks a sealed payload of so many bytes has; at least 1."""
+    return max(1, -(-ciphertext_bytes // SEALED_CHUNK_BYTES))
+
+
+class PayloadSealer:
+    """Encrypts one payload, chunk after chunk, under a key that it draws and a number that it counts itself."""
+
+    def __init__(self, entropy: Entropy, chain_id: str, record_id: str) -> None:
+        """Draw the data key.
+
+        Args:
+            entropy: Where it comes from.
+            chain_id: The chain the record is on.
+            record_id: The record; the chunks open for no other.
+        """
+        self.data_key = entropy.draw(DATA_KEY_BYTES)
+        self._cipher = AESGCM(self.data_key)
+        self._chain_id = chain_id
+        self._record_id = record_id
+        self._number = 0
+        self._ended = False
+
+    def seal(self, chunk: bytes | memoryview, *, last: bool) -> bytes:
+        """Return the next chunk, sealed: CHUNK_BYTES of plaintext, or as many as are left if it is the last."""
+        assert not self._ended, "nothing follows the last chunk"
+        assert len(chunk) == CHUNK_BYTES or (last and len(chunk) < CHUNK_BYTES), "only the last chunk is short"
+        number, self._number, self._ended = self._number, self._number + 1, last
+        return self._cipher.encrypt(
+            _nonce(number), chunk, _associated_data(self._chain_id, self._record_id, number, last=last)
+        )
+
+
+class PayloadOpener:
+    """Decrypts the chunks of one payload, in any order."""
+
+    def __init__(self, data_key: bytes, chain_id: str, record_id: str, count: int) -> None:
+        """Hold the key.
+
+        Args:
+            data_key: The payload's, 32 bytes.
+            chain_id: The chain the record is on.
+            record_id: The record it is expected to belong to.
+            count: How many chunks it is expected to have.
+        """
+        self.count = count
+        self._cipher = AESGCM(data_key)
+        self._chain_id = chain_id
+        self._record_id = record_id
+
+    def open(self, number: int, chunk: bytes | memoryview) -> bytes:
+        """Return the plaintext of chunk `number`, 0 <= number < count; raises `VerificationError`."""
+        associated = _associated_data(self._chain_id, self._record_id, number, last=number == self.count - 1)
         try:
-            chunks.append(
-                cipher.decrypt(
-                    _nonce(number), chunk, _associated_data(chain_id, record_id, number, last=number == last)
-                )
-            )
-        except InvalidTag:
+            return self._cipher.decrypt(_nonce(number), chunk, associated)
+        except (InvalidTag, ValueError):
             msg = (
-                f"payload of {record_id}: chunk {number} of {last + 1} does not open: wrong key, another record's "
-                "payload, or bytes that were changed, moved or cut off"
+                f"payload of {self._record_id}: chunk {number} of {self.count} does not open: wrong key, another "
+                "record's payload, or bytes that were changed, moved or cut off"
             )
             raise VerificationError(msg) from None
-    return b"".join(chunks)
 
 
 def _nonce(number: int) -> bytes:

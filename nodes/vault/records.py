@@ -4,6 +4,8 @@
       payloads/ID    the sealed payload; says nothing without its keys
       keys/ID        data key, salt and openings of one record, and a checksum
       erased/ID      the tombstone: this id was erased and is never stored again
+      arriving/ID    the chunks so far of a large payload that another member hands over: kept over a restart
+      drafts/ID      the chunks so far of a large payload of one's own: a restart erases them, their key is gone
 
 It holds an organisation's own records (`add`), those it received (`put`), and whatever else must be erasable, such as
 the openings of a claim: those are the plaintext of a record of the vault's own, `claim.<id>`.
@@ -19,7 +21,7 @@ until Python reuses it, which no code here can prevent. What erasing promises on
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from msgspec import Meta
 
@@ -33,6 +35,7 @@ from nodes.files import (
     erase_leftovers,
     erase_private,
     read_private,
+    sync_directory,
     write_private,
 )
 from nodes.vault.payloads import CIPHERTEXT_BYTES_MAX, decrypt_payload, encrypt_payload
@@ -81,10 +84,14 @@ class Vault:
         self._payloads = directory / "payloads"
         self._keys = directory / "keys"
         self._erased = directory / "erased"
-        for folder in (directory, self._payloads, self._keys, self._erased):
+        self._arriving = directory / "arriving"
+        self._drafts = directory / "drafts"
+        for folder in (directory, self._payloads, self._keys, self._erased, self._arriving, self._drafts):
             create_private_directory(folder)
         for folder in (self._payloads, self._keys, self._erased):
             erase_leftovers(folder)
+        for draft in self._drafts.iterdir():
+            draft.unlink()
         for tombstone in self._erased.iterdir():
             self._destroy(tombstone.name)
 
@@ -128,6 +135,78 @@ class Vault:
         plaintext = self._verify(digest, keys, ciphertext)
         self._store(digest.record_id, keys, ciphertext)
         return plaintext
+
+    @property
+    def chain_id(self) -> str:
+        """The chain that its records are on."""
+        return self._chain_id
+
+    @property
+    def entropy(self) -> Entropy:
+        """Where data keys and salts come from."""
+        return self._entropy
+
+    def begin_draft(self, record_id: str) -> Path:
+        """Return where the chunks of a large payload of one's own are to be written; nothing is there.
+
+        Raises:
+            VaultError: If the vault has this id already, or erased it.
+        """
+        self._check_free(record_id)
+        path = self._drafts / record_id
+        path.unlink(missing_ok=True)
+        return path
+
+    def begin_arrival(self, record_id: str) -> Path:
+        """Return where the chunks of a large payload that is handed over are, and are to be written.
+
+        Raises:
+            VaultError: If the vault has this id already, or erased it.
+        """
+        self._check_free(record_id)
+        path = self._arriving / record_id
+        if (self._payloads / record_id).exists():  # whole, and its keys were not kept any more
+            (self._payloads / record_id).replace(path)
+        return path
+
+    def keep(self, record_id: str, keys: RecordKeys, path: Path) -> None:
+        """Keep a large payload that is whole, synced and checked.
+
+        Args:
+            record_id: Its id.
+            keys: What opens it.
+            path: From `begin_draft` or `begin_arrival`; it moves.
+
+        Raises:
+            VaultError: If the vault has this id already, or erased it.
+        """
+        self._check_free(record_id)
+        path.replace(self._payloads / record_id)
+        sync_directory(self._payloads)
+        self._keep_keys(record_id, keys)
+
+    def list_arriving(self) -> tuple[str, ...]:
+        """Return the ids of what has begun to arrive, sorted."""
+        return tuple(sorted(path.name for path in self._arriving.iterdir()))
+
+    def stop_arrival(self, record_id: str) -> None:
+        """Remove what has arrived of a record; nothing is fine. Nobody has its keys, so it is only unlinked."""
+        _check_id(record_id)
+        (self._arriving / record_id).unlink(missing_ok=True)
+
+    def open_payload(self, record_id: str) -> BinaryIO:
+        """Return the file of a sealed payload, to be read in parts and closed.
+
+        Raises:
+            VaultError: If it is missing or erased.
+        """
+        if record_id not in self:
+            msg = f"record {record_id}: this vault does not hold it"
+            raise VaultError(msg)
+        try:
+            return (self._payloads / record_id).open("rb")
+        except FileNotFoundError:
+            raise _damaged("payload", record_id, "it is missing") from None
 
     def get(self, record_id: str) -> tuple[RecordKeys, bytes]:
         """Return a record's keys and its sealed payload: what a hand-over needs.
@@ -224,8 +303,11 @@ class Vault:
             raise VaultError(msg)
 
     def _store(self, record_id: str, keys: RecordKeys, ciphertext: bytes) -> None:
-        file = _KeyFile("xinpei-record-keys/1", record_id, keys, _checksum(record_id, keys))
         self._write(self._payloads / record_id, ciphertext)
+        self._keep_keys(record_id, keys)
+
+    def _keep_keys(self, record_id: str, keys: RecordKeys) -> None:
+        file = _KeyFile("xinpei-record-keys/1", record_id, keys, _checksum(record_id, keys))
         self._write(self._keys / record_id, encode(file))
 
     def _write(self, path: Path, data: bytes) -> None:
@@ -247,6 +329,8 @@ class Vault:
     def _destroy(self, record_id: str) -> None:
         erase_private(self._keys / record_id)
         erase_private(self._payloads / record_id)
+        (self._arriving / record_id).unlink(missing_ok=True)
+        (self._drafts / record_id).unlink(missing_ok=True)
 
 
 def _checksum(record_id: str, keys: RecordKeys) -> bytes:

@@ -11,6 +11,7 @@ import re
 
 from msgspec.structs import replace
 
+from contracts.grants import BESIDE
 from contracts.holds import HOLDS, Hold
 from contracts.mandates import MandateKind
 from ledger.errors import DecodeError
@@ -30,8 +31,10 @@ from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_day
 from nodes.identity import Identity
 from nodes.keystore import Keystore
+from nodes.roles.attachments import AttachmentLabel
 from nodes.roles.authorising import Authorising
 from nodes.roles.erasing import Erasing, list_asked
+from nodes.roles.hospital.attaching import Attaching
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
 from nodes.roles.hospital.erasing import HospitalBooks
@@ -39,12 +42,12 @@ from nodes.roles.hospital.handover import Handover
 from nodes.roles.hospital.lanes import LaneState, LaneWorker
 from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
 from nodes.roles.hospital.records import RecordWriter
-from nodes.roles.hospital.stays import LocalStay
+from nodes.roles.hospital.stays import LocalStay, attach
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.people import Person
-from nodes.roles.questions import FetchOrdered, FetchRecord, Refusal, decode_question, encode_body
+from nodes.roles.questions import FetchChunks, FetchOrdered, FetchRecord, Refusal, decode_question, encode_body
 from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.schemas.terms import GrantTerms
@@ -93,6 +96,7 @@ class Hospital:
         self._requests = Requests(name, view, self._linking, register, keystore.seal, entropy)
         self._authorising = Authorising(name, view, self._linking.people, register, keystore.seal, entropy)
         self._book = StayBook(register, entropy)
+        self._attaching = Attaching(vault, entropy)
         self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
         self._coverage = Coverage(name, view, self._linking)
         self._lanes = LaneWorker(view, self._coverage, self._writer)
@@ -223,13 +227,39 @@ class Hospital:
             raise StayError(msg)
         return self._go_on(replace(stay, discharges=(*stay.discharges, corrected)), now_ms)
 
+    def begin_attachment(self, number: str, label: AttachmentLabel, sha256: bytes) -> str:
+        """Return the draft of a file that the desk attaches to a stay, going on or ended.
+
+        Raises:
+            StayError: If there is no such stay.
+            AttachingError, VaultError: As `Attaching.begin`.
+        """
+        return self._attaching.begin(self._book.get(number), label, sha256)
+
+    def take_attachment(
+        self, draft_id: str, offset: int, piece: bytes, now_ms: int
+    ) -> tuple[tuple[str, ...], list[AgentEffect]]:
+        """Take in the next piece of a file; with the last one it is entered and shared where a grant covers documents.
+
+        Returns:
+            The ids of the records that it became, one for each insurer; none before the last piece.
+
+        Raises:
+            AttachingError, VaultError: As `Attaching.take`.
+        """
+        number, sealed = self._attaching.take(draft_id, offset, piece)
+        if not sealed:
+            return (), []
+        _, effects = self._go_on(attach(self._book.get(number), sealed), now_ms)
+        return tuple(item.record_id for item in sealed.values()), effects
+
     def _check_kept(self, stay: LocalStay) -> None:
         """Refuse to go on with a stay of which records are to be erased, are erased, or are kept by law alone."""
         needed = {
             (lane.stay_id, entry.record_id)
             for lane in stay.lanes
             for entry in lane.entries
-            if entry.record_type != "interim-bill"
+            if entry.record_type not in BESIDE
         }
         asked = {
             (lane.stay_id, item) for lane in stay.lanes for item in list_asked(self._view, lane.stay_id, self.name)
@@ -299,13 +329,15 @@ class Hospital:
             outcome = ordered.code if isinstance(ordered, Refusal) else "OK"
             note = Note("order-answered", {"order": question.order_id, "peer": peer, "code": outcome})
             return [Answer(request_id, encode_body(ordered)), note]
-        if not isinstance(question, FetchRecord):
+        if not isinstance(question, FetchRecord | FetchChunks):
             refusal = Refusal("NOT_ASKED_HERE", "a hospital answers questions for records")
             return [Answer(request_id, encode_body(refusal))]
         answer = self._handover.answer(peer, question)
         outcome = answer.code if isinstance(answer, Refusal) else "OK"
         fields: dict[str, str | int] = {"record": question.record_id, "peer": peer, "code": outcome}
-        return [Note("record-asked", fields), Answer(request_id, encode_body(answer))]
+        is_noted = isinstance(question, FetchRecord) or isinstance(answer, Refusal)
+        notes = [Note("record-asked", fields)] if is_noted else []
+        return [*notes, Answer(request_id, encode_body(answer))]
 
     def _sweep(self, now_ms: int) -> list[AgentEffect]:
         """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""

@@ -55,7 +55,12 @@ class HospitalBooks:
         for lane in stay.lanes:
             if lane not in entered:
                 self._erase_copies(stay, lane, is_erased_at=is_erased)
-        self._book.redact(redact(stay, is_erased))
+        left = redact(stay, is_erased)
+        if not left.patient:  # nothing is left of the stay, so neither are documents that no grant ever covered
+            for attachment in stay.attachments:
+                if find_record(self._view, attachment.record_id) is None:
+                    self._vault.erase(attachment.record_id)
+        self._book.redact(left)
 
     def _erase_copies(self, stay: LocalStay, lane: Lane, *, is_erased_at: IsErased) -> None:
         """Destroy what was sealed of erased documents for an insurer to whom nothing was ever reported."""

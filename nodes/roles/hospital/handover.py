@@ -5,12 +5,14 @@ share it names is the latest one with the asking peer, it neither lapsed nor was
 and the claim it serves goes on. A share that was committed before a revocation and not yet handed over is not handed
 over any more.
 
+An attached document takes many questions. Each of them is judged anew, so a revocation stops it between two chunks.
+
 What a stranger may learn from a refusal is nothing: for a record that was not shared with her the answer is the same
 as for one that does not exist.
 """
 
 from contracts.needs import Need
-from contracts.stays import RecordView, ShareView
+from contracts.stays import Record, RecordView, ShareView
 from ledger.crypto.hashes import hash_bytes
 from nodes.agent import ChainView
 from nodes.keystore import Keystore
@@ -18,9 +20,21 @@ from nodes.roles.activity import find_order
 from nodes.roles.erasing import list_asked
 from nodes.roles.lookup import explain, find_credentials, find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
-from nodes.roles.questions import FetchOrdered, FetchRecord, RecordHandover, Refusal
+from nodes.roles.questions import (
+    ANSWER_CHUNKS_MAX,
+    AttachmentChunks,
+    AttachmentOffer,
+    FetchChunks,
+    FetchOrdered,
+    FetchRecord,
+    RecordHandover,
+    Refusal,
+)
+from nodes.vault.attachments import measure_payload, read_chunks
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.sealing import SealContext, make_envelope
+
+Given = RecordHandover | AttachmentOffer | AttachmentChunks
 
 
 class Handover:
@@ -40,8 +54,8 @@ class Handover:
         self._keys = OwnKeys(hospital, view, keystore)
         self._vault = vault
 
-    def answer(self, peer: str, question: FetchRecord) -> RecordHandover | Refusal:
-        """Return the record, sealed to the peer, or why not.
+    def answer(self, peer: str, question: FetchRecord | FetchChunks) -> Given | Refusal:
+        """Return the record, sealed to the peer, or what is asked for of an attached document, or why not.
 
         Args:
             peer: Who asks, as mutual TLS established.
@@ -64,7 +78,12 @@ class Handover:
         finding = explain(self._view, self._need(view, share, stay.stay.claim_id)).finding
         if finding is not None:
             return Refusal(finding.code, f"{question.record_id}: its grant does not cover it any more")
-        return self._hand_over(peer, question.record_id)
+        try:
+            if isinstance(question, FetchChunks):
+                return self._hand_chunks(view.record, question.first)
+            return self._hand_over(peer, view.record)
+        except VaultError:
+            return Refusal("UNAVAILABLE", f"{question.record_id}: erased or damaged at its custodian")
 
     def answer_order(self, peer: str, question: FetchOrdered) -> RecordHandover | Refusal:
         """Return a record that a regulator ordered under a law, sealed to it, or why not.
@@ -80,19 +99,38 @@ class Handover:
             return Refusal("NOT_ORDERED", f"{question.order_id}: no such order of {peer}")
         if order.answer is not None:
             return Refusal(order.answer.result, f"{question.order_id}: expected an order that waits")
-        return self._hand_over(peer, order.record_id)
+        view = find_record(self._view, order.record_id)
+        assert view is not None, "what is ordered was entered"
+        try:
+            given = self._hand_over(peer, view.record)
+        except VaultError:
+            return Refusal("UNAVAILABLE", f"{order.record_id}: erased or damaged at its custodian")
+        if isinstance(given, RecordHandover | Refusal):
+            return given
+        return Refusal("DOCUMENT", f"{order.record_id}: an attached document is not handed over under an order")
 
-    def _hand_over(self, peer: str, record_id: str) -> RecordHandover | Refusal:
+    def _hand_over(self, peer: str, record: Record) -> Given | Refusal:
         member = find_credentials(self._view, peer)
         if member is None:
             return Refusal("NO_SEAL_KEY", f"{peer}: the chain has no seal key of this member")
-        try:
-            keys, ciphertext = self._vault.get(record_id)
-        except VaultError:
-            return Refusal("UNAVAILABLE", f"{record_id}: erased or damaged at its custodian")
+        record_id = record.record_id
         context = SealContext(self._view.chain_id, record_id, self._hospital, peer)
+        if record.record_type == "document":
+            payload_bytes = measure_payload(self._vault, record_id)
+            keys = self._vault.keys(record_id)
+            envelope = make_envelope(self._keys.now(), member.seal_key, context, keys, record.ciphertext_hash)
+            return AttachmentOffer(record_id, envelope, payload_bytes)
+        keys, ciphertext = self._vault.get(record_id)
         envelope = make_envelope(self._keys.now(), member.seal_key, context, keys, hash_bytes(ciphertext))
         return RecordHandover(record_id, envelope, ciphertext)
+
+    def _hand_chunks(self, record: Record, first: int) -> AttachmentChunks | Refusal:
+        chunks: tuple[bytes, ...] = ()
+        if record.record_type == "document":
+            chunks = read_chunks(self._vault, record.record_id, first, ANSWER_CHUNKS_MAX)
+        if not chunks:
+            return Refusal("NO_CHUNK", f"{record.record_id}: has no chunk {first} that is handed over by itself")
+        return AttachmentChunks(record.record_id, first, chunks)
 
     def _need(self, view: RecordView, share: ShareView, claim_id: str) -> Need:
         record = view.record

@@ -14,7 +14,8 @@
     erased             she asked to have a record erased that the        nothing
                        claim needs, or it is erased here
 
-An interim bill that did not reach the chain before the discharge is of no use any more and is not entered.
+An interim bill that did not reach the chain before the discharge is of no use any more and is not entered. Attached
+documents are entered and shared before and after it, wherever the claim's grant covers them; nothing waits for them.
 
 What a grant no longer covers is not sent to be refused record by record: an entry that fails would still leave the
 record's commitment in the chain. One record that is on the chain already stands for all, and its refusal is the trace.
@@ -24,7 +25,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from contracts.grants import RecordType
+from contracts.grants import BESIDE, RecordType
 from contracts.settlements import AwaitConsent, Report, Resume
 from contracts.stays import RecordView, StayView
 from nodes.agent import Call, ChainView
@@ -90,17 +91,23 @@ class LaneWorker:
         if claim.claim.status == "AWAITING_CONSENT":
             return self._resume(lane, left, days)
         if not stay.discharges:
-            return Progress("staying", self._enter_interims(stay, lane, views, grant_id, asked.keys()))
+            calls = [
+                call
+                for record_type in ("interim-bill", "document")
+                for call in self._enter_beside(stay, lane, views, grant_id, asked.keys(), record_type)
+            ]
+            return Progress("staying", tuple(calls))
         if left and not self._coverage.means(grant_id, days):
             return Progress("outside-dates")
         uncovered = self._coverage.find_uncovered(lane, left, grant_id)
         if uncovered is not None:
             return Progress("awaiting-consent", self._await(lane, views, uncovered[0], grant_id))
-        return self._hand_over(stay, lane, views, entered, grant_id)
+        beside = self._enter_beside(stay, lane, views, grant_id, asked.keys(), "document")
+        return self._hand_over(stay, lane, views, entered, grant_id, beside)
 
     def _is_erased(self, stay: LocalStay, lane: Lane, asked: Collection[str]) -> bool:
         """Whether a record that the claim needs was asked for, or is erased here; interim bills it does not need."""
-        needed = [entry for entry in lane.live() if entry.record_type != "interim-bill"]
+        needed = [entry for entry in lane.live() if entry.record_type not in BESIDE]
         return stay.is_redacted or any(
             entry.record_id in asked or self._writer.is_erased(entry.record_id) for entry in needed
         )
@@ -125,7 +132,7 @@ class LaneWorker:
             return []
         left: list[RecordType] = []
         for entry in lane.live():
-            if entry.record_type == "interim-bill" or _is_delivered(views[entry.record_id], lane.insurer):
+            if entry.record_type in BESIDE or _is_delivered(views[entry.record_id], lane.insurer):
                 continue
             if entry.record_type not in left:
                 left.append(entry.record_type)
@@ -148,37 +155,50 @@ class LaneWorker:
             return Progress("awaiting-consent")
         return Progress("awaiting-consent", (Call("claims", "resume", Resume(lane.claim_id, grant_id)),))
 
-    def _enter_interims(
+    def _enter_beside(
         self,
         stay: LocalStay,
         lane: Lane,
         views: dict[str, RecordView | None],
         grant_id: str,
         asked: Collection[str],
-    ) -> tuple[Call, ...]:
-        interims = [
-            entry for entry in lane.entries if entry.record_type == "interim-bill" and entry.record_id not in asked
+        record_type: RecordType,
+    ) -> list[Call]:
+        """Return the entries and shares of what goes beside the claim, if its grant covers that type."""
+        entries = [
+            entry
+            for entry in lane.entries
+            if entry.record_type == record_type
+            and entry.record_id not in asked
+            and not self._writer.is_erased(entry.record_id)
         ]
-        days = _days(stay)
-        if not interims or not self._coverage.means(grant_id, days):
-            return ()
-        if self._coverage.explain(lane, "interim-bill", grant_id, lane.claim_id, "release") is not None:
-            return ()
-        return (
-            *self._enter_missing(stay, lane, views, interims, grant_id),
-            *self._share_due(lane, views, interims, grant_id),
-        )
+        if not entries or not self._coverage.means(grant_id, _days(stay)):
+            return []
+        if self._coverage.explain(lane, record_type, grant_id, lane.claim_id, "release") is not None:
+            return []
+        return [
+            *self._enter_missing(stay, lane, views, entries, grant_id),
+            *self._share_due(lane, views, entries, grant_id),
+        ]
 
     def _hand_over(
-        self, stay: LocalStay, lane: Lane, views: dict[str, RecordView | None], entered: StayView, grant_id: str
+        self,
+        stay: LocalStay,
+        lane: Lane,
+        views: dict[str, RecordView | None],
+        entered: StayView,
+        grant_id: str,
+        beside: list[Call],
     ) -> Progress:
-        wanted = [entry for entry in lane.entries if entry.record_type != "interim-bill"]
-        live = [entry for entry in lane.live() if entry.record_type != "interim-bill"]
+        wanted = [entry for entry in lane.entries if entry.record_type not in BESIDE]
+        live = [entry for entry in lane.live() if entry.record_type not in BESIDE]
         calls = self._enter_missing(stay, lane, views, wanted, grant_id)
         if calls or not entered.is_closed:
             calls.append(self._writer.close(stay, lane, entered.stay.closing_version + 1, grant_id))
-        calls.extend(self._share_due(lane, views, live, grant_id))
-        if not calls and all(_is_delivered(views[entry.record_id], lane.insurer) for entry in live):
+        calls.extend([*self._share_due(lane, views, live, grant_id), *beside])
+        documents = [entry for entry in lane.entries if entry.record_type == "document"]
+        is_waited_for = any(_is_waited_for(views[entry.record_id], lane.insurer) for entry in documents)
+        if not (calls or is_waited_for) and all(_is_delivered(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("delivered")
         if any(_is_given_up(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("disputed", tuple(calls))
@@ -231,3 +251,9 @@ def _is_given_up(view: RecordView | None, insurer: str) -> bool:
     shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
     disputes = [item for item in shares if item.status == "DISPUTED"]
     return bool(shares) and shares[-1].status == "DISPUTED" and len(disputes) >= SHARES_MAX
+
+
+def _is_waited_for(view: RecordView | None, insurer: str) -> bool:
+    """Whether a record is shared and not answered."""
+    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
+    return bool(shares) and shares[-1].status == "SHARED"

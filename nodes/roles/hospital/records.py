@@ -7,6 +7,7 @@ negative of both, so that the two commitments add up to nothing. An invoice's ta
 over code, number and check code: two claims on one invoice show, and nobody can guess which invoice it is.
 """
 
+from contracts.grants import BESIDE
 from contracts.stays import Append, Close, Share
 from ledger.codec import encode
 from ledger.crypto.commitments import (
@@ -23,7 +24,7 @@ from nodes.entropy import Entropy
 from nodes.roles.documents import Invoice, Reversal
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay, read_document
 from nodes.schemas.field_sets import check_release
-from nodes.vault.records import Vault
+from nodes.vault.records import RecordDigest, Vault, VaultError
 from nodes.vault.sealing import AmountOpening
 
 TOTAL = "total"
@@ -51,6 +52,9 @@ class RecordWriter:
             for entry in lane.entries:
                 if entry.record_id in self._vault or self._vault.is_erased(entry.record_id):
                     continue
+                if entry.record_type == "document":  # sealed as it came in, and planned after that
+                    msg = f"document {entry.record_id}: lost from the vault; attach the file again"
+                    raise VaultError(msg)
                 opening = self._open_total(stay, entry)
                 document = read_document(stay, entry)
                 if not isinstance(document, Reversal):
@@ -68,7 +72,7 @@ class RecordWriter:
         Raises:
             VaultError: If the record is erased or damaged.
         """
-        digest = self._vault.digest(entry.record_id)
+        digest = self._digest(stay, entry)
         message = Append(
             entry.record_id,
             lane.stay_id,
@@ -89,7 +93,7 @@ class RecordWriter:
         Raises:
             VaultError: If an invoice is erased or damaged.
         """
-        parts = [entry for entry in lane.live() if entry.record_type != "interim-bill"]
+        parts = [entry for entry in lane.live() if entry.record_type not in BESIDE]
         total = IDENTITY
         tags = []
         for entry in parts:
@@ -104,6 +108,13 @@ class RecordWriter:
     def share(self, lane: Lane, entry: Entry, grant_id: str) -> Call:
         """Return the call that shares a record with the lane's insurer."""
         return Call("records", "share", Share(entry.record_id, lane.insurer, grant_id))
+
+    def _digest(self, stay: LocalStay, entry: Entry) -> RecordDigest:
+        """Return what the chain is to have of a record; of a document what was noted when it was sealed."""
+        for sealed in stay.attachments:
+            if sealed.record_id == entry.record_id:
+                return RecordDigest(sealed.record_id, sealed.ciphertext_hash, sealed.commitment)
+        return self._vault.digest(entry.record_id)
 
     def _open_total(self, stay: LocalStay, entry: Entry) -> AmountOpening | None:
         if entry.record_type not in ("invoice", "interim-bill"):

@@ -12,6 +12,8 @@ that follows is derived from them, so that a crash at any point repeats a step a
     interim bill          original interim bill
     discharge             originals: item list and invoice of each bill, discharge summary
     correction            for each document that changed: a reversal, and a replacement unless it is gone
+    attached file         an original document, sealed for each lane while it came in; a lane that is opened later has
+                          none of it
 
 A stay counts its discharges from 1: version 1 is the discharge, each correction is the next.
 
@@ -19,7 +21,7 @@ When a record was erased towards every insurer, the document behind it is taken 
 stay of which nothing is left keeps its number and the ids of its lanes, and not whose it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 from msgspec import Meta
@@ -28,7 +30,7 @@ from msgspec.structs import replace
 from contracts.grants import RecordType
 from contracts.identifiers import ClaimId, RecordId, StayId
 from contracts.stays import RecordKind
-from ledger.codec import Name, Struct
+from ledger.codec import Hash, Name, Struct
 from nodes.roles.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal
 
 Slot = tuple[RecordType, int]
@@ -90,6 +92,14 @@ class Lane(Struct):
         )
 
 
+class Attachment(Struct):
+    """A document that was attached, as it was sealed for one lane; what it is stands in its payload alone."""
+
+    record_id: RecordId
+    ciphertext_hash: Hash
+    commitment: Hash
+
+
 class LocalStay(Struct):
     """Register, kind `stay`: everything the desk said about one stay; the id is its number."""
 
@@ -102,6 +112,8 @@ class LocalStay(Struct):
     discharges: tuple[Discharge, ...]
     """The discharge and its corrections; the last one holds."""
     lanes: tuple[Lane, ...]
+    attachments: tuple[Attachment, ...] = ()
+    """Of all lanes, in the order in which they came."""
 
     @property
     def first_day(self) -> int | None:
@@ -145,6 +157,24 @@ def plan(stay: LocalStay, draw_id: Callable[[], str]) -> LocalStay:
         draw_id: Returns a fresh record id.
     """
     return replace(stay, lanes=tuple(_plan_lane(stay, lane, draw_id) for lane in stay.lanes))
+
+
+def attach(stay: LocalStay, sealed: Mapping[str, Attachment]) -> LocalStay:
+    """Return the stay with a document added to its lanes.
+
+    Args:
+        stay: The hospital's file.
+        sealed: Stay id of a lane -> the document as it was sealed for that lane.
+    """
+    placed = [entry.place for lane in stay.lanes for entry in lane.entries if entry.record_type == "document"]
+    place = max(placed, default=-1) + 1
+    lanes = tuple(
+        _extend(lane, Entry(sealed[lane.stay_id].record_id, "document", "original", None, place, 0))
+        if lane.stay_id in sealed
+        else lane
+        for lane in stay.lanes
+    )
+    return replace(stay, lanes=lanes, attachments=(*stay.attachments, *sealed.values()))
 
 
 def find_entry(lane: Lane, slot: Slot, version: int) -> Entry | None:

@@ -3,7 +3,7 @@
 Each step derives what is left to do from the chain and the register:
 
     links and portfolio    what the register has and the chain has not
-    hand-overs             shares in the inbox are fetched; what does not hold is disputed
+    hand-overs             shares in the inbox are fetched; what does not hold is disputed; documents are confirmed
     claims                 confirmations and settlement go in one submission: the chain runs them in this order
     payments               instructed, asked after, redirected; what was paid is added up in the yearbook
     erasures               what is asked for is destroyed or restricted, and answered
@@ -42,6 +42,7 @@ from nodes.keystore import Keystore
 from nodes.roles.asking import Asking
 from nodes.roles.erasing import Erasing
 from nodes.roles.in_flight import InFlight
+from nodes.roles.insurer.attachments import AttachmentIntake
 from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.insurer.desk import Desk
 from nodes.roles.insurer.erasing import InsurerBooks
@@ -106,6 +107,7 @@ class Insurer:
         self._portfolio = Portfolio(name, view, register, self._linking.people, entropy)
         self._casebook = Casebook(register)
         self._intake = Intake(name, view, vault, register, keystore.seal, entropy, self._asking)
+        self._attachments = AttachmentIntake(vault, self._intake, self._asking)
         premises = Premises(view, self._casebook, self._portfolio, keystore.tag_secret)
         own_keys = OwnKeys(name, view, keystore)
         self._desk = Desk(
@@ -286,8 +288,11 @@ class Insurer:
         subject = self._asking.take(event)
         if subject is None:
             return []
-        notes = self._intake.take(subject, event)
-        return notes if notes is not None else self._payments.take(subject, event) or []
+        for taker in (self._intake, self._attachments, self._payments):
+            notes = taker.take(subject, event)
+            if notes is not None:
+                return notes
+        return []
 
     # ------------------------------------------------------------------------------------------------- what is left
 
@@ -295,9 +300,10 @@ class Insurer:
         self._sweep(now_ms)
         self._linking.judge_again(now_ms)
         shares = self._intake.list_shares()
-        requests: list[Request] = self._intake.fetch(shares, now_ms)
+        requests: list[Request] = [*self._intake.fetch(shares, now_ms), *self._attachments.fetch(shares, now_ms)]
         disputes = [call for share in shares if (call := self._intake.dispute(share)) is not None]
-        batches = [[*self._linking.derive(), *self._portfolio.derive(), *disputes], self._erasing.derive()]
+        answers = [*disputes, *_confirm([share for share in shares if self._is_kept_document(share)])]
+        batches = [[*self._linking.derive(), *self._portfolio.derive(), *answers], self._erasing.derive()]
         kept = self._kept_by_stay(shares)
         by_claim: dict[str, list[ShareReceipt]] = defaultdict(list)
         for stay_id, ready in kept.items():
@@ -325,15 +331,18 @@ class Insurer:
             self._sweep_ms = now_ms + SWEEP_MS
             self._touched |= self._open
 
+    def _is_kept_document(self, share: ShareReceipt) -> bool:
+        return share.record_type == "document" and self._intake.is_kept(share)
+
     def _kept_by_stay(self, shares: tuple[ShareReceipt, ...]) -> dict[str, list[ShareReceipt]]:
         """Return the opened shares of each stay that has none still to be fetched.
 
         An interim bill keeps nothing waiting: no settlement needs it, and one that was shared under a grant that has
-        been revoked since is never handed over.
+        been revoked since is never handed over. A document is confirmed by itself, whenever it has arrived.
         """
         kept: dict[str, list[ShareReceipt]] = defaultdict(list)
         unfetched = set()
-        for share in shares:
+        for share in (share for share in shares if share.record_type != "document"):
             record = find_record(self._view, share.record_id)
             assert record is not None, "what was shared was entered"
             if self._intake.is_kept(share):

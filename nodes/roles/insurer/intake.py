@@ -10,6 +10,8 @@
 An invoice's tag is keyed by the hospital's secret, so a recipient cannot compute it: what it can tell is that two
 invoices have the same tag, which the chain compares anyway.
 
+Attached documents come in chunks: `nodes.roles.insurer.attachments`.
+
 A custodian that does not answer, or refuses, is asked again, ever more seldom, until the share lapses.
 """
 
@@ -32,7 +34,7 @@ from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_r
 from nodes.vault.payloads import decrypt_payload
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
-from nodes.vault.sealing import RecordKeys, SealContext, SealKeys, open_envelope
+from nodes.vault.sealing import Envelope, RecordKeys, SealContext, SealKeys, open_envelope
 
 DISPUTE = "dispute"
 WITHHELD = ("AUTH-013", "ELIG-001", "ERASED", "WITHDRAWN")
@@ -99,15 +101,17 @@ class Intake:
 
     def dispute(self, share: ShareReceipt) -> Call | None:
         """Return the dispute of a hand-over that did not hold, or None."""
-        entry = self._disputed.get(_key(share))
+        entry = self._disputed.get(key_of(share))
         return None if entry is None else Call("records", "dispute", Dispute(entry.record_id, entry.commitment))
 
     def fetch(self, shares: tuple[ShareReceipt, ...], now_ms: int) -> list[Request]:
         """Return the questions to custodians that are due."""
         requests = []
         for share in shares:
-            subject = _key(share)
-            if self.is_kept(share) or subject in self._disputed or not self._asking.may_ask(subject, now_ms):
+            subject = key_of(share)
+            if share.record_type == "document" or self.is_kept(share) or subject in self._disputed:
+                continue
+            if not self._asking.may_ask(subject, now_ms):
                 continue
             self._asked[subject] = share
             body = encode_body(FetchRecord(share.record_id, share.sequence))
@@ -140,7 +144,7 @@ class Intake:
                 return [Note("handover-refused", {**fields, "code": "UNEXPECTED"})]
             self._keep(share, reply)
         except (VerificationError, DecodeError) as error:
-            self._note_dispute(share, str(error))
+            self.note_dispute(share, str(error))
             return [Note("handover-disputed", fields)]
         self._asking.forget(subject)
         return [Note("record-opened", fields)]
@@ -150,6 +154,10 @@ class Intake:
         for key in [key for key, entry in self._disputed.items() if entry.record_id == record_id]:
             self._register.erase(DISPUTE, key)
             del self._disputed[key]
+
+    def is_wanted(self, share: ShareReceipt) -> bool:
+        """Whether a shared record is still to be taken in."""
+        return not (self.is_kept(share) or key_of(share) in self._disputed or self._is_unwanted(share))
 
     def _is_unwanted(self, share: ShareReceipt) -> bool:
         """Whether a record was erased here, or is to be, while the answer was on its way."""
@@ -163,26 +171,36 @@ class Intake:
         """Return a record that was kept, and its keys."""
         return decode(self._vault.open(record_id), cast("type[Document]", Document)), self._vault.keys(record_id)
 
-    def _keep(self, share: ShareReceipt, handover: RecordHandover) -> None:
+    def open_keys(self, share: ShareReceipt, envelope: Envelope) -> tuple[Record, RecordKeys]:
+        """Return a shared record as the chain has it, and the keys in its envelope.
+
+        Raises:
+            VerificationError, DecodeError: If the envelope is not the one that was expected.
+        """
         entered = find_record(self._view, share.record_id)
         assert entered is not None, "what was shared was entered"
         record = entered.record
         context = SealContext(self._view.chain_id, record.record_id, record.hospital, self._recipient)
         keys = open_envelope(
             self._seal_key,
-            handover.envelope,
+            envelope,
             context,
             record.ciphertext_hash,
             find_signing_key(self._view, record.hospital),
         )
+        return record, keys
+
+    def _keep(self, share: ShareReceipt, handover: RecordHandover) -> None:
+        record, keys = self.open_keys(share, handover.envelope)
         check_record(self._view.chain_id, record, keys, handover.ciphertext)
         digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
         self._vault.put(digest, keys, handover.ciphertext)
 
-    def _note_dispute(self, share: ShareReceipt, reason: str) -> None:
+    def note_dispute(self, share: ShareReceipt, reason: str) -> None:
+        """Write down why a hand-over did not hold; it is disputed on the chain then."""
         entry = DisputeEntry(share.record_id, share.sequence, reason[:300], self._entropy.draw(32))
-        self._register.put(DISPUTE, _key(share), encode(entry))
-        self._disputed[_key(share)] = entry
+        self._register.put(DISPUTE, key_of(share), encode(entry))
+        self._disputed[key_of(share)] = entry
 
 
 def check_record(chain_id: str, record: Record, keys: RecordKeys, ciphertext: bytes) -> Document:
@@ -219,5 +237,6 @@ def _check_total(record: Record, keys: RecordKeys, invoice: Invoice) -> None:
         raise VerificationError(msg)
 
 
-def _key(share: ShareReceipt) -> str:
+def key_of(share: ShareReceipt) -> str:
+    """Return what names one share of one record: the subject of questions about it."""
     return f"{share.record_id}.{share.sequence}"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import DecodeError
 from ledger.limits import FRAME_BYTES_MAX
-from nodes.network.backlog import BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX, Backlog
+from nodes.network.backlog import BACKLOG_BYTES_MAX, BACKLOG_FRAMES_MAX, BULK_BYTES_MAX, Backlog
 from nodes.network.frames import (
     GREETING_BYTES_MAX,
     Answer,
@@ -134,3 +134,26 @@ def test_a_backlog_gives_everything_in_order_in_bounded_batches(frames: list[byt
         taken += batch
         assert backlog.size == sum(map(len, frames)) - sum(map(len, taken))
     assert taken == frames
+
+
+def test_what_is_bulky_waits_for_everything_else_and_goes_alone() -> None:
+    backlog = Backlog()
+    for bulky in (b"chunk 1", b"chunk 2"):
+        backlog.put(bulky, is_bulky=True)
+    backlog.put(b"vote 1")
+    backlog.put(b"vote 2")
+    assert backlog.take(1000) == [b"vote 1", b"vote 2"]
+    assert backlog.take(1000) == [b"chunk 1"]
+    backlog.put(b"vote 3")
+    assert [backlog.take(1000) for _ in range(3)] == [[b"vote 3"], [b"chunk 2"], []]
+    assert (len(backlog), backlog.size) == (0, 0)
+
+
+def test_a_peer_that_fetches_documents_and_does_not_read_loses_no_vote() -> None:
+    backlog = Backlog()
+    backlog.put(b"vote")
+    for _ in range(100):
+        backlog.put(bytes(BULK_BYTES_MAX // 10), is_bulky=True)
+    assert (len(backlog), backlog.dropped) == (11, 90)
+    assert backlog.take(1000) == [b"vote"]
+    assert backlog.size <= BULK_BYTES_MAX
