@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from ledger.genesis import Genesis
 from nodes.agent import Agent
 from nodes.api import access, activity, claims, customers, explanations, records, recovery, reports
+from nodes.api.attachments import make_attaching_router, make_document_router
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
@@ -77,6 +78,8 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
                 make_request_router(hospital),
                 make_authority_router(hospital),
                 make_hospital_router(hospital),
+                make_attaching_router(hospital),
+                make_document_router(vault),
             ]
         case "insurer":
             agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy, holds)
@@ -86,6 +89,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
                 make_request_router(insurer),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),
+                make_document_router(vault),
                 reports.make_publishing_router(insurer),
             ]
         case "rail":

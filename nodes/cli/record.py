@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nodes.cli.attaching import save
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
@@ -25,7 +26,10 @@ on the chain, which hold no medical fact and no amount."""
 
 @click.group()
 def record() -> None:
-    """See who has your records, and have them erased."""
+    """See who has your records, and have them erased; save a document that your organisation was handed."""
+
+
+record.add_command(save)
 
 
 @record.command("list")

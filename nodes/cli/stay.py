@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from nodes.cli.attaching import attach
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.watching import explain_wait, follow_claim, show_claim_id
@@ -19,7 +20,10 @@ HOSPITAL = "the hospital"
 
 @click.group()
 def stay() -> None:
-    """Admit, bill, discharge and correct stays, as a hospital."""
+    """Admit, bill, discharge and correct stays, and attach files to them, as a hospital."""
+
+
+stay.add_command(attach)
 
 
 @stay.command()

@@ -18,9 +18,7 @@ _OPTIONS = (
     click.option("--purpose", type=click.Choice(PURPOSES), help="HPAYMT, for claims, unless said otherwise."),
     click.option("--scope", "case", type=click.Choice(["one-case", "standing"]), help="standing if left out."),
     click.option("--stay", "stays", multiple=True, metavar="STAY", help="Only this stay; again for more."),
-    click.option(
-        "--types", metavar="LIST", help=f"With commas: {', '.join(TYPES)}; all but document if left out."
-    ),
+    click.option("--types", metavar="LIST", help=f"With commas: {', '.join(TYPES)}; all but document if left out."),
     click.option("--mode", type=click.Choice(["VIEW", "STORE", "EXECUTE"]), help="STORE unless said otherwise."),
     click.option(
         "--execution",

@@ -17,7 +17,7 @@ from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer import Customer
-from nodes.schemas.terms import default_terms, today
+from nodes.schemas.terms import GrantTerms, default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, Network, eventually
 
@@ -27,7 +27,7 @@ STEPS = ("granted", "admitted", "handed-in", "shared", "settled")
 class Stay:
     """One customer's stay, step by step, with patience for nodes that are away."""
 
-    def __init__(self, network: Network, name: str) -> None:
+    def __init__(self, network: Network, name: str, terms: GrantTerms | None = None) -> None:
         self.network = network
         self.name = name
         wallet = Wallet.create(synthetic_identity(name, SystemEntropy()), SystemEntropy())
@@ -38,9 +38,8 @@ class Stay:
         with network.client("insurer-a") as client:
             policy = {"insured": name, "identity": fields, "product": "inpatient-100", "payee_account": "synthetic"}
             client.post("/v1/policies", policy)
-        self.grant_id = self.customer.sign(
-            self.customer.draw_up(default_terms("hospital-a", "insurer-a", today()), "zh")
-        ).grant_id
+        terms = terms or default_terms("hospital-a", "insurer-a", today())
+        self.grant_id = self.customer.sign(self.customer.draw_up(terms, "zh")).grant_id
         self.number = self.claim_id = ""
 
     def admit(self) -> None:

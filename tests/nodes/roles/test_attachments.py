@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ def wang(lane: Lane) -> Customer:
     return wang
 
 
+def take_piece(hospital: Any, **piece: Any) -> Any:
+    draft_id = piece.pop("draft")
+    return hospital.take_attachment(draft_id, **piece)
+
+
 def attach(lane: Lane, file: bytes = FILE, kind: Any = "imaging") -> str:
     """Have the desk attach a file to the one stay; return the record."""
     label = AttachmentLabel(kind, "application/dicom", len(file))
@@ -61,10 +67,8 @@ def attach(lane: Lane, file: bytes = FILE, kind: Any = "imaging") -> str:
     records: tuple[str, ...] = ()
     for offset in range(0, len(file), PIECE_BYTES_MAX):
         piece = file[offset : offset + PIECE_BYTES_MAX]
-        now_ms = lane.town.now_ms
-        records = lane.town.operate(
-            "hospital-a", lambda hospital: hospital.take_attachment(draft, offset, piece, now_ms)
-        )
+        take = partial(take_piece, draft=draft, offset=offset, piece=piece, now_ms=lane.town.now_ms)
+        records = lane.town.operate("hospital-a", take)
     (record_id,) = records
     return record_id
 
@@ -247,7 +251,7 @@ def test_a_lapsed_share_gives_no_chunk(lane: Lane, wang: Customer) -> None:
         (lambda chunks: (chunks[0][:-1], *chunks[1:]), "chunk 0 of 21 does not open"),
         (lambda chunks: (chunks[1], chunks[0], *chunks[2:]), "chunk 0 of 21 does not open"),
         (lambda chunks: (*chunks[:-1], chunks[-1][:1] + bytes(1) + chunks[-1][2:]), "chunk 3 of 21 does not open"),
-        (lambda chunks: (), "expected chunks from 0 on"),
+        (lambda _chunks: (), "expected chunks from 0 on"),
     ],
     ids=["truncated", "swapped", "changed", "none"],
 )
@@ -311,7 +315,7 @@ def test_a_full_disk_at_the_desk_keeps_nothing_and_says_so(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", write)
-        with pytest.raises(LedgerError, match="No space left on device.*nothing was kept"):
+        with pytest.raises(LedgerError, match=r"No space left on device.*nothing was kept"):
             attach(lane)
     assert list((lane.town.folder / "hospital-a" / "vault" / "drafts").iterdir()) == []
     record_id = attach(lane)

@@ -1,0 +1,114 @@
+"""A file of 64 MB from a hospital to an insurer, both real processes: in little memory, though both are killed."""
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from nodes.cli import attaching
+from nodes.members import VAULT_FOLDER
+from nodes.roles.attachments import FILE_BYTES_MAX
+from nodes.schemas.terms import RECORD_TYPES, default_terms, today
+from tests.e2e.network import Network, eventually
+from tests.e2e.test_lane_kills import Stay
+from tests.nodes.cli.commands import check_refused, run
+
+MEBIBYTE = 1024 * 1024
+MEMORY_BYTES_MAX = 24 * MEBIBYTE
+"""What a node may grow by: far less than the file."""
+
+
+def peak_bytes(network: Network, name: str) -> int:
+    """Return the most memory that a node's process has had since it was last reset."""
+    status = Path(f"/proc/{network.processes[name].pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def reset_peak(network: Network, name: str) -> int:
+    Path(f"/proc/{network.processes[name].pid}/clear_refs").write_text("5")
+    return peak_bytes(network, name)
+
+
+def holders(stay: Stay, record_id: str) -> list[str]:
+    with stay.network.client("hospital-a", "hospital-a") as client:
+        found: dict[str, Any] = client.get(f"/v1/records/{record_id}")
+    return [item["has"] for item in found["holders"] if item["has"] != "custodian"]
+
+
+def send(stay: Stay, file: Path) -> str:
+    """Send a file as `xinpei stay attach` does, without waiting for the insurer; return the record."""
+    size = file.stat().st_size
+    form = {"kind": "imaging", "media_type": "application/dicom", "file_bytes": size, "sha256": hash_file(file)}
+    with stay.network.client("hospital-a", "hospital-a") as client, file.open("rb") as source:
+        draft = client.post(f"/v1/stays/{stay.number}/attachments", form)
+        answer: dict[str, Any] = {}
+        while piece := source.read(draft["piece_bytes_max"]):
+            offset = source.tell() - len(piece)
+            answer = client.post_bytes(f"/v1/attachments/{draft['draft']}/{offset}", piece)
+    (record_id,) = answer["records"]
+    return str(record_id)
+
+
+def hash_file(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def test_a_file_of_64_mb_arrives_in_little_memory_though_both_are_killed(
+    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents = tuple(sorted((*RECORD_TYPES, "document")))
+    terms = replace(default_terms("hospital-a", "insurer-a", today()), record_types=documents)
+    stay = Stay(network, f"imaged-{time.time_ns():x}"[-20:], terms)
+    stay.admit()
+    file = tmp_path / "image.dcm"
+    with file.open("wb") as target:
+        for block in range(FILE_BYTES_MAX // MEBIBYTE + 1):
+            target.write(hashlib.shake_256(b"%d" % block).digest(min(MEBIBYTE, FILE_BYTES_MAX - target.tell())))
+    before = {name: reset_peak(network, name) for name in ("hospital-a", "insurer-a")}
+
+    record_id = send(stay, file)
+    arriving = network.folder("insurer-a") / VAULT_FOLDER / "arriving" / record_id
+    kept = arriving.parents[1] / "payloads" / record_id
+    stay.discharge()
+    eventually("the file begins to arrive", lambda: kept.exists() or (arriving.exists() and arriving.stat().st_size))
+    assert peak_bytes(network, "hospital-a") - before["hospital-a"] < MEMORY_BYTES_MAX
+    network.kill("insurer-a")
+    network.start("insurer-a")
+    network.kill("hospital-a")
+    network.start("hospital-a")
+    before["insurer-a"] = reset_peak(network, "insurer-a")
+
+    stay.await_paid(1)
+    eventually("the file is delivered", lambda: holders(stay, record_id) == ["delivered"])
+    assert peak_bytes(network, "insurer-a") - before["insurer-a"] < MEMORY_BYTES_MAX
+    copy = tmp_path / "copy.dcm"
+    saving = ("record", "save", record_id, str(copy), "--as", "insurer-a", "--home", str(network.home.folder))
+    ran = run(capsys, *saving)
+    assert ran.code == 0, ran.err
+    assert "imaging, application/dicom" in ran.out
+    assert hash_file(copy) == hash_file(file)
+    check_refused(run(capsys, *saving), "exists already; choose another name")
+    network.check_agreement()
+
+
+def test_a_file_that_no_grant_covers_is_sealed_and_not_handed_over(
+    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attaching, "WAIT_SECONDS", 1.0)
+    stay = Stay(network, f"covered-{time.time_ns():x}"[-20:])
+    stay.admit()
+    file = tmp_path / "scan.pdf"
+    file.write_bytes(b"%PDF-1.7 a scan")
+    command = ("stay", "attach", stay.number, str(file), "--as", "hospital-a", "--home", str(network.home.folder))
+    ran = run(capsys, *command)
+    assert ran.code == 0, ran.err
+    assert "sealed; not handed over" in ran.out
+    empty = tmp_path / "empty.pdf"
+    empty.write_bytes(b"")
+    check_refused(run(capsys, *command[:3], str(empty), *command[4:]), "file_bytes: Input should be greater")
+    check_refused(run(capsys, *command[:2], "S-9999", *command[3:]), "expected the number of one in this hospital")
