@@ -231,7 +231,7 @@ def test_no_transaction_writes_the_register_of_attempts(chain: Consortium) -> No
 
 
 def test_every_record_type_has_a_field_set_for_claims_and_for_orders_and_no_other_purpose_has_one() -> None:
-    types = {"admission", "item-list", "invoice", "interim-bill", "discharge-summary"}
+    types = {"admission", "item-list", "invoice", "interim-bill", "discharge-summary", "document"}
     for purpose in ("HPAYMT", "HLEGAL"):
         assert {known.record_type for known in FIELD_SETS if known.purpose == purpose} == types
     assert {known.purpose for known in FIELD_SETS} == {"HPAYMT", "HLEGAL"}

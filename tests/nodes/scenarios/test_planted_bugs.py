@@ -9,8 +9,9 @@ from ledger.replica.candidates import Candidates
 from ledger.state_tree import StateRoots
 from ledger.transactions import Receipt
 from nodes.agent import Agent, AgentEffect, AgentInput, Submit
-from nodes.roles.hospital.handover import Handover
-from nodes.roles.questions import FetchRecord, PaymentOrder, RecordHandover, Refusal
+from nodes.roles.hospital.handover import Given, Handover
+from nodes.roles.lookup import find_record
+from nodes.roles.questions import FetchRecord, PaymentOrder, Refusal
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.scenarios import faults
@@ -94,8 +95,10 @@ def test_a_rail_that_moves_another_amount_is_found(found: Found) -> None:
 def test_a_custodian_that_hands_over_what_was_not_shared_is_found(
     found: Found, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hand_over(self: Handover, peer: str, question: FetchRecord) -> RecordHandover | Refusal:
-        return self._hand_over(peer, question.record_id)
+    def hand_over(self: Handover, peer: str, question: FetchRecord) -> Given | Refusal:
+        view = find_record(self._view, question.record_id)
+        assert view is not None
+        return self._hand_over(peer, view.record)
 
     monkeypatch.setattr(Handover, "answer", hand_over)
     scenario = found(
