@@ -20,6 +20,7 @@ from contracts.consent import Consent
 from contracts.field_sets import FieldSetName, find_field_set, list_fields
 from contracts.grants import Purpose, RecordType
 from contracts.identifiers import GrantId, OrderId, Place, RecordId, StayId, locate
+from contracts.membership import Membership
 from contracts.needs import Finding, Need
 from contracts.stays import Stay
 from ledger.execution.contract import Contract, Meta, Name, Role, Struct, Table, query
@@ -151,6 +152,8 @@ class Attempts(Contract):
         if asked.recipient != asked.stay.recipient:
             text = f"{asked.stay.stay_id} was entered for {asked.stay.recipient} alone"
             return Finding("AUTH-013", "recipient", text)
+        if not self.call(Membership).is_member(asked.recipient):
+            return Finding("AUTH-013", "recipient", f"{asked.recipient} is a member no more")
         if find_field_set(asked.purpose, asked.record_type) is None:
             return Finding("AUTH-013", "field set", f"there is none for {asked.purpose}: nothing is released")
         return self.call(Consent).failing(asked.need)

@@ -102,18 +102,17 @@ def find_link_failing(latest: GrantVersion, organisation: str, history: LinkHist
 def find_grantor_failing(facts: Facts, time_ms: int) -> Finding | None:
     """Return why whoever gave a grant may not act for its subject, as both parties know her, or None.
 
-    Both parties have matched; one of them is enough to know that she has died.
+    Both parties have matched. That she has died one of them may say alone to stop her grants; for an heir's grant to
+    cover anything both must say it, or whoever wants the records could declare her dead.
     """
     grantor = facts.latest.grant.grantor
     assert facts.at_hospital is not None, "the hospital matched"
     assert facts.at_recipient is not None, "the recipient matched"
     capacity = facts.at_hospital.entries[-1].capacity
     other = facts.at_recipient.entries[-1].capacity
-    if "deceased" in (capacity, other):
-        capacity = "deceased"
-        if grantor.kind != "heir":
-            return Finding("ELIG-001", "deceased", "the customer has died; her heirs can act, with proof of it")
-    elif capacity != other:
+    if "deceased" in (capacity, other) and grantor.kind != "heir":
+        return Finding("ELIG-001", "deceased", "the customer has died; her heirs can act, with proof of it")
+    if capacity != other:
         return Finding("ELIG-001", "capacity", f"the hospital knows her as {capacity}, the recipient as {other}")
     if grantor.kind not in GRANTORS[capacity]:
         expected = " or ".join(GRANTORS[capacity])

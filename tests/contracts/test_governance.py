@@ -247,6 +247,14 @@ def test_a_removed_organisation_signs_votes_and_connects_no_more(chain: Consorti
     assert chain.post(propose(chain, RemoveOrganisation("insurer-b"))) == ["IMPOSSIBLE"]
 
 
+def test_nothing_is_shared_with_an_insurer_that_was_removed(chain: Consortium) -> None:
+    case = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    chain.do(*chain.admit(case))
+    pass_(chain, RemoveOrganisation("insurer-b"), ("hospital-a", "hospital-b", "insurer-a", "rail", "regulator"))
+    assert chain.post(chain.share(case, case.record("admission"))) == ["AUTH-013"]
+    assert chain.reason().startswith("recipient: insurer-b is a member no more")
+
+
 def test_an_organisation_that_lost_its_key_gets_another_and_takes_back_what_the_old_one_said(chain: Consortium) -> None:
     open_number = put(chain, clinic())
     chain.do(*votes(open_number, "insurer-b"))

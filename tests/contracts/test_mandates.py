@@ -343,3 +343,44 @@ def test_a_guardian_whom_the_insurer_attested_alone_ends_no_claim_against_it(cha
         guardian = made_up(chain, case.customer, giver)
         withdraw = Withdraw(case.claim_id, files_herself=False, authority=guardian.authority_id)
         assert chain.post((guardian.holder, "claims.withdraw", withdraw)) == [code]
+
+
+def test_whoever_wants_the_records_cannot_declare_a_customer_dead_for_an_heir_of_its_making(chain: Consortium) -> None:
+    heir = made_up(chain, enrolled(chain), "insurer-a", "heir")
+    grant = replace(chain.grant(heir.subject), grantor=Grantor("heir", heir.holder, heir.authority_id))
+    links = chain.link(grant, "hospital-a", "matched", "adult"), chain.link(grant, "insurer-a", "matched", "deceased")
+    chain.do((heir.holder, "consent.grant", grant), *links)
+    case = chain.case(grant, chain.policy())
+    assert chain.post(chain.admit(case)[0]) == ["ELIG-001"]
+    assert chain.reason().startswith("capacity: ")
+
+
+# ------------------------------------------------------------------------------------------- what is not prevented
+
+
+def test_a_wards_own_key_lifts_the_denial_that_her_guardian_gave(chain: Consortium) -> None:
+    child, mother = enrolled(chain), enrolled(chain)
+    authority = attest(chain, "guardian", child, mother)
+    chain.do(("hospital-a", "authorities.attest", authority))
+    case = chain.case(given_by(chain, authority, "ward"), chain.policy())
+    _, _, words = deny(chain, case)
+    denial = replace(words, grantor=Grantor("guardian", mother, authority.authority_id))  # type: ignore[type-var]
+    chain.do((mother, "consent.grant", denial))
+    assert chain.post(chain.admit(case)[0]) == ["AUTH-013"]
+    chain.do((child, "consent.revoke", Revoke(denial.grant_id)))  # type: ignore[attr-defined]
+    chain.do(chain.admit(case)[0])
+
+
+def test_an_insurer_lets_a_claim_wait_for_a_type_that_it_does_not_need_and_the_customer_ends_the_wait(
+    chain: Consortium,
+) -> None:
+    customer = enrolled(chain)
+    words = chain.grant(customer)
+    needed: tuple[RecordType, ...] = ("admission", "discharge-summary", "invoice", "item-list")
+    grant = replace(words, scope=replace(words.scope, record_types=needed))
+    chain.do((customer, "consent.grant", grant), *match(chain, grant, "adult"))
+    case = chain.case(grant, chain.policy())
+    chain.do(*chain.admit(case))
+    chain.do((case.insurer, "claims.await_consent", AwaitConsent(case.claim_id, "interim-bill")))
+    chain.do((customer, "claims.resume", Resume(case.claim_id, grant.grant_id)))
+    assert chain.view(case).status == "REPORTED"
