@@ -346,6 +346,7 @@ class Transport:
                     *link.address, ssl=self._tls.client, ssl_shutdown_timeout=SHUTDOWN_S, limit=READ_BYTES
                 )
                 await self._greet(link, reader, writer)
+            self._identify(writer)  # again: who is admitted may have changed while the peer was greeted
             link.outgoing, link.writer = True, writer
             await run_first(_pump(link, writer), expect_silence(reader))
         finally:
@@ -380,6 +381,7 @@ class Transport:
             peer = await self._admit(reader, writer, decoder)
             if peer is None:
                 return
+            self._identify(writer)  # again: who is admitted may have changed while the peer greeted
             older = self._incoming.get(peer)
             self._incoming[peer] = writer
             if older is not None:  # half-open since the peer restarted; only this member's certificate gets here

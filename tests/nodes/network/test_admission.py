@@ -9,8 +9,10 @@ import pytest
 from ledger.genesis import Genesis
 from nodes.config import Home, NodeAddress
 from nodes.entropy import SeededEntropy
+from nodes.network import frames
 from nodes.network.directory import MemberDirectory
 from nodes.network.founding import found_network
+from nodes.network.frames import Answer, Hello
 from nodes.network.transport import Transport
 from nodes.pki import CertificateError, certificate_hash, find_tls_folder, read_authorities, read_authority, render_pem
 from tests.nodes.certificates import create_member, trust
@@ -59,6 +61,38 @@ def test_an_open_connection_of_a_replaced_certificate_is_cut_at_once_in_both_dir
         await ended.wait()
         await first.stop()
         await second.stop()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("is_dialling", [False, True])
+def test_a_member_that_is_removed_while_it_greets_gets_no_connection(
+    network: Network, monkeypatch: pytest.MonkeyPatch, *, is_dialling: bool
+) -> None:
+    async def scenario() -> None:
+        first, second = network.transport(A, {}), network.transport(B, {})
+        await first.start()
+        await second.start()
+        notes: asyncio.Queue[str] = asyncio.Queue()
+        monkeypatch.setattr(first, "_note", lambda _, reason: notes.put_nowait(reason))
+        others = {A: authority(network, A), C: authority(network, C)}
+        name = "parse_answer" if is_dialling else "parse_hello"
+        parse = getattr(frames, name)
+
+        def remove_meanwhile(frame: bytes) -> Hello | Answer:
+            first._tls.trust(trust(others))
+            if not is_dialling:  # whoever is dialled no more is not there to be cut
+                first.change_peers({})
+            return parse(frame)  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(f"nodes.network.transport.{name}", remove_meanwhile)
+        dialling, other = (first, second) if is_dialling else (second, first)
+        dialling.set_peer(B if is_dialling else A, other.address)
+        dialling.send(B if is_dialling else A, b"late")
+        assert f"{B} is no member of this network" in await notes.get()
+        await first.stop()
+        await second.stop()
+        assert network.inbox.empty()
 
     run(scenario())
 
