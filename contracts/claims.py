@@ -376,11 +376,20 @@ class Claims(Contract):
         return version
 
     def _find_uncovered(self, claim: Claim, record_type: RecordType) -> Finding | None:
+        """Return why the signer cannot go on: a hospital to hand a type over, an insurer to settle on what is there."""
+        is_insurer = self.context.signer == claim.insurer
         for stay_id in claim.stay_ids:
-            finding = self.call(Consent).failing(need_of(claim, stay_id, record_type, "release"))
+            kind = record_type if not is_insurer or record_type in self._closed_types(stay_id) else None
+            need = need_of(claim, stay_id, kind, "enter" if is_insurer else "release")
+            finding = self.call(Consent).failing(need)
             if finding is not None:
                 return finding
         return None
+
+    def _closed_types(self, stay_id: str) -> list[RecordType]:
+        records = self.call(Records)
+        closing = records.current_closing(stay_id)
+        return [] if closing is None else [records.find(record_id).record_type for record_id in closing.parts]
 
     def _require_customer(self, claim: Claim, authority_id: str | None) -> None:
         """Reject unless the customer signs, or whoever may act for her.

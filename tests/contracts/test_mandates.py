@@ -355,6 +355,25 @@ def test_whoever_wants_the_records_cannot_declare_a_customer_dead_for_an_heir_of
     assert chain.reason().startswith("capacity: ")
 
 
+def test_an_insurer_lets_no_claim_wait_for_a_type_that_it_does_not_need_or_for_uses_that_are_used(
+    chain: Consortium,
+) -> None:
+    customer = enrolled(chain)
+    words = chain.grant(customer)
+    needed: tuple[RecordType, ...] = ("admission", "discharge-summary", "invoice", "item-list")
+    permission = replace(words.permission, uses_max=4)
+    grant = replace(words, scope=replace(words.scope, record_types=needed), permission=permission)
+    chain.do((customer, "consent.grant", grant), *match(chain, grant, "adult"))
+    case = chain.case(grant, chain.policy())
+    chain.do(*chain.admit(case), *chain.discharge(case), *chain.deliver(case))
+    for record_type in ("interim-bill", "invoice"):
+        wait = AwaitConsent(case.claim_id, record_type)
+        assert chain.post((case.insurer, "claims.await_consent", wait)) == ["GRANT_USABLE"]
+    narrow = replace(grant, version=2, previous_version=1, scope=replace(grant.scope, record_types=needed[:2]))
+    chain.do((customer, "consent.grant", narrow))
+    chain.do((case.insurer, "claims.await_consent", AwaitConsent(case.claim_id, "invoice")))
+
+
 # ------------------------------------------------------------------------------------------- what is not prevented
 
 
@@ -369,18 +388,3 @@ def test_a_wards_own_key_lifts_the_denial_that_her_guardian_gave(chain: Consorti
     assert chain.post(chain.admit(case)[0]) == ["AUTH-013"]
     chain.do((child, "consent.revoke", Revoke(denial.grant_id)))  # type: ignore[attr-defined]
     chain.do(chain.admit(case)[0])
-
-
-def test_an_insurer_lets_a_claim_wait_for_a_type_that_it_does_not_need_and_the_customer_ends_the_wait(
-    chain: Consortium,
-) -> None:
-    customer = enrolled(chain)
-    words = chain.grant(customer)
-    needed: tuple[RecordType, ...] = ("admission", "discharge-summary", "invoice", "item-list")
-    grant = replace(words, scope=replace(words.scope, record_types=needed))
-    chain.do((customer, "consent.grant", grant), *match(chain, grant, "adult"))
-    case = chain.case(grant, chain.policy())
-    chain.do(*chain.admit(case))
-    chain.do((case.insurer, "claims.await_consent", AwaitConsent(case.claim_id, "interim-bill")))
-    chain.do((customer, "claims.resume", Resume(case.claim_id, grant.grant_id)))
-    assert chain.view(case).status == "REPORTED"
