@@ -150,7 +150,7 @@ def support(request: RecoveryRequest, keeper: str, client: Client, call: Call) -
     if attempt is None:
         call("recovery", "put_forward", PutForward(name, request.public_key, request.proof))
         return True
-    if keeper in attempt["approvals"]:
+    if attempt["status"] == "open" and keeper in attempt["approvals"]:
         return False
     call("recovery", "approve", AttemptReference(name, request.public_key))
     return True

@@ -2,9 +2,10 @@
 
     1. the new key is put beside the old one, and the node is started again so that it has both
     2. the rotation is posted, signed with the old key, until the chain has it
-    3. the node is started again: from then on it signs with the new key
+    3. the node is started again
 
-Between 2 and 3 what the node submits is refused, because the old key is no longer in force.
+Since agents sign with the key that the chain has in force, the second start would not be needed; it is one more chance
+for something to go wrong.
 """
 
 from collections.abc import Generator

@@ -6,6 +6,7 @@ The dossier of a claim that was paid before, and of one that was under way, are 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from nodes.audit.verify import verify_dossier
 from nodes.authentication import RequestSigner
 from nodes.cli.session import identity_fields
 from nodes.client import ApiError
+from nodes.identity import synthetic_identity
 from nodes.keystore import find_prepared_submission_key, load_keystore, prepare_submission_key
 from nodes.roles.customer import Customer
 from nodes.roles.renewing import KeyRenewal
@@ -23,6 +25,7 @@ from nodes.wallet import Wallet
 from tests.e2e.network import ENTROPY, Network, eventually
 from tests.e2e.test_commands import say, xinpei
 from tests.e2e.test_lane_kills import Stay
+from tests.nodes.cli.commands import run
 
 HOSPITAL, INSURER = "hospital-a", "insurer-a"
 
@@ -196,3 +199,36 @@ def test_a_lost_wallet_is_replaced_by_its_keepers_and_its_claims_open_again(netw
     assert (told.returncode, "HOLDS" in told.stdout) == (0, True)
     assert "sealed again since: the settlement names the hash of other bytes" in told.stdout
     network.check_agreement()
+
+
+def test_a_guardian_keeps_alone_and_the_old_key_vetoes_for_good(
+    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = network.home
+
+    def answer(*arguments: str) -> dict[str, Any]:
+        ran = run(capsys, "recovery", *arguments, "--home", str(home.folder), "--json")
+        assert ran.code == 0, ran.err
+        found: dict[str, Any] = json.loads(ran.out)
+        return found
+
+    stay = Stay(network, "ward")
+    stay.customer.wallet.save(home.wallet_path("ward"), None, ENTROPY)
+    Wallet.create(synthetic_identity("mother", ENTROPY), ENTROPY).save(home.wallet_path("mother"), None, ENTROPY)
+    asked = ("keepers", "--as", "ward", "--keeper", "mother", "--threshold", "1", "--wait-hours", "0.001")
+    (name,) = answer(*asked)["pseudonyms"]
+    row = {"hospital": HOSPITAL, "insurer": INSURER, "pseudonym": name}
+    names = write_file(tmp_path / "names", {"pseudonyms": [row]})
+    identity = write_file(tmp_path / "identity", identity_fields(stay.customer.wallet.identity))
+    out = str(tmp_path / "recovery.json")
+    answer("ask", "--as", "thief", "--pseudonyms", names, "--identity", identity, "--out", out)
+    answer("approve", out, "--as", "mother")
+    (shown,) = answer("show", "--as", "ward")["recoveries"]
+    assert [(item["status"], len(item["approvals"])) for item in shown["attempts"]] == [("open", 1)]
+    assert answer("veto", "--as", "ward")["vetoed"] == [shown["attempts"][0]["public_key"]]
+    assert answer("veto", "--as", "ward")["vetoed"] == []
+    for command in ("complete", "approve"):
+        late = run(capsys, "recovery", command, out, "--as", "mother", "--home", str(home.folder))
+        assert (late.code, "expected an open attempt, got a vetoed one" in late.err) == (1, True)
+    (after,) = answer("show", "--as", "ward")["recoveries"]
+    assert (after["key_version"], after["attempts"][0]["status"]) == (1, "vetoed")

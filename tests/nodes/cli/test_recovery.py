@@ -1,0 +1,59 @@
+"""`xinpei recovery`: files that are not what they should be are refused before any node is asked."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nodes.config import Home
+from tests.nodes.cli.commands import Ran, check_refused, run
+
+NAMES = {"pseudonyms": [{"hospital": "hospital-a", "insurer": "insurer-a", "pseudonym": "c-" + "a" * 32}]}
+IDENTITY = {"document_type": "passport", "document_number": "E12345678", "name": "林小雨", "birth_date": "1990-01-01"}
+
+
+def write(path: Path, content: object, mode: int = 0o600) -> str:
+    path.write_text(json.dumps(content), encoding="utf-8")
+    path.chmod(mode)
+    return str(path)
+
+
+def ask(capsys: pytest.CaptureFixture[str], home: Home, names: str, identity: str) -> Ran:
+    out = str(home.folder / "recovery.json")
+    where = ("--out", out, "--home", str(home.folder))
+    return run(capsys, "recovery", "ask", "--as", "new", "--pseudonyms", names, "--identity", identity, *where)
+
+
+@pytest.mark.parametrize("names", [[], {}, {"pseudonyms": [{}]}, {"pseudonyms": 1}])
+def test_a_list_of_names_that_is_none_is_refused_and_no_wallet_is_made(
+    capsys: pytest.CaptureFixture[str], home: Home, tmp_path: Path, names: object
+) -> None:
+    ran = ask(capsys, home, write(tmp_path / "names", names), write(tmp_path / "identity", IDENTITY))
+    check_refused(ran, "expected what `xinpei wallet show --json`")
+    assert not home.wallet_path("new").exists()
+
+
+@pytest.mark.parametrize(
+    ("identity", "mode", "words"),
+    [
+        (IDENTITY, 0o644, "expected mode 0600, got 0644"),
+        ({**IDENTITY, "birth_date": "yesterday"}, 0o600, "expected a JSON object with document_type"),
+        ([], 0o600, "expected a JSON object with document_type"),
+    ],
+)
+def test_an_identity_that_is_open_to_others_or_malformed_is_refused_and_not_repeated(
+    capsys: pytest.CaptureFixture[str], home: Home, tmp_path: Path, identity: object, mode: int, words: str
+) -> None:
+    ran = ask(capsys, home, write(tmp_path / "names", NAMES), write(tmp_path / "identity", identity, mode))
+    check_refused(ran, words)
+    assert "E12345678" not in ran.err
+    assert not home.wallet_path("new").exists()
+
+
+def test_a_file_that_is_no_recovery_file_is_refused(
+    capsys: pytest.CaptureFixture[str], home: Home, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "recovery.json", NAMES)
+    for command in ("approve", "complete"):
+        ran = run(capsys, "recovery", command, path, "--as", "insurer-a", "--home", str(home.folder))
+        check_refused(ran, "expected a recovery file")
