@@ -106,6 +106,10 @@ class SimulatedVault(Vault):
         """Return the ids of all records held, sorted."""
         return tuple(sorted(record_id for folder, record_id in self._shelf.files if folder == "keys"))
 
+    def list_arriving(self) -> tuple[str, ...]:
+        """Return nothing: nobody attaches files in a simulation."""
+        return ()
+
     def _write(self, path: Path, data: bytes) -> None:
         self._operate()
         self._shelf.files[path.parent.name, path.name] = data
