@@ -178,13 +178,16 @@ def load_network_tls(
 ) -> tuple[Path, Tls, Mapping[str, tuple[str, int]]]:
     """Return the folder and TLS contexts of an organisation's node, and where its peers listen.
 
+    Another member's certificate that is not here stops nothing: who has not handed out a new one must not keep the
+    others from starting. `nodes.network.admission` reports it and goes on looking.
+
     Raises:
-        LedgerError: If a certificate is missing or foreign.
+        LedgerError: If the organisation's own certificate is missing or foreign, or a file is malformed.
     """
     agreed = {name: item.certificate_hash for name, item in application.members().items()}
     found = directory.find(agreed)
-    if found.lacking:
-        raise CertificateError(found.lacking[0])
+    if found.lacking and organisation not in found.authorities.names:
+        raise CertificateError("; ".join(found.lacking))
     folder = find_tls_folder(keys, agreed.get(organisation))
     renew_certificate(folder)
     return folder, load_tls(folder, found.authorities), found.addresses

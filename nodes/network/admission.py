@@ -26,7 +26,7 @@ class Admission:
         directory: MemberDirectory,
         report: Callable[[str, Mapping[str, object]], None],
     ) -> None:
-        """Take the members as the state has them; `tls` admits these already.
+        """Take the members as the state has them; `tls` admits those whose certificates are here already.
 
         Args:
             application: Has the state.
@@ -34,6 +34,9 @@ class Admission:
             tls: What it uses.
             directory: Where certificates and addresses are looked up.
             report: Writes one structured log line.
+
+        Raises:
+            LedgerError: If the home's public files are malformed.
         """
         self._application = application
         self._transport = transport
@@ -42,7 +45,8 @@ class Admission:
         self._report = report
         self._admitted: dict[str, bytes] = {}
         self._admitted, self._leaving = self._read()
-        self._lacking: tuple[str, ...] = ()
+        self._lacking: tuple[str, ...] = directory.find(self._admitted).lacking
+        self._report_lacking()
 
     def note_block(self, executed: ExecutedBlock) -> None:
         """See whether a committed block changed the members."""
@@ -80,11 +84,14 @@ class Admission:
             self._tls.trust(directory.authorities)
             self._transport.change_peers(directory.addresses)
         if self._lacking != lacking:
-            for why in self._lacking:
-                self._report("member-lacking", {"why": why})
+            self._report_lacking()
         if self._admitted != former:
             self._report("members", {"admitted": sorted(self._admitted)})
             own = former.get(self._tls.organisation)
             if own is not None and self._admitted.get(self._tls.organisation) != own:
                 why = "this node's certificate is agreed on no more; start the node again if it has another"
                 self._report("cut-off", {"why": why})
+
+    def _report_lacking(self) -> None:
+        for why in self._lacking:
+            self._report("member-lacking", {"why": why})

@@ -3,18 +3,23 @@
 import asyncio
 import datetime as dt
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from ledger.genesis import Genesis
+from ledger.application import Application
+from ledger.genesis import Credentials, Genesis
 from nodes.config import Home, NodeAddress
 from nodes.entropy import SeededEntropy
 from nodes.network import frames
+from nodes.network.admission import Admission
 from nodes.network.directory import MemberDirectory
 from nodes.network.founding import found_network
 from nodes.network.frames import Answer, Hello
 from nodes.network.transport import Transport
 from nodes.pki import CertificateError, certificate_hash, find_tls_folder, read_authorities, read_authority, render_pem
+from nodes.process import load_network_tls
 from tests.nodes.certificates import create_member, trust
 from tests.nodes.network.test_transport import A, B, C, Network, pair, run
 
@@ -218,3 +223,37 @@ def test_a_file_without_a_certificate_is_refused_by_name(home: Home) -> None:
     home.authority_path("rail").write_text("no certificate")
     with pytest.raises(CertificateError, match=r"rail\.pem"):
         MemberDirectory(home, "hospital-a").find(hashes(home.load_genesis()))
+
+
+def test_a_node_starts_without_the_certificate_of_another_member_and_admits_it_when_it_is_there(home: Home) -> None:
+    name, lacking = "hospital-a", home.authority_path("insurer-a")
+    text = lacking.read_bytes()
+    lacking.unlink()
+    genesis, keys = home.load_genesis(), home.node_folder(name) / "keys"
+    members = {item.name: Credentials(item.seal_key, item.certificate_hash) for item in genesis.organisations}
+    state = SimpleNamespace(height=0, members=lambda: members, validators=lambda _: genesis.validators)
+    application, directory = cast("Application", state), MemberDirectory(home, name)
+    _, tls, addresses = load_network_tls(keys, application, directory, name)
+    assert set(addresses) == {"hospital-b", "regulator"}
+    told: list[str] = []
+    dialled: list[set[str]] = []
+    transport = cast("Transport", SimpleNamespace(change_peers=lambda peers: dialled.append(set(peers))))
+    admission = Admission(application, transport, tls, directory, lambda event, _: told.append(event))
+    assert told == ["member-lacking"]
+    admission.tick()
+    lacking.write_bytes(text)
+    admission.tick()
+    assert told == ["member-lacking"]
+    assert dialled[-1] == {"hospital-b", "insurer-a", "regulator"}
+    assert "insurer-a" in tls.authorities.names
+
+
+def test_a_node_without_its_own_authoritys_certificate_does_not_start(home: Home) -> None:
+    genesis = home.load_genesis()
+    home.authority_path("hospital-a").unlink()
+    members = {item.name: Credentials(item.seal_key, item.certificate_hash) for item in genesis.organisations}
+    application = cast("Application", SimpleNamespace(members=lambda: members))
+    with pytest.raises(CertificateError, match=r"hospital-a\.pem"):
+        load_network_tls(
+            home.node_folder("hospital-a") / "keys", application, MemberDirectory(home, "hospital-a"), "hospital-a"
+        )
