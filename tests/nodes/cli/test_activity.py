@@ -1,0 +1,45 @@
+"""What people read of a look."""
+
+from dataclasses import replace
+
+import pytest
+
+from nodes.cli.activity import KINDS, STATUSES, TYPES, describe
+from nodes.fhir.audit_events import render_event
+from tests.nodes.fhir.test_audit_events import ALL, EMERGENCY, ORDERED, REFUSED, SHARE
+
+
+def test_a_share_says_when_by_whom_of_what_under_which_grant_and_how_many_fields() -> None:
+    first, second, third = describe(SHARE, with_fields=False)
+    assert first == "2026-06-01 08:00:00  insurer-a   已送达 delivered · 发票 invoice · hospital-a"
+    assert second.strip() == "HPAYMT · grant-0123456789ab version 2 · at 41-3"
+    assert third.strip() == "HPAYMT/invoice/1 · 26 项 fields"
+    assert "settlement.hifp_pay" in describe(SHARE, with_fields=True)[2]
+
+
+def test_a_refusal_says_which_condition_failed() -> None:
+    lines = describe(REFUSED, with_fields=True)
+    assert "拒绝 REFUSED" in lines[0]
+    assert lines[2].strip() == "AUTH-013: status"
+    assert len(lines) == 3
+
+
+def test_an_order_names_its_law_in_both_languages() -> None:
+    law = replace(ORDERED, law_zh="《刑事诉讼法》第五十四条", law_en="Criminal Procedure Law, art. 54")
+    lines = describe(law, with_fields=False)
+    assert "依法调取 ordered by law" in lines[0]
+    assert "order-0123456789ab" in lines[1]
+    assert lines[2].strip() == "《刑事诉讼法》第五十四条 · Criminal Procedure Law, art. 54"
+
+
+def test_an_emergency_without_fields_needs_no_third_line() -> None:
+    assert len(describe(replace(EMERGENCY, fields=()), with_fields=True)) == 2
+
+
+@pytest.mark.parametrize("look", ALL)
+def test_every_look_has_words_for_people_and_an_event_for_programs(look: object) -> None:
+    found = next(item for item in ALL if item is look)
+    assert found.status in STATUSES
+    assert found.kind in KINDS
+    assert set(found.record_types) <= set(TYPES)
+    assert render_event("xinpei-test", found)["resourceType"] == "AuditEvent"
