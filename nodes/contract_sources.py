@@ -113,20 +113,29 @@ class ContractArchive:
         """Name the folder; it is made with the first set."""
         self.folder = folder
         self._loaded: dict[tuple[ContractPin, ...], ContractSet] = {}
+        self._refused: dict[tuple[ContractPin, ...], str] = {}
+        """Why a set that is kept here cannot be run. It is not read again at every block: that takes seconds."""
 
     def find(self, pins: tuple[ContractPin, ...]) -> ContractSet:
         """Return the set with these pins: the installed one, or one that is kept here.
 
         Raises:
             MissingContractError: If it is neither, naming the first contract of which this installation has another.
-            ContractLoadError: If it is kept here and was changed, or needs another platform.
+            ContractLoadError: If it is kept here and was changed, or needs another platform; once mended, it is found
+                by the next process.
         """
+        if pins in self._refused:
+            raise ContractLoadError(self._refused[pins])
         if pins not in self._loaded:
             installed = load_installed_contracts()
             if installed.pins() == pins or not self._path(pins).is_dir():
                 self._loaded[pins] = installed.find(pins)
             else:
-                self._loaded[pins] = self._read(self._path(pins).name)
+                try:
+                    self._loaded[pins] = self._read(self._path(pins).name)
+                except ContractLoadError as error:
+                    self._refused[pins] = str(error)
+                    raise
         return self._loaded[pins]
 
     def keep(self, sources: Mapping[str, str]) -> ContractSet:

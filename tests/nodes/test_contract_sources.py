@@ -65,12 +65,18 @@ def test_a_kept_set_that_was_edited_is_refused(tmp_path: Path) -> None:
         ContractArchive(tmp_path).find(pins)
 
 
-def test_a_kept_set_that_rotted_on_the_disk_is_refused_as_such(tmp_path: Path) -> None:
+def test_a_kept_set_that_rotted_on_the_disk_is_refused_as_such_and_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = ContractArchive(tmp_path)
     pins = archive.keep(changed()).pins()
     (tmp_path / set_hash(pins).hex() / "contracts" / "keys.py").write_bytes(b"\xff")
+    fresh = ContractArchive(tmp_path)
     with pytest.raises(ContractLoadError, match="cannot be read"):
-        ContractArchive(tmp_path).find(pins)
+        fresh.find(pins)
+    monkeypatch.setattr(ContractArchive, "_read", lambda *_: pytest.fail("it was read again"))
+    with pytest.raises(ContractLoadError, match="cannot be read"):
+        fresh.find(pins)
 
 
 def test_a_set_for_another_platform_is_never_run_on_this_one(tmp_path: Path) -> None:
