@@ -6,8 +6,9 @@ Rules:
        insurer are. It enters the insurer's register.
     2. Only the claim's insurer settles, and only while the claim's grant covers it and the type of every part at that
        place: it names the grant's version, the latest closing of every stay, the policy, its current payee, and the
-       balance that it starts from. It has confirmed every part, and every invoice counts once and is consumed by this
-       claim and no other. Where every part is reversed, nothing is paid out.
+       balance that it starts from. It has confirmed every part, or, where the grant has rules visit the data, the
+       settlement is what the hospital entered as their result (contract `visits`). Every invoice counts once and is
+       consumed by this claim and no other. Where every part is reversed, nothing is paid out.
     3. A settlement states the claim's whole payable and deductible. What it adds to the former settlement's is what
        the balance grows by and what moves: a payout, a recovery, or provably nothing.
     4. The same closings settle once (ALREADY_SETTLED); a person's decision on a pended part is a review of them, a
@@ -50,7 +51,7 @@ from contracts.invoices import Invoices
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
 from contracts.mandates import ANY_MANDATE
 from contracts.membership import Membership
-from contracts.needs import Finding
+from contracts.needs import ACTS, Finding
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
 from contracts.payments import derive_status, move_payment, redirect_payment
 from contracts.policies import Balance
@@ -81,6 +82,7 @@ from contracts.settlements import (
     Withdraw,
 )
 from contracts.steps import claim_event, need_of, payment_event
+from contracts.visits import Visits
 from contracts.waits import find_wait
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction, verify
 
@@ -185,7 +187,7 @@ class Claims(Contract):
         version = self._covered(claim)
         if (outcome.grant_id, outcome.grant_version) != (claim.grant_id, version.version):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
-        self._check_parts(claim, outcome)
+        self._check_parts(claim, outcome, version)
         signed = decision_message(self.context.chain_id, claim.insurer, outcome)
         verify("decision", self.call(Membership).signer_key(), signed, message.signature)
         policy = self.call(Coverage).settleable(
@@ -269,7 +271,7 @@ class Claims(Contract):
             return None
         settlements = tuple(settlement for _, settlement in self.settlements.scan(message.claim_id))
         status, payments = self._derived(claim), self._payments(claim)
-        wait = find_wait(self.call(Records), self.call(Invoices), claim, status, payments)
+        wait = find_wait(self.call(Consent), self.call(Records), self.call(Invoices), claim, status, payments)
         return ClaimView(claim, status, settlements, tuple(payments), wait)
 
     @query
@@ -283,16 +285,20 @@ class Claims(Contract):
         ids = self.call(Registers).page(message)
         return tuple(self._summary(self._claim(claim_id)) for claim_id in ids)
 
-    def _check_parts(self, claim: Claim, outcome: Outcome) -> None:
-        """Refuse parts that are not current, covered, confirmed, or free to be settled by this claim."""
+    def _check_parts(self, claim: Claim, outcome: Outcome, covered: GrantVersion) -> None:
+        """Refuse parts that are not current, covered, confirmed or visited, or free to be settled by this claim."""
         records = self.call(Records)
+        is_visit = covered.grant.execution == "rules-visit-data"
+        if is_visit:
+            self.call(Visits).require_executed(outcome, covered)
         parts: tuple[str, ...] = ()
         tags: tuple[bytes, ...] = ()
         for reference in outcome.closings:
             closing, types = records.closed(reference.stay_id, reference.version)
             for record_type in types:
                 self.call(Consent).check(need_of(claim, reference.stay_id, record_type, "enter"))
-            records.require_delivered(closing, claim.insurer)
+            if not is_visit:
+                records.require_delivered(closing, claim.insurer)
             self.call(Invoices).consume(closing, claim.hospital, claim.claim_id, claim.insurer)
             parts = (*parts, *closing.parts)
             tags = (*tags, *closing.invoice_tags)
@@ -378,10 +384,10 @@ class Claims(Contract):
     def _find_uncovered(self, claim: Claim, record_type: RecordType) -> Finding | None:
         """Return why the signer cannot go on: a hospital to hand a type over, an insurer to settle on what is there."""
         is_insurer = self.context.signer == claim.insurer
+        act = "enter" if is_insurer else ACTS[self.call(Consent).terms(claim.grant_id).execution]
         for stay_id in claim.stay_ids:
             kind = record_type if not is_insurer or record_type in self._closed_types(stay_id) else None
-            need = need_of(claim, stay_id, kind, "enter" if is_insurer else "release")
-            finding = self.call(Consent).failing(need)
+            finding = self.call(Consent).failing(need_of(claim, stay_id, kind, act))
             if finding is not None:
                 return finding
         return None

@@ -14,6 +14,8 @@ from ledger.execution.contract import Name, Struct
 Act = Literal["enter", "release", "view", "visit"]
 """What would be done: an entry, a closing, a report or a settlement; a record handed over to be kept; a record shown;
 rules that visit it. All but the first are uses and need their mode."""
+ACTS: dict[str, Act] = {"data-to-insurer": "release", "rules-visit-data": "visit"}
+"""Execution of a grant -> what is done with the records that a claim needs."""
 ConditionCode = Literal["AUTH-013", "ELIG-001"]
 
 

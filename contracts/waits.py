@@ -10,7 +10,8 @@ Rules:
 
     status                 whom       code                   until
     REPORTED               hospital                          the stay ends
-    ASSEMBLING             hospital                          every stay is closed and every part shared
+    ASSEMBLING             hospital                          every stay is closed and every part shared; closed is
+                                                             enough where rules visit the data
     ASSEMBLING             hospital   DUPL-001, DUPL-002     the invoice is reversed: no settlement is accepted before
     ASSEMBLING             insurer                           it confirmed every part and settles, or a person decides
     AWAITING_CONSENT       customer   the failing condition  she grants, files herself, or withdraws
@@ -20,6 +21,7 @@ Rules:
     PAID, WITHDRAWN        (nobody)
 """
 
+from contracts.consent import Consent
 from contracts.invoices import Invoices
 from contracts.listings import Wait
 from contracts.records import Records
@@ -28,11 +30,17 @@ from contracts.stays import ShareStatus
 
 
 def find_wait(
-    records: Records, invoices: Invoices, claim: Claim, status: ClaimStatus, payments: list[Payment]
+    consent: Consent,
+    records: Records,
+    invoices: Invoices,
+    claim: Claim,
+    status: ClaimStatus,
+    payments: list[Payment],
 ) -> Wait | None:
     """Return whom a claim waits for; None once it has ended.
 
     Args:
+        consent: The register of grants, in this transaction.
         records: The register of records, in this transaction.
         invoices: The register of consumed invoices.
         claim: The claim.
@@ -47,10 +55,11 @@ def find_wait(
     if status in ("SETTLED", "RECOVERING", "PENDED"):
         stuck = [payment for payment in payments if payment.status in ("returned", "rejected")]
         return Wait("insurer" if status == "PENDED" or len(stuck) > 0 else "rail", "", 0, 0)
-    return _find_assembling(records, invoices, claim)
+    is_visited = consent.terms(claim.grant_id).execution == "rules-visit-data"
+    return _find_assembling(records, invoices, claim, is_visited=is_visited)
 
 
-def _find_assembling(records: Records, invoices: Invoices, claim: Claim) -> Wait:
+def _find_assembling(records: Records, invoices: Invoices, claim: Claim, *, is_visited: bool) -> Wait:
     closings = [records.current_closing(stay_id) for stay_id in claim.stay_ids]
     tags: tuple[bytes, ...] = ()
     answers: list[ShareStatus | None] = []
@@ -64,6 +73,8 @@ def _find_assembling(records: Records, invoices: Invoices, claim: Claim) -> Wait
             return Wait("hospital", "DUPL-001", 0, 0)
         tags = (*tags, *closing.invoice_tags)
         answers.extend(records.answers(closing, claim.insurer))
+    if is_visited:
+        return Wait("hospital" if None in closings else "insurer", "", 0, 0)
     given = [answer for answer in answers if answer in ("SHARED", "DELIVERED")]
     delivered = [answer for answer in answers if answer == "DELIVERED"]
     is_handed_over = None not in closings and len(given) == len(answers)

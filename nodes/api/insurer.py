@@ -20,6 +20,7 @@ from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
+from nodes.roles.opening import ClaimOpening
 from nodes.schemas import canonical_json
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.notation import CivilDay
@@ -161,7 +162,8 @@ def _describe(entry: PolicyEntry) -> PolicyInfo:
 
 
 def _describe_case(found: InsurerClaim) -> CaseInfo:
-    decision = None if found.settled is None else found.settled.opening.decision
+    opening = None if found.settled is None else found.settled.opening
+    decision = opening.decision if isinstance(opening, ClaimOpening) else None
     return CaseInfo(
         claim=found.shown.claim.claim_id,
         status=found.shown.status,

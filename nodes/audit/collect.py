@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
 from contracts.erasures import ErasureRow
+from contracts.executions import ExecutionHead, ExecutionReceipt
 from contracts.grants import Countersignature, Denials, GrantHead, GrantVersion, LinkHistory
 from contracts.mandates import Authority
 from contracts.policies import Balance, PayeeVersion, PolicyVersion, ProductEntry
@@ -34,6 +35,7 @@ from nodes.audit.evidence import (
     DenialEvidence,
     Evidence,
     GrantEvidence,
+    Use,
     list_actors,
     list_authorities,
     list_entries,
@@ -212,9 +214,13 @@ class _Collector:
             for version in range(1, claim.settlement_version + 1)
         )
         closings = self._closings(settlements)
-        parts = {record_id: closing.stay_id for closing in closings for record_id in closing.parts}
+        executions = self._executions(settlements)
+        visited = {execution.outcome.version for execution in executions}
+        handed_over = self._closings(tuple(item for item in settlements if item.outcome.version not in visited))
+        parts = {record_id: closing.stay_id for closing in handed_over for record_id in closing.parts}
         shares = tuple(self._share(parts[record_id], record_id, claim.insurer) for record_id in sorted(parts))
-        grants, denials = self._grants(claim, settlements, shares, closings), self._denials(claim.customer)
+        uses = tuple(list_uses(claim, settlements, shares, executions, closings))
+        grants, denials = self._grants(claim, uses), self._denials(claim.customer)
         bare = Evidence(
             claim=claim,
             settlements=settlements,
@@ -228,6 +234,7 @@ class _Collector:
             stays=tuple(self._state.read("records", "stays", stay_id, Stay) for stay_id in claim.stay_ids),
             closings=closings,
             shares=shares,
+            executions=executions,
             balances=self._balances(settlements),
             erasures=self._erasures(claim),
             actors=(),
@@ -249,15 +256,24 @@ class _Collector:
         head = self._state.read("records", "share_heads", key, ShareHead)
         return self._state.read("records", "shares", (*key, head.sequence), ShareReceipt)
 
-    def _grants(
-        self,
-        claim: Claim,
-        settlements: tuple[Settlement, ...],
-        shares: tuple[ShareReceipt, ...],
-        closings: tuple[Closing, ...],
-    ) -> tuple[GrantEvidence, ...]:
+    def _executions(self, settlements: tuple[Settlement, ...]) -> tuple[ExecutionReceipt, ...]:
+        """Return the visits that settlements rest on."""
+        found = []
+        for settlement in settlements:
+            outcome = settlement.outcome
+            granted = self._state.read("consent", "grants", (outcome.grant_id, outcome.grant_version), GrantVersion)
+            if granted.grant.execution == "rules-visit-data":
+                sequence = self._state.read("visits", "heads", outcome.claim_id, ExecutionHead).sequence
+                entered = (
+                    self._state.read("visits", "executions", (outcome.claim_id, number), ExecutionReceipt)
+                    for number in range(sequence, 0, -1)
+                )
+                found.append(next(execution for execution in entered if execution.outcome == outcome))
+        return tuple(found)
+
+    def _grants(self, claim: Claim, uses: tuple[Use, ...]) -> tuple[GrantEvidence, ...]:
         used: dict[str, set[int]] = {}
-        for use in list_uses(claim, settlements, shares, closings):
+        for use in uses:
             used.setdefault(use.grant_id, set()).add(use.version)
         shown = []
         for grant_id in sorted(used):

@@ -26,6 +26,9 @@ from nodes.audit.evidence import (
 )
 from nodes.audit.expectation import check_order, expect
 
+EXECUTIONS = {"release": ("data-to-insurer", "STORE"), "visit": ("rules-visit-data", "EXECUTE")}
+"""Act -> the execution and mode that the grant must say."""
+
 
 def check_consent(evidence: Evidence) -> None:
     """Check that a grant covered every use at its place, and that no denial stood against it.
@@ -33,7 +36,9 @@ def check_consent(evidence: Evidence) -> None:
     Raises:
         VerificationError: Naming the grant or use that does not hold.
     """
-    uses = list(list_uses(evidence.claim, evidence.settlements, evidence.shares, evidence.closings))
+    uses = list(
+        list_uses(evidence.claim, evidence.settlements, evidence.shares, evidence.executions, evidence.closings)
+    )
     grants = {shown.versions[-1].grant.grant_id: shown for shown in evidence.grants}
     expect("grants", sorted({use.grant_id for use in uses}), [_id(shown) for shown in evidence.grants])
     shown_authorities = [authority.authority_id for authority in evidence.authorities]
@@ -108,6 +113,8 @@ def _check_use(evidence: Evidence, shown: GrantEvidence, use: Use) -> None:
     if use.place.time_ms >= permission.expires_at_ms:
         msg = f"{what}: expected before its end at {permission.expires_at_ms} ms, got {use.place.time_ms} ms"
         raise VerificationError(msg)
+    if use.act in EXECUTIONS:
+        expect(f"{what} execution", EXECUTIONS[use.act], (version.grant.execution, permission.mode))
     scope = version.grant.scope
     if use.record_type is not None and use.record_type not in scope.record_types:
         msg = f"{what} record types: expected {use.record_type} among {', '.join(scope.record_types)}"

@@ -10,6 +10,7 @@ rail's behind every receipt.
     attest     who saw papers  the authority's place; of a delegation, the customer herself
     share      the hospital    the share's place
     deliver    the insurer     its signature alone: that it was applied follows from the settlement
+    execute    the hospital    the visit's place
     settle     the insurer     the settlement's place
     pay        the rail        the payment step's place; a redirection, by the insurer, likewise
 """
@@ -17,6 +18,7 @@ rail's behind every receipt.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from contracts.executions import Execute
 from contracts.grants import Countersign, GrantVersion, Revoke
 from contracts.identifiers import Place
 from contracts.mandates import Attest, Authority
@@ -71,6 +73,9 @@ def list_deeds(evidence: Evidence) -> Iterator[Deed]:
     for share in evidence.shares:
         what = f"confirmation of {share.record_id}"
         yield Deed(what, "insurer", "records.deliver", Deliver(share.record_id), None)
+    for execution in evidence.executions:
+        entered = Execute(execution.outcome, execution.signature)
+        yield Deed(f"visit {execution.sequence}", "hospital", "visits.execute", entered, execution.place)
     blindings = iter(evidence.zero_blindings)
     for settlement in evidence.settlements:
         yield _settle(settlement, blindings)

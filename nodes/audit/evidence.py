@@ -6,7 +6,8 @@
                  the next; the judgements of hospital and insurer; a guardian's countersignature where one was needed;
                  all denials of the customer in all versions, or that there never was one
     authorities  what guardians, delegates and heirs among the grantors rested on
-    records      its stays; the closings that were settled; one share of every part of these
+    records      its stays; the closings that were settled; one share of every part of these that was handed over
+    visits       for settlements under a grant that has rules visit the data: what the hospital entered as their result
     coverage     the balance that a settlement started from, unless it is 0 or the former settlement's own
     retention    what its holders were asked to erase and answered; for hospital and insurer else that nobody asked
     membership   hospital, insurer, rail and who attested authorities, with their roles and keys; the code of the
@@ -26,6 +27,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from contracts.erasures import ErasureRow
+from contracts.executions import ExecutionReceipt
 from contracts.grants import DENIALS_MAX, Countersignature, Denials, GrantVersion, LinkHistory, RecordType
 from contracts.identifiers import Place
 from contracts.mandates import Authority
@@ -119,7 +121,9 @@ class Evidence(Struct):
     closings: Annotated[tuple[Closing, ...], Meta(max_length=ITEMS_MAX)]
     """Of all settlements, sorted by stay and version."""
     shares: Annotated[tuple[ShareReceipt, ...], Meta(max_length=ITEMS_MAX)]
-    """Of all the closings' parts, sorted by record."""
+    """Of the parts of all closings that were settled on what was handed over, sorted by record."""
+    executions: Annotated[tuple[ExecutionReceipt, ...], Meta(max_length=ITEMS_MAX)]
+    """One for each settlement whose rules visited the data, in their order."""
     balances: Annotated[tuple[Balance, ...], Meta(max_length=ITEMS_MAX)]
     """In the order of the settlements that started from them."""
     erasures: Annotated[tuple[ErasureRow, ...], Meta(max_length=ITEMS_MAX)]
@@ -157,10 +161,12 @@ def list_uses(
     claim: Claim,
     settlements: tuple[Settlement, ...],
     shares: tuple[ShareReceipt, ...],
+    executions: tuple[ExecutionReceipt, ...],
     closings: tuple[Closing, ...],
 ) -> Iterator[Use]:
-    """Yield every place at which a grant covered a step of the claim, a share or a part of a settlement."""
+    """Yield every place at which a grant covered a step of the claim, a share, a visit or a part of a settlement."""
     types = {share.record_id: share.record_type for share in shares}
+    visits = {execution.outcome.version: execution for execution in executions}
     later = [step.reference for step in claim.steps if step.name == "extended"]
     stay_ids = tuple(stay_id for stay_id in claim.stay_ids if stay_id not in later)
     for step in claim.steps:
@@ -172,6 +178,12 @@ def list_uses(
     for share in shares:
         what, ground = f"share of {share.record_id}", (share.grant_id, share.grant_version, share.place)
         yield Use(what, *ground, share.record_type, "release", (share.stay_id,))
+    for execution in executions:
+        what = f"visit {execution.sequence}"
+        ground = (execution.grant_id, execution.grant_version, execution.place)
+        for stay in execution.stays:
+            for record_type in stay.record_types:
+                yield Use(what, *ground, record_type, "visit", (stay.stay_id,))
     listed = {(closing.stay_id, closing.version): closing for closing in closings}
     for settlement in settlements:
         outcome = settlement.outcome
@@ -180,7 +192,11 @@ def list_uses(
             listed[item.stay_id, item.version] for item in outcome.closings if (item.stay_id, item.version) in listed
         ]
         yield Use(what, *ground, None, "enter", tuple(closing.stay_id for closing in settled))
-        for closing in settled:
+        visit = visits.get(outcome.version)
+        for stay in () if visit is None else visit.stays:
+            for record_type in stay.record_types:
+                yield Use(what, *ground, record_type, "enter", (stay.stay_id,))
+        for closing in settled if visit is None else ():
             for record_type in sorted({types[record_id] for record_id in closing.parts if record_id in types}):
                 yield Use(what, *ground, record_type, "enter", (closing.stay_id,))
 
@@ -260,6 +276,8 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
         yield _key("records", "closings", (closing.stay_id, closing.version)), closing
     for share in evidence.shares:
         yield _key("records", "shares", (share.stay_id, share.record_id, share.recipient, share.sequence)), share
+    for execution in evidence.executions:
+        yield _key("visits", "executions", (execution.claim_id, execution.sequence)), execution
     yield from _list_balances(evidence)
     shown_rows = {(row.scope, row.holder): row for row in evidence.erasures}
     if len(shown_rows) < len(evidence.erasures):

@@ -4,7 +4,8 @@ The validators' contracts enforced all of it when the entries were made; that a 
 is checked here once more, because it is what a dossier is for, and because a verifier need not take two thirds of the
 validators at their word where arithmetic does.
 
-    parts        every part of every settled closing shared with the insurer before it settled
+    parts        every part of every settled closing shared with the insurer before it settled; or, under a grant that
+                 has rules visit the data, the settlement is what the hospital entered before as their result
     settlement   versions without a gap; figures that add up from balance to balance; what moves is what is paid
     payment      one for each settlement that moves something; the claim's status follows from them
     erasure      of this claim, its stays and this customer, by hospital, insurer or rail; steps in their order
@@ -13,11 +14,13 @@ validators at their word where arithmetic does.
 import itertools
 from collections.abc import Iterator
 
+from contracts.executions import ExecutionReceipt
 from contracts.outcomes import check_arithmetic
 from contracts.payments import derive_status
 from contracts.policies import Balance
 from contracts.precedence import is_before
 from contracts.settlements import Claim, Payment, Settlement
+from ledger.codec import encode
 from ledger.crypto.commitments import IDENTITY, verify_difference
 from ledger.errors import ContractError, VerificationError
 from nodes.audit.evidence import Evidence, list_holdings, needs_balance
@@ -42,8 +45,15 @@ def check_parts(evidence: Evidence) -> None:
     }
     closings = {(closing.stay_id, closing.version): closing for closing in evidence.closings}
     expect("closings", sorted(references), list(closings))
+    visited = _check_visits(evidence)
+    handed_over = {
+        (item.stay_id, item.version)
+        for settlement in evidence.settlements
+        if settlement.outcome.version not in visited
+        for item in settlement.outcome.closings
+    }
     shares = {share.record_id: share for share in evidence.shares}
-    parts = {record_id: closing.stay_id for closing in evidence.closings for record_id in closing.parts}
+    parts = {record_id: place[0] for place in handed_over for record_id in closings[place].parts}
     expect("shares", sorted(parts), [share.record_id for share in evidence.shares])
     for share in evidence.shares:
         expect(f"share of {share.record_id} stay", parts[share.record_id], share.stay_id)
@@ -55,8 +65,43 @@ def check_parts(evidence: Evidence) -> None:
         for item in settlement.outcome.closings:
             closing = closings[item.stay_id, item.version]
             check_order(f"closing {item.version} of {item.stay_id}", closing.place, what, settlement.place)
-            for record_id in closing.parts:
+            for record_id in () if settlement.outcome.version in visited else closing.parts:
                 check_order(f"share of {record_id}", shares[record_id].place, what, settlement.place)
+
+
+def _check_visits(evidence: Evidence) -> dict[int, ExecutionReceipt]:
+    """Check that settlements whose rules visited the data are what the hospital entered; return those, by version."""
+    claim = evidence.claim
+    versions = {
+        (shown.versions[-1].grant.grant_id, item.version): item.grant
+        for shown in evidence.grants
+        for item in shown.versions
+    }
+    wanted = [
+        settlement
+        for settlement in evidence.settlements
+        if versions[settlement.outcome.grant_id, settlement.outcome.grant_version].execution == "rules-visit-data"
+    ]
+    expect(
+        "visits",
+        [settlement.outcome.version for settlement in wanted],
+        [execution.outcome.version for execution in evidence.executions],
+    )
+    for settlement, execution in zip(wanted, evidence.executions, strict=True):
+        outcome, what = settlement.outcome, f"visit {execution.sequence}"
+        for field, expected, got in (
+            ("claim", claim.claim_id, execution.claim_id),
+            ("hospital", claim.hospital, execution.hospital),
+            ("recipient", claim.insurer, execution.recipient),
+            ("subject", claim.customer, execution.subject),
+            ("grant", outcome.grant_id, execution.grant_id),
+            ("grant of its outcome", execution.grant_version, execution.outcome.grant_version),
+            ("outcome", encode(outcome).hex(), encode(execution.outcome).hex()),
+            ("stays", list(claim.stay_ids), [stay.stay_id for stay in execution.stays]),
+        ):
+            expect(f"{what} {field}", expected, got)
+        check_order(what, execution.place, f"settlement {outcome.version}", settlement.place)
+    return {execution.outcome.version: execution for execution in evidence.executions}
 
 
 def check_figures(evidence: Evidence) -> None:

@@ -38,6 +38,7 @@ _CHINESE = {
     "as of": "截至",
     "consent": "授权",
     "shared": "共享",
+    "visited": "规则到访",
     "closing": "结案资料",
     "settlement": "理赔决定",
     "deadline": "时限",
@@ -99,6 +100,18 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
             }
             for share in evidence.shares
         ],
+        "visits": [
+            {
+                "visit": execution.sequence,
+                "settlement": execution.outcome.version,
+                "hospital": execution.hospital,
+                "record_types": sorted({name for stay in execution.stays for name in stay.record_types}),
+                "grant": execution.grant_id,
+                "grant_version": execution.grant_version,
+                **_at(execution.place),
+            }
+            for execution in evidence.executions
+        ],
         "closings": [
             {"stay": closing.stay_id, "version": closing.version, "parts": len(closing.parts), **_at(closing.place)}
             for closing in evidence.closings
@@ -129,6 +142,7 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
         *(("consent", _say_authority(item)) for item in facts["authorities"]),
         *(("consent", line) for line in _say_denials(facts["denials"])),
         *(("shared", _say_share(share)) for share in facts["shares"]),
+        *(("visited", _say_visit(visit)) for visit in facts["visits"]),
         *(
             ("closing", f"{item['version']} of {item['stay']}, {item['parts']} parts, {_say_at(item)}")
             for item in facts["closings"]
@@ -218,6 +232,7 @@ def _describe_settlement(verified: VerifiedClaim, settlement: Settlement, reveal
         "version": outcome.version,
         "moves": outcome.disposition,
         "decided_by": verified.evidence.claim.insurer,
+        "computed_by": _find_computer(verified, outcome.version),
         "key_version": settlement.signer_key_version,
         "by_person": outcome.is_review,
         "pended": outcome.is_pended,
@@ -338,6 +353,13 @@ def _say_denials(denials: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _find_computer(verified: VerifiedClaim, version: int) -> str:
+    """Return who ran the rules for a settlement: the insurer, or the hospital whose records they visited."""
+    claim, executions = verified.evidence.claim, verified.evidence.executions
+    visited = any(execution.outcome.version == version for execution in executions)
+    return claim.hospital if visited else claim.insurer
+
+
 def _say_share(share: dict[str, Any]) -> str:
     return (
         f"{share['type']} {share['record']} under {share['grant']} version {share['grant_version']}, "
@@ -345,8 +367,16 @@ def _say_share(share: dict[str, Any]) -> str:
     )
 
 
+def _say_visit(visit: dict[str, Any]) -> str:
+    return (
+        f"{', '.join(visit['record_types'])} at {visit['hospital']} under {visit['grant']} version "
+        f"{visit['grant_version']}, {_say_at(visit)}: computed and signed by {visit['hospital']}, nothing handed over"
+    )
+
+
 def _say_settlement(item: dict[str, Any]) -> str:
     how = "by a person on review" if item["by_person"] else "by the adjudicator"
+    how = how if item["computed_by"] == item["decided_by"] else f"{how}, which {item['computed_by']} ran,"
     text = f"{item['version']}: {item['moves']}, decided {how} of {item['decided_by']}, {_say_at(item)}"
     text += f", on {item['policy']} version {item['policy_version']}, payee version {item['payee_version']}"
     return f"{text}; a part waits for a person" if item["pended"] else text

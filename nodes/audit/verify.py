@@ -111,7 +111,10 @@ def _role(evidence: Evidence, name: str) -> str | None:
 
 
 def _check_decisions(chain_id: str, evidence: Evidence) -> int:
-    """Check the insurer's own signature over each decision, apart from the submission's; return how many."""
+    """Check the signatures over each decision, apart from the submissions'; return how many.
+
+    The insurer signs every one; the hospital too, where it ran the rules.
+    """
     insurer = evidence.claim.insurer
     for settlement in evidence.settlements:
         key = _find_key(evidence, insurer, settlement.signer_key_version, settlement.place)
@@ -121,7 +124,15 @@ def _check_decisions(chain_id: str, evidence: Evidence) -> int:
         except VerificationError as error:
             msg = f"settlement {settlement.outcome.version} decision of {insurer}: {error}"
             raise VerificationError(msg) from None
-    return len(evidence.settlements)
+    for execution in evidence.executions:
+        key = _find_key(evidence, execution.hospital, execution.signer_key_version, execution.place)
+        message = decision_message(chain_id, execution.hospital, execution.outcome)
+        try:
+            verify("decision", key, message, execution.signature)
+        except VerificationError as error:
+            msg = f"visit {execution.sequence} decision of {execution.hospital}: {error}"
+            raise VerificationError(msg) from None
+    return len(evidence.settlements) + len(evidence.executions)
 
 
 def _check_deeds(chain_id: str, evidence: Evidence) -> int:

@@ -213,6 +213,8 @@ def _describe_end(lane: dict[str, Any], view: dict[str, Any], version: int, seco
     if latest is None or latest["outcome"]["version"] < version:
         return f"{claim} {view['status']} · {explain_wait(view)} · follow it with `xinpei claim watch`"
     parts = f"closed {lane['delivered']}/{lane['parts']} parts · shared"
+    if lane.get("state") in ("visited", "awaiting-rules"):
+        parts = f"closed {lane['parts']} parts · the rules came here, nothing handed over"
     payments = {item["payment_id"]: item for item in view["payments"]}
     pended = " · a part waits for a person" if latest["outcome"]["is_pended"] else ""
     if latest["payment_id"] is None:

@@ -19,7 +19,7 @@ _OPTIONS = (
     click.option("--scope", "case", type=click.Choice(["one-case", "standing"]), help="standing if left out."),
     click.option("--stay", "stays", multiple=True, metavar="STAY", help="Only this stay; again for more."),
     click.option("--types", metavar="LIST", help=f"With commas: {', '.join(TYPES)}; all but document if left out."),
-    click.option("--mode", type=click.Choice(["VIEW", "STORE", "EXECUTE"]), help="STORE unless said otherwise."),
+    click.option("--mode", type=click.Choice(["VIEW", "STORE", "EXECUTE"]), help="STORE; EXECUTE where rules visit."),
     click.option(
         "--execution",
         type=click.Choice(["data-to-insurer", "rules-visit-data"]),
@@ -62,6 +62,8 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     changes: dict[str, Any] = {"effect": effect}
     plain = {"role": "role", "purpose": "purpose", "case": "case", "mode": "mode", "execution": "execution"}
     changes |= {field: given[option] for option, field in plain.items() if given.get(option) is not None}
+    if effect == "permit":
+        _pair(changes, given)
     if given.get("uses") is not None:
         changes["uses_max"] = given["uses"]
     if given.get("stays"):
@@ -84,6 +86,15 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     if given.get("erase_at"):
         changes["erase_day"] = _read_day("--erase-at", given["erase_at"])
     return replace(base, **changes)
+
+
+def _pair(changes: dict[str, Any], given: dict[str, Any]) -> None:
+    """Let mode and execution follow each other where one of them is given: rules that visit execute."""
+    mode, execution = given.get("mode"), given.get("execution")
+    if mode is None and execution is not None:
+        changes["mode"] = "EXECUTE" if execution == "rules-visit-data" else "STORE"
+    elif execution is None and mode is not None:
+        changes["execution"] = "rules-visit-data" if mode == "EXECUTE" else "data-to-insurer"
 
 
 def _read_types(text: str) -> tuple[str, ...]:

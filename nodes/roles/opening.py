@@ -24,16 +24,17 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from contracts.adjudication.case import Case
-from contracts.adjudication.decision import Decision
+from contracts.adjudication.case import Case, CategoryPaid
+from contracts.adjudication.decision import Decision, Disposition
 from contracts.settlements import STAYS_MAX
 from ledger.codec import Struct, decode, encode
+from nodes.roles.visits import VisitReason
 from nodes.vault.sealing import AmountOpening, SealContext, Sealed, SealKeys, seal
 
 Salt = Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
-class ClaimOpening(Struct):
+class ClaimOpening(Struct, tag="claim-opening"):
     """Opens one settlement of one claim."""
 
     case: Case
@@ -51,9 +52,33 @@ class ClaimOpening(Struct):
     paid_after: AmountOpening
     deductible_used_after: AmountOpening
 
+    @property
+    def paid_categories(self) -> tuple[CategoryPaid, ...]:
+        """What the policy year has paid by category after it."""
+        return self.decision.accumulator.paid_categories
+
     def __repr__(self) -> str:
         """Show nothing: all of it is the customer's."""
         return "ClaimOpening(...)"
+
+
+class VisitOpening(Struct, tag="visit-opening"):
+    """What an insurer has of a settlement whose case it never saw: its amounts, and reasons as codes.
+
+    Case, decision and the bill's total are in the `ClaimOpening` that the hospital keeps and sealed to the customer.
+    """
+
+    payable: AmountOpening
+    deductible: AmountOpening
+    paid_after: AmountOpening
+    deductible_used_after: AmountOpening
+    paid_categories: Annotated[tuple[CategoryPaid, ...], Meta(max_length=14)]
+    disposition: Disposition
+    reasons: Annotated[tuple[VisitReason, ...], Meta(max_length=256)]
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "VisitOpening(...)"
 
 
 def opening_context(chain_id: str, claim_id: str, version: int, insurer: str, customer: str) -> SealContext:

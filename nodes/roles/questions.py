@@ -6,6 +6,7 @@
     FetchChunks        recipient   custodian     AttachmentChunks | Refusal
     InstructPayment    insurer     rail          PaymentAcknowledged | Refusal
     AskPayment         insurer     rail          PaymentAcknowledged | Refusal
+    VisitRules         insurer     hospital      VisitAnswer | Refusal
 
 Mutual TLS has established who asks. A question carries no authority of its own: the custodian looks at its latest
 committed state, finds the share or order that the question names, and hands over only if that stands. An attached
@@ -117,6 +118,28 @@ class PaymentAcknowledged(Struct, tag="payment-acknowledged"):
     status: Literal["accepted", "unknown", "paid", "returned", "rejected"]
 
 
+class VisitRules(Struct, tag="visit-rules"):
+    """The insurer asks to have its rules run on a claim's records, where these are."""
+
+    claim_id: ClaimId
+    premises: Sealed
+    """`nodes.roles.visits.VisitPremises`, sealed to the hospital."""
+    signature: Signature
+    """The insurer's, purpose `instruction`, over the encoding of `premises`."""
+
+
+class VisitAnswer(Struct, tag="visit-answer"):
+    """What the rules said, after the hospital entered it on the chain."""
+
+    claim_id: ClaimId
+    result: Sealed
+    """`nodes.roles.visits.VisitResult`, sealed to the insurer."""
+    opening: Sealed
+    """`nodes.roles.opening.ClaimOpening`, sealed to the customer: the chain has its hash."""
+    signature: Signature
+    """The hospital's, purpose `envelope`, over the encoding of (`result`, `opening`)."""
+
+
 class Refusal(Struct, tag="refusal"):
     """The question is not answered, and why."""
 
@@ -124,8 +147,8 @@ class Refusal(Struct, tag="refusal"):
     reason: Annotated[str, Meta(max_length=300)]
 
 
-Question = FetchRecord | FetchChunks | FetchOrdered | InstructPayment | AskPayment
-Reply = RecordHandover | AttachmentOffer | AttachmentChunks | PaymentAcknowledged | Refusal
+Question = FetchRecord | FetchChunks | FetchOrdered | InstructPayment | AskPayment | VisitRules
+Reply = RecordHandover | AttachmentOffer | AttachmentChunks | PaymentAcknowledged | VisitAnswer | Refusal
 
 
 def decode_question(body: bytes) -> Question:

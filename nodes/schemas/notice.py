@@ -51,6 +51,16 @@ MODE_NAMES: dict[str, tuple[str, str]] = {
         "visited by the recipient's rules where they are; only the result leaves",
     ),
 }
+LEARNS: dict[bool, tuple[str, str]] = {
+    False: ("接收方将知悉您的病情和费用。", "learns of your illness and your expenses."),
+    True: (
+        """接收方只知悉运算结果:应付和免赔金额、限额类别的金额、原因代码。
+    程序不能判定的部分,须您另行同意移交记录后由人工复核。""",
+        """learns the result alone: amounts payable and deducted, sums of limited categories, codes of reasons.
+    What the program leaves undecided a person can only review once you consent to a hand-over.""",
+    ),
+}
+"""Whether rules visit the data -> what the recipient learns."""
 ACTING_NAMES: dict[str, tuple[str, str]] = {
     "guardian": ("监护人", "guardian"),
     "delegate": ("受托人", "delegate"),
@@ -94,10 +104,13 @@ def _permit_zh(notice: NoticeTerms) -> str:
     acting = ""
     if notice.acting is not None:
         acting = f"\n    本次由您的{ACTING_NAMES[notice.acting][0]}代为同意,其权限经核验,有期限,且不得超出其范围。"
+    visits = terms.execution == "rules-visit-data"
+    provides = "让接收方的规则在其系统内运算" if visits else "向接收方提供"
+    collects = "将得到运算结果" if visits else "将收集并使用这些信息"
     return f"""授权告知书
 
-一、提供方:{terms.hospital}(联系方式:{notice.contact_hospital})将向接收方提供您的下列信息。
-二、接收方:{terms.recipient}(联系方式:{notice.contact_recipient})将收集并使用这些信息。
+一、提供方:{terms.hospital}(联系方式:{notice.contact_hospital})将{provides}您的下列信息。
+二、接收方:{terms.recipient}(联系方式:{notice.contact_recipient}){collects}。
     以上是两个行为,您的本次同意同时包含这两个行为,且仅限于这一家接收方、这一个目的。
 三、目的:{PURPOSE_NAMES[terms.purpose][0]}({terms.purpose})。不用于其他目的,也不再向他人提供。
 四、信息种类(均为敏感个人信息,含您的身份信息、医疗健康信息和费用信息):{_types(terms, 0)}。
@@ -109,7 +122,7 @@ def _permit_zh(notice: NoticeTerms) -> str:
 八、您的权利:您可以随时撤回(xinpei consent revoke)、查询谁看过您的记录、要求更正和删除。
     撤回不影响撤回前已完成的处理;撤回后未交付的记录不再交付。
     您也可以在不撤回的情况下拒绝其中一部分(xinpei consent grant --deny)。
-九、必要性和影响:不提供这些信息,接收方无法办理上述事项;提供后,接收方将知悉您的病情和费用。
+九、必要性和影响:不提供这些信息,接收方无法办理上述事项;提供后,{LEARNS[visits][0]}
     不同意不影响您就医;您可以自行提交理赔申请。
 十、机构核验:提供方和接收方将用您的证件信息与各自的记录比对,均一致后授权方可使用。
 十一、未满十四周岁者由监护人同意;已满十四周岁不满十八周岁者由本人和监护人共同同意;本人去世后授权终止。{acting}
@@ -129,10 +142,13 @@ def _permit_en(notice: NoticeTerms) -> str:
             f"\n    Here your {ACTING_NAMES[notice.acting][1]} consents for you, under an authority that was checked, "
             "that ends, and that may not be widened."
         )
+    visits = terms.execution == "rules-visit-data"
+    provides = "let the recipient's rules compute on" if visits else "provide"
+    collects = "receive the result of it" if visits else "collect and use it"
     return f"""Notice of consent
 
-1.  Provider: {terms.hospital} (contact: {notice.contact_hospital}) will provide the information below.
-2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will collect and use it. These are two acts; your
+1.  Provider: {terms.hospital} (contact: {notice.contact_hospital}) will {provides} the information below.
+2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will {collects}. These are two acts; your
     consent covers both, for this one recipient and this one purpose only.
 3.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Nothing else, and nobody else.
 4.  Categories, all of them sensitive personal information (your identity, your health, your expenses):
@@ -148,8 +164,8 @@ def _permit_en(notice: NoticeTerms) -> str:
     erased. What was done before a withdrawal stands; what was not yet handed over is not handed over any more. You can
     also deny a part without withdrawing the rest (xinpei consent grant --deny).
 9.  Why, and what it means for you: without this information the recipient cannot do what is said in 3; with it, it
-    learns of your illness and your expenses. If you do not agree you are treated all the same, and you can file a claim
-    yourself.
+    {LEARNS[visits][1]}
+    If you do not agree you are treated all the same, and you can file a claim yourself.
 10. Both organisations compare your document with their own records; without both matches the grant cannot be used.
 11. Under 14 a guardian consents; at 14 to 17 you and your guardian both do; with your death the grant ends.{acting}
 12. This notice is about one recipient and one purpose and needs a separate consent; others need others.

@@ -99,6 +99,9 @@ def check_terms(terms: GrantTerms, today: date) -> None:
     if terms.record_types != tuple(sorted(set(terms.record_types))):
         msg = f"types: expected each once, sorted, got {', '.join(terms.record_types)}"
         raise TermsError(msg)
+    if terms.effect == "permit" and (terms.mode == "EXECUTE") != (terms.execution == "rules-visit-data"):
+        msg = f"mode: expected EXECUTE with rules-visit-data and with nothing else, got {terms.mode}, {terms.execution}"
+        raise TermsError(msg)
     if len(terms.frequency) == 1:
         msg = "frequency: expected uses and days"
         raise TermsError(msg)

@@ -39,7 +39,7 @@ def list_secrets(vault: Vault | None, register: Register) -> dict[str, bytes]:
         found |= _of_plaintext(record_id, document)
     for name, data in register.list_entries("draft"):
         draft = decode(data, Draft, ENTRY_BYTES_MAX)
-        opening = draft.opening
+        opening = draft.whole
         found |= {f"{name} case salt": opening.case_salt, f"{name} decision salt": opening.decision_salt}
         for field in ("payable", "deductible", "paid_after", "deductible_used_after"):
             found |= _of_opening(name, getattr(opening, field))

@@ -44,10 +44,19 @@ from nodes.roles.hospital.paperwork import write_admission, write_discharge, wri
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import LocalStay, attach
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
+from nodes.roles.hospital.visiting import Visiting
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.people import Person
-from nodes.roles.questions import FetchChunks, FetchOrdered, FetchRecord, Refusal, decode_question, encode_body
+from nodes.roles.questions import (
+    FetchChunks,
+    FetchOrdered,
+    FetchRecord,
+    Refusal,
+    VisitRules,
+    decode_question,
+    encode_body,
+)
 from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.schemas.terms import GrantTerms
@@ -60,7 +69,7 @@ SWEEP_MS = 2_000
 """How often open stays are looked at although no event named them."""
 SWEEP_STAYS = 64
 """How many of them at a time, in turn."""
-ENDED: frozenset[LaneState] = frozenset({"delivered", "withdrawn", "disputed", "erased"})
+ENDED: frozenset[LaneState] = frozenset({"delivered", "visited", "withdrawn", "disputed", "erased"})
 _ID = re.compile(rb"(?:stay|claim)-[0-9a-f]{12,32}")
 """As `contracts.identifiers` has them; every event about a stay or claim names it."""
 _GRANT = re.compile(rb"grant-[0-9a-f]{12,32}")
@@ -102,7 +111,9 @@ class Hospital:
         self._lanes = LaneWorker(view, self._coverage, self._writer)
         self._summaries = SummaryWriter(view, self._lanes)
         self._handover = Handover(name, view, keystore, vault)
-        self._erasing = Erasing(name, view, HospitalBooks(view, self._book, vault), holds)
+        self._visiting = Visiting(name, view, keystore, vault, register, self._linking, entropy)
+        books = HospitalBooks(view, self._book, vault, self._visiting.casebook)
+        self._erasing = Erasing(name, view, books, holds)
         self._in_flight = InFlight(name)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
@@ -282,7 +293,7 @@ class Hospital:
         """Take in what happened; return what to do, in order."""
         match event:
             case PeerRequested(request_id, peer, body):
-                return self._answer(request_id, peer, body)
+                return self._answer(request_id, peer, body, event.now_ms)
             case PeerAnswered():
                 return []
             case Committed():
@@ -318,7 +329,7 @@ class Hospital:
         self._open.update(dict.fromkeys(sorted(numbers)))
         return sorted(numbers)
 
-    def _answer(self, request_id: int, peer: str, body: bytes) -> list[AgentEffect]:
+    def _answer(self, request_id: int, peer: str, body: bytes, now_ms: int) -> list[AgentEffect]:
         try:
             question = decode_question(body)
         except DecodeError:
@@ -329,8 +340,14 @@ class Hospital:
             outcome = ordered.code if isinstance(ordered, Refusal) else "OK"
             note = Note("order-answered", {"order": question.order_id, "peer": peer, "code": outcome})
             return [Answer(request_id, encode_body(ordered)), note]
+        if isinstance(question, VisitRules):
+            result, calls = self._visiting.answer(peer, question)
+            said: dict[str, str | int] = {"claim": question.claim_id, "peer": peer}
+            said["code"] = result.code if isinstance(result, Refusal) else "OK"
+            note = Note("rules-visited", said)
+            return [note, *self._submit(calls, now_ms), Answer(request_id, encode_body(result))]
         if not isinstance(question, FetchRecord | FetchChunks):
-            refusal = Refusal("NOT_ASKED_HERE", "a hospital answers questions for records")
+            refusal = Refusal("NOT_ASKED_HERE", "a hospital answers questions for records and visits")
             return [Answer(request_id, encode_body(refusal))]
         answer = self._handover.answer(peer, question)
         outcome = answer.code if isinstance(answer, Refusal) else "OK"

@@ -5,7 +5,7 @@ stay outside those days is not covered, whatever the chain says, and nothing abo
 """
 
 from contracts.grants import Grant, GrantView, RecordType
-from contracts.needs import Act, Finding, Need
+from contracts.needs import ACTS, Act, Finding, Need
 from nodes.agent import ChainView
 from nodes.roles.hospital.stays import Lane
 from nodes.roles.linking import Linking
@@ -41,15 +41,21 @@ class Coverage:
         ]
 
     def find_for(self, lane: Lane, types: list[RecordType], claim_id: str | None, days: Days) -> str | None:
-        """Return a grant of the lane's subject for its insurer that covers handing over all of `types`, or None."""
+        """Return a grant for the lane's insurer that covers handing over `types`, or a visit; None if none does."""
         for grant in self._usable(lane.subject, lane.insurer, days, types, lane.stay_id, claim_id):
             return grant.grant_id
         return None
 
+    def act_under(self, grant_id: str) -> Act:
+        """Return what is done with records under a grant: they are handed over, or rules visit them."""
+        view = find_grant(self._view, grant_id)
+        return "release" if view is None else ACTS[view.versions[-1].grant.execution]
+
     def find_uncovered(self, lane: Lane, types: list[RecordType], grant_id: str) -> tuple[RecordType, Finding] | None:
-        """Return the first of `types` that may not be handed over under a claim's grant, and why."""
+        """Return the first of `types` that may not be handed over or visited under a claim's grant, and why."""
+        act = self.act_under(grant_id)
         for record_type in types:
-            finding = self.explain(lane, record_type, grant_id, lane.claim_id, "release")
+            finding = self.explain(lane, record_type, grant_id, lane.claim_id, act)
             if finding is not None:
                 return record_type, finding
         return None
@@ -103,7 +109,7 @@ class Coverage:
                     record_type,
                     stay_id,
                     claim_id,
-                    "enter" if record_type is None else "release",
+                    "enter" if record_type is None else ACTS[grant.execution],
                 )
                 for record_type in wanted
             ]

@@ -12,6 +12,7 @@ from contracts.erasures import ErasureItem, ErasureRow
 from nodes.agent import ChainView
 from nodes.roles.hospital.book import StayBook
 from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
+from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.lookup import find_record, find_stay
 from nodes.vault.records import Vault
 
@@ -21,11 +22,12 @@ IsErased = Callable[[Slot, int], bool]
 class HospitalBooks:
     """One hospital's vault and book of stays, as far as they can be erased."""
 
-    def __init__(self, view: ChainView, book: StayBook, vault: Vault) -> None:
-        """Erase in `book` and `vault`; `view` tells which records were entered."""
+    def __init__(self, view: ChainView, book: StayBook, vault: Vault, casebook: Casebook) -> None:
+        """Erase in `book`, `vault` and `casebook`; `view` tells which records were entered."""
         self._view = view
         self._book = book
         self._vault = vault
+        self._casebook = casebook
 
     def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:  # noqa: ARG002 - as `Books` has it
         """Whether the stay goes on."""
@@ -43,6 +45,9 @@ class HospitalBooks:
         stay = self._find(row.scope)
         if stay is None:
             return
+        for lane in stay.lanes:
+            if lane.stay_id == row.scope:  # what rules computed here from the record goes with it
+                self._casebook.erase(lane.claim_id)
         entered = [lane for lane in stay.lanes if find_stay(self._view, lane.stay_id) is not None]
         for entry in (entry for lane in entered for entry in lane.entries):
             if entry.record_type == "interim-bill" and find_record(self._view, entry.record_id) is None:

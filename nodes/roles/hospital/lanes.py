@@ -10,6 +10,10 @@
     outside-dates      the claim's grant does not mean these days        nothing
     disputed           the insurer disputed a record again and again     nothing; a person looks
     delivered          everything that is live was delivered             nothing
+    awaiting-rules     discharged, and rules visit the data; or they     records and closing; the insurer asks
+                       ran and left something to a person
+    visited            the rules ran on the latest closing, and the      nothing
+                       insurer settled on that
     withdrawn          the customer ended the claim                      nothing
     erased             she asked to have a record erased that the        nothing
                        claim needs, or it is erased here
@@ -26,7 +30,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contracts.grants import BESIDE, RecordType
-from contracts.settlements import AwaitConsent, Report, Resume
+from contracts.settlements import AwaitConsent, ClosingReference, Report, Resume
 from contracts.stays import RecordView, StayView
 from nodes.agent import Call, ChainView
 from nodes.roles.erasing import list_asked
@@ -34,6 +38,7 @@ from nodes.roles.hospital.coverage import Coverage, Days
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay
 from nodes.roles.lookup import find_claim, find_record, find_stay
+from nodes.roles.visits import list_executions
 
 LaneState = Literal[
     "unreported",
@@ -43,9 +48,13 @@ LaneState = Literal[
     "outside-dates",
     "disputed",
     "delivered",
+    "awaiting-rules",
+    "visited",
     "withdrawn",
     "erased",
 ]
+VISITED_FOR = ("SETTLED", "PAID", "RECOVERING")
+"""Of a claim that needs nothing more of its hospital once rules ran on the latest closing."""
 SHARES_MAX = 3
 """Shares of one record that were answered by a dispute; then a person has to look."""
 
@@ -97,13 +106,27 @@ class LaneWorker:
                 for call in self._enter_beside(stay, lane, views, grant_id, asked.keys(), record_type)
             ]
             return Progress("staying", tuple(calls))
+        is_visit = self._coverage.act_under(grant_id) == "visit"
+        if is_visit and self._is_visited(lane, views, entered):
+            return Progress("visited" if claim.status in VISITED_FOR else "awaiting-rules")
         if left and not self._coverage.means(grant_id, days):
             return Progress("outside-dates")
         uncovered = self._coverage.find_uncovered(lane, left, grant_id)
         if uncovered is not None:
             return Progress("awaiting-consent", self._await(lane, views, uncovered[0], grant_id))
+        if is_visit:
+            return Progress("awaiting-rules", tuple(self._enter_and_close(stay, lane, views, entered, grant_id)))
         beside = self._enter_beside(stay, lane, views, grant_id, asked.keys(), "document")
         return self._hand_over(stay, lane, views, entered, grant_id, beside)
+
+    def _is_visited(self, lane: Lane, views: dict[str, RecordView | None], entered: StayView) -> bool:
+        """Whether rules ran on the latest closing, and everything that is planned is on the chain."""
+        wanted = [entry for entry in lane.entries if entry.record_type not in BESIDE]
+        if not entered.is_closed or any(views[entry.record_id] is None for entry in wanted):
+            return False
+        executions = list_executions(self._view, lane.claim_id)
+        reference = ClosingReference(lane.stay_id, entered.stay.closing_version)
+        return bool(executions) and reference in executions[-1].outcome.closings
 
     def _is_erased(self, stay: LocalStay, lane: Lane, asked: Collection[str]) -> bool:
         """Whether a record that the claim needs was asked for, or is erased here; interim bills it does not need."""
@@ -141,8 +164,13 @@ class LaneWorker:
     def _await(
         self, lane: Lane, views: dict[str, RecordView | None], record_type: RecordType, grant_id: str
     ) -> tuple[Call, ...]:
-        """Return the attempt that leaves its trace, where a record of the chain can stand for it, and the wait."""
+        """Return the attempt that leaves its trace, where a record of the chain can stand for it, and the wait.
+
+        No visit is attempted: without the insurer's premises there is no result to enter.
+        """
         calls = [Call("claims", "await_consent", AwaitConsent(lane.claim_id, record_type))]
+        if self._coverage.act_under(grant_id) == "visit":
+            return tuple(calls)
         for entry in lane.live():
             refused = self._coverage.explain(lane, entry.record_type, grant_id, lane.claim_id, "release")
             if views[entry.record_id] is not None and refused is not None:
@@ -190,11 +218,8 @@ class LaneWorker:
         grant_id: str,
         beside: list[Call],
     ) -> Progress:
-        wanted = [entry for entry in lane.entries if entry.record_type not in BESIDE]
         live = [entry for entry in lane.live() if entry.record_type not in BESIDE]
-        calls = self._enter_missing(stay, lane, views, wanted, grant_id)
-        if calls or not entered.is_closed:
-            calls.append(self._writer.close(stay, lane, entered.stay.closing_version + 1, grant_id))
+        calls = self._enter_and_close(stay, lane, views, entered, grant_id)
         calls.extend([*self._share_due(lane, views, live, grant_id), *beside])
         documents = [entry for entry in lane.entries if entry.record_type == "document"]
         is_waited_for = any(_is_waited_for(views[entry.record_id], lane.insurer) for entry in documents)
@@ -203,6 +228,15 @@ class LaneWorker:
         if any(_is_given_up(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("disputed", tuple(calls))
         return Progress("handing-over", tuple(calls))
+
+    def _enter_and_close(
+        self, stay: LocalStay, lane: Lane, views: dict[str, RecordView | None], entered: StayView, grant_id: str
+    ) -> list[Call]:
+        wanted = [entry for entry in lane.entries if entry.record_type not in BESIDE]
+        calls = self._enter_missing(stay, lane, views, wanted, grant_id)
+        if calls or not entered.is_closed:
+            calls.append(self._writer.close(stay, lane, entered.stay.closing_version + 1, grant_id))
+        return calls
 
     def _enter_missing(
         self,

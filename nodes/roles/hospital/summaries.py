@@ -20,6 +20,8 @@ WORDS: dict[LaneState, str] = {
     "outside-dates": "nothing is handed over: the grant does not mean these days",
     "disputed": "the insurer disputes a record; somebody has to look",
     "delivered": "everything was handed over",
+    "awaiting-rules": "nothing is handed over: the insurer's rules visit the records here",
+    "visited": "the insurer's rules ran here; only their result left",
     "withdrawn": "the customer withdrew the claim",
     "erased": "the customer had records erased; nothing is handed over any more",
 }

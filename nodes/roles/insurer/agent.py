@@ -53,6 +53,7 @@ from nodes.roles.insurer.payments import Payments
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError
 from nodes.roles.insurer.reporting import Reporting
+from nodes.roles.insurer.visiting import Visiting
 from nodes.roles.insurer.yearbook import Yearbook
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.lookup import find_record, find_stay
@@ -110,6 +111,16 @@ class Insurer:
         self._attachments = AttachmentIntake(vault, self._intake, self._asking)
         premises = Premises(view, self._casebook, self._portfolio, keystore.tag_secret)
         own_keys = OwnKeys(name, view, keystore)
+        self._visiting = Visiting(
+            name,
+            view,
+            keystore,
+            entropy,
+            self._casebook,
+            self._portfolio,
+            premises,
+            self._asking,
+        )
         self._desk = Desk(
             name,
             view,
@@ -120,6 +131,7 @@ class Insurer:
             premises,
             self._intake,
             self._linking,
+            self._visiting,
         )
         rail = next(member for member in genesis.organisations if member.role == "rail")
         self._payments = Payments(
@@ -288,7 +300,8 @@ class Insurer:
         subject = self._asking.take(event)
         if subject is None:
             return []
-        for taker in (self._intake, self._attachments, self._payments):
+        self._touched |= self._open
+        for taker in (self._intake, self._attachments, self._visiting, self._payments):
             notes = taker.take(subject, event)
             if notes is not None:
                 return notes
@@ -315,6 +328,7 @@ class Insurer:
             calls, asks = self._work_on(claim_id, by_claim[claim_id], now_ms)
             batches.append(calls)
             requests.extend(asks)
+        requests.extend(self._visiting.ask(now_ms))
         self._touched.clear()
         offered = [self._in_flight.take(calls, now_ms) for calls in batches]
         return [*(Submit(calls) for calls in offered if calls), *requests]

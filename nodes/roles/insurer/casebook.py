@@ -20,11 +20,11 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
-from contracts.adjudication.case import AlreadySettled, Review
+from contracts.adjudication.case import AlreadySettled, Case, Review
 from contracts.identifiers import ClaimId, PaymentId
 from contracts.settlements import Outcome
 from ledger.codec import Hash, Struct, decode, encode
-from nodes.roles.opening import ClaimOpening
+from nodes.roles.opening import ClaimOpening, VisitOpening
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
 from nodes.vault.sealing import AmountOpening, Sealed
 
@@ -37,13 +37,20 @@ class Draft(Struct):
     outcome: Outcome
     payment_id: PaymentId | None
     zero_blinding: Hash | None
-    opening: ClaimOpening
+    opening: ClaimOpening | VisitOpening
+    """The latter at an insurer whose rules visited the data."""
     sealed: Sealed
     """The opening as the customer gets it."""
     moves: AmountOpening
     """Opens what moves: negative for a recovery."""
     standing: AlreadySettled
     """What the claim has been settled with after this: the next settlement takes it out of the balances."""
+
+    @property
+    def whole(self) -> ClaimOpening:
+        """The opening with case and decision, of a draft that was adjudicated where it is kept."""
+        assert isinstance(self.opening, ClaimOpening), "who ran the rules has the case"
+        return self.opening
 
     def __repr__(self) -> str:
         """Show which, not what."""
@@ -141,6 +148,11 @@ class Casebook:
     def _read(self, claim_id: str, name: DraftName) -> Draft | None:
         data = self._register.get(DRAFT, _draft_id(claim_id, name))
         return None if data is None else decode(data, Draft, ENTRY_BYTES_MAX)
+
+
+def find_case(draft: Draft | None) -> Case | None:
+    """Return the case that a draft was adjudicated from; None without a draft, or where rules visited the data."""
+    return None if draft is None or isinstance(draft.opening, VisitOpening) else draft.opening.case
 
 
 def _draft_id(claim_id: str, name: DraftName) -> str:

@@ -6,6 +6,7 @@
     awaiting consent                                    nothing: the hospital resumes it under another grant
     all closed and delivered, not settled like this     adjudicates, keeps the draft, settles
     settled on these closings                           nothing, or a review if a person decided since
+    all closed, and rules visit the data                asks the hospital to run them (`visiting`)
     a part is to be erased                              nothing any more, and says so: it waits for a person
     withdrawn                                           drops the drafts
 
@@ -34,11 +35,12 @@ from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
 from nodes.roles.erasing import list_asked
 from nodes.roles.insurer.assembly import AssemblyError, Facts, StayDocuments, assemble, sort_documents
-from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.insurer.casebook import Casebook, Draft, find_case
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Balances, Premises, WaitError, consent_facts
 from nodes.roles.insurer.settlement import Ground, Reader, draft_settlement
+from nodes.roles.insurer.visiting import Visiting
 from nodes.roles.linking import LinkEntry, Linking
 from nodes.roles.lookup import explain, find_grant, find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
@@ -59,6 +61,8 @@ class Desk:
     premises: Premises
     intake: Intake
     linking: Linking
+    visiting: Visiting
+    """Has the rules run where the data is, for grants that say so."""
 
     def derive(self, shown: ClaimView, delivering: frozenset[str]) -> list[Call]:
         """Return the calls that settle a claim, or what stands in the way of settling it.
@@ -74,8 +78,10 @@ class Desk:
         if claim.status == "WITHDRAWN":
             self.casebook.erase(claim.claim_id)
             return []
-        closings = self._closings(claim, delivering)
-        if closings is None:
+        closings = self._closings(claim)
+        grant = find_grant(self.view, claim.grant_id)
+        is_visit = grant is not None and grant.versions[-1].grant.execution == "rules-visit-data"
+        if closings is None or not (is_visit or self._are_delivered(closings, delivering)):
             return []
         former = shown.settlements[-1] if shown.settlements else None
         if former is not None:
@@ -86,7 +92,7 @@ class Desk:
             if is_review:
                 return []
             raise WaitError("ERASED", "the customer had a record erased that this claim needs; she can withdraw it")
-        if is_review and not self._is_reviewed(shown.settlements[-1]):
+        if is_review and (is_visit or not self._is_reviewed(shown.settlements[-1])):
             return []
         if not any(closing.parts for closing in closings) and former is None:
             return []
@@ -96,6 +102,8 @@ class Desk:
         if uncovered is not None:
             return [Call("claims", "await_consent", AwaitConsent(claim.claim_id, uncovered))]
         entry = self._link(claim)
+        if is_visit:
+            return self.visiting.derive(shown, references, version, entry)
         stays = tuple(self._read(closing) for closing in closings)
         policy = self._choose_policy(former, entry, stays)
         balances = self.premises.open_balance(policy)
@@ -120,8 +128,8 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------- the chain's side
 
-    def _closings(self, claim: Claim, delivering: frozenset[str]) -> tuple[Closing, ...] | None:
-        """Return the latest closing of every stay; None while one is open or a part of it is not here."""
+    def _closings(self, claim: Claim) -> tuple[Closing, ...] | None:
+        """Return the latest closing of every stay; None while one is open."""
         found = []
         for stay_id in claim.stay_ids:
             stay = find_stay(self.view, stay_id)
@@ -129,13 +137,17 @@ class Desk:
             if not stay.is_closed:
                 return None
             found.append(stay.closings[-1])
-        for record_id in (part for closing in found for part in closing.parts):
+        return tuple(found)
+
+    def _are_delivered(self, closings: tuple[Closing, ...], delivering: frozenset[str]) -> bool:
+        """Whether every part was handed over and opened, or is confirmed in the same submission."""
+        for record_id in (part for closing in closings for part in closing.parts):
             record = find_record(self.view, record_id)
             assert record is not None, "a closing's parts exist"
             statuses = [share.status for share in record.shares if share.share.recipient == self.insurer]
             if record_id not in delivering and statuses[-1:] != ["DELIVERED"]:
-                return None
-        return tuple(found)
+                return False
+        return True
 
     def _is_to_be_erased(self, closings: tuple[Closing, ...]) -> bool:
         """Whether this insurer was asked to erase a part."""
@@ -169,11 +181,15 @@ class Desk:
         return [*sorted(types)] or [None]
 
     def _is_reviewed(self, former: Settlement) -> bool:
-        """Whether a person decided something that a pended settlement has not taken in."""
+        """Whether a person decided something that a pended settlement has not taken in.
+
+        What rules pended on a visit is adjudicated here once the records are handed over after all.
+        """
         if not former.outcome.is_pended:
             return False
         draft = self._settled(former)
-        return self.casebook.file(former.outcome.claim_id).reviews != draft.opening.case.reviews
+        case = find_case(draft)
+        return case is None or self.casebook.file(former.outcome.claim_id).reviews != case.reviews
 
     # --------------------------------------------------------------------------------------- the register's side
 
@@ -231,7 +247,8 @@ class Desk:
         draft = self.casebook.latest_draft(ground.claim_id, ground.version)
         if draft is None or not ground.carries(draft.outcome):
             return None
-        return draft if draft.opening.case.reviews == self.casebook.file(ground.claim_id).reviews else None
+        case = find_case(draft)
+        return draft if case is not None and case.reviews == self.casebook.file(ground.claim_id).reviews else None
 
     def _draft(
         self,
@@ -251,11 +268,11 @@ class Desk:
             hospital=claim.hospital,
             insurer=self.insurer,
             product=self.portfolio.product_of(policy),
-            consent=consent_facts(claim, grant, entry, closings),
+            consent=consent_facts(claim, grant, entry, sum(len(closing.parts) for closing in closings)),
             policy=self.premises.policy_facts(policy),
             accumulator=self.premises.accumulate(policy, balances),
             already_settled=None if former_draft is None else former_draft.standing,
-            former_case=None if former_draft is None else former_draft.opening.case,
+            former_case=find_case(former_draft),
             reviews=self.casebook.file(claim.claim_id).reviews,
         )
         case = self._assemble(facts, stays)

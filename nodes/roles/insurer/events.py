@@ -1,5 +1,6 @@
 """Which claim an event of the chain is about, so that it is looked at at once and not with the next sweep."""
 
+from contracts.executions import ExecutionEvent
 from contracts.settlements import ClaimEvent, PaymentEvent, Settle
 from contracts.stays import CloseEvent, ShareEvent
 from ledger.codec import decode
@@ -7,12 +8,13 @@ from ledger.transactions import Event
 from nodes.agent import Committed
 from nodes.roles.insurer.premises import WaitError
 
-CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent]] = {
+CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent | ExecutionEvent]] = {
     **{f"claim-{name}": ClaimEvent for name in ("reported", "extended", "awaiting", "resumed", "settled")},
     **{f"claim-{name}": ClaimEvent for name in ("withdrawn", "acknowledged", "disputed")},
     "payment-changed": PaymentEvent,
     "record-delivered": ShareEvent,
     "record-disputed": ShareEvent,
+    "records-executed": ExecutionEvent,
     "stay-closed": CloseEvent,
 }
 DUPLICATES = ("DUPL-001", "DUPL-002")
@@ -30,11 +32,11 @@ def is_general(event: Event) -> bool:
 
 def claim_of(event: Event, insurer: str) -> str | None:
     """Return the insurer's claim that an event is about, or None."""
-    kind = CLAIM_EVENTS.get(event.name) if event.contract in ("claims", "records") else None
+    kind = CLAIM_EVENTS.get(event.name) if event.contract in ("claims", "records", "visits") else None
     if kind is None:
         return None
     data = decode(event.data, kind)
-    whose = data.recipient if isinstance(data, ShareEvent | CloseEvent) else data.insurer
+    whose = data.recipient if isinstance(data, ShareEvent | CloseEvent | ExecutionEvent) else data.insurer
     return data.claim_id if whose == insurer else None
 
 

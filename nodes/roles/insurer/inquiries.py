@@ -15,7 +15,7 @@ from nodes.roles.insurer.casebook import Casebook, Draft
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_claim, find_credentials
-from nodes.roles.opening import opening_context, seal_opening
+from nodes.roles.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
 from nodes.vault.sealing import Sealed
 
 
@@ -84,7 +84,11 @@ class Inquiries:
             InsurerError: If the latest settlement did not pend this finding, or it is decided already.
         """
         claim = self.show(claim_id, None)
-        reasons = () if claim.settled is None else claim.settled.opening.decision.reasons
+        opening = None if claim.settled is None else claim.settled.opening
+        if isinstance(opening, VisitOpening):
+            msg = f"review: the rules visited the records of {claim_id}; what they pended was never seen here"
+            raise InsurerError(msg)
+        reasons = () if opening is None else opening.decision.reasons
         asked = [(reason.rule, reason.line) for reason in reasons if reason.action in ("ask", "review")]
         if (review.rule, review.line) not in asked:
             pended = ", ".join(f"{rule} {line or 'claim'}" for rule, line in asked) or "none"
@@ -130,7 +134,7 @@ class Inquiries:
             version: seal_opening(
                 entry.seal_key,
                 opening_context(self._view.chain_id, claim_id, version, self._insurer, pseudonym),
-                draft.opening,
+                _whole(claim_id, draft),
             )
             for version, draft in drafts.items()
         }
@@ -154,7 +158,8 @@ class Inquiries:
         for settlement in shown.settlements:
             version = settlement.outcome.version
             context = opening_context(self._view.chain_id, claim_id, version, self._insurer, auditor)
-            sealed[version] = seal_opening(credentials.seal_key, context, self._draft(settlement.outcome).opening)
+            opening = _whole(claim_id, self._draft(settlement.outcome))
+            sealed[version] = seal_opening(credentials.seal_key, context, opening)
         return sealed
 
     def _find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
@@ -176,6 +181,14 @@ class Inquiries:
             msg = f"{outcome.claim_id}: the opening of settlement {outcome.version} is not in the register any more"
             raise InsurerError(msg)
         return draft
+
+
+def _whole(claim_id: str, draft: Draft) -> ClaimOpening:
+    """Return a draft's opening; raises `InsurerError` where the case stayed at the hospital."""
+    if isinstance(draft.opening, VisitOpening):
+        msg = f"{claim_id}: the rules visited its records; only the customer and its hospital can open it"
+        raise InsurerError(msg)
+    return draft.opening
 
 
 def _explain(asked: ErasureItem) -> WaitError:

@@ -213,14 +213,16 @@ class Portfolio:
         nearest, so that the customer gets an answer with its reasons (ELIG-005, ELIG-006) and not silence. None if
         the person has no policy on the chain that may settle.
         """
-        candidates = []
-        for entry in self._policies.values():
-            shown = self.shown(entry.policy_id) if entry.person == person else None
-            if shown is not None and shown.versions[-1].status != "terminated":
-                distance = max(entry.from_day - day, day - entry.until_day, 0)
-                place = shown.versions[0].place
-                candidates.append((distance, place.height, place.index, entry))
+        candidates = [
+            (days_outside((entry.from_day, entry.until_day), day), *place, entry)
+            for place, entry in self._find_candidates(person)
+        ]
         return min(candidates, key=lambda item: item[:3])[3] if candidates else None
+
+    def list_candidates(self, person: str) -> tuple[PolicyEntry, ...]:
+        """Return the policies of which `choose` would take one, those that were issued first first."""
+        found = sorted(self._find_candidates(person), key=lambda item: item[0])
+        return tuple(entry for _, entry in found)
 
     def former_years(self, entry: PolicyEntry) -> tuple[PolicyEntry, ...]:
         """Return the policies that `entry` continues without a gap, the latest first."""
@@ -252,6 +254,16 @@ class Portfolio:
         return sorted(calls, key=lambda call: call.method != "register_product")
 
     # --------------------------------------------------------------------------------------------------- private
+
+    def _find_candidates(self, person: str) -> list[tuple[tuple[int, int], PolicyEntry]]:
+        """Return a person's policies that may settle, with their places on the chain."""
+        found = []
+        for entry in self._policies.values():
+            shown = self.shown(entry.policy_id) if entry.person == person else None
+            if shown is not None and shown.versions[-1].status != "terminated":
+                place = shown.versions[0].place
+                found.append(((place.height, place.index), entry))
+        return found
 
     def _missing_product(self, key: str) -> list[Call]:
         product = self._products[key]
@@ -294,6 +306,11 @@ class Portfolio:
         self._register.put(POLICY, entry.policy_id, encode(entry))
         self._policies[entry.policy_id] = entry
         self._unconfirmed.add(entry.policy_id)
+
+
+def days_outside(period: tuple[int, int], day: int) -> int:
+    """Return by how many days `day` lies outside a policy's first and last day; 0 within."""
+    return max(period[0] - day, day - period[1], 0)
 
 
 def _product_key(product_id: str, version: int) -> str:

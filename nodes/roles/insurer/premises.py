@@ -13,7 +13,6 @@ from contracts.adjudication.case import Accumulator, CategoryPaid, Consent, Poli
 from contracts.grants import GrantView
 from contracts.policies import Balance, FindBalance
 from contracts.settlements import Claim, Outcome
-from contracts.stays import Closing
 from ledger.codec import encode
 from ledger.crypto.hashes import tag_keyed
 from ledger.errors import LedgerError, VerificationError
@@ -89,7 +88,7 @@ class Premises:
             opening.deductible_used.verify(balance.deductible_used)
         except VerificationError:
             raise WaitError("OPENING_LOST", "the kept opening does not fit the balance on the chain") from None
-        return Balances(balance.sequence, opening, draft.opening.decision.accumulator.paid_categories)
+        return Balances(balance.sequence, opening, draft.opening.paid_categories)
 
     def accumulate(self, entry: PolicyEntry, balances: Balances) -> Accumulator:
         """Return the balances as the adjudicator reads them; the lifetime is that of the product with this person."""
@@ -131,14 +130,17 @@ class Premises:
         return claim.settlements[balance.settlement_version - 1].outcome
 
 
-def consent_facts(claim: Claim, grant: GrantView, entry: LinkEntry, closings: tuple[Closing, ...]) -> Consent:
+def consent_facts(claim: Claim, grant: GrantView, entry: LinkEntry, own_uses: int) -> Consent:
     """Return a claim's grant as the adjudicator reads it, once the chain said that it covers the claim.
 
-    Uses are releases. Those that handed over this very claim's records do not stand against it.
+    Args:
+        claim: The claim.
+        grant: Its grant.
+        entry: The customer's disclosure to who asks.
+        own_uses: Releases of this very claim's records, or visits to them: they do not stand against it.
     """
     terms = grant.versions[-1].grant
     permission = terms.permission
-    own_uses = sum(len(closing.parts) for closing in closings)
     uses_left = None if permission.uses_max is None else permission.uses_max - grant.head.uses + own_uses
     return Consent(
         active=True,

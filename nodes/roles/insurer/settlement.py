@@ -114,8 +114,8 @@ def draft_settlement(
     standing = _stand(case, decision, former)
     payable = _draw("payable", standing.payable, entropy)
     deductible = _draw("deductible", standing.deductible_used, entropy)
-    moves = payable if former is None else _subtract("moves", payable, former.opening.payable)
-    added = deductible if former is None else _subtract("added", deductible, former.opening.deductible)
+    moves, added = open_moves(payable, deductible, former)
+    after = open_after(before, moves, added)
     opening = ClaimOpening(
         case=case,
         decision=decision,
@@ -126,8 +126,8 @@ def draft_settlement(
         deductible=deductible,
         paid_before=before.paid,
         deductible_used_before=before.deductible_used,
-        paid_after=_add("paid-after", before.paid, moves),
-        deductible_used_after=_add("deductible-used-after", before.deductible_used, added),
+        paid_after=after.paid,
+        deductible_used_after=after.deductible_used,
     )
     _check_balances(opening)
     context = opening_context(reader.chain_id, ground.claim_id, ground.version, reader.insurer, reader.customer)
@@ -146,7 +146,6 @@ def draft_settlement(
 
 
 def _make_outcome(ground: Ground, opening: ClaimOpening, moves: AmountOpening, opening_hash: bytes) -> Outcome:
-    disposition: Disposition = "none" if moves.amount == 0 else "payout" if moves.amount > 0 else "recovery"
     return Outcome(
         claim_id=ground.claim_id,
         version=ground.version,
@@ -165,7 +164,7 @@ def _make_outcome(ground: Ground, opening: ClaimOpening, moves: AmountOpening, o
         deductible_used_after=_commit(opening.deductible_used_after),
         paid_after=_commit(opening.paid_after),
         opening_hash=opening_hash,
-        disposition=disposition,
+        disposition=disposition_of(moves),
         is_pended=opening.decision.disposition in ("PENDED", "PARTIAL_PENDED"),
         is_review=ground.is_review,
     )
@@ -183,6 +182,28 @@ def _check_balances(opening: ClaimOpening) -> None:
     after = opening.decision.accumulator
     amounts = (opening.paid_after.amount, opening.deductible_used_after.amount)
     assert amounts == (after.paid_year, after.deductible_used), "the decision's balances are those committed to"
+
+
+def disposition_of(moves: AmountOpening) -> Disposition:
+    """Return what a settlement moves, by its sign."""
+    return "none" if moves.amount == 0 else "payout" if moves.amount > 0 else "recovery"
+
+
+def open_moves(
+    payable: AmountOpening, deductible: AmountOpening, former: Draft | None
+) -> tuple[AmountOpening, AmountOpening]:
+    """Return what a settlement moves, and what it adds to the year's deductible used."""
+    if former is None:
+        return payable, deductible
+    moves = _subtract("moves", payable, former.opening.payable)
+    return moves, _subtract("added", deductible, former.opening.deductible)
+
+
+def open_after(before: BalanceOpening, moves: AmountOpening, added: AmountOpening) -> BalanceOpening:
+    """Return what opens the balance after a settlement."""
+    return BalanceOpening(
+        _add("paid-after", before.paid, moves), _add("deductible-used-after", before.deductible_used, added)
+    )
 
 
 def _draw(name: str, amount: int, entropy: Entropy) -> AmountOpening:

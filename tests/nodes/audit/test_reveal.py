@@ -78,7 +78,7 @@ class Desk:
 
     def tamper(self, draft: Draft, changes: dict[str, object]) -> Draft:
         """Let the insurer seal another opening, and commit to it."""
-        opening = replace(draft.opening, **changes)
+        opening = replace(draft.whole, **changes)
         sealed = self.seal(opening, draft.outcome.version)
         return replace(
             draft, opening=opening, sealed=sealed, outcome=replace(draft.outcome, opening_hash=hash_opening(sealed))
@@ -164,7 +164,7 @@ def test_a_correction_is_opened_with_the_difference_it_moved(desk: Desk) -> None
     desk.settle(desk.draft(FACTS))
     less = with_lines(FACTS, *FACTS.bill.lines[:2])
     desk.correct(Figure.draw(less.bill.total, "corrected bill"))
-    first = desk.drafts[0].opening.decision
+    first = desk.drafts[0].whole.decision
     settled = AlreadySettled(first.payable, 0, first.categories)
     desk.settle(desk.draft(replace(less, accumulator=first.accumulator, already_settled=settled)))
     revealed = desk.reveal()
@@ -191,7 +191,7 @@ def auditor_openings(desk: Desk, opening: ClaimOpening) -> Openings:
 
 def test_an_auditor_opens_what_was_sealed_to_it_and_the_adjudicator_agrees(desk: Desk) -> None:
     desk.settle(desk.draft(FACTS))
-    data = render(auditor_openings(desk, desk.drafts[0].opening))
+    data = render(auditor_openings(desk, desk.drafts[0].whole))
     revealed = verify_reveal(desk.verified(), data, AUDITOR_KEY, auditor="regulator")
     assert [item.payable for item in revealed.settlements] == [PAYABLE]
     with pytest.raises(VerificationError, match="do not open"):
@@ -204,7 +204,7 @@ def test_an_auditor_opens_what_was_sealed_to_it_and_the_adjudicator_agrees(desk:
 
 def test_an_auditor_is_shown_no_other_amount_than_was_settled(desk: Desk) -> None:
     desk.settle(desk.draft(FACTS))
-    honest = desk.drafts[0].opening
+    honest = desk.drafts[0].whole
     less = replace(honest, payable=replace(honest.payable, amount=honest.payable.amount - 1))
     other = replace(honest, case=with_lines(FACTS, *FACTS.bill.lines[:2]))
     for forged in (less, other):
@@ -216,7 +216,7 @@ def test_an_auditor_is_shown_no_other_amount_than_was_settled(desk: Desk) -> Non
 def test_an_opening_that_was_exchanged_is_refused(desk: Desk) -> None:
     draft = desk.draft(FACTS)
     desk.settle(draft)
-    desk.drafts[0] = replace(draft, sealed=desk.seal(draft.opening, 1))
+    desk.drafts[0] = replace(draft, sealed=desk.seal(draft.whole, 1))
     openings = desk.openings()
     as_if_first = replace(openings, sealed=(replace(openings.sealed[0], is_sealed_again=False),))
     with pytest.raises(VerificationError, match="settlement 1 openings hash"):
@@ -227,12 +227,12 @@ def test_an_opening_that_was_sealed_again_is_held_to_its_commitments_and_said_to
     draft = desk.draft(FACTS)
     desk.settle(draft)
     assert [item.is_sealed_again for item in desk.reveal().settlements] == [False]
-    desk.drafts[0] = replace(draft, sealed=desk.seal(draft.opening, 1))
+    desk.drafts[0] = replace(draft, sealed=desk.seal(draft.whole, 1))
     revealed = desk.reveal()
     assert [(item.payable, item.is_sealed_again) for item in revealed.settlements] == [(PAYABLE, True)]
     (line,) = (line for line in render_summary(desk.verified(), revealed) if "sealed again" in line)
     assert "the settlement names the hash of other bytes" in line
-    less = replace(draft.opening, payable=replace(draft.opening.payable, amount=PAYABLE - 1))
+    less = replace(draft.whole, payable=replace(draft.opening.payable, amount=PAYABLE - 1))
     desk.drafts[0] = replace(draft, sealed=desk.seal(less, 1))
     with pytest.raises(VerificationError):
         desk.reveal()
@@ -250,9 +250,9 @@ def test_another_decision_than_was_committed_to_is_refused(desk: Desk) -> None:
 
 def test_a_decision_that_the_adjudicator_does_not_find_is_refused(desk: Desk) -> None:
     draft = desk.draft(FACTS)
-    generous = replace(draft.opening.decision, payable=PAYABLE + 1)
+    generous = replace(draft.whole.decision, payable=PAYABLE + 1)
     lied = desk.tamper(draft, {"decision": generous})
-    committed = commit_salted(lied.opening.decision_salt, encode(generous))
+    committed = commit_salted(lied.whole.decision_salt, encode(generous))
     desk.settle(replace(lied, outcome=replace(lied.outcome, decision=committed)))
     refused(desk, "decision: expected 990000 CNY in minor units, as the adjudicator finds")
 

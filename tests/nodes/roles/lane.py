@@ -131,11 +131,13 @@ class Lane:
         self.town.run_until_quiet()
         return entry
 
-    def insure(self, name: str = "wang", product: str = "inpatient-100", days: Sequence[int] = POLICY_DAYS) -> Customer:
+    def insure(
+        self, name: str = "wang", product: str = "inpatient-100", days: Sequence[int] = POLICY_DAYS, **terms: Any
+    ) -> Customer:
         """Return a customer whom everybody knows, with a policy and a grant."""
         customer = self.know(name)
         self.issue(name, product, days)
-        customer.consent()
+        customer.consent(**terms)
         return customer
 
     def stay(self, patient: str = "wang", **changes: Any) -> str:

@@ -98,14 +98,14 @@ def reasons(lane: Lane) -> list[str]:
     """Return why not everything was paid, as rule, code and detail."""
     settled = lane.shown().settled
     assert settled is not None
-    return [f"{reason.rule} {reason.code} {reason.detail}" for reason in settled.opening.decision.reasons]
+    return [f"{reason.rule} {reason.code} {reason.detail}" for reason in settled.whole.decision.reasons]
 
 
 def check_settled(lane: Lane, status: str, disposition: str, paid: int) -> None:
     """Compare the one claim's status on the chain, the decision behind it, and what the bank moved."""
     view, settled = lane.claim(), lane.shown().settled
     assert settled is not None
-    assert (view.status, settled.opening.decision.disposition) == (status, disposition)
+    assert (view.status, settled.whole.decision.disposition) == (status, disposition)
     assert (lane.payable(), lane.bank.balance, len(view.payments)) == (paid, paid, 1 if paid else 0)
     assert view.settlements[-1].outcome.is_pended == (disposition == "PENDED")
 

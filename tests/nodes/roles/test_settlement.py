@@ -246,7 +246,7 @@ def test_whatever_is_corrected_the_chain_finds_that_the_commitments_add_up(
         assert moved == item.opening.payable.amount == item.opening.paid_after.amount
         former = item
         before = BalanceOpening(item.opening.paid_after, item.opening.deductible_used_after)
-        categories = item.opening.decision.accumulator.paid_categories
+        categories = item.opening.paid_categories
         balance = Balance(version, item.outcome.deductible_used_after, item.outcome.paid_after, CLAIM_ID, version, None)
 
 

@@ -392,6 +392,7 @@ class Customer:
         uses_max: int | None = None,
         case: Any = "standing",
         for_ms: int = YEAR_MS,
+        execution: Any = "data-to-insurer",
     ) -> str:
         """Post a grant and return its id; nobody is linked yet."""
         grant_id = f"grant-{self.entropy.draw(8).hex()}"
@@ -400,6 +401,7 @@ class Customer:
         disclosures = {party: self.wallet.make_disclosure(self.entropy, dates) for party in parties}
         self._drawn[grant_id] = (dates, disclosures)
         now_ms = self.town.now_ms
+        mode: Any = "STORE" if execution == "data-to-insurer" else "EXECUTE"
         message = Grant(
             grant_id,
             1,
@@ -410,8 +412,8 @@ class Customer:
             (self.hospital,),
             "HPAYMT",
             Scope(case, (), record_types, dates.commitment),
-            Permission("STORE", uses_max, None, now_ms + 2 * YEAR_MS, now_ms + for_ms),
-            "data-to-insurer",
+            Permission(mode, uses_max, None, now_ms + 2 * YEAR_MS, now_ms + for_ms),
+            execution,
             Notice("zh", hashlib.sha256(b"notice").digest()),
             tuple(IdentityCommitment(party, disclosures[party].commitment) for party in parties),
         )

@@ -1,0 +1,152 @@
+"""Visits: the door through which rules come to records that stay where they are.
+
+Rules:
+
+    1. Only the hospital that keeps the records enters a visit, and only of claims that its stays belong to: the
+       latest closing of every stay, every part of it kept.
+    2. The grant is asked as at a share, for a visit: it names this hospital and this recipient, says
+       `rules-visit-data` and EXECUTE, and covers every type of record that was visited. One visit is one use. A grant
+       for handing over covers no visit, and one for visits no share.
+    3. The result is signed by the hospital over the chain, the hospital and the whole outcome.
+    4. Visits are appended. A settlement under such a grant is, to the byte, the outcome of the claim's latest visit,
+       and that visit was under this grant (NOT_EXECUTED). What was ordered before a revocation stands as an entry;
+       settling needs the grant again.
+
+    table          key                      value
+    executions     claim id, sequence       ExecutionReceipt
+    heads          claim id                 ExecutionHead
+    by_subject     subject, claim id        ClaimEntry: all of a customer
+"""
+
+from contracts.consent import Consent
+from contracts.executions import (
+    ClaimEntry,
+    Execute,
+    ExecutionEvent,
+    ExecutionHead,
+    ExecutionReceipt,
+    ListExecutions,
+    ShowExecutions,
+    VisitedStay,
+)
+from contracts.grants import GrantVersion, RecordType
+from contracts.identifiers import locate
+from contracts.membership import Membership
+from contracts.needs import Need
+from contracts.outcomes import decision_message
+from contracts.records import Records
+from contracts.retention import Retention
+from contracts.settlements import Outcome
+from contracts.stays import Stay
+from ledger.execution.contract import Contract, Table, query, reject, transaction, verify
+
+LIST_ROWS_MAX = 100
+"""Rows of one listing."""
+
+
+class Visits(Contract):
+    """The register of visits."""
+
+    name = "visits"
+    executions = Table("executions", ExecutionReceipt)
+    heads = Table("heads", ExecutionHead)
+    by_subject = Table("by_subject", ClaimEntry)
+
+    @transaction
+    def execute(self, message: Execute) -> None:
+        """Enter what the recipient's rules said about records that stay here."""
+        hospital = self.call(Membership).require(("hospital",)).name
+        outcome = message.outcome
+        stays = [self._owned(reference.stay_id, hospital) for reference in outcome.closings]
+        stay = stays[0]
+        visited: tuple[VisitedStay, ...] = ()
+        for place, reference in enumerate(outcome.closings):
+            claim_id = stays[place].claim_id
+            if claim_id != outcome.claim_id:
+                reject("FOREIGN_STAY", f"{reference.stay_id}: expected a stay of {outcome.claim_id}, got {claim_id}")
+            closing, found = self.call(Records).closed(reference.stay_id, reference.version)
+            for record_id in closing.parts:
+                self.call(Retention).require_kept(reference.stay_id, record_id, hospital)
+            for record_type in found:
+                self.call(Consent).check(_need(outcome, stays[place], record_type))
+            visited = (*visited, VisitedStay(reference.stay_id, found))
+        version = self.call(Consent).use(_need(outcome, stay, None))
+        if version.version != outcome.grant_version:
+            reject(
+                "STALE_GRANT", f"{outcome.grant_id}: expected version {version.version}, got {outcome.grant_version}"
+            )
+        signed = decision_message(self.context.chain_id, hospital, outcome)
+        verify("decision", self.call(Membership).signer_key(), signed, message.signature)
+        head = self.heads.get(outcome.claim_id)
+        receipt = ExecutionReceipt(
+            outcome.claim_id,
+            1 if head is None else head.sequence + 1,
+            hospital,
+            stay.recipient,
+            stay.subject,
+            visited,
+            outcome.grant_id,
+            version.version,
+            outcome,
+            message.signature,
+            self.context.key_version,
+            locate(self.context),
+        )
+        self.executions.put((receipt.claim_id, receipt.sequence), receipt)
+        self.heads.put(receipt.claim_id, ExecutionHead(receipt.sequence))
+        self.by_subject.put((stay.subject, receipt.claim_id), ClaimEntry(hospital))
+        self.emit(
+            "records-executed",
+            ExecutionEvent(
+                receipt.claim_id, hospital, stay.recipient, stay.subject, receipt.sequence, receipt.grant_id
+            ),
+        )
+
+    @query
+    def show(self, message: ShowExecutions) -> tuple[ExecutionReceipt, ...]:
+        """Return all visits of a claim's records."""
+        return self.of_claim(message.claim_id)
+
+    @query
+    def of_subject(self, message: ListExecutions) -> tuple[ExecutionReceipt, ...]:
+        """Return the visits of a customer's records; a page ends with the claim that makes it LIST_ROWS_MAX."""
+        found: tuple[ExecutionReceipt, ...] = ()
+        for key, _ in self.by_subject.scan(message.subject, message.after):
+            found = (*found, *self.of_claim(key[-1]))
+            if len(found) >= LIST_ROWS_MAX:
+                break
+        return found
+
+    def of_claim(self, claim_id: str) -> tuple[ExecutionReceipt, ...]:
+        """Return all visits of a claim's records, the first one first."""
+        return tuple(receipt for _, receipt in self.executions.scan(claim_id))
+
+    def require_executed(self, outcome: Outcome, covered: GrantVersion) -> None:
+        """Reject unless this is the outcome of the claim's latest visit, under the grant that covers the claim."""
+        head = self.heads.get(outcome.claim_id)
+        receipt = None if head is None else self.executions.get((outcome.claim_id, head.sequence))
+        if receipt is None:
+            reject("NOT_EXECUTED", f"{outcome.claim_id}: its hospital has entered no result of the insurer's rules")
+        if receipt.outcome != outcome:
+            reject("NOT_EXECUTED", f"{outcome.claim_id}: expected the outcome of visit {receipt.sequence}, unchanged")
+        if receipt.grant_id != covered.grant.grant_id:
+            reject("NOT_EXECUTED", f"{outcome.claim_id}: visit {receipt.sequence} was under another grant")
+
+    def _owned(self, stay_id: str, hospital: str) -> Stay:
+        stay = self.call(Records).find_stay(stay_id)
+        if stay.hospital != hospital:
+            reject("FORBIDDEN", f"{stay_id}: expected {stay.hospital}, got {hospital}")
+        return stay
+
+
+def _need(outcome: Outcome, stay: Stay, record_type: RecordType | None) -> Need:
+    return Need(
+        outcome.grant_id,
+        stay.hospital,
+        stay.recipient,
+        stay.subject,
+        record_type,
+        stay.stay_id,
+        outcome.claim_id,
+        "visit",
+    )

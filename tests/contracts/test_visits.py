@@ -1,0 +1,176 @@
+"""Visits on the chain: who may enter one, under which grant, and what a settlement needs of it."""
+
+import pytest
+from msgspec.structs import replace
+
+from contracts.executions import Execute, ExecutionReceipt, ListExecutions, ShowExecutions
+from contracts.grants import Grant, Revoke
+from contracts.outcomes import decision_message
+from contracts.settlements import AwaitConsent, Outcome
+from ledger.crypto.signatures import sign_decision
+from tests.contracts.consortium import Call, Case, Consortium, Figure, load
+
+PAYABLE = Figure.draw(206_000, "payable")
+
+
+@pytest.fixture
+def chain() -> Consortium:
+    return Consortium(load())
+
+
+def visiting(grant: Grant, **changes: object) -> Grant:
+    """Return a grant that has rules visit the data."""
+    permission = replace(grant.permission, mode="EXECUTE", **changes)
+    return replace(grant, permission=permission, execution="rules-visit-data")
+
+
+def consent(chain: Consortium, **changes: object) -> Grant:
+    """Enrol a customer whose usable grant has rules visit the data."""
+    customer, enrolment = chain.enrol("insurer-a")
+    grant = visiting(chain.grant(customer), **changes)
+    chain.do(enrolment)
+    chain.do((customer, "consent.grant", grant), chain.link(grant, "hospital-a"), chain.link(grant, "insurer-a"))
+    return grant
+
+
+def closed(chain: Consortium, grant: Grant) -> Case:
+    """Return a stay that is reported and closed, of which nothing is handed over."""
+    case = chain.case(grant, chain.policy())
+    chain.do(*chain.admit(case))
+    chain.do(*chain.discharge(case)[:4])
+    return case
+
+
+def execute(chain: Consortium, case: Case, outcome: Outcome, signer: str = "hospital-a") -> Call:
+    message = decision_message(chain.chain_id, signer, outcome)
+    return signer, "visits.execute", Execute(outcome, sign_decision(chain.keys[signer], message))
+
+
+def visits(chain: Consortium, case: Case) -> tuple[ExecutionReceipt, ...]:
+    return chain.ask("visits.show", ShowExecutions(case.claim_id), tuple[ExecutionReceipt, ...])
+
+
+def test_a_claim_settles_on_what_the_hospital_entered_and_nothing_is_shared(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    outcome = chain.outcome(case, PAYABLE)
+    chain.do(execute(chain, case, outcome))
+    assert chain.events() == ["records-executed"]
+    chain.do(chain.settle(case, outcome))
+    assert chain.view(case).status == "SETTLED"
+    (receipt,) = visits(chain, case)
+    assert (receipt.hospital, receipt.recipient, receipt.subject) == ("hospital-a", "insurer-a", case.customer)
+    assert receipt.stays[0].record_types == ("admission", "discharge-summary", "invoice", "item-list")
+    listed = chain.ask("visits.of_subject", ListExecutions(case.customer, ""), tuple[ExecutionReceipt, ...])
+    assert listed == (receipt,), "she sees who computed on her records"
+
+
+def test_without_a_visit_nothing_settles_and_another_outcome_neither(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    outcome = chain.outcome(case, PAYABLE)
+    assert chain.post(chain.settle(case, outcome)) == ["NOT_EXECUTED"]
+    chain.do(execute(chain, case, outcome))
+    raised = chain.outcome(case, Figure.draw(206_001, "payable"))
+    assert chain.post(chain.settle(case, raised)) == ["NOT_EXECUTED"], "the insurer changes nothing of the result"
+    assert chain.post(chain.settle(case, replace(outcome, is_pended=True))) == ["NOT_EXECUTED"]
+
+
+def test_only_the_latest_visit_counts(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    first, second = chain.outcome(case, PAYABLE), chain.outcome(case, Figure.draw(100_000, "again"))
+    chain.do(execute(chain, case, first))
+    chain.do(execute(chain, case, second))
+    assert [receipt.sequence for receipt in visits(chain, case)] == [1, 2]
+    assert chain.post(chain.settle(case, first)) == ["NOT_EXECUTED"]
+    chain.do(chain.settle(case, second))
+
+
+def test_a_grant_for_handing_over_covers_no_visit(chain: Consortium) -> None:
+    case = closed(chain, chain.consent())
+    assert chain.post(execute(chain, case, chain.outcome(case, PAYABLE))) == ["AUTH-013"]
+    assert chain.reason() == "execution: expected rules-visit-data, got data-to-insurer"
+
+
+def test_a_grant_for_visits_covers_no_share(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    assert chain.post(chain.share(case, case.record("invoice"))) == ["AUTH-013"]
+    assert chain.reason() == "execution: expected data-to-insurer, got rules-visit-data"
+
+
+def test_a_grant_that_visits_but_says_store_covers_neither(chain: Consortium) -> None:
+    customer, enrolment = chain.enrol("insurer-a")
+    grant = replace(chain.grant(customer), execution="rules-visit-data")
+    chain.do(enrolment)
+    chain.do((customer, "consent.grant", grant), chain.link(grant, "hospital-a"), chain.link(grant, "insurer-a"))
+    case = closed(chain, grant)
+    assert chain.post(execute(chain, case, chain.outcome(case, PAYABLE))) == ["AUTH-013"]
+    assert chain.reason() == "mode: expected EXECUTE, got STORE"
+
+
+def test_a_revocation_before_the_visit_stops_it_and_one_after_it_stops_the_settlement(chain: Consortium) -> None:
+    grant = consent(chain)
+    case = closed(chain, grant)
+    outcome = chain.outcome(case, PAYABLE)
+    revoke: Call = (case.customer, "consent.revoke", Revoke(grant.grant_id))
+    assert chain.post(execute(chain, case, outcome), revoke, chain.settle(case, outcome)) == ["OK", "OK", "AUTH-013"]
+    assert chain.post(execute(chain, case, outcome)) == ["AUTH-013"]
+    assert chain.reason().startswith("status: expected GRANTED, got REVOKED")
+    waits: Call = (case.insurer, "claims.await_consent", AwaitConsent(case.claim_id, "invoice"))
+    chain.do(waits)
+    assert chain.view(case).claim.steps[-1].reference == "AUTH-013 status"
+
+
+def test_a_visit_under_one_grant_settles_nothing_under_another(chain: Consortium) -> None:
+    grant = consent(chain)
+    case = closed(chain, grant)
+    outcome = chain.outcome(case, PAYABLE)
+    chain.do(execute(chain, case, outcome))
+    handing_over = replace(
+        grant,
+        version=2,
+        previous_version=1,
+        permission=replace(grant.permission, mode="STORE"),
+        execution="data-to-insurer",
+    )
+    chain.do((case.customer, "consent.grant", handing_over))
+    assert chain.post(chain.settle(case, replace(outcome, grant_version=2))) == ["NOT_DELIVERED"]
+
+
+def test_one_visit_is_one_use(chain: Consortium) -> None:
+    case = closed(chain, consent(chain, uses_max=1))
+    chain.do(execute(chain, case, chain.outcome(case, PAYABLE)))
+    assert chain.post(execute(chain, case, chain.outcome(case, PAYABLE))) == ["AUTH-013"]
+    assert chain.reason() == "uses: all 1 are used"
+    chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
+
+
+def test_only_the_custodian_enters_and_only_with_its_own_signature(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    outcome = chain.outcome(case, PAYABLE)
+    assert chain.post(execute(chain, case, outcome, "hospital-b")) == ["FORBIDDEN"]
+    assert chain.post(execute(chain, case, outcome, "insurer-a")) == ["FORBIDDEN"]
+    _, target, message = execute(chain, case, outcome, "insurer-a")
+    assert chain.post(("hospital-a", target, message)) == ["INVALID_PROOF"]
+    assert visits(chain, case) == ()
+
+
+def test_a_visit_is_of_the_latest_closing_of_the_claims_own_stays(chain: Consortium) -> None:
+    grant = consent(chain)
+    case, other = closed(chain, grant), closed(chain, grant)
+    outcome = chain.outcome(case, PAYABLE)
+    assert chain.post(execute(chain, case, replace(outcome, claim_id=other.claim_id))) == ["FOREIGN_STAY"]
+    stale = replace(outcome, closings=(replace(outcome.closings[0], version=2),))
+    assert chain.post(execute(chain, case, stale)) == ["STALE_CLOSING"]
+    assert chain.post(execute(chain, case, replace(outcome, grant_version=2))) == ["STALE_GRANT"]
+
+
+def test_a_balance_that_moved_in_between_refuses_the_settlement_and_another_visit_settles(chain: Consortium) -> None:
+    grant = consent(chain)
+    policy = chain.policy()
+    cases = [chain.case(grant, policy) for _ in range(2)]
+    for case in cases:
+        chain.do(*chain.admit(case))
+        chain.do(*chain.discharge(case)[:4])
+    outcomes = [chain.outcome(case, PAYABLE) for case in cases]
+    chain.do(*(execute(chain, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)))
+    chain.do(chain.settle(cases[0], outcomes[0]))
+    assert chain.post(chain.settle(cases[1], outcomes[1])) == ["STALE_ACCUMULATOR"]
