@@ -1,0 +1,167 @@
+"""What goes over the wires of a network while a stay is settled, searched for everything that its records say.
+
+Two layers are recorded. Relays stand in front of each node's two ports and keep the bytes as they are on the wire:
+TLS. The nodes write down what they send each other as it is before TLS, so that the sealed layer is searched by
+itself: what a relay with the nodes' own keys would see. The desk's requests to its own node carry plaintext within
+TLS; they are searched on the wire alone.
+"""
+
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from ledger.codec import decode
+from nodes.authentication import RequestSigner
+from nodes.client import Client
+from nodes.config import Home
+from nodes.keystore import load_keystore
+from nodes.roles.documents import Document, Invoice
+from tests.e2e import tapped
+from tests.e2e.network import ALL, ENTROPY, Network
+from tests.e2e.test_erasure import open_books
+from tests.e2e.test_lane_kills import Stay
+from tests.nodes.secrets import find_secrets, list_secrets
+
+CHARACTERS_MIN = 5
+"""Four bytes stand in some megabytes of ciphertext by chance."""
+
+
+class Relay:
+    """Passes connections on to a port of this machine and keeps every byte of both directions."""
+
+    def __init__(self, port: int) -> None:
+        """Listen on a free port."""
+        self._target = port
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self.streams: list[bytearray] = []
+        self._threads: list[threading.Thread] = []
+        self._start(threading.Thread(target=self._accept, daemon=True))
+
+    def close(self) -> None:
+        """Take no more connections, and wait for the end of those that there were."""
+        self._server.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+        self._server.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:
+                    near.close()
+                    continue
+                for source, target in ((near, far), (far, near)):
+                    stream = bytearray()
+                    self.streams.append(stream)
+                    self._start(threading.Thread(target=self._pass_on, args=(source, target, stream), daemon=True))
+
+    def _start(self, thread: threading.Thread) -> None:
+        self._threads.append(thread)
+        thread.start()
+
+    @staticmethod
+    def _pass_on(source: socket.socket, target: socket.socket, stream: bytearray) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                stream += data
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        source.close()
+
+
+class TappedNetwork(Network):
+    """A network behind relays, whose clients go through them too."""
+
+    def __init__(self, folder: Path) -> None:
+        """Found it and set the relays up."""
+        super().__init__(folder)
+        addresses = {name: self.network.address(name) for name in ALL}
+        self.peers = {name: Relay(address.peer_port) for name, address in addresses.items()}
+        self.apis = {name: Relay(address.api_port) for name, address in addresses.items()}
+        self.frames = folder.parent / "frames"
+        self.frames.mkdir()
+        relays = {addresses[name].peer_port: relay.port for name, relay in self.peers.items()}
+        self.module = "tests.e2e.tapped"
+        self.environment = {tapped.FRAMES: str(self.frames), tapped.RELAYS: json.dumps(relays)}
+
+    def client(self, at: str, caller: str = "insurer-a", home: Home | None = None) -> Client:
+        """Return a client of a node that goes through its relay."""
+        assert home is None, "there is one home"
+        signer = RequestSigner(load_keystore(self.folder(caller) / "keys").submission, self.network.chain_id, caller)
+        address = self.network.address(at).model_copy(update={"api_port": self.apis[at].port})
+        return Client(address, self.home.authority_path(at), signer, ENTROPY)
+
+    def wire(self) -> bytes:
+        """Return all that the relays saw."""
+        relays = (*self.peers.values(), *self.apis.values())
+        return b"\n".join(bytes(stream) for relay in relays for stream in relay.streams)
+
+    def sent(self) -> bytes:
+        """Return all that nodes sent each other, before TLS."""
+        return b"\n".join(path.read_bytes() for path in sorted(self.frames.iterdir()))
+
+
+@pytest.fixture
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TappedNetwork]:
+    network = TappedNetwork(tmp_path_factory.mktemp("w") / "n")
+    network.start()
+    try:
+        yield network
+    finally:
+        network.close()
+        for relay in (*network.peers.values(), *network.apis.values()):
+            relay.close()
+
+
+def list_forbidden(network: TappedNetwork, stay: Stay, folder: Path) -> dict[str, bytes]:
+    """Return what must be on no wire: the records, their texts and amounts, and who the patient is."""
+    found: dict[str, bytes] = {}
+    texts: dict[str, str] = {}
+    for name in ("hospital-a", "insurer-a"):
+        vault, register = open_books(network, name, folder / name)
+        found |= {f"{name} {secret}": data for secret, data in list_secrets(vault, register).items()}
+        for record_id in vault.list_records():
+            document = decode(vault.open(record_id), cast("type[Document]", Document))
+            if isinstance(document, Invoice):
+                fen = document.total
+                texts |= {"total in fen": str(fen), "total in yuan": f"{fen // 100}.{fen % 100:02}"}
+                texts |= {"invoice number": document.number, "invoice code": document.code}
+    identity = stay.customer.wallet.identity
+    texts |= {"name": identity.name, "document number": identity.document_number}
+    for what, text in texts.items():
+        found |= {f"{what} {form}": text.encode(form) for form in ("utf-8", "utf-16-le", "utf-16-be", "gb18030")}
+    return {what: data for what, data in found.items() if len(data) >= CHARACTERS_MIN}
+
+
+def test_no_wire_carries_a_field_of_a_record(network: TappedNetwork, tmp_path: Path) -> None:
+    stay = Stay(network, "Wang Xiaoming of the wire")
+    stay.admit()
+    stay.discharge()
+    stay.await_paid(1)
+
+    forbidden = list_forbidden(network, stay, tmp_path / "books")
+    assert {"document number utf-8", "total in yuan utf-8", "invoice number utf-16-le"} <= set(forbidden)
+    assert any(what.endswith("text N84.0") for what in forbidden), "a diagnosis is among them"
+    for what, data in forbidden.items():
+        assert find_secrets({what: data}, b"before" + data.hex().encode() + b"after"), "what is searched would be found"
+
+    wire, sent = network.wire(), network.sent()
+    assert len(wire) > len(sent) > 20_000
+    assert all(relay.streams for relay in (*network.peers.values(), network.apis["hospital-a"]))
+    claim_id = stay.claim_id.encode()
+    assert claim_id in sent, "the frames were recorded as they are before TLS"
+    assert claim_id not in wire, "what is public among members is under TLS on the wire"
+    assert find_secrets(forbidden, sent) == []
+    assert find_secrets(forbidden, wire) == []
