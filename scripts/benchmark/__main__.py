@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 import uvloop
 
 from scripts.benchmark.claims import load_claims, prepare_patients
+from scripts.benchmark.exchange import measure_exchange, render_exchange
 from scripts.benchmark.figures import Limits, Load, Percentiles, describe, render
 from scripts.benchmark.machine import describe_machine, measure_limits
 from scripts.benchmark.network import BenchmarkNetwork
@@ -60,14 +61,18 @@ def main() -> int:
     cores = len(os.sched_getaffinity(0))
     with BenchmarkNetwork() as network:
         machine = describe_machine(network.folder)
+        _say("the sealed exchange, vault to vault")
+        exchange = measure_exchange(network.folder, plan.limit_seconds)
         machine["network"] = f"{len(network.names)} validators on one machine, TLS between nodes and to clients"
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             results = runner.run(run(network, plan))
     machine["took"] = f"{time.monotonic() - begun:.0f} s, {os.getloadavg()[0]:.1f} load at the end"
     if arguments.json:
-        print(json.dumps(_collect(machine, plan, results, cores), ensure_ascii=False))
+        found = _collect(machine, plan, results, cores) | {"exchange": asdict(exchange)}
+        print(json.dumps(found, ensure_ascii=False))
     else:
-        print("\n".join(render(machine, results.limits, results.loads, results.idle, cores)))
+        rows = render(machine, results.limits, results.loads, results.idle, cores)
+        print("\n".join([*rows, *render_exchange(exchange)]))
     return FAILED_EXIT_CODE if any(load.failures for load in results.loads) else 0
 
 

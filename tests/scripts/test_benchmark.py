@@ -2,10 +2,12 @@
 
 import math
 import os
+from pathlib import Path
 
 import pytest
 
 from scripts.benchmark.connections import parse_head
+from scripts.benchmark.exchange import measure_exchange, render_exchange
 from scripts.benchmark.figures import (
     Limits,
     Load,
@@ -125,3 +127,12 @@ def test_an_answer_is_as_long_as_its_head_says() -> None:
 def test_an_answer_without_a_length_is_refused() -> None:
     with pytest.raises(ValueError, match="content-length"):
         parse_head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+
+
+def test_the_sealed_exchange_is_measured_from_vault_to_vault(tmp_path: Path) -> None:
+    exchange = measure_exchange(tmp_path, 0.01)
+    assert min(exchange.envelopes_made, exchange.envelopes_opened) > 0
+    assert exchange.file_sealed_megabytes > 0
+    assert exchange.file_taken_megabytes > 0
+    assert len(render_exchange(exchange)) == 7
+    assert list(tmp_path.iterdir()) == []
