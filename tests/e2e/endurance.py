@@ -31,7 +31,9 @@ HOSPITALS = ("hospital-a", "hospital-b")
 INSURER = "insurer-a"
 STAYS_OF_A_PATIENT = 20
 """One a day, all within the days that her grant means."""
-CLERKS = 3
+CLERKS = 2
+REST_SECONDS_MAX = 2.0
+"""Of a clerk between two requests, at random: a stay takes longer to be paid, so there is always one on its way."""
 GAP_SECONDS_MAX = 0.9
 """Before a kill, at random."""
 HASTE = 0.2
@@ -100,6 +102,7 @@ class Clerks:
                 if task is None:
                     return
                 self._treat(*task, chance)
+                time.sleep(chance.uniform(0, REST_SECONDS_MAX))
         except BaseException as error:
             self._failures.append(error)
             raise
@@ -107,19 +110,12 @@ class Clerks:
     def _treat(self, hospital: str, patient: str, day: int, chance: random.Random) -> None:
         form = json.loads(read_example("polyp/admission.json")) | {"patient": patient, "admitted": f"today-{day}"}
         stay = self._insist(hospital, lambda client: client.post("/v1/stays", form), r"already, as (S-\d+)")
-        time.sleep(chance.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, REST_SECONDS_MAX))
         form = json.loads(read_example("polyp/discharge.json"))
         form["invoice"]["number"] = f"{patient}-{day}"
         path = f"/v1/stays/{stay['number']}/discharge"
-        self._insist(hospital, lambda client: client.post(path, form), r"(S-\d+): was discharged")
-        lane = eventually("the lane", lambda: self._find_lane(hospital, stay["number"]))
+        (lane,) = self._insist(hospital, lambda client: client.post(path, form), r"(S-\d+): was discharged")["lanes"]
         self.finished.append(Finished(hospital, patient, day, stay["number"], lane["claim"]))
-
-    def _find_lane(self, hospital: str, number: str) -> dict[str, Any] | None:
-        """Return the stay towards the insurer; after a kill the hospital opens it by itself, a moment later."""
-        shown = self._insist(hospital, lambda client: client.get(f"/v1/stays/{number}"), r"(S-\d+) ")
-        lane: dict[str, Any] | None = next(iter(shown["lanes"]), None)
-        return lane
 
     def _insist(self, hospital: str, ask: Callable[[Any], Any], done: str) -> Any:
         """Ask until the desk answers; a refusal that says it was done already names the stay, which is then shown."""
