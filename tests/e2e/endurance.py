@@ -1,12 +1,14 @@
 """Load and kills for the endurance test: clerks who admit and discharge, and somebody who pulls plugs.
 
 A clerk does what a clerk does when a screen freezes: asks again until the desk answers. What was asked before may have
-been done; the desk then says so, and names the stay. Mostly the next kill waits until all nodes serve again, so that
-there is something to interrupt; every few times it does not, and hits nodes that are starting or behind.
+been done; the desk then says so, and names the stay. Before each kill new patients come to the desks, so the load goes
+by kills and not by how fast the machine is. Mostly the next kill waits until all nodes serve again, so that there is
+something to interrupt; every few times it does not, and hits nodes that are starting or behind.
 """
 
 import itertools
 import json
+import queue
 import random
 import re
 import signal
@@ -31,11 +33,13 @@ HOSPITALS = ("hospital-a", "hospital-b")
 INSURER = "insurer-a"
 STAYS_OF_A_PATIENT = 20
 """One a day, all within the days that her grant means."""
-CLERKS = 2
-REST_SECONDS_MAX = 2.0
-"""Of a clerk between two requests, at random: a stay takes longer to be paid, so there is always one on its way."""
-GAP_SECONDS_MAX = 0.9
-"""Before a kill, at random."""
+CLERKS = 3
+COMING = 2
+"""Stays that begin before each kill."""
+TREATMENT_SECONDS_MAX = 1.0
+"""Between admission and discharge, at random."""
+GAP_SECONDS_MAX = 2.0
+"""Between their coming and the kill, at random: it may hit the admission, the payment and everything in between."""
 HASTE = 0.2
 """How often a kill does not wait for the nodes killed before it."""
 AWAY_SECONDS_MAX = 0.4
@@ -71,23 +75,28 @@ def prepare_one(network: Network, hospital: str, name: str) -> tuple[str, str]:
 
 
 class Clerks:
-    """People at the hospitals' desks, one stay after the other, until they are told to go home."""
+    """People at the hospitals' desks, one stay after the other, as patients come, until they are told to go home."""
 
     def __init__(self, network: Network, patients: list[tuple[str, str]]) -> None:
-        """Begin at once."""
+        """Wait for patients to come."""
         self.finished: list[Finished] = []
         self._network = network
         self._work = iter([(*patient, day) for day in range(3, 3 + STAYS_OF_A_PATIENT) for patient in patients])
-        self._taking = threading.Lock()
-        self._ending = threading.Event()
+        self._desk: queue.SimpleQueue[tuple[str, str, int] | None] = queue.SimpleQueue()
         self._failures: list[BaseException] = []
         self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CLERKS)]
         for thread in self._threads:
             thread.start()
 
+    def receive(self, count: int) -> None:
+        """Have so many patients come."""
+        for _ in range(count):
+            self._desk.put(next(self._work))
+
     def end(self) -> None:
-        """Have everybody finish what was begun, and wait for them."""
-        self._ending.set()
+        """Have everybody finish with all who came, and wait for them."""
+        for _ in self._threads:
+            self._desk.put(None)
         for thread in self._threads:
             thread.join(2 * PATIENCE_SECONDS)
             assert not thread.is_alive()
@@ -96,13 +105,8 @@ class Clerks:
     def _run(self, number: int) -> None:
         chance = random.Random(number)
         try:
-            while not self._ending.is_set():
-                with self._taking:
-                    task = next(self._work, None)
-                if task is None:
-                    return
+            while (task := self._desk.get()) is not None:
                 self._treat(*task, chance)
-                time.sleep(chance.uniform(0, REST_SECONDS_MAX))
         except BaseException as error:
             self._failures.append(error)
             raise
@@ -110,7 +114,7 @@ class Clerks:
     def _treat(self, hospital: str, patient: str, day: int, chance: random.Random) -> None:
         form = json.loads(read_example("polyp/admission.json")) | {"patient": patient, "admitted": f"today-{day}"}
         stay = self._insist(hospital, lambda client: client.post("/v1/stays", form), r"already, as (S-\d+)")
-        time.sleep(chance.uniform(0, REST_SECONDS_MAX))
+        time.sleep(chance.uniform(0, TREATMENT_SECONDS_MAX))
         form = json.loads(read_example("polyp/discharge.json"))
         form["invoice"]["number"] = f"{patient}-{day}"
         path = f"/v1/stays/{stay['number']}/discharge"
@@ -140,20 +144,23 @@ def await_all(network: Network) -> None:
     eventually("all nodes serve", lambda: all(find_process(network.home, name).serving for name in ALL))
 
 
-def kill_at_random(network: Network, kills: int, seed: int, tell: Callable[[str], None]) -> int:
+def kill_at_random(
+    network: Network, clerks: Clerks, kills: int, seed: int, tell: Callable[[str], None]
+) -> tuple[int, int]:
     """Kill so many processes, mostly one at a time, sometimes two, sometimes all; start each again soon afterwards.
 
     Returns:
-        How many were killed; all nodes serve again.
+        How many were killed, and how many patients came meanwhile; all nodes serve again.
     """
     chance = random.Random(seed)
     killed = 0
     for round_ in itertools.count(1):
         if killed >= kills:
             await_all(network)
-            return killed
+            return killed, COMING * (round_ - 1)
         if chance.random() >= HASTE:
             await_all(network)
+        clerks.receive(COMING)
         time.sleep(chance.uniform(0, GAP_SECONDS_MAX))
         victims = chance.sample(ALL, chance.choices((1, 2, 4), (16, 3, 1))[0])
         for name in victims:
