@@ -36,7 +36,7 @@ from ledger.execution.executor import (
     run_query,
 )
 from ledger.execution.loader import ContractSet
-from ledger.execution.members import read_members
+from ledger.execution.members import read_members, read_roles
 from ledger.execution.pins import CodeInForce, ContractLibrary
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import Overlay, StateReader, encode_key
@@ -66,7 +66,7 @@ from ledger.limits import (
     VALIDATOR_SET_DELAY_HEIGHTS,
     VERIFIED_SUBMISSIONS_MAX,
 )
-from ledger.membership import ValidatorSet
+from ledger.membership import Role, ValidatorSet
 from ledger.merkle import Frontier, leaf_hash
 from ledger.state_tree import StateProof, StateRoots, differing_contracts
 from ledger.transactions import KEY_NOT_IN_FORCE, REPLAYED, Receipt, Submission, verify_submission
@@ -213,6 +213,10 @@ class Application:
     def members(self) -> dict[str, Credentials]:
         """Return who belongs to the network now, with credentials."""
         return read_members(self._state(), self.genesis)
+
+    def roles(self) -> dict[str, Role]:
+        """Return the role of every organisation that belongs to the network or ever did, by the state."""
+        return read_roles(self._state())
 
     def has_due(self, time_ms: int) -> bool:
         """Whether a block at `time_ms` has something to do without submissions: a clock, or a change of validators.

@@ -20,10 +20,11 @@ from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
-from nodes.roles.opening import ClaimOpening
+from nodes.roles.insurer.visiting import describe_visit
+from nodes.roles.opening import ClaimOpening, VisitOpening
 from nodes.schemas import canonical_json
 from nodes.schemas.decision import describe_decision
-from nodes.schemas.notation import CivilDay
+from nodes.schemas.notation import CivilDay, write_yuan
 from nodes.schemas.product import read_product
 from nodes.schemas.trace import render_formula
 
@@ -74,6 +75,19 @@ class ReviewForm(BaseModel):
     accepted: bool
 
 
+class VisitedInfo(BaseModel):
+    """All that the insurer has of a settlement whose rules visited the data; case, bill and lines stayed there."""
+
+    hospital: str
+    """Who computed it, and signed for it on the chain."""
+    currency: str
+    payable: str
+    """In yuan, as the next."""
+    deductible: str
+    reasons: str
+    """Codes in one line, in both languages, without line, subject or amount; empty for none."""
+
+
 class CaseInfo(BaseModel):
     """A claim with the insurer's own calculation."""
 
@@ -81,6 +95,8 @@ class CaseInfo(BaseModel):
     status: str
     formula: str | None
     decision: dict[str, object] | None
+    """None where it never had the case: see `visited`."""
+    visited: VisitedInfo | None
     waits: str
     """Why it is not settled by itself now; empty if nothing holds it."""
 
@@ -169,5 +185,20 @@ def _describe_case(found: InsurerClaim) -> CaseInfo:
         status=found.shown.status,
         formula=None if decision is None else render_formula(decision),
         decision=None if decision is None else describe_decision(decision),
+        visited=describe_visited(found),
         waits="" if found.waits is None else str(found.waits),
+    )
+
+
+def describe_visited(found: InsurerClaim) -> VisitedInfo | None:
+    """Return what the insurer knows of a settlement that the hospital computed; None for any other."""
+    opening = None if found.settled is None else found.settled.opening
+    if not isinstance(opening, VisitOpening):
+        return None
+    return VisitedInfo(
+        hospital=found.shown.claim.hospital,
+        currency=found.shown.settlements[-1].outcome.currency,
+        payable=write_yuan(opening.payable.amount),
+        deductible=write_yuan(opening.deductible.amount),
+        reasons=describe_visit(opening),
     )

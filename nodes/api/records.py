@@ -13,13 +13,15 @@ from pydantic import BaseModel
 from contracts.erasures import ErasureItem, ErasureRow
 from contracts.holds import find_hold
 from contracts.records import LIST_ROWS_MAX
-from contracts.stays import ListSeen, RecordView
+from contracts.stays import ListSeen, RecordView, StayView
+from nodes.agent import ChainView
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
 from nodes.fhir.instants import format_day
 from nodes.network.node import NetworkNode
 from nodes.roles.erasing import list_erasures
 from nodes.roles.lookup import find_claim, find_record, find_stay
+from nodes.roles.visits import list_executions
 
 RECORD_ID = re.compile(r"record-[0-9a-f]{12,32}")
 
@@ -46,6 +48,21 @@ class HolderInfo(BaseModel):
     time_ms: int | None
 
 
+class VisitInfo(BaseModel):
+    """One time that an insurer's rules ran on a record where it lies; the record itself went nowhere."""
+
+    by: str
+    """Whose rules."""
+    hospital: str
+    """Where they ran."""
+    grant: str
+    grant_version: int
+    sequence: int
+    """Of the claim's visits, from 1."""
+    height: int
+    time_ms: int
+
+
 class RecordInfo(BaseModel):
     """A record, as its subject sees it: what it is and where, never what it says."""
 
@@ -57,6 +74,8 @@ class RecordInfo(BaseModel):
     entered_ms: int
     reversed_by: str | None
     holders: list[HolderInfo]
+    visits: list[VisitInfo]
+    """Who computed on it without having it, the first one first."""
     made_of_it: list[HolderInfo]
     """What the insurer and the rail made of the stay's claim, once that was asked for."""
 
@@ -107,8 +126,28 @@ def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
             _describe_holder(node, holder, what, _find(rows.get(holder), record.record_id))
             for holder, what in has.items()
         ],
+        visits=[] if stay is None else list_visits(node.view, stay, record.record_id),
         made_of_it=[] if claim_id is None else _describe_claim(node, claim_id),
     )
+
+
+def list_visits(view: ChainView, stay: StayView, record_id: str) -> list[VisitInfo]:
+    """Return the visits whose rules read this record: it is a part of the closing that they ran on."""
+    claim_id = stay.stay.claim_id
+    closings = {(closing.stay_id, closing.version) for closing in stay.closings if record_id in closing.parts}
+    return [
+        VisitInfo(
+            by=visit.recipient,
+            hospital=visit.hospital,
+            grant=visit.grant_id,
+            grant_version=visit.grant_version,
+            sequence=visit.sequence,
+            height=visit.place.height,
+            time_ms=visit.place.time_ms,
+        )
+        for visit in (() if claim_id is None else list_executions(view, claim_id))
+        if any((closing.stay_id, closing.version) in closings for closing in visit.outcome.closings)
+    ]
 
 
 def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
@@ -116,11 +155,17 @@ def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
     rows = list_erasures(node.view, claim_id)
     found = [_describe_holder(node, row.holder, "claim", row.items[0]) for row in rows]
     claim = find_claim(node.view, claim_id)
-    rails = [item.name for item in node.application.genesis.organisations if item.role == "rail"]
-    if rows and claim is not None and claim.payments and not any(row.holder in rails for row in rows):
+    if rows and claim is not None and claim.payments and not any(row.role == "rail" for row in rows):
         asked = ErasureItem(claim_id, "claim", rows[0].items[0].cause, rows[0].items[0].steps[:1])
-        found.append(_describe_holder(node, rails[0], "claim", asked))
+        found.append(_describe_holder(node, _find_rail(node), "claim", asked))
     return found
+
+
+def _find_rail(node: NetworkNode) -> str:
+    """Return the rail that insurers instruct: the founding one, or the first admitted where none was founded."""
+    founding = [item.name for item in node.application.genesis.organisations if item.role == "rail"]
+    admitted = [name for name, role in node.application.roles().items() if role == "rail"]
+    return (*founding, *admitted)[0]
 
 
 def _find(row: ErasureRow | None, record_id: str) -> ErasureItem | None:

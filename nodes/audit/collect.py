@@ -190,7 +190,7 @@ class _State:
         return decode(value, Actor)
 
     def list_rails(self) -> list[str]:
-        return [item.name for item in self._application.genesis.organisations if item.role == "rail"]
+        return [name for name, role in self._application.roles().items() if role == "rail"]
 
     def prove(self, entries: Mapping[bytes, bytes | None]) -> StateMultiProof:
         proven = {key: (value, self._application.prove(key)) for key, value in entries.items()}

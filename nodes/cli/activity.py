@@ -26,15 +26,17 @@ STATUSES = {
     "ordered": "依法调取 ordered by law",
     "used": "紧急查看 emergency, not yet reviewed",
     "justified": "紧急查看 emergency, found justified",
+    "visited": "规则就地计算，病历未离开 its rules computed there, no record left",
     "unjustified": "紧急查看 emergency, found UNJUSTIFIED",
 }
-KINDS = {"share": "", "ask": "请求 asked for ", "emergency": "", "order": ""}
+KINDS = {"share": "", "ask": "请求 asked for ", "emergency": "", "order": "", "visit": ""}
 TYPES = {
     "admission": "入院 admission",
     "item-list": "费用清单 item list",
     "invoice": "发票 invoice",
     "interim-bill": "中期账单 interim bill",
     "discharge-summary": "出院小结 discharge summary",
+    "document": "附件 attached document",
 }
 
 
@@ -53,7 +55,8 @@ def activity(
 ) -> None:
     """Show NAME every look at her records: by whom, of what, under which grant, and which fields.
 
-    What was refused is shown too, and what a regulator ordered by law. What a recipient does with a record after it
+    What was refused is shown too, what a regulator ordered by law, and whose rules computed on records without having
+    them. What a recipient does with a record after it
     has opened it happens in its house and is not here.
     """
     from nodes.cli.session import open_customer

@@ -73,15 +73,17 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     with find_claim(Home(home), actor, claim_id) as found:
         view, opening, waits = found.view(), found.opening(), found.waits()
-        output.say(_describe_status(view, opening))
+        visited = found.visited() if opening is None else None
+        output.say(_describe_status(view, opening, visited))
         for step in view["claim"]["steps"]:
             output.say(_describe_step(step))
-        for line in _explain(opening):
+        for line in (*_explain(opening), *explain_visited(visited)):
             output.say(f"  {line}")
         for reason in filter(None, (explain_wait(view), waits)):
             output.say(f"  waits: {reason}")
         output.hint(f"xinpei claim audit {show_claim_id(found.claim_id)} --as {actor} --out dossier.json")
-        output.finish(view | ({"calculation": opening} if opening else {}) | ({"waits": waits} if waits else {}))
+        shown = {"calculation": opening, "visited": visited, "waits": waits}
+        output.finish(view | {name: item for name, item in shown.items() if item})
 
 
 @claim.command()
@@ -187,7 +189,12 @@ def audit(claim_id: str, actor: str, out: Path, auditor: str | None, home: Path,
     output.finish(paths | {"bytes": len(data), "openings": openings and str(out.with_suffix(".openings.json"))})
 
 
-def _describe_status(view: dict[str, Any], opening: dict[str, Any] | None) -> str:
+def _describe_status(
+    view: dict[str, Any], opening: dict[str, Any] | None, visited: dict[str, Any] | None = None
+) -> str:
+    if visited is not None:
+        amounts = f"payable {visited['payable']} · deductible {visited['deductible']} {visited['currency']}"
+        return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · {amounts}"
     if opening is None:
         return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · amounts are known to the parties alone"
     return f"{opening['formula']} {view['status']}"
@@ -202,6 +209,21 @@ def _explain(opening: dict[str, Any] | None) -> list[str]:
         return []
     steps = [Trace(**step) for step in opening["trace"] if step["action"] not in ("go-on", "assume")]
     return [*(render_step(step) for step in steps), REVIEW.speak("en")]
+
+
+def explain_visited(visited: dict[str, Any] | None) -> list[str]:
+    """Return who computed a claim that rules visited, and how little its insurer knows of it, in both languages."""
+    if visited is None:
+        return []
+    reasons = [f"reasons: {visited['reasons']}"] if visited["reasons"] else []
+    hospital = visited["hospital"]
+    return [
+        f"{hospital} 按本公司规则在院内计算，病历未离开医院。",
+        "本公司只知道应付金额和免赔额，另有原因代码及有年度限额的类别累计；没有病例、账单或明细。",
+        f"{hospital} computed this by your rules, on records that stayed there.",
+        "You know payable and deductible only, with reasons as codes and the year's sums of limited categories.",
+        *reasons,
+    ]
 
 
 def _describe_step(step: dict[str, Any]) -> str:

@@ -77,6 +77,13 @@ class FoundClaim:
             version, decision = latest.version, self._open(latest.version, encode(latest.sealed)).decision
         return {"version": version, "formula": render_formula(decision)} | describe_decision(decision)
 
+    def visited(self) -> dict[str, Any] | None:
+        """Return what the insurer has of a settlement that the hospital computed; None for any other, or another."""
+        if not self._is_insurer:
+            return None
+        found: dict[str, Any] | None = self.client.get(f"/v1/cases/{self.claim_id}")["visited"]
+        return found
+
     def waits(self) -> str:
         """Return why the insurer does not settle it by itself now, if its operator asks; else nothing."""
         return str(self.client.get(f"/v1/cases/{self.claim_id}")["waits"]) if self._is_insurer else ""

@@ -1,5 +1,6 @@
 """`xinpei record`: who has a customer's records, and having them erased; as that customer, with her wallet."""
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from nodes.roles.customer import Customer
     from nodes.wallet import Pseudonym
 
+BEIJING = dt.timezone(dt.timedelta(hours=8))
 WAIT_SECONDS = 20.0
 """How long `erase` watches for the holders' answers; they come without it too."""
 ACTOR = "a customer, by the name of her wallet"
@@ -37,7 +39,7 @@ record.add_command(save)
 @home_option
 @json_option
 def list_(actor: str, home: Path, *, as_json: bool) -> None:
-    """List your records, who has each, and under which hold."""
+    """List your records, who has each, under which hold, and whose rules computed on it where it lies."""
     from nodes.cli.session import open_customer
 
     output = Output(as_json=as_json)
@@ -47,6 +49,8 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
         output.say(f"{stay}" + (f" · C-{of_stay[0]['claim'][6:10]}" if of_stay[0]["claim"] else ""))
         for found in of_stay:
             output.say(f"  {found['record']}  {_name(found):<24} {_say_holders(found['holders'])}")
+            for visit in found["visits"]:
+                output.say(f"  {'':<24}  {explain_visit(visit)}")
         if of_stay[0]["made_of_it"]:
             output.say(f"  {'made of it':<24} {_say_holders(of_stay[0]['made_of_it'])}")
     if records:
@@ -68,6 +72,8 @@ def show(actor: str, record_id: str, home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     ((_, found),) = _choose(open_customer(Home(home), actor), (record_id,), None, all_=False)
     output.say(f"{found['record']}  {_name(found)} of {found['stay']}")
+    for visit in found["visits"]:
+        output.say(f"  {explain_visit(visit)}")
     for holder in [*found["holders"], *found["made_of_it"]]:
         for line in _explain(holder):
             output.say(f"  {line}")
@@ -185,6 +191,13 @@ def _watch(
 
 def _answers(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [answer for info in found for answer in (*info["holders"], *info["made_of_it"])]
+
+
+def explain_visit(visit: dict[str, Any]) -> str:
+    """Return who computed on a record where it lies, when and under which grant, in both languages."""
+    when = dt.datetime.fromtimestamp(visit["time_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    grant = f"{visit['grant']} version {visit['grant_version']} · at height {visit['height']}"
+    return f"{when}  {visit['by']} 的规则在 {visit['hospital']} 就地计算 its rules computed there · {grant}"
 
 
 def _name(found: dict[str, Any]) -> str:

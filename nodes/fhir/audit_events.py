@@ -2,8 +2,12 @@
 
     look                                  type                        subtype         action   profile
     a share, an order that is permitted   DCM 110106 Export           disclose        R        PrivacyDisclosure.Source
-    an ask, an emergency; a refusal       DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
+    an ask, an emergency, a visit         DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
+    what is refused under a grant         DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
     an order that is refused              DCM 110113 Security Alert   AuthZ-Role      E        none: no consent
+
+A visit is no disclosure: rules ran on the records under the grant and none was released, which is a permit with the
+hospital as its client. It has one event for each stay.
 
 `outcome` is 0 for what was permitted and 8 for what was refused, with the condition that failed in `outcomeDesc`. The
 chain is the audit source and the authoriser, so a disclosure's source agent is the chain as well; the hospital that
@@ -50,7 +54,7 @@ def render_event(chain_id: str, look: Look) -> Json:
     """Return one look as an AuditEvent."""
     is_refused = look.status == "refused"
     is_disclosure = not is_refused and look.kind in ("share", "order")
-    event: Json = {"resourceType": "AuditEvent", "id": f"{look.height}-{look.index}"}
+    event: Json = {"resourceType": "AuditEvent", "id": _name_event(look)}
     profile = _name_profile(look, is_disclosure=is_disclosure)
     if profile is not None:
         event["meta"] = {"profile": [f"{PROFILES}/IHE.BasicAudit.{profile}"]}
@@ -67,6 +71,12 @@ def render_event(chain_id: str, look: Look) -> Json:
         "entity": _entities(chain_id, look, is_disclosure=is_disclosure),
     }
     return event
+
+
+def _name_event(look: Look) -> str:
+    """Return the look's place in the chain; of a visit with the stay, because one transaction may visit several."""
+    place = f"{look.height}-{look.index}"
+    return f"{place}.{look.stay}" if look.kind == "visit" else place
 
 
 def _name_profile(look: Look, *, is_disclosure: bool) -> str | None:

@@ -5,8 +5,10 @@
     Attempt            attempts        share, ask, emergency        refused, permitted
                                        order                        ordered, delivered, disputed, refused
     GlassUse           emergencies     emergency                    used, and justified or unjustified once reviewed
+    ExecutionReceipt   visits          visit, one for each stay     visited: rules ran there, no record was released
 
-A page is of one source, because each is listed by a key of its own; whoever reads all of them sorts by place.
+A page is of one source, because each is listed by a key of its own; whoever reads all of them sorts by place. An
+attached document is a record, so its shares, questions and orders are those of any other.
 """
 
 from dataclasses import dataclass
@@ -16,15 +18,17 @@ from contracts.attempts import LIST_ROWS_MAX as ATTEMPTS_MAX
 from contracts.attempts import AttemptView, ListAttempts
 from contracts.emergencies import LIST_ROWS_MAX as USES_MAX
 from contracts.emergencies import GlassUse
+from contracts.executions import ExecutionReceipt, ListExecutions, VisitedStay
 from contracts.grants import ListGrants
 from contracts.orders import Order, ShowOrder, find_basis
 from contracts.stays import ListSeen, ShareView
+from contracts.visits import LIST_ROWS_MAX as VISITS_MAX
 from ledger.errors import DecodeError
 from nodes.agent import ChainView
 from nodes.schemas.looks import Look
 
-Source = Literal["shares", "attempts", "emergencies"]
-SOURCES: tuple[Source, ...] = ("shares", "attempts", "emergencies")
+Source = Literal["shares", "attempts", "emergencies", "visits"]
+SOURCES: tuple[Source, ...] = ("shares", "attempts", "emergencies", "visits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,10 @@ def list_looks(view: ChainView, subject: str, source: Source, after: str) -> Pag
         attempts = view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])
         looks = tuple(_describe_attempt(view, item) for item in attempts)
         return Page(looks, str(attempts[-1].sequence) if len(attempts) == ATTEMPTS_MAX else None)
+    if source == "visits":
+        visits = view.query("visits", "of_subject", ListExecutions(subject, after), tuple[ExecutionReceipt, ...])
+        looks = tuple(_describe_visit(view, visit, stay) for visit in visits for stay in visit.stays)
+        return Page(looks, visits[-1].claim_id if len(visits) >= VISITS_MAX else None)
     uses = view.query("emergencies", "list_of_subject", ListGrants(subject, after), tuple[GlassUse, ...])
     return Page(tuple(_describe_use(item) for item in uses), uses[-1].use_id if len(uses) == USES_MAX else None)
 
@@ -169,6 +177,38 @@ def _describe_use(use: GlassUse) -> Look:
         index=use.place.index,
         time_ms=use.place.time_ms,
         transaction=use.place.transaction_id.hex(),
+        answered_ms=None,
+    )
+
+
+def _describe_visit(view: ChainView, visit: ExecutionReceipt, stay: VisitedStay) -> Look:
+    return Look(
+        id=f"{visit.claim_id}.{visit.sequence}.{stay.stay_id}",
+        subject=visit.subject,
+        kind="visit",
+        status="visited",
+        by=visit.recipient,
+        role=_role(view, visit.recipient),
+        signer=visit.hospital,
+        hospital=visit.hospital,
+        stay=stay.stay_id,
+        record=None,
+        record_types=tuple(dict.fromkeys(stay.record_types)),
+        purpose="HPAYMT",
+        grant=visit.grant_id,
+        grant_version=visit.grant_version,
+        order=None,
+        basis=None,
+        law_zh=None,
+        law_en=None,
+        code="",
+        condition="",
+        field_set=None,
+        fields=(),
+        height=visit.place.height,
+        index=visit.place.index,
+        time_ms=visit.place.time_ms,
+        transaction=visit.place.transaction_id.hex(),
         answered_ms=None,
     )
 

@@ -1,6 +1,7 @@
 """A look at a customer's records: one shape for every receipt that the chain has about one.
 
-Whoever was given a record, asked for one, broke the glass or ordered one under a law, allowed or refused.
+Whoever was given a record, asked for one, broke the glass or ordered one under a law, allowed or refused; and whoever
+had rules run on records where they lie.
 """
 
 from collections.abc import Iterable
@@ -12,12 +13,13 @@ class Look:
     """One look at a customer's records, or the attempt at one."""
 
     id: str
-    """Unique about one pseudonym: `attempt-7`, `record-0a1b....1` for a share, `glass-...`."""
+    """Unique about one pseudonym: `attempt-7`, `record-0a1b....1` for a share, `glass-...`, `claim-7f3a....1.stay-...`
+    for a visit."""
     subject: str
     kind: str
     status: str
     by: str
-    """Who would see it."""
+    """Who would see it; of a visit, whose rules ran."""
     role: str
     signer: str
     """Who posted it."""

@@ -1,12 +1,25 @@
 """A dossier of a claim of which something was erased: it says so, by whom and when, and proves the rest."""
 
+import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from contracts.erasures import Ask, Certify, ErasureRow, Restrict
+from contracts.proposals import (
+    AddOrganisation,
+    CastVote,
+    ListProposals,
+    ProposalView,
+    Propose,
+    RemoveOrganisation,
+    organisation_message,
+)
+from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.errors import VerificationError
+from nodes.api.records import show_record
 from nodes.audit.collect import collect_dossier
 from nodes.audit.dossier import Dossier, render_dossier
 from nodes.audit.evidence import Evidence
@@ -14,8 +27,10 @@ from nodes.audit.packing import pack, unpack
 from nodes.audit.summary import find_erased_openings, render_summary, summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, verify_dossier
-from tests.contracts.consortium import Call, Case
-from tests.nodes.audit.chain import AuditedChain
+from nodes.network.hosting import NodeView
+from nodes.roles.lookup import find_record
+from tests.contracts.consortium import Call, Case, digest
+from tests.nodes.audit.chain import VALIDATORS, AuditedChain
 from tests.nodes.audit.conftest import settle
 
 LAST_OF_2031 = 22_644
@@ -78,6 +93,55 @@ def test_it_says_what_was_erased_by_whom_and_when_and_proves_the_rest(chain: Aud
     assert erased is not None
     assert f"erased: insurer-a has certified at height {height}" in text
     assert "删除" in "\n".join(render_summary(proven, language="zh"))
+
+
+def test_a_rail_that_the_members_admitted_later_is_shown_and_still_when_it_was_removed(
+    chain: AuditedChain, case: Case
+) -> None:
+    admit_rail(chain, "rail-b")
+    erase(chain, case)
+    chain.do(certify_claim("rail-b", case))
+    assert chain.application.roles()["rail-b"] == "rail"
+    assert "rail-b" in {item["holder"] for item in summarise(verified(chain, case))["erasures"]}
+    pass_(chain, RemoveOrganisation("rail-b"))
+    assert "rail-b" not in chain.application.members()
+    assert "rail-b" in {item["holder"] for item in summarise(verified(chain, case))["erasures"]}
+
+
+def test_a_customers_page_awaits_the_founding_rail_until_any_rail_has_answered(chain: AuditedChain, case: Case) -> None:
+    admit_rail(chain, "a-rail")
+    chain.do(ask(case))
+    assert holders_of_claim(chain, case) == {"insurer-a": "asked", "rail": "asked"}
+    chain.do(certify_claim("a-rail", case))
+    assert holders_of_claim(chain, case) == {"insurer-a": "asked", "a-rail": "erased"}
+
+
+def holders_of_claim(chain: AuditedChain, case: Case) -> dict[str, str]:
+    """Return what a customer is shown of what was made of her claim."""
+    node: Any = SimpleNamespace(view=NodeView(chain.application, chain.application.read), application=chain.application)
+    view = find_record(node.view, case.records[0][1])
+    assert view is not None
+    caller: Any = SimpleNamespace(name=view.record.subject, role="customer")
+    found = asyncio.run(show_record(node, caller, view.record.record_id))
+    return {item.holder: item.status for item in found.made_of_it}
+
+
+def admit_rail(chain: AuditedChain, name: str) -> None:
+    """Have the members admit another rail."""
+    key = chain.keys[name] = PrivateKey(digest(name))
+    signed = organisation_message(chain.genesis.chain_id, name, "rail", key.public_key, bytes(1216), digest("ca"))
+    proof = sign_enrolment(key, signed)
+    pass_(chain, AddOrganisation(name, "rail", key.public_key, bytes(1216), digest("ca"), proof))
+
+
+def pass_(chain: AuditedChain, action: AddOrganisation | RemoveOrganisation) -> None:
+    """Have the members do it."""
+    against = chain.ask("governance.basis", Propose(action, bytes(32)), bytes)
+    chain.do(("regulator", "governance.propose", Propose(action, against)))
+    number = max(
+        item.number for item in chain.ask("governance.list_proposals", ListProposals(""), tuple[ProposalView, ...])
+    )
+    chain.do(*((name, "governance.vote", CastVote(number, approve=True)) for name in VALIDATORS[:3]))
 
 
 def test_it_says_under_which_law_something_is_kept(chain: AuditedChain, case: Case) -> None:

@@ -1,12 +1,14 @@
 """What people read of a look."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from contracts.grants import RecordType
 from nodes.cli.activity import KINDS, STATUSES, TYPES, describe
 from nodes.fhir.audit_events import render_event
-from tests.nodes.fhir.test_audit_events import ALL, EMERGENCY, ORDERED, REFUSED, SHARE
+from tests.nodes.fhir.test_audit_events import ALL, EMERGENCY, ORDERED, REFUSED, SHARE, VISIT
 
 
 def test_a_share_says_when_by_whom_of_what_under_which_grant_and_how_many_fields() -> None:
@@ -34,6 +36,22 @@ def test_an_order_names_its_law_in_both_languages() -> None:
 
 def test_an_emergency_without_fields_needs_no_third_line() -> None:
     assert len(describe(replace(EMERGENCY, fields=()), with_fields=True)) == 2
+
+
+def test_a_visit_says_whose_rules_ran_where_and_names_no_field() -> None:
+    first, second = describe(VISIT, with_fields=True)
+    assert "insurer-a   规则就地计算，病历未离开 its rules computed there, no record left" in first
+    assert first.endswith("入院 admission, 发票 invoice · hospital-a")
+    assert second.strip() == "HPAYMT · grant-0123456789ab version 2 · at 41-3"
+
+
+def test_a_look_at_an_attached_document_says_so() -> None:
+    first = describe(replace(SHARE, record_types=("document",)), with_fields=False)[0]
+    assert "附件 attached document · hospital-a" in first
+
+
+def test_every_type_of_record_has_words_for_people() -> None:
+    assert set(TYPES) == set(get_args(RecordType))
 
 
 @pytest.mark.parametrize("look", ALL)

@@ -62,7 +62,18 @@ ORDERED = replace(
     field_set="HLEGAL/invoice/1",
 )
 OVERREACH = replace(ORDERED, status="refused", by="insurer-a", code="AUTH-013", condition="role", field_set=None)
-ALL = (SHARE, REFUSED, ASKED, EMERGENCY, ORDERED, OVERREACH)
+VISIT = replace(
+    SHARE,
+    id="claim-0123456789ab.1.stay-0123456789ab",
+    kind="visit",
+    status="visited",
+    record=None,
+    record_types=("admission", "invoice"),
+    field_set=None,
+    fields=(),
+    answered_ms=None,
+)
+ALL = (SHARE, REFUSED, ASKED, EMERGENCY, ORDERED, OVERREACH, VISIT)
 
 CODING = {"system": "uri", "code": "code", "display": "string"}
 REFERENCE = {"type": "uri", "identifier": {"system": "uri", "value": "string"}, "display": "string"}
@@ -170,7 +181,7 @@ def test_a_share_is_a_disclosure_with_the_fields_that_were_released() -> None:
     assert fields == list(list_fields("HPAYMT/invoice/1"))
 
 
-@pytest.mark.parametrize(("look", "outcome"), [(REFUSED, "8"), (ASKED, "0"), (EMERGENCY, "0")])
+@pytest.mark.parametrize(("look", "outcome"), [(REFUSED, "8"), (ASKED, "0"), (EMERGENCY, "0"), (VISIT, "0")])
 def test_a_decision_on_consent_has_balps_agents_and_nothing_but_patient_and_consent(look: Look, outcome: str) -> None:
     event = render_event("xinpei-test", look)
     assert event["meta"]["profile"][0].endswith("/IHE.BasicAudit.AuthZconsent")
@@ -190,6 +201,17 @@ def test_a_refusal_says_which_condition_failed_and_releases_no_field() -> None:
     details = {item["type"] for item in event["entity"][1]["detail"]}
     assert {"record", "record-type", "grant-version"} <= details
     assert not {"field", "field-set"} & details
+
+
+def test_a_visit_is_a_permit_and_no_disclosure_and_its_client_is_the_hospital() -> None:
+    event = render_event("xinpei-test", VISIT)
+    assert (event["id"], event["outcomeDesc"]) == ("41-3.stay-0123456789ab", "visited")
+    assert [agent["who"]["identifier"]["value"] for agent in event["agent"][:2]] == ["hospital-a", "insurer-a"]
+    details = [(item["type"], item["valueString"]) for item in event["entity"][1]["detail"]]
+    assert {("stay", "stay-0123456789ab"), ("record-type", "admission"), ("record-type", "invoice")} <= set(details)
+    assert not {"record", "field", "field-set"} & {name for name, _ in details}
+    other = render_event("xinpei-test", replace(VISIT, stay="stay-ba9876543210"))
+    assert other["id"] != event["id"], "one transaction may visit several stays"
 
 
 def test_a_statutory_order_names_its_law_and_no_consent() -> None:

@@ -13,6 +13,8 @@ import pytest
 from contracts.records import SHARE_HEIGHTS
 from ledger.errors import LedgerError
 from nodes.agent import Answer, PeerRequested
+from nodes.cli.activity import describe
+from nodes.roles.activity import list_looks
 from nodes.roles.attachments import AttachmentLabel, read_head
 from nodes.roles.hospital.attaching import PIECE_BYTES_MAX, AttachingError
 from nodes.roles.lookup import find_record
@@ -113,6 +115,16 @@ def test_a_document_arrives_whole_is_confirmed_and_settles_nothing(lane: Lane, w
     lane.run()
     assert status(lane, record_id) == ["DELIVERED"]
     assert read(lane, record_id) == FILE
+    (look,) = [
+        look for look in list_looks(lane.town.view, wang.pseudonym.name, "shares", "").looks if look.record == record_id
+    ]
+    assert (look.by, look.status, look.record_types, look.field_set) == (
+        "insurer-a",
+        "delivered",
+        ("document",),
+        "HPAYMT/document/1",
+    )
+    assert "附件 attached document" in describe(look, with_fields=True)[0]
     lane.desk.discharge("S-01", discharge())
     lane.run()
     paid = lane.payable()

@@ -1,9 +1,11 @@
 """Rules visit the data, on the whole lane: the hospital runs them, the insurer settles on what they said."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace as renew
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +15,18 @@ from contracts.adjudication.case import Review
 from contracts.adjudication.engine import adjudicate
 from contracts.executions import ExecutionReceipt, ListExecutions
 from contracts.grants import GrantView, ShowGrant
+from contracts.stays import ListSeen, RecordView
 from ledger.codec import decode, encode
 from ledger.crypto.signatures import sign_envelope, sign_instruction
 from nodes.agent import AgentEffect, AgentInput, Answer, Call, PeerRequested
+from nodes.api.insurer import describe_visited
+from nodes.api.records import list_records, list_visits
+from nodes.cli.claim import explain_visited
+from nodes.cli.record import explain_visit
+from nodes.roles.activity import SOURCES, list_looks
 from nodes.roles.hospital import Hospital
 from nodes.roles.insurer.inquiries import InsurerError
+from nodes.roles.lookup import find_stay
 from nodes.roles.opening import ClaimOpening, VisitOpening
 from nodes.roles.questions import Refusal, VisitAnswer, VisitRules, decode_question, decode_reply, encode_body
 from nodes.roles.visits import (
@@ -27,6 +36,7 @@ from nodes.roles.visits import (
     premises_context,
     result_context,
 )
+from nodes.schemas.looks import Look, sort_looks
 from nodes.vault.sealing import seal
 from tests.nodes.roles.desk import discharge
 from tests.nodes.roles.lane import Lane
@@ -62,6 +72,76 @@ def test_a_stay_is_paid_although_no_record_left_the_hospital(lane: Lane) -> None
         "visits", "of_subject", ListExecutions(wang.pseudonym.name, ""), tuple[ExecutionReceipt, ...]
     )
     assert [(item.hospital, item.recipient) for item in seen] == [("hospital-a", "insurer-a")]
+
+
+def looks(lane: Lane, wang: Customer) -> tuple[Look, ...]:
+    subject = wang.pseudonym.name
+    return sort_looks(look for source in SOURCES for look in list_looks(lane.town.view, subject, source, "").looks)
+
+
+def test_every_visit_is_in_the_customers_activity_and_none_of_it_was_released(lane: Lane) -> None:
+    wang = lane.insure(execution=VISIT)
+    number = lane.stay()
+    lane.run()
+    lane.desk.correct(number)
+    lane.run()
+    first, second = looks(lane, wang)
+    claim = lane.claim().claim
+    assert [look.id for look in (first, second)] == [f"{claim.claim_id}.{n}.{claim.stay_ids[0]}" for n in (1, 2)]
+    for look in (first, second):
+        assert (look.kind, look.status, look.by, look.role) == ("visit", "visited", "insurer-a", "insurer")
+        assert (look.signer, look.grant, look.grant_version) == ("hospital-a", claim.grant_id, 1)
+        assert (look.record, look.field_set, look.fields) == (None, None, ())
+        assert set(look.record_types) == {"admission", "item-list", "invoice", "discharge-summary"}
+    assert first.height < second.height
+
+
+def test_a_record_shows_the_visits_that_read_it_and_those_only(lane: Lane) -> None:
+    wang = lane.insure(execution=VISIT)
+    number = lane.stay()
+    lane.run()
+    lane.desk.correct(number)
+    lane.run()
+    views = lane.town.query("records", "of_subject", ListSeen(wang.pseudonym.name, ""), tuple[RecordView, ...])
+    stay = find_stay(lane.town.view, lane.claim().claim.stay_ids[0])
+    assert stay is not None
+    visits = {view.record.record_id: list_visits(lane.town.view, stay, view.record.record_id) for view in views}
+    read = {
+        (view.record.record_type, view.record.kind): [visit.sequence for visit in visits[view.record.record_id]]
+        for view in views
+    }
+    assert read["admission", "original"] == [1, 2]
+    assert read["invoice", "original"] == [1], "it was replaced before the second visit"
+    assert read["invoice", "replacement"] == [2]
+    assert {(visit.by, visit.hospital) for found in visits.values() for visit in found} == {("insurer-a", "hospital-a")}
+    node: Any = SimpleNamespace(view=lane.town.view, application=lane.town.application)
+    caller: Any = SimpleNamespace(name=wang.pseudonym.name, role="customer")
+    page = asyncio.run(list_records(node, caller))
+    assert {info.record: info.visits for info in page.records} == visits
+    line = explain_visit(visits[views[0].record.record_id][0].model_dump())
+    assert "insurer-a 的规则在 hospital-a 就地计算 its rules computed there · grant-" in line
+
+
+def test_the_insurer_is_told_that_the_hospital_computed_and_how_little_it_knows(lane: Lane) -> None:
+    lane.insure(execution=VISIT)
+    lane.stay()
+    lane.run()
+    visited = describe_visited(lane.shown())
+    assert visited is not None
+    assert (visited.hospital, visited.payable, visited.deductible) == ("hospital-a", "2060.00", "0.00")
+    computed_zh, known_zh, computed_en, known_en = explain_visited(visited.model_dump())
+    assert computed_zh.startswith("hospital-a 按本公司规则在院内计算")
+    assert known_zh.startswith("本公司只知道应付金额和免赔额")
+    assert computed_en == "hospital-a computed this by your rules, on records that stayed there."
+    assert known_en.startswith("You know payable and deductible only")
+
+
+def test_a_claim_whose_records_were_handed_over_is_said_to_be_computed_by_nobody_else(lane: Lane) -> None:
+    lane.insure()
+    lane.stay()
+    lane.run()
+    assert describe_visited(lane.shown()) is None
+    assert explain_visited(None) == []
 
 
 def test_the_customer_runs_the_rules_again_and_the_insurer_has_no_case(lane: Lane) -> None:
