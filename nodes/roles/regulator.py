@@ -96,10 +96,14 @@ class Regulator:
         """Return a new order's id and the call that enters it.
 
         Raises:
-            RegulatorError: If there is no such record, or the number is empty or too long.
+            RegulatorError: If there is no such record, it is a reversal, or the number is empty or too long.
         """
-        if find_record(self._view, record_id) is None:
+        entered = find_record(self._view, record_id)
+        if entered is None:
             msg = f"record: expected one on the chain, got {record_id[:64]!r}"
+            raise RegulatorError(msg)
+        if entered.record.kind == "reversal":
+            msg = f"record: expected one with content, got a reversal of {entered.record.replaces}"
             raise RegulatorError(msg)
         if not 1 <= len(number) <= 200:
             msg = f"number: expected 1 to 200 characters, got {len(number)}"

@@ -147,3 +147,21 @@ def test_an_order_without_a_proper_number_is_not_given(town: Town, number: str) 
 def test_an_order_of_a_record_that_is_not_there_is_not_given(town: Town) -> None:
     with pytest.raises(RegulatorError, match="record: expected one on the chain"):
         regulator(town).order("record-ffffffffffff", "evidence-collection", NUMBER)
+
+
+def test_an_order_of_a_reversal_which_holds_nothing_is_not_given_and_accuses_nobody(tmp_path: Path) -> None:
+    town = make_town(tmp_path)
+    town.install("regulator", build)
+    wang, desk = Customer(town, "wang"), Desk(town)
+    know(town, wang)
+    wang.consent()
+    desk.admit()
+    desk.discharge("S-01")
+    town.run_until_quiet()
+    before = invoice(town)
+    desk.correct("S-01")
+    town.run_until_quiet()
+    reversal = entry_of(file_of(town).lanes[0], "invoice", "reversal").record_id
+    with pytest.raises(RegulatorError, match=f"got a reversal of {before}"):
+        regulator(town).order(reversal, "evidence-collection", NUMBER)
+    assert regulator(town).list_orders() == ()
