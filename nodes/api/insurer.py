@@ -84,6 +84,7 @@ class VisitedInfo(BaseModel):
     payable: str
     """In yuan, as the next."""
     deductible: str
+    """What the claim uses of the year's deductible; 0 where the product's deductible is not the year's."""
     reasons: str
     """Codes in one line, in both languages, without line, subject or amount; empty for none."""
 

@@ -193,7 +193,9 @@ def _describe_status(
     view: dict[str, Any], opening: dict[str, Any] | None, visited: dict[str, Any] | None = None
 ) -> str:
     if visited is not None:
-        amounts = f"payable {visited['payable']} · deductible {visited['deductible']} {visited['currency']}"
+        amounts = (
+            f"payable {visited['payable']} · of the year's deductible {visited['deductible']} {visited['currency']}"
+        )
         return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · {amounts}"
     if opening is None:
         return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · amounts are known to the parties alone"
@@ -219,9 +221,9 @@ def explain_visited(visited: dict[str, Any] | None) -> list[str]:
     hospital = visited["hospital"]
     return [
         f"{hospital} 按本公司规则在院内计算，病历未离开医院。",
-        "本公司只知道应付金额和免赔额，另有原因代码及有年度限额的类别累计；没有病例、账单或明细。",
+        "本公司只知道应付金额和所用的年度免赔额，另有原因代码及有年度限额的类别累计；没有病例、账单或明细。",
         f"{hospital} computed this by your rules, on records that stayed there.",
-        "You know payable and deductible only, with reasons as codes and the year's sums of limited categories.",
+        "You know payable and deductible only (of the year's), reasons as codes, and the year's sums of limited categories.",
         *reasons,
     ]
 

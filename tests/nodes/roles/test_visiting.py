@@ -131,7 +131,7 @@ def test_the_insurer_is_told_that_the_hospital_computed_and_how_little_it_knows(
     assert (visited.hospital, visited.payable, visited.deductible) == ("hospital-a", "2060.00", "0.00")
     computed_zh, known_zh, computed_en, known_en = explain_visited(visited.model_dump())
     assert computed_zh.startswith("hospital-a 按本公司规则在院内计算")
-    assert known_zh.startswith("本公司只知道应付金额和免赔额")
+    assert known_zh.startswith("本公司只知道应付金额和所用的年度免赔额")
     assert computed_en == "hospital-a computed this by your rules, on records that stayed there."
     assert known_en.startswith("You know payable and deductible only")
 
