@@ -223,7 +223,7 @@ def explain_visited(visited: dict[str, Any] | None) -> list[str]:
         f"{hospital} 按本公司规则在院内计算，病历未离开医院。",
         "本公司只知道应付金额和所用的年度免赔额，另有原因代码及有年度限额的类别累计；没有病例、账单或明细。",
         f"{hospital} computed this by your rules, on records that stayed there.",
-        "You know payable and deductible only (of the year's), reasons as codes, and the year's sums of limited categories.",
+        "You know payable and deductible (the year's) only, reasons as codes, and year's sums of limited categories.",
         *reasons,
     ]
 

@@ -133,7 +133,7 @@ def test_the_insurer_is_told_that_the_hospital_computed_and_how_little_it_knows(
     assert computed_zh.startswith("hospital-a 按本公司规则在院内计算")
     assert known_zh.startswith("本公司只知道应付金额和所用的年度免赔额")
     assert computed_en == "hospital-a computed this by your rules, on records that stayed there."
-    assert known_en.startswith("You know payable and deductible only")
+    assert known_en.startswith("You know payable and deductible (the year's) only")
 
 
 def test_a_claim_whose_records_were_handed_over_is_said_to_be_computed_by_nobody_else(lane: Lane) -> None:
