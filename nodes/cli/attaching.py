@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option, stay_argument
 from nodes.cli.output import Output
 from nodes.config import Home
 
@@ -29,7 +29,7 @@ MEDIA_TYPES = (
 
 
 @click.command()
-@click.argument("number", metavar="STAY")
+@stay_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @actor_option("the hospital")
 @click.option("--type", "kind", type=click.Choice(KINDS), default="other", help="What it is; sealed with it.")

@@ -1,5 +1,6 @@
 """What every command takes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,3 +34,14 @@ def actor_option(who: str, default: str | None = None) -> Callable[[F], F]:
     if default is None:  # named only if there is one: click takes `default=None` for a default, and asks for nothing
         return click.option("--as", "actor", metavar="ACTOR", required=True, help=words)
     return click.option("--as", "actor", metavar="ACTOR", default=default, show_default=True, help=words)
+
+
+def _read_stay_number(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"S-[0-9]{1,9}", value):
+        msg = f"expected the number of a stay in this hospital, such as S-01, got {value[:64]!r}"
+        raise click.BadParameter(msg)
+    return value
+
+
+stay_argument = click.argument("number", metavar="STAY", callback=_read_stay_number)
+"""A stay by its number in its hospital; it becomes a part of a path at the node, so nothing else is let through."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nodes.cli.attaching import attach
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option, stay_argument
 from nodes.cli.output import Output
 from nodes.cli.watching import explain_wait, follow_claim, show_claim_id
 from nodes.config import Home
@@ -45,7 +45,7 @@ def admit(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
 
 
 @stay.command()
-@click.argument("number", metavar="STAY")
+@stay_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @actor_option(HOSPITAL)
 @home_option
@@ -62,7 +62,7 @@ def bill(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> N
 
 
 @stay.command()
-@click.argument("number", metavar="STAY")
+@stay_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @actor_option(HOSPITAL)
 @home_option
@@ -73,7 +73,7 @@ def discharge(number: str, file: Path, actor: str, home: Path, *, as_json: bool)
 
 
 @stay.command()
-@click.argument("number", metavar="STAY")
+@stay_argument
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @actor_option(HOSPITAL)
 @home_option

@@ -131,3 +131,13 @@ def test_wrong_use_is_told_from_a_bad_bundle(capsys: pytest.CaptureFixture[str],
     ran = run(capsys, "stay", "import", str(example), "--as", "hospital-a")
     assert ran.code == 2
     assert "--patient" in ran.err
+
+
+@pytest.mark.parametrize("action", ["bill", "discharge", "correct", "attach"])
+@pytest.mark.parametrize("number", ["../../x", "S-01/discharge", "S-1?a=b", "s-01", "S-", ""])
+def test_what_is_no_number_of_a_stay_is_wrong_use_and_no_path(
+    capsys: pytest.CaptureFixture[str], example: Path, action: str, number: str
+) -> None:
+    ran = run(capsys, "stay", action, number, str(example), "--as", "hospital-a")
+    assert ran.code == 2
+    assert f"expected the number of a stay in this hospital, such as S-01, got {number!r}" in " ".join(ran.err.split())
