@@ -8,6 +8,7 @@ A stay for which nothing is left to do is closed in memory, until an event or th
 """
 
 import re
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -280,8 +281,14 @@ class Hospital:
             raise StayError(msg)
 
     def show(self, number: str) -> StaySummary:
-        """Return a stay; raises `StayError` if there is none of this number."""
-        return self._summaries.write(self._book.get(number))
+        """Return a stay; raises `StayError` if there is none of this number.
+
+        What a crash left planned and not sealed is sealed first: a desk may look before the first sweep.
+        """
+        stay = self._book.get(number)
+        with suppress(VaultError):  # the sweep notes what is stuck
+            self._writer.seal(stay)
+        return self._summaries.write(stay)
 
     def list_stays(self) -> tuple[StaySummary, ...]:
         """Return all stays, in the order in which they came."""
