@@ -153,3 +153,24 @@ def test_a_stay_whose_desk_dies_at_any_write_and_is_asked_again_at_once_is_repor
     assert desk.agent.show("S-01").message == DELIVERED
     assert Counter(town.codes("claims.report"))["OK"] == 1
     assert set(town.codes("records.append")) <= {"OK", "RECORD_TAKEN"}
+
+
+@pytest.mark.parametrize("number", range(1, WRITES - 3))
+def test_a_desk_that_dies_at_any_write_of_a_discharge_shows_the_stay_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    town = make_town(tmp_path, number)
+    wang = Customer(town, "wang")
+    know(town, wang)
+    wang.consent()
+    desk = Desk(town)
+    desk.admit()
+    town.run_until_quiet()
+    mortal = Mortal(town, monkeypatch, number, after=True)
+
+    shown = insist(desk, lambda: desk.discharge("S-01"))
+
+    assert mortal.written >= number, "nobody died"
+    assert shown.message == "insurer-a: records are being handed over"
+    town.run_until_quiet()
+    assert desk.agent.show("S-01").message == DELIVERED
