@@ -37,7 +37,7 @@ class Wire:
         self.sent: list[bytes] = []
         self.waiting = 0
 
-    def send(self, _peer: str, payload: bytes) -> None:
+    def send(self, _peer: str, payload: bytes, *, is_bulky: bool) -> None:  # noqa: ARG002 - all wait alike here
         self.sent.append(payload)
         self.waiting += len(payload)
 
