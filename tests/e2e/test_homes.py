@@ -109,9 +109,9 @@ def test_a_missing_key_is_named(founded: Network, lone_home: Home, name: str) ->
     assert str(path) in founded.fail_to_start(VICTIM, lone_home)
 
 
-def test_a_missing_authority_is_named(founded: Network, lone_home: Home) -> None:
-    lone_home.authority_path("insurer-a").unlink()
-    assert str(lone_home.authority_path("insurer-a")) in founded.fail_to_start(VICTIM, lone_home)
+def test_the_nodes_own_missing_authority_is_named(founded: Network, lone_home: Home) -> None:
+    lone_home.authority_path(VICTIM).unlink()
+    assert str(lone_home.authority_path(VICTIM)) in founded.fail_to_start(VICTIM, lone_home)
 
 
 @pytest.mark.parametrize("port", ["peer_port", "api_port"])

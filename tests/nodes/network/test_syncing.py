@@ -156,7 +156,7 @@ def test_peers_that_stall_are_given_up_and_blocks_are_taken(tmp_path: Path, monk
             late.incoming = on_chunks(lambda *_: None)
             await late.start()
             await late.said("state-sync-given-up")
-            assert len(late.events("snapshot-stalled")) == 3 * len(EARLY)
+            assert {event["peer"] for event in late.events("snapshot-stalled")} == set(EARLY)
             assert late.height < 10
             late.incoming = lambda _, frame: frame
             await late.until(lambda: late.height >= 12)
