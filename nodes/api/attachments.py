@@ -13,7 +13,7 @@ from nodes.api.callers import Node, Operator
 from nodes.api.errors import NotFoundError
 from nodes.api.records import RECORD_ID
 from nodes.network.node import NetworkNode, read_clock_ms
-from nodes.roles.attachments import FILE_BYTES_MAX, AttachmentKind, AttachmentLabel, read_head
+from nodes.roles.exchange.attachments import FILE_BYTES_MAX, AttachmentKind, AttachmentLabel, read_head
 from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.attaching import PIECE_BYTES_MAX
 from nodes.roles.lookup import find_record

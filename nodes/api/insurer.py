@@ -17,11 +17,11 @@ from nodes.audit.collect import collect_openings
 from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
+from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
 from nodes.roles.insurer.visiting import describe_visit
-from nodes.roles.opening import ClaimOpening, VisitOpening
 from nodes.schemas import canonical_json
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.notation import CivilDay, write_yuan

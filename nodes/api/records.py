@@ -20,8 +20,8 @@ from nodes.api.errors import NotFoundError
 from nodes.fhir.instants import format_day
 from nodes.network.node import NetworkNode
 from nodes.roles.erasing import list_erasures
+from nodes.roles.exchange.visits import list_executions
 from nodes.roles.lookup import find_claim, find_record, find_stay
-from nodes.roles.visits import list_executions
 
 RECORD_ID = re.compile(r"record-[0-9a-f]{12,32}")
 

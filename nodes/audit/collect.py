@@ -47,7 +47,7 @@ from nodes.audit.evidence import (
 from nodes.audit.packing import pack
 from nodes.audit.reveal import OPENINGS_FORMAT, Openings, SealedOpening, list_terms
 from nodes.audit.trust import CHECKPOINT_FORMAT, Checkpoint
-from nodes.roles.opening import hash_opening
+from nodes.roles.exchange.opening import hash_opening
 from nodes.vault.sealing import Sealed
 
 V = TypeVar("V")

@@ -35,7 +35,7 @@ from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.expectation import expect
 from nodes.audit.verify import VerifiedClaim
-from nodes.roles.opening import ClaimOpening, hash_opening, open_opening, opening_context
+from nodes.roles.exchange.opening import ClaimOpening, hash_opening, open_opening, opening_context
 from nodes.schemas.canonical_json import parse
 from nodes.vault.sealing import AmountOpening, Sealed, SealKeys
 
@@ -55,7 +55,7 @@ class SealedOpening(Struct):
 
     version: Version
     sealed: Sealed
-    """`nodes.roles.opening`."""
+    """`nodes.roles.exchange.opening`."""
     is_sealed_again: bool
     """Whether these are other bytes than the settlement names: for another reader, or to another key of hers."""
 

@@ -79,7 +79,7 @@ def proof(actor: str, place: str, out: Path, home: Path, *, as_json: bool) -> No
     PLACE is where `xinpei customer activity` says it stands: height and number, such as 12-0.
     """
     from nodes.cli.session import open_customer
-    from nodes.roles.looking import read_proof
+    from nodes.roles.customer.looking import read_proof
 
     output = Output(as_json=as_json)
     look, data = read_proof(open_customer(Home(home), actor), place)

@@ -60,7 +60,7 @@ def activity(
     has opened it happens in its house and is not here.
     """
     from nodes.cli.session import open_customer
-    from nodes.roles.looking import read_activity
+    from nodes.roles.customer.looking import read_activity
 
     output = Output(as_json=as_json)
     place = Home(home)

@@ -9,7 +9,7 @@ from nodes.audit.reveal import Openings
 from nodes.cli.session import open_customer, open_operator
 from nodes.client import ApiError, Client
 from nodes.config import ConfigurationError, Home
-from nodes.roles.opening import open_opening, opening_context
+from nodes.roles.exchange.opening import open_opening, opening_context
 from nodes.schemas.canonical_json import parse
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.trace import render_formula

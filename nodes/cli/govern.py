@@ -50,7 +50,7 @@ def prepare() -> None:
 def prepare_organisation_(name: str, role: Any, out: Path | None, home: Path, *, as_json: bool) -> None:
     """Make the folder of a new member NAME: its keys, its authority, and addresses on this machine."""
     from nodes.entropy import SystemEntropy
-    from nodes.roles.preparing import prepare_organisation
+    from nodes.roles.office.preparing import prepare_organisation
 
     action = prepare_organisation(Home(home), name, role, SystemEntropy(), dt.datetime.now(dt.UTC))
     _write(Home(home), "add-organisation", name, action, out, as_json=as_json)
@@ -63,7 +63,7 @@ def prepare_organisation_(name: str, role: Any, out: Path | None, home: Path, *,
 @json_option
 def prepare_validator_(name: str, out: Path | None, home: Path, *, as_json: bool) -> None:
     """Have NAME's consensus key ask for a vote on blocks; start its node first and let it catch up."""
-    from nodes.roles.preparing import prepare_validator
+    from nodes.roles.office.preparing import prepare_validator
 
     _write(Home(home), "add-validator", name, prepare_validator(Home(home), name), out, as_json=as_json)
 
@@ -76,7 +76,7 @@ def prepare_validator_(name: str, out: Path | None, home: Path, *, as_json: bool
 def prepare_consensus_key_(name: str, out: Path | None, home: Path, *, as_json: bool) -> None:
     """Make a new consensus key of the validator NAME; restart its node, so that it knows the key."""
     from nodes.entropy import SystemEntropy
-    from nodes.roles.preparing import prepare_consensus_key
+    from nodes.roles.office.preparing import prepare_consensus_key
 
     action = prepare_consensus_key(Home(home), name, SystemEntropy())
     _write(Home(home), "rekey-validator", name, action, out, as_json=as_json)
@@ -90,7 +90,7 @@ def prepare_consensus_key_(name: str, out: Path | None, home: Path, *, as_json: 
 def prepare_submission_key_(name: str, out: Path | None, home: Path, *, as_json: bool) -> None:
     """Make a new submission key of NAME, whose old one was lost or stolen; restart its node."""
     from nodes.entropy import SystemEntropy
-    from nodes.roles.preparing import prepare_submission_key
+    from nodes.roles.office.preparing import prepare_submission_key
 
     action = prepare_submission_key(Home(home), name, SystemEntropy())
     _write(Home(home), "rekey-organisation", name, action, out, as_json=as_json)
@@ -104,7 +104,7 @@ def prepare_submission_key_(name: str, out: Path | None, home: Path, *, as_json:
 def prepare_certificate_(name: str, out: Path | None, home: Path, *, as_json: bool) -> None:
     """Make a new authority and node certificate of NAME; the old ones are cut off when the vote passes."""
     from nodes.entropy import SystemEntropy
-    from nodes.roles.preparing import prepare_certificate
+    from nodes.roles.office.preparing import prepare_certificate
 
     action = prepare_certificate(Home(home), name, SystemEntropy(), dt.datetime.now(dt.UTC))
     _write(Home(home), "replace-credentials", name, action, out, as_json=as_json)
@@ -151,8 +151,8 @@ def propose(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     """Put the action in FILE to the vote; it is open for fourteen days."""
     from nodes.cli.session import open_operator
     from nodes.entropy import SystemEntropy
-    from nodes.roles.council import Council
-    from nodes.roles.preparing import read_proposal
+    from nodes.roles.office.council import Council
+    from nodes.roles.office.preparing import read_proposal
 
     place = Home(home)
     proposal = read_proposal(file, place.load_network().chain_id)
@@ -174,7 +174,7 @@ def vote(number: int, actor: str, reject: bool, home: Path, *, as_json: bool) ->
     """Approve proposal NUMBER, or reject it; look at it first with `xinpei govern show`."""
     from nodes.cli.session import open_operator
     from nodes.entropy import SystemEntropy
-    from nodes.roles.council import Council
+    from nodes.roles.office.council import Council
 
     with open_operator(Home(home), actor) as client:
         view = Council(client, SystemEntropy()).vote(number, approve=not reject)
@@ -191,7 +191,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     """List all proposals there ever were, oldest first."""
     from nodes.cli.session import open_operator
     from nodes.entropy import SystemEntropy
-    from nodes.roles.council import Council
+    from nodes.roles.office.council import Council
 
     with open_operator(Home(home), actor) as client:
         views = Council(client, SystemEntropy()).list_proposals()
@@ -214,7 +214,7 @@ def show(number: int, actor: str, home: Path, *, as_json: bool) -> None:
 
     from nodes.cli.session import open_operator
     from nodes.entropy import SystemEntropy
-    from nodes.roles.council import Council
+    from nodes.roles.office.council import Council
 
     with open_operator(Home(home), actor) as client:
         view = Council(client, SystemEntropy()).show(number)
@@ -225,7 +225,7 @@ def show(number: int, actor: str, home: Path, *, as_json: bool) -> None:
 
 
 def _write(home: Home, kind: str, name: str, action: "Struct", out: Path | None, *, as_json: bool) -> None:
-    from nodes.roles.preparing import write_proposal
+    from nodes.roles.office.preparing import write_proposal
 
     path = out or home.folder / "proposals" / f"{kind}-{name}.json"
     if path.exists() and out is not None:

@@ -28,7 +28,7 @@ def show(actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_member
     from nodes.entropy import SystemEntropy
     from nodes.keystore import find_prepared_submission_key
-    from nodes.roles.member_calls import MemberCalls
+    from nodes.roles.office.member_calls import MemberCalls
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -67,7 +67,7 @@ def rotate(actor: str, home: Path, *, as_json: bool) -> None:
     """
     from nodes.cli.session import connector, open_member
     from nodes.entropy import SystemEntropy
-    from nodes.roles.rotating import rotate_submission_key
+    from nodes.roles.office.rotating import rotate_submission_key
 
     output = Output(as_json=as_json)
     place = Home(home)

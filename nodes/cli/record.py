@@ -13,7 +13,7 @@ from nodes.cli.output import Output
 from nodes.config import Home
 
 if TYPE_CHECKING:
-    from nodes.roles.customer import Customer
+    from nodes.roles.customer.customer import Customer
     from nodes.wallet import Pseudonym
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))

@@ -21,7 +21,7 @@ from nodes.config import ConfigurationError, Home
 
 if TYPE_CHECKING:
     from nodes.client import Client
-    from nodes.roles.recovering import Call, LostName, RecoveryRequest
+    from nodes.roles.customer.recovering import Call, LostName, RecoveryRequest
 
 HOUR_MS = 3_600_000
 KEEPER = "a keeper: an organisation, or a customer by the name of her wallet"
@@ -55,7 +55,7 @@ def keepers(
     who know you and do not act together.
     """
     from nodes.cli.session import open_customer
-    from nodes.roles.recovering import name_keepers
+    from nodes.roles.customer.recovering import name_keepers
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -112,8 +112,8 @@ def pseudonyms(number: str, actor: str, home: Path, *, as_json: bool) -> None:
 def ask(actor: str, listed: Path, identity: Path | None, out: Path, home: Path, *, as_json: bool) -> None:
     """Ask your keepers to give your lost pseudonyms the keys of your new wallet; the file holds no secret."""
     from nodes.cli.session import open_customer
-    from nodes.roles.recovering import ask as ask_keepers
-    from nodes.roles.recovering import write_recovery
+    from nodes.roles.customer.recovering import ask as ask_keepers
+    from nodes.roles.customer.recovering import write_recovery
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -134,7 +134,7 @@ def ask(actor: str, listed: Path, identity: Path | None, out: Path, home: Path, 
 @json_option
 def approve(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     """Approve, as a keeper, the keys in FILE; see first, yourself, that whoever brings it is the customer."""
-    from nodes.roles.recovering import support
+    from nodes.roles.customer.recovering import support
 
     output = Output(as_json=as_json)
     done = []
@@ -154,7 +154,7 @@ def approve(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
 @json_option
 def complete(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     """Give the pseudonyms in FILE their new keys, as a keeper: enough have approved, and the wait is over."""
-    from nodes.roles.recovering import complete as complete_recovery
+    from nodes.roles.customer.recovering import complete as complete_recovery
 
     output = Output(as_json=as_json)
     done = []
@@ -176,8 +176,8 @@ def finish(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     """Take over, with the new wallet, the pseudonyms in FILE; hospital and insurer seal to it from now on."""
     from nodes.cli.session import find_wallet, unlock_wallet_file
     from nodes.entropy import SystemEntropy
-    from nodes.roles.customer import Customer
-    from nodes.roles.recovering import read_recovery, take_over
+    from nodes.roles.customer.customer import Customer
+    from nodes.roles.customer.recovering import read_recovery, take_over
 
     output = Output(as_json=as_json)
     place, entropy = Home(home), SystemEntropy()
@@ -250,7 +250,7 @@ def veto(actor: str, home: Path, *, as_json: bool) -> None:
 def _read_lost(path: Path) -> "list[LostName]":
     import json
 
-    from nodes.roles.recovering import LostName
+    from nodes.roles.customer.recovering import LostName
 
     try:
         rows = json.loads(path.read_bytes())["pseudonyms"]
@@ -290,8 +290,8 @@ def _keepers_part(
     """Return, for each request in a file, under which name a keeper acts, through which node, and how."""
     from nodes.cli.session import open_customer, open_member
     from nodes.entropy import SystemEntropy
-    from nodes.roles.member_calls import MemberCalls
-    from nodes.roles.recovering import read_recovery
+    from nodes.roles.customer.recovering import read_recovery
+    from nodes.roles.office.member_calls import MemberCalls
 
     file = read_recovery(path, home.load_network().chain_id)
     if actor in home.roles():

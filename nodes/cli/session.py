@@ -16,8 +16,8 @@ from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.files import FileError, read_private
 from nodes.identity import Identity, newborn_identity, synthetic_identity
-from nodes.roles.customer import Customer, CustomerError
-from nodes.roles.rotating import Connect, connect_in_force
+from nodes.roles.customer.customer import Customer, CustomerError
+from nodes.roles.office.rotating import Connect, connect_in_force
 from nodes.schemas.terms import today
 from nodes.wallet import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE, Wallet, WalletError, is_protected
 

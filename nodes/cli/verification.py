@@ -66,7 +66,7 @@ def verify(
     from ledger.errors import LedgerError
     from nodes.audit.reveal import ReaderError
     from nodes.keystore import KeystoreError
-    from nodes.roles.customer import CustomerError
+    from nodes.roles.customer.customer import CustomerError
     from nodes.wallet import WalletError
 
     output = Output(as_json=as_json)
@@ -159,7 +159,7 @@ def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKe
         WalletError: If it does not open.
     """
     from nodes.cli.session import open_wallet, open_wallet_file
-    from nodes.roles.customer import CustomerError
+    from nodes.roles.customer.customer import CustomerError
 
     path = Path(wallet)
     found = open_wallet_file(path) if path.suffix == ".wallet" else open_wallet(home, wallet)

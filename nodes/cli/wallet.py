@@ -96,8 +96,8 @@ def rotate(name: str, home: Path, *, as_json: bool) -> None:
     """
     from nodes.cli.session import find_wallet, unlock_wallet_file
     from nodes.entropy import SystemEntropy
-    from nodes.roles.customer import Customer
-    from nodes.roles.renewing import KeyRenewal
+    from nodes.roles.customer.customer import Customer
+    from nodes.roles.customer.renewing import KeyRenewal
 
     output = Output(as_json=as_json)
     place, entropy = Home(home), SystemEntropy()

@@ -31,12 +31,12 @@ from nodes.agent import (
 )
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
-from nodes.roles.asking import Asking
-from nodes.roles.documents import Document
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.documents import Document
+from nodes.roles.exchange.questions import FetchOrdered, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.in_flight import InFlight
 from nodes.roles.insurer.intake import check_record
 from nodes.roles.lookup import find_record, find_signing_key
-from nodes.roles.questions import FetchOrdered, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, open_envelope

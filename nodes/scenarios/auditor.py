@@ -18,7 +18,7 @@ from contracts.stays import Append, Close, Share
 from ledger.application import ExecutedBlock
 from ledger.codec import decode
 from ledger.transactions import Transaction
-from nodes.roles.questions import RecordHandover, decode_reply
+from nodes.roles.exchange.questions import RecordHandover, decode_reply
 from nodes.simulator.checks import InvariantError
 from nodes.simulator.node import Node
 

@@ -14,7 +14,7 @@ from contracts.stays import Append, Deliver, Share
 from ledger.codec import decode
 from ledger.errors import DecodeError, LedgerError
 from nodes.agent import Agent, AgentEffect, AgentInput, Call, Committed, Request, Submit, Ticked
-from nodes.roles.questions import FetchRecord, encode_body
+from nodes.roles.exchange.questions import FetchRecord, encode_body
 from nodes.scenarios.household import Builder, Kit
 
 KNOWN_MAX = 64

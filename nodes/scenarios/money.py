@@ -13,7 +13,7 @@ from contracts.totals import YearTotal, sum_year
 from ledger.codec import decode
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY, add_commitments, verify_difference
 from ledger.errors import VerificationError
-from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.insurer.yearbook import Yearbook
 from nodes.roles.rail.attempts import ATTEMPT, Attempt
 from nodes.roles.rail.bank import BOOK

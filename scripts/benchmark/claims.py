@@ -14,7 +14,7 @@ from pathlib import Path
 from nodes.cli.stay import is_settled
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
-from nodes.roles.customer import Customer
+from nodes.roles.customer.customer import Customer
 from nodes.schemas.terms import default_terms, today
 from nodes.wallet import Wallet
 from scripts.benchmark.connections import Connection, RefusedError

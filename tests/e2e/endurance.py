@@ -24,7 +24,7 @@ from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.network.supervisor import find_process
-from nodes.roles.customer import Customer
+from nodes.roles.customer.customer import Customer
 from nodes.schemas.terms import default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, PATIENCE_SECONDS, POLL_SECONDS, Network, eventually

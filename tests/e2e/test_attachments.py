@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from nodes.cli import attaching
 from nodes.members import VAULT_FOLDER
-from nodes.roles.attachments import FILE_BYTES_MAX
+from nodes.roles.exchange.attachments import FILE_BYTES_MAX
 from nodes.schemas.terms import RECORD_TYPES, default_terms, today
 from tests.e2e.network import Network, eventually
 from tests.e2e.test_lane_kills import Stay

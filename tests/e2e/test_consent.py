@@ -9,7 +9,7 @@ from ledger.codec import encode
 from nodes.cli.session import create_wallet, identity_fields
 from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
-from nodes.roles.customer import Customer
+from nodes.roles.customer.customer import Customer
 from nodes.schemas.terms import EPOCH, GrantTerms, default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import Network, eventually

@@ -20,8 +20,8 @@ from nodes.audit.verify import verify_dossier
 from nodes.client import ApiError
 from nodes.contract_sources import ContractArchive, list_table_changes, load_installed_contracts, read_sources
 from nodes.network.founding import CONSENSUS_FOLDER
-from nodes.roles.council import Council
-from nodes.roles.preparing import (
+from nodes.roles.office.council import Council
+from nodes.roles.office.preparing import (
     prepare_certificate,
     prepare_consensus_key,
     prepare_organisation,

@@ -16,7 +16,7 @@ from nodes.cli.session import identity_fields
 from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
-from nodes.roles.customer import Customer
+from nodes.roles.customer.customer import Customer
 from nodes.schemas.terms import GrantTerms, default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, Network, eventually

@@ -19,8 +19,8 @@ from nodes.cli.session import identity_fields
 from nodes.client import ApiError
 from nodes.identity import synthetic_identity
 from nodes.keystore import find_prepared_submission_key, load_keystore, prepare_submission_key
-from nodes.roles.customer import Customer
-from nodes.roles.renewing import KeyRenewal
+from nodes.roles.customer.customer import Customer
+from nodes.roles.customer.renewing import KeyRenewal
 from nodes.wallet import Wallet
 from tests.e2e.network import ENTROPY, Network, eventually
 from tests.e2e.test_commands import say, xinpei

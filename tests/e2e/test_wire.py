@@ -21,7 +21,7 @@ from nodes.authentication import RequestSigner
 from nodes.client import Client
 from nodes.config import Home
 from nodes.keystore import load_keystore
-from nodes.roles.documents import Document, Invoice
+from nodes.roles.exchange.documents import Document, Invoice
 from tests.e2e import tapped
 from tests.e2e.network import ALL, ENTROPY, Network
 from tests.e2e.test_erasure import open_books

@@ -12,9 +12,9 @@ from typing import cast
 
 from contracts.adjudication.product import Product
 from ledger.codec import Struct, decode, encode
-from nodes.roles.documents import Document
+from nodes.roles.claims.casebook import Draft
+from nodes.roles.exchange.documents import Document
 from nodes.roles.hospital.stays import LocalStay
-from nodes.roles.insurer.casebook import Draft
 from nodes.vault.records import Vault
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
 from nodes.vault.sealing import AmountOpening, RecordKeys

@@ -32,10 +32,19 @@ from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_day
 from nodes.identity import Identity
 from nodes.keystore import Keystore
-from nodes.roles.attachments import AttachmentLabel
-from nodes.roles.authorising import Authorising
 from nodes.roles.erasing import Erasing, list_asked
+from nodes.roles.exchange.attachments import AttachmentLabel
+from nodes.roles.exchange.questions import (
+    FetchChunks,
+    FetchOrdered,
+    FetchRecord,
+    Refusal,
+    VisitRules,
+    decode_question,
+    encode_body,
+)
 from nodes.roles.hospital.attaching import Attaching
+from nodes.roles.hospital.authorising import Authorising
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
 from nodes.roles.hospital.erasing import HospitalBooks
@@ -49,15 +58,6 @@ from nodes.roles.hospital.visiting import Visiting
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.people import Person
-from nodes.roles.questions import (
-    FetchChunks,
-    FetchOrdered,
-    FetchRecord,
-    Refusal,
-    VisitRules,
-    decode_question,
-    encode_body,
-)
 from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.schemas.terms import GrantTerms

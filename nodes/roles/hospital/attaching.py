@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ledger.errors import LedgerError, VerificationError
 from nodes.entropy import Entropy
-from nodes.roles.attachments import AttachmentLabel, write_head
+from nodes.roles.exchange.attachments import AttachmentLabel, write_head
 from nodes.roles.hospital.stays import Attachment, LocalStay
 from nodes.vault.attachments import AttachmentWriter
 from nodes.vault.records import Vault, VaultError

@@ -9,7 +9,7 @@ from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.entropy import Entropy
 from nodes.fhir.instants import format_day
-from nodes.roles.documents import Admission
+from nodes.roles.exchange.documents import Admission
 from nodes.roles.hospital.stays import Lane, LocalStay, plan
 from nodes.vault.register import Register
 

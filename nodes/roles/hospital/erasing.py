@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from contracts.erasures import ErasureItem, ErasureRow
 from nodes.agent import ChainView
+from nodes.roles.claims.casebook import Casebook
 from nodes.roles.hospital.book import StayBook
 from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
-from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.lookup import find_record, find_stay
 from nodes.vault.records import Vault
 

@@ -18,9 +18,7 @@ from nodes.agent import ChainView
 from nodes.keystore import Keystore
 from nodes.roles.activity import find_order
 from nodes.roles.erasing import list_asked
-from nodes.roles.lookup import explain, find_credentials, find_record, find_stay
-from nodes.roles.own_keys import OwnKeys
-from nodes.roles.questions import (
+from nodes.roles.exchange.questions import (
     ANSWER_CHUNKS_MAX,
     AttachmentChunks,
     AttachmentOffer,
@@ -30,6 +28,8 @@ from nodes.roles.questions import (
     RecordHandover,
     Refusal,
 )
+from nodes.roles.lookup import explain, find_credentials, find_record, find_stay
+from nodes.roles.own_keys import OwnKeys
 from nodes.vault.attachments import measure_payload, read_chunks
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.sealing import SealContext, make_envelope

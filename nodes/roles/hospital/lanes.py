@@ -34,11 +34,11 @@ from contracts.settlements import AwaitConsent, ClosingReference, Report, Resume
 from contracts.stays import RecordView, StayView
 from nodes.agent import Call, ChainView
 from nodes.roles.erasing import list_asked
+from nodes.roles.exchange.visits import list_executions
 from nodes.roles.hospital.coverage import Coverage, Days
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay
 from nodes.roles.lookup import find_claim, find_record, find_stay
-from nodes.roles.visits import list_executions
 
 LaneState = Literal[
     "unreported",

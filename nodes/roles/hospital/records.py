@@ -21,7 +21,7 @@ from ledger.crypto.commitments import (
 from ledger.crypto.hashes import tag_keyed
 from nodes.agent import Call
 from nodes.entropy import Entropy
-from nodes.roles.documents import Invoice, Reversal
+from nodes.roles.exchange.documents import Invoice, Reversal
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay, read_document
 from nodes.schemas.field_sets import check_release
 from nodes.vault.records import RecordDigest, Vault, VaultError

@@ -31,7 +31,7 @@ from contracts.grants import RecordType
 from contracts.identifiers import ClaimId, RecordId, StayId
 from contracts.stays import RecordKind
 from ledger.codec import Hash, Name, Struct
-from nodes.roles.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal
+from nodes.roles.exchange.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal
 
 Slot = tuple[RecordType, int]
 """A document of a discharge: its type, and which of the bills it belongs to."""

@@ -12,8 +12,8 @@ An insurer asks and brings premises. Decided on the latest committed state, as a
 
 So no figure leaves before the customer can see on the chain that it did, and none after a revocation.
 
-What leaves is in `nodes.roles.visits`; no diagnosis, line, bill or day does. The case and the decision stay in the
-hospital's register, and with the customer, to whom they are sealed.
+What leaves is in `nodes.roles.exchange.visits`; no diagnosis, line, bill or day does. The case and the decision stay
+in the hospital's register, and with the customer, to whom they are sealed.
 """
 
 from typing import cast
@@ -40,18 +40,14 @@ from ledger.errors import ContractError, DecodeError, LedgerError, VerificationE
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
-from nodes.roles.documents import Document
+from nodes.roles.claims.assembly import AssemblyError, StayDocuments, assemble, sort_documents
+from nodes.roles.claims.casebook import Casebook, Draft, find_case
+from nodes.roles.claims.facts import Facts, consent_facts, days_outside
+from nodes.roles.claims.settlement import BalanceOpening, Ground, Reader, draft_settlement
 from nodes.roles.erasing import list_asked
-from nodes.roles.insurer.assembly import AssemblyError, Facts, StayDocuments, assemble, sort_documents
-from nodes.roles.insurer.casebook import Casebook, Draft, find_case
-from nodes.roles.insurer.portfolio import days_outside
-from nodes.roles.insurer.premises import consent_facts
-from nodes.roles.insurer.settlement import BalanceOpening, Ground, Reader, draft_settlement
-from nodes.roles.linking import Linking
-from nodes.roles.lookup import explain, find_claim, find_credentials, find_grant, find_record, find_stay
-from nodes.roles.own_keys import OwnKeys
-from nodes.roles.questions import Refusal, VisitAnswer, VisitRules
-from nodes.roles.visits import (
+from nodes.roles.exchange.documents import Document
+from nodes.roles.exchange.questions import Refusal, VisitAnswer, VisitRules
+from nodes.roles.exchange.visits import (
     PolicyPremises,
     VisitPremises,
     VisitResult,
@@ -61,6 +57,9 @@ from nodes.roles.visits import (
     premises_context,
     result_context,
 )
+from nodes.roles.linking import Linking
+from nodes.roles.lookup import explain, find_claim, find_credentials, find_grant, find_record, find_stay
+from nodes.roles.own_keys import OwnKeys
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
 from nodes.vault.sealing import AmountOpening, seal

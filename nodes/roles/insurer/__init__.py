@@ -2,18 +2,20 @@
 
     portfolio     products and policies, and what opens the chain's commitments to them
     intake        a shared record -> fetched, checked, kept or disputed
+    attachments   attached documents -> taken in chunk by chunk
     premises      what chain and register say of a claim before it is settled
-    assembly      documents and premises -> the adjudicator's case
-    settlement    case and decision -> commitments, openings, what the chain is told
-    casebook      drafts, decisions and reviews of each claim, in the register
+    visiting      rules that visit a hospital: the premises out, the result checked and settled on
     desk          one claim: what is left to do, derived from chain and register
     erasing       what is destroyed of a record or claim that the insurer is asked to erase
     payments      a payment that is due -> a sealed instruction to the rail
     events        which claim an event is about
+    yearbook      what the payments of each month add up to
+    reporting     the yearly report, as it goes to the chain
     inquiries     what operators and customers ask about claims
     agent         all of it behind the agent's boundary, and what the operator asks
 
-Nothing is decided here: decisions are `contracts.adjudication`'s, or a person's.
+How documents become a case and a decision becomes a settlement is in `nodes.roles.claims`. Nothing is decided here:
+decisions are `contracts.adjudication`'s, or a person's.
 """
 
 from nodes.roles.insurer.agent import Insurer as Insurer

@@ -39,11 +39,12 @@ from nodes.agent import (
 from nodes.entropy import Entropy
 from nodes.identity import Identity
 from nodes.keystore import Keystore
-from nodes.roles.asking import Asking
+from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Erasing
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.questions import Refusal, encode_body
 from nodes.roles.in_flight import InFlight
 from nodes.roles.insurer.attachments import AttachmentIntake
-from nodes.roles.insurer.casebook import Casebook
 from nodes.roles.insurer.desk import Desk
 from nodes.roles.insurer.erasing import InsurerBooks
 from nodes.roles.insurer.events import claim_of, find_duplicates, is_general
@@ -59,7 +60,6 @@ from nodes.roles.linking import Linked, Linking
 from nodes.roles.lookup import find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
 from nodes.roles.people import Person
-from nodes.roles.questions import Refusal, encode_body
 from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.terms import GrantTerms
 from nodes.vault.records import Vault

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from contracts.stays import ShareReceipt
 from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Note, PeerAnswered, Request
-from nodes.roles.asking import Asking
-from nodes.roles.attachments import read_head
-from nodes.roles.insurer.intake import WITHHELD, WITHHELD_MS, Intake, key_of
-from nodes.roles.questions import (
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.attachments import read_head
+from nodes.roles.exchange.questions import (
     AttachmentChunks,
     AttachmentOffer,
     FetchChunks,
@@ -28,6 +27,7 @@ from nodes.roles.questions import (
     decode_reply,
     encode_body,
 )
+from nodes.roles.insurer.intake import WITHHELD, WITHHELD_MS, Intake, key_of
 from nodes.vault.attachments import AttachmentReceiver
 from nodes.vault.records import RecordDigest, Vault
 

@@ -33,13 +33,14 @@ from ledger.crypto.signatures import sign_decision
 from ledger.errors import ContractError, DecodeError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
+from nodes.roles.claims.assembly import AssemblyError, StayDocuments, assemble, sort_documents
+from nodes.roles.claims.casebook import Casebook, Draft, find_case
+from nodes.roles.claims.facts import Facts, consent_facts
+from nodes.roles.claims.settlement import Ground, Reader, draft_settlement
 from nodes.roles.erasing import list_asked
-from nodes.roles.insurer.assembly import AssemblyError, Facts, StayDocuments, assemble, sort_documents
-from nodes.roles.insurer.casebook import Casebook, Draft, find_case
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
-from nodes.roles.insurer.premises import Balances, Premises, WaitError, consent_facts
-from nodes.roles.insurer.settlement import Ground, Reader, draft_settlement
+from nodes.roles.insurer.premises import Balances, Premises, WaitError
 from nodes.roles.insurer.visiting import Visiting
 from nodes.roles.linking import LinkEntry, Linking
 from nodes.roles.lookup import explain, find_grant, find_record, find_stay

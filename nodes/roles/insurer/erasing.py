@@ -13,7 +13,7 @@ What survives a claim is in the yearbook: its payment as a part of sums, without
 from contracts.erasures import ErasureItem, ErasureRow
 from contracts.listings import ClaimView
 from nodes.agent import ChainView
-from nodes.roles.insurer.casebook import Casebook
+from nodes.roles.claims.casebook import Casebook
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import Portfolio
 from nodes.roles.insurer.yearbook import Yearbook

@@ -10,12 +10,12 @@ from ledger.codec import encode
 from ledger.errors import LedgerError
 from nodes.agent import ChainView
 from nodes.fhir.instants import format_day
+from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.erasing import list_asked
-from nodes.roles.insurer.casebook import Casebook, Draft
+from nodes.roles.exchange.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_claim, find_credentials
-from nodes.roles.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
 from nodes.vault.sealing import Sealed
 
 

@@ -26,11 +26,11 @@ from ledger.crypto.hashes import commit_salted, hash_bytes
 from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
-from nodes.roles.asking import Asking
-from nodes.roles.documents import DOCUMENT_TYPES, Document, Invoice
 from nodes.roles.erasing import list_asked
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.documents import DOCUMENT_TYPES, Document, Invoice
+from nodes.roles.exchange.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.lookup import find_record, find_signing_key
-from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.vault.payloads import decrypt_payload
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register

@@ -21,11 +21,9 @@ from ledger.crypto.signatures import sign_instruction
 from ledger.errors import DecodeError
 from ledger.genesis import Organisation
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
-from nodes.roles.asking import Asking
-from nodes.roles.insurer.casebook import Casebook
-from nodes.roles.insurer.portfolio import Portfolio
-from nodes.roles.own_keys import OwnKeys
-from nodes.roles.questions import (
+from nodes.roles.claims.casebook import Casebook
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.questions import (
     AskPayment,
     InstructPayment,
     PaymentAcknowledged,
@@ -34,6 +32,8 @@ from nodes.roles.questions import (
     decode_reply,
     encode_body,
 )
+from nodes.roles.insurer.portfolio import Portfolio
+from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import SealContext, seal
 
 ATTEMPTS_MAX = 3

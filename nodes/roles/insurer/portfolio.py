@@ -35,6 +35,7 @@ from ledger.errors import LedgerError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
 from nodes.identity import Identity, commit_identity
+from nodes.roles.claims.facts import days_outside
 from nodes.roles.people import People
 from nodes.schemas.products import find_product
 from nodes.vault.register import Register
@@ -306,11 +307,6 @@ class Portfolio:
         self._register.put(POLICY, entry.policy_id, encode(entry))
         self._policies[entry.policy_id] = entry
         self._unconfirmed.add(entry.policy_id)
-
-
-def days_outside(period: tuple[int, int], day: int) -> int:
-    """Return by how many days `day` lies outside a policy's first and last day; 0 within."""
-    return max(period[0] - day, day - period[1], 0)
 
 
 def _product_key(product_id: str, version: int) -> str:

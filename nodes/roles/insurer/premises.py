@@ -9,18 +9,16 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from contracts.adjudication.case import Accumulator, CategoryPaid, Consent, Policy
-from contracts.grants import GrantView
+from contracts.adjudication.case import Accumulator, CategoryPaid, Policy
 from contracts.policies import Balance, FindBalance
-from contracts.settlements import Claim, Outcome
+from contracts.settlements import Outcome
 from ledger.codec import encode
 from ledger.crypto.hashes import tag_keyed
 from ledger.errors import LedgerError, VerificationError
 from nodes.agent import ChainView
-from nodes.roles.insurer.casebook import Casebook
+from nodes.roles.claims.casebook import Casebook
+from nodes.roles.claims.settlement import EMPTY_BALANCE, BalanceOpening
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
-from nodes.roles.insurer.settlement import EMPTY_BALANCE, BalanceOpening
-from nodes.roles.linking import LinkEntry
 from nodes.roles.lookup import find_claim
 
 
@@ -128,27 +126,3 @@ class Premises:
         claim = find_claim(self._view, balance.claim_id)
         assert claim is not None, "a settlement belongs to a claim"
         return claim.settlements[balance.settlement_version - 1].outcome
-
-
-def consent_facts(claim: Claim, grant: GrantView, entry: LinkEntry, own_uses: int) -> Consent:
-    """Return a claim's grant as the adjudicator reads it, once the chain said that it covers the claim.
-
-    Args:
-        claim: The claim.
-        grant: Its grant.
-        entry: The customer's disclosure to who asks.
-        own_uses: Releases of this very claim's records, or visits to them: they do not stand against it.
-    """
-    terms = grant.versions[-1].grant
-    permission = terms.permission
-    uses_left = None if permission.uses_max is None else permission.uses_max - grant.head.uses + own_uses
-    return Consent(
-        active=True,
-        purpose=terms.purpose,
-        hospital=claim.hospital if claim.hospital in terms.sources else terms.sources[0],
-        insurer=terms.grantee.organisation,
-        record_types=terms.scope.record_types,
-        from_day=entry.dates.first_day,
-        until_day=entry.dates.last_day,
-        uses_left=uses_left,
-    )

@@ -24,17 +24,12 @@ from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
-from nodes.roles.asking import Asking
-from nodes.roles.insurer.casebook import Casebook, Draft
-from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
-from nodes.roles.insurer.premises import Premises, WaitError
-from nodes.roles.insurer.settlement import disposition_of, open_after, open_moves
-from nodes.roles.linking import LinkEntry
-from nodes.roles.lookup import find_claim, find_credentials
-from nodes.roles.opening import VisitOpening, hash_opening
-from nodes.roles.own_keys import OwnKeys
-from nodes.roles.questions import Refusal, VisitAnswer, VisitRules, decode_reply, encode_body
-from nodes.roles.visits import (
+from nodes.roles.claims.casebook import Casebook, Draft
+from nodes.roles.claims.settlement import disposition_of, open_after, open_moves
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.opening import VisitOpening, hash_opening
+from nodes.roles.exchange.questions import Refusal, VisitAnswer, VisitRules, decode_reply, encode_body
+from nodes.roles.exchange.visits import (
     POLICIES_MAX,
     PolicyPremises,
     VisitPremises,
@@ -43,6 +38,11 @@ from nodes.roles.visits import (
     premises_context,
     result_context,
 )
+from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
+from nodes.roles.insurer.premises import Premises, WaitError
+from nodes.roles.linking import LinkEntry
+from nodes.roles.lookup import find_claim, find_credentials
+from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import AmountOpening, seal
 
 WAITS = "VISIT"

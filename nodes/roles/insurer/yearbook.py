@@ -29,7 +29,7 @@ from contracts.totals import YearTotal
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.commitments import GROUP_ORDER
 from nodes.agent import ChainView
-from nodes.roles.insurer.casebook import Casebook
+from nodes.roles.claims.casebook import Casebook
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
 
 YEAR_SUM = "year-sum"

@@ -41,9 +41,7 @@ from nodes.agent import (
 )
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing
-from nodes.roles.in_flight import InFlight
-from nodes.roles.lookup import find_claim
-from nodes.roles.questions import (
+from nodes.roles.exchange.questions import (
     AskPayment,
     InstructPayment,
     PaymentAcknowledged,
@@ -53,6 +51,8 @@ from nodes.roles.questions import (
     decode_question,
     encode_body,
 )
+from nodes.roles.in_flight import InFlight
+from nodes.roles.lookup import find_claim
 from nodes.roles.rail.attempts import Attempt, Attempts, AttemptState
 from nodes.roles.rail.bank import Bank
 from nodes.roles.rail.erasing import RailBooks

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from contracts.identifiers import PaymentId
 from ledger.codec import Hash, Struct, decode, encode
-from nodes.roles.questions import PaymentOrder
+from nodes.roles.exchange.questions import PaymentOrder
 from nodes.vault.register import Register
 
 ATTEMPT, OPEN, PAYMENT, SPENT = "attempt", "open", "payment", "spent"

@@ -14,7 +14,7 @@ it says so, and only then may the movement be made.
 from typing import Literal, Protocol
 
 from ledger.codec import Hash, Struct, decode, encode
-from nodes.roles.questions import PaymentOrder
+from nodes.roles.exchange.questions import PaymentOrder
 from nodes.vault.register import Register
 
 BankState = Literal["accepted", "unknown", "paid", "returned", "rejected"]

@@ -24,9 +24,9 @@ from nodes.audit.summary import render_summary, summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, check_adjudicator, verify_dossier
 from nodes.entropy import SeededEntropy
-from nodes.roles.insurer.casebook import Draft
-from nodes.roles.insurer.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
-from nodes.roles.opening import ClaimOpening, hash_opening, opening_context, seal_opening
+from nodes.roles.claims.casebook import Draft
+from nodes.roles.claims.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
+from nodes.roles.exchange.opening import ClaimOpening, hash_opening, opening_context, seal_opening
 from nodes.schemas.canonical_json import render
 from nodes.vault.sealing import AmountOpening, Sealed, SealKeyPair
 from tests.contracts.adjudication.plain_case import PLAIN, with_lines

@@ -7,13 +7,13 @@ from typing import Any
 from contracts.holds import HOLDS, Hold
 from contracts.listings import ClaimView
 from ledger.codec import decode
+from nodes.roles.exchange.opening import ClaimOpening, open_opening, opening_context
+from nodes.roles.exchange.questions import PaymentOrder
 from nodes.roles.hospital import Hospital
 from nodes.roles.insurer import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
 from nodes.roles.lookup import find_claim
-from nodes.roles.opening import ClaimOpening, open_opening, opening_context
-from nodes.roles.questions import PaymentOrder
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState
 from nodes.vault.sealing import Sealed

@@ -5,11 +5,11 @@ from typing import cast
 from contracts.stays import Deliver, ListInbox, ShareView
 from ledger.codec import decode
 from nodes.agent import AgentEffect, AgentInput, Call, Committed, PeerAnswered, Request, Submit
-from nodes.roles.documents import Document
+from nodes.roles.exchange.documents import Document
+from nodes.roles.exchange.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.lookup import find_record
-from nodes.roles.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.vault.records import RecordDigest
 from nodes.vault.sealing import SealContext, Sealed, open_envelope
 from nodes.wallet import Challenge

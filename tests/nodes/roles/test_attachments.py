@@ -15,10 +15,8 @@ from ledger.errors import LedgerError
 from nodes.agent import Answer, PeerRequested
 from nodes.cli.activity import describe
 from nodes.roles.activity import list_looks
-from nodes.roles.attachments import AttachmentLabel, read_head
-from nodes.roles.hospital.attaching import PIECE_BYTES_MAX, AttachingError
-from nodes.roles.lookup import find_record
-from nodes.roles.questions import (
+from nodes.roles.exchange.attachments import AttachmentLabel, read_head
+from nodes.roles.exchange.questions import (
     ANSWER_CHUNKS_MAX,
     AttachmentChunks,
     AttachmentOffer,
@@ -30,6 +28,8 @@ from nodes.roles.questions import (
     decode_reply,
     encode_body,
 )
+from nodes.roles.hospital.attaching import PIECE_BYTES_MAX, AttachingError
+from nodes.roles.lookup import find_record
 from nodes.vault.attachments import read_plaintext
 from nodes.vault.payloads import CHUNK_BYTES
 from nodes.vault.records import Vault

@@ -14,10 +14,10 @@ from nodes.agent import Call
 from nodes.entropy import SeededEntropy
 from nodes.fhir.instants import civil_date
 from nodes.identity import Disclosure, Identity, capacity_on, newborn_identity, synthetic_identity
-from nodes.roles.authorising import Authorising, AuthorisingError
+from nodes.roles.customer.offers import Behalf, draw_up
+from nodes.roles.hospital.authorising import Authorising, AuthorisingError
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_grant, list_held
-from nodes.roles.offers import Behalf, draw_up
 from nodes.roles.people import PeopleError
 from nodes.schemas.terms import default_terms
 from nodes.vault.sealing import Sealed

@@ -9,7 +9,7 @@ from contracts.stays import RecordView
 from ledger.codec import decode
 from ledger.crypto.commitments import IDENTITY, add_commitments, verify_amount
 from ledger.errors import LedgerError
-from nodes.roles.documents import Admission, DischargeSummary, Invoice, ItemList, Reversal
+from nodes.roles.exchange.documents import Admission, DischargeSummary, Invoice, ItemList, Reversal
 from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.paperwork import PaperworkError
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay

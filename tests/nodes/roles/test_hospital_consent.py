@@ -13,7 +13,7 @@ from ledger.crypto.signatures import sign_enrolment
 from nodes.agent import Answer, Call, PeerRequested
 from nodes.entropy import SeededEntropy
 from nodes.keystore import prepare_submission_key
-from nodes.roles.questions import (
+from nodes.roles.exchange.questions import (
     AskPayment,
     FetchRecord,
     Question,

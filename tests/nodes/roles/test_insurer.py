@@ -21,13 +21,13 @@ from ledger.transactions import Submission
 from nodes.agent import AgentEffect, AgentInput, Answer, PeerRequested
 from nodes.entropy import SeededEntropy
 from nodes.identity import synthetic_identity
+from nodes.roles.exchange.opening import hash_opening
+from nodes.roles.exchange.questions import RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.insurer.intake import DISPUTE
 from nodes.roles.insurer.portfolio import PortfolioError
 from nodes.roles.lookup import find_record
-from nodes.roles.opening import hash_opening
 from nodes.roles.people import PeopleError
-from nodes.roles.questions import RecordHandover, Refusal, decode_reply, encode_body
 from nodes.schemas.product import ProductError
 from nodes.schemas.products import find_product
 from tests.nodes.roles.desk import build_hospital, discharge, example

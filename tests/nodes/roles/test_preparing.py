@@ -13,7 +13,7 @@ from nodes.entropy import SeededEntropy
 from nodes.keystore import load_keystore
 from nodes.network.founding import CONSENSUS_FOLDER, found_network
 from nodes.pki import certificate_hash, read_authorities
-from nodes.roles.preparing import (
+from nodes.roles.office.preparing import (
     prepare_certificate,
     prepare_consensus_key,
     prepare_organisation,

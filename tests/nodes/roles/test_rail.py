@@ -9,8 +9,7 @@ from contracts.settlements import Payment
 from ledger.codec import encode
 from ledger.crypto.signatures import PrivateKey, sign_decision, sign_instruction
 from nodes.agent import Answer, PeerRequested
-from nodes.roles.insurer.payments import ATTEMPTS_MAX
-from nodes.roles.questions import (
+from nodes.roles.exchange.questions import (
     AskPayment,
     FetchRecord,
     InstructPayment,
@@ -22,6 +21,7 @@ from nodes.roles.questions import (
     decode_reply,
     encode_body,
 )
+from nodes.roles.insurer.payments import ATTEMPTS_MAX
 from nodes.roles.rail.agent import RefusalError
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.vault.sealing import AmountOpening, SealContext, Sealed, seal

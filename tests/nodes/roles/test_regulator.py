@@ -9,8 +9,8 @@ from contracts.orders import AnswerOrder, ListOrders, Order, PlaceOrder
 from ledger.crypto.hashes import commit_salted
 from nodes.agent import Answer, Call, PeerRequested
 from nodes.roles.activity import list_looks
-from nodes.roles.documents import Invoice
-from nodes.roles.questions import FetchOrdered, RecordHandover, Refusal, Reply, decode_reply, encode_body
+from nodes.roles.exchange.documents import Invoice
+from nodes.roles.exchange.questions import FetchOrdered, RecordHandover, Refusal, Reply, decode_reply, encode_body
 from nodes.roles.regulator import Regulator, RegulatorError
 from tests.nodes.roles.desk import Desk, know, make_town
 from tests.nodes.roles.test_hospital import entry_of, file_of

@@ -11,7 +11,7 @@ from ledger.errors import VerificationError
 from nodes.agent import Call
 from nodes.entropy import SeededEntropy
 from nodes.identity import Disclosure
-from nodes.roles.offers import draw_up
+from nodes.roles.customer.offers import draw_up
 from nodes.roles.people import PeopleError
 from nodes.roles.requests import Inbox, RequestError, Requests
 from nodes.schemas.terms import EPOCH, GrantTerms, default_terms

@@ -15,10 +15,11 @@ from contracts.policies import Balance
 from contracts.settlements import ClosingReference, Settle, Settlement
 from ledger.crypto.commitments import IDENTITY, subtract_commitments
 from nodes.entropy import SeededEntropy
-from nodes.roles.documents import Admission, DischargeSummary, Document, Invoice, ItemList
-from nodes.roles.insurer.assembly import AssemblyError, Facts, StayDocuments, assemble, sort_documents
-from nodes.roles.insurer.casebook import Casebook, Draft
-from nodes.roles.insurer.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
+from nodes.roles.claims.assembly import AssemblyError, StayDocuments, assemble, sort_documents
+from nodes.roles.claims.casebook import Casebook, Draft
+from nodes.roles.claims.facts import Facts
+from nodes.roles.claims.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
+from nodes.roles.exchange.documents import Admission, DischargeSummary, Document, Invoice, ItemList
 from nodes.vault.register import Register
 from nodes.vault.sealing import AmountOpening, SealKeyPair
 from tests.contracts.adjudication.plain_case import ADMITTED, DISCHARGED, LINES, PLAIN, change, with_lines

@@ -24,18 +24,18 @@ from nodes.api.records import list_records, list_visits
 from nodes.cli.claim import explain_visited
 from nodes.cli.record import explain_visit
 from nodes.roles.activity import SOURCES, list_looks
-from nodes.roles.hospital import Hospital
-from nodes.roles.insurer.inquiries import InsurerError
-from nodes.roles.lookup import find_stay
-from nodes.roles.opening import ClaimOpening, VisitOpening
-from nodes.roles.questions import Refusal, VisitAnswer, VisitRules, decode_question, decode_reply, encode_body
-from nodes.roles.visits import (
+from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
+from nodes.roles.exchange.questions import Refusal, VisitAnswer, VisitRules, decode_question, decode_reply, encode_body
+from nodes.roles.exchange.visits import (
     VisitPremises,
     VisitResult,
     list_executions,
     premises_context,
     result_context,
 )
+from nodes.roles.hospital import Hospital
+from nodes.roles.insurer.inquiries import InsurerError
+from nodes.roles.lookup import find_stay
 from nodes.schemas.looks import Look, sort_looks
 from nodes.vault.sealing import seal
 from tests.nodes.roles.desk import discharge

@@ -13,7 +13,7 @@ from contracts.listings import ClaimView, FindTotal
 from contracts.settlements import Payment, PaymentStep
 from contracts.totals import EMPTY_YEAR, YearTotal
 from nodes.agent import ChainView
-from nodes.roles.insurer.casebook import Casebook
+from nodes.roles.claims.casebook import Casebook
 from nodes.roles.insurer.yearbook import YEAR_SUM, Yearbook
 from nodes.simulator.books import Shelf, SimulatedRegister
 from tests.contracts.books import MONTH_MS

@@ -13,10 +13,10 @@ from ledger.crypto.commitments import verify_difference
 from ledger.crypto.totals import verify_total
 from ledger.errors import VerificationError
 from nodes.agent import Call
-from nodes.roles.insurer.casebook import CLAIM, DRAFT
+from nodes.roles.claims.casebook import CLAIM, DRAFT
+from nodes.roles.exchange.opening import open_opening, opening_context
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.insurer.yearbook import YEAR_SUM
-from nodes.roles.opening import open_opening, opening_context
 from tests.nodes.roles.desk import discharge
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_insurer import plain_bill

@@ -9,9 +9,9 @@ from ledger.replica.candidates import Candidates
 from ledger.state_tree import StateRoots
 from ledger.transactions import Receipt
 from nodes.agent import Agent, AgentEffect, AgentInput, Submit
+from nodes.roles.exchange.questions import FetchRecord, PaymentOrder, Refusal
 from nodes.roles.hospital.handover import Given, Handover
 from nodes.roles.lookup import find_record
-from nodes.roles.questions import FetchRecord, PaymentOrder, Refusal
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.scenarios import faults

@@ -5,8 +5,8 @@ import pytest
 from contracts.field_sets import FIELD_SETS
 from contracts.grants import RecordType
 from ledger.codec import Struct
-from nodes.roles.attachments import AttachmentLabel
-from nodes.roles.documents import DOCUMENT_TYPES, Invoice
+from nodes.roles.exchange.attachments import AttachmentLabel
+from nodes.roles.exchange.documents import DOCUMENT_TYPES, Invoice
 from nodes.schemas.field_sets import FieldSetError, check_release, list_fields
 
 

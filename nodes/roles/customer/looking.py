@@ -6,7 +6,7 @@ Members know her under another pseudonym for each pair; only her wallet can put 
 from msgspec import convert
 
 from nodes.roles.activity import SOURCES
-from nodes.roles.customer import Customer, CustomerError
+from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.schemas.looks import Look, sort_looks
 
 ATTEMPT = "attempt-"

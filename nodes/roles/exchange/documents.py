@@ -9,7 +9,7 @@ assembles the case from them without interpreting anything:
     invoice              Invoice             the bill's total, the settlement list, what others paid
     interim-bill         Invoice             nothing: interim bills never settle
     discharge-summary    DischargeSummary    the stay, its diagnoses and procedures
-    document             a file of any kind  nothing: a person reads it (`nodes.roles.attachments`)
+    document             a file of any kind  nothing: a person reads it (`nodes.roles.exchange.attachments`)
 
 A reversal seals a `Reversal`, which names what it takes back. Nothing here reaches the chain but salted commitments.
 """

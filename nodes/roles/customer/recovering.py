@@ -22,8 +22,8 @@ from ledger.crypto.signatures import sign_enrolment
 from ledger.errors import DecodeError
 from nodes.client import Client
 from nodes.config import write_file
-from nodes.roles.customer import Customer, CustomerError
-from nodes.roles.renewing import tell_seal_key
+from nodes.roles.customer.customer import Customer, CustomerError
+from nodes.roles.customer.renewing import tell_seal_key
 from nodes.schemas import canonical_json
 from nodes.wallet import Pseudonym
 

@@ -9,7 +9,7 @@ from contracts.proposals import CastVote, ListProposals, ProposalView, Propose, 
 from ledger.membership import Actor
 from nodes.client import ApiError, Client
 from nodes.entropy import Entropy
-from nodes.roles.member_calls import MemberCalls
+from nodes.roles.office.member_calls import MemberCalls
 
 
 class Council:

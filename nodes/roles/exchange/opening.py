@@ -28,7 +28,7 @@ from contracts.adjudication.case import Case, CategoryPaid
 from contracts.adjudication.decision import Decision, Disposition
 from contracts.settlements import STAYS_MAX
 from ledger.codec import Struct, decode, encode
-from nodes.roles.visits import VisitReason
+from nodes.roles.exchange.visits import VisitReason
 from nodes.vault.sealing import AmountOpening, SealContext, Sealed, SealKeys, seal
 
 Salt = Annotated[bytes, Meta(min_length=32, max_length=32)]

@@ -25,8 +25,8 @@ from ledger.crypto.commitments import (
 )
 from ledger.crypto.hashes import commit_salted
 from nodes.entropy import Entropy
-from nodes.roles.insurer.casebook import Draft
-from nodes.roles.opening import ClaimOpening, hash_opening, opening_context, seal_opening
+from nodes.roles.claims.casebook import Draft
+from nodes.roles.exchange.opening import ClaimOpening, hash_opening, opening_context, seal_opening
 from nodes.vault.sealing import AmountOpening
 
 NOTHING_SETTLED = AlreadySettled(0, 0, ())

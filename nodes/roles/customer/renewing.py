@@ -20,7 +20,7 @@ from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.errors import LedgerError
 from nodes.client import ApiError
 from nodes.entropy import Entropy
-from nodes.roles.customer import Customer
+from nodes.roles.customer.customer import Customer
 from nodes.wallet import Pseudonym
 
 

@@ -19,7 +19,7 @@ from nodes.authentication import RequestSigner
 from nodes.client import ApiError, Client
 from nodes.entropy import Entropy
 from nodes.keystore import find_prepared_submission_key, load_keystore, prepare_submission_key
-from nodes.roles.member_calls import MemberCalls
+from nodes.roles.office.member_calls import MemberCalls
 
 Connect = Callable[[RequestSigner], Client]
 """Returns a client of the member's node that signs so."""

@@ -26,7 +26,7 @@ from nodes.client import ApiError, Client
 from nodes.config import Home
 from nodes.entropy import Entropy
 from nodes.identity import Disclosure
-from nodes.roles.offers import Behalf, Offer, draw_up
+from nodes.roles.customer.offers import Behalf, Offer, draw_up
 from nodes.roles.requests import ConsentRequest, Inbox, RequestView
 from nodes.schemas.canonical_json import plain
 from nodes.schemas.notice import Language
@@ -114,7 +114,7 @@ class Customer:
         grant_id: str | None = None,
         behalf: Behalf | None = None,
     ) -> Offer:
-        """Return a grant or denial to read and then to sign; see `nodes.roles.offers.draw_up`.
+        """Return a grant or denial to read and then to sign; see `nodes.roles.customer.offers.draw_up`.
 
         Raises:
             CustomerError: If hospital or recipient are no such members.

@@ -24,7 +24,7 @@ from contracts.adjudication.case import AlreadySettled, Case, Review
 from contracts.identifiers import ClaimId, PaymentId
 from contracts.settlements import Outcome
 from ledger.codec import Hash, Struct, decode, encode
-from nodes.roles.opening import ClaimOpening, VisitOpening
+from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
 from nodes.vault.sealing import AmountOpening, Sealed
 

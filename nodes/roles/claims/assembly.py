@@ -19,27 +19,22 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from contracts.adjudication.case import (
-    Accumulator,
-    AlreadySettled,
     Bill,
     Case,
     CircumstanceFact,
-    Consent,
     Diagnosis,
     Duplicates,
     Line,
     Links,
     OtherPayment,
-    Policy,
     Procedure,
-    Review,
     Settlement,
     Split,
     Stay,
 )
-from contracts.adjudication.product import Product
 from ledger.errors import LedgerError
-from nodes.roles.documents import DischargeSummary, Document, Invoice, ItemList
+from nodes.roles.claims.facts import Facts
+from nodes.roles.exchange.documents import DischargeSummary, Document, Invoice, ItemList
 
 NO_DUPLICATES = Duplicates(invoice_settled=False, encounter_settled=False, lines_settled=())
 NOTHING_BILLED = Line("reversed", "reversed", "other", 0, Split(0, 0, 0, 0), None, None, None, reasonable=True)
@@ -47,22 +42,6 @@ NOTHING_BILLED = Line("reversed", "reversed", "other", 0, Split(0, 0, 0, 0), Non
 
 class AssemblyError(LedgerError):
     """Documents that make no case; says what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the case needs beside the documents: from the chain and the insurer's own books."""
-
-    hospital: str
-    insurer: str
-    product: Product
-    consent: Consent
-    policy: Policy
-    accumulator: Accumulator
-    already_settled: AlreadySettled | None
-    former_case: Case | None
-    """Of the claim's last settlement."""
-    reviews: tuple[Review, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """What an organisation prepares for the members' vote: keys in its own folder, and a proposal file for the others.
 
 Everything secret is made here and stays here; what goes to the others is one public file with the action, which a
-member proposes (`nodes.roles.council`). Nothing prepared has any effect before the vote: a new key signs nothing until
-the chain names it, and the older one goes on until then.
+member proposes (`nodes.roles.office.council`). Nothing prepared has any effect before the vote: a new key signs nothing
+until the chain names it, and the older one goes on until then.
 """
 
 import datetime as dt

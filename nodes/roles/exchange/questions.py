@@ -123,7 +123,7 @@ class VisitRules(Struct, tag="visit-rules"):
 
     claim_id: ClaimId
     premises: Sealed
-    """`nodes.roles.visits.VisitPremises`, sealed to the hospital."""
+    """`nodes.roles.exchange.visits.VisitPremises`, sealed to the hospital."""
     signature: Signature
     """The insurer's, purpose `instruction`, over the encoding of `premises`."""
 
@@ -133,9 +133,9 @@ class VisitAnswer(Struct, tag="visit-answer"):
 
     claim_id: ClaimId
     result: Sealed
-    """`nodes.roles.visits.VisitResult`, sealed to the insurer."""
+    """`nodes.roles.exchange.visits.VisitResult`, sealed to the insurer."""
     opening: Sealed
-    """`nodes.roles.opening.ClaimOpening`, sealed to the customer: the chain has its hash."""
+    """`nodes.roles.exchange.opening.ClaimOpening`, sealed to the customer: the chain has its hash."""
     signature: Signature
     """The hospital's, purpose `envelope`, over the encoding of (`result`, `opening`)."""
 
