@@ -22,13 +22,12 @@ from contracts.field_sets import list_fields
 from contracts.orders import Order, find_basis
 from ledger.application import Application
 from ledger.codec import ChainId, Hash, Name, Struct, decode, encode
-from ledger.errors import DecodeError, VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, join_proofs, verify_many
 from nodes.audit.collect import Blocks, CollectionError, collect_certificates
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
 from nodes.audit.evidence import founding_entry
-from nodes.audit.expectation import expect
+from nodes.audit.expectation import expect, expect_canonical
 from nodes.audit.summary import show_time
 from nodes.audit.trust import Ground, Language, Trust, check_ground, describe_trust
 from nodes.schemas.canonical_json import parse, plain
@@ -106,11 +105,8 @@ def verify_access(data: bytes, trust: Trust) -> VerifiedAccess:
     Raises:
         VerificationError: Naming the first thing that does not hold.
     """
-    try:
+    with expect_canonical():
         file = parse(data, AccessProof)
-    except DecodeError as error:
-        msg = f"canonical form: {error}"
-        raise VerificationError(msg) from None
     ground = check_ground(trust, file.chain_id, file.genesis_hash, file.certificates)
     attempt, order = file.attempt, file.order
     entries = _list_entries(file.genesis_hash, file.subject, file.sequence, attempt, file.head, order)

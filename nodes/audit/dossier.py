@@ -23,10 +23,10 @@ from msgspec import Meta
 from contracts.identifiers import ClaimId
 from ledger.blocks import BlockHeader, Commit
 from ledger.codec import ChainId, Hash, Struct
-from ledger.errors import DecodeError, VerificationError
 from ledger.membership import ValidatorSet
 from ledger.state_multiproof import StateMultiProof
 from nodes.audit.evidence import Evidence
+from nodes.audit.expectation import expect_canonical
 from nodes.audit.packing import UNPACKED_BYTES_MAX, pack, unpack
 from nodes.schemas.canonical_json import parse, render
 
@@ -91,12 +91,9 @@ def read_dossier(data: bytes) -> tuple[Dossier, Evidence, StateMultiProof]:
     Raises:
         VerificationError: If the file is not canonical, or is no dossier.
     """
-    try:
+    with expect_canonical():
         file = parse(data, DossierFile)
         walk = unpack(file.certificates, Walk)
         evidence, proof = unpack(file.evidence, Evidence), unpack(file.proof, StateMultiProof)
-    except DecodeError as error:
-        msg = f"canonical form: {error}"
-        raise VerificationError(msg) from None
     named = (file.chain_id, file.genesis_hash, file.claim_id)
     return Dossier(*named, walk.certificates, file.proof, file.evidence), evidence, proof

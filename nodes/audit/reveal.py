@@ -33,7 +33,7 @@ from ledger.crypto.hashes import commit_salted
 from ledger.errors import ContractError, DecodeError, LedgerError, VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
-from nodes.audit.expectation import expect
+from nodes.audit.expectation import expect, expect_canonical
 from nodes.audit.verify import VerifiedClaim
 from nodes.roles.exchange.opening import ClaimOpening, hash_opening, open_opening, opening_context
 from nodes.schemas.canonical_json import parse
@@ -126,11 +126,8 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, audi
         VerificationError: Naming the first thing that does not hold.
         ReaderError: If they were sealed to another than `auditor`.
     """
-    try:
+    with expect_canonical("openings"):
         openings = parse(data, Openings)
-    except DecodeError as error:
-        msg = f"openings: canonical form: {error}"
-        raise VerificationError(msg) from None
     evidence = verified.evidence
     expect("openings claim id", evidence.claim.claim_id, openings.claim_id)
     versions = [item.version for item in openings.sealed]

@@ -18,12 +18,11 @@ from msgspec import Meta
 from contracts.settlements import RegisterHead, RegisterRow
 from ledger.codec import ChainId, Hash, Name, Struct, encode
 from ledger.crypto.hashes import hash_tagged
-from ledger.errors import DecodeError, VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
 from nodes.audit.evidence import founding_entry
-from nodes.audit.expectation import expect
+from nodes.audit.expectation import expect, expect_canonical
 from nodes.audit.trust import Ground, Trust, check_ground
 from nodes.schemas.canonical_json import parse
 
@@ -105,11 +104,8 @@ def verify_sample(data: bytes, trust: Trust) -> VerifiedSample:
     Raises:
         VerificationError: Naming the first thing that does not hold.
     """
-    try:
+    with expect_canonical():
         sample = parse(data, Sample)
-    except DecodeError as error:
-        msg = f"canonical form: {error}"
-        raise VerificationError(msg) from None
     ground = check_ground(trust, sample.chain_id, sample.genesis_hash, sample.certificates)
     numbers = draw_numbers(sample.chain_id, sample.insurer, sample.seed, sample.head.count, sample.asked)
     expect("claims drawn", len(numbers), len(sample.rows))

@@ -1,4 +1,4 @@
-"""What a dossier proved, in words: the answers to what an auditor asks, derived from the verified entries alone.
+"""What a dossier proved, as JSON values: what an auditor asks, answered from the verified entries alone.
 
 Who and which claim, as of which height; which notice she read, when she consented, when that ended; what was shared
 and confirmed; every settlement, who decided it, whether the deadlines of the Insurance Law were met; what the payment
@@ -9,46 +9,25 @@ Deadlines count civil days at UTC+8: 30 from the closing to the decision, 10 fro
 """
 
 import datetime as dt
-from typing import Any, Literal
+from typing import Any
 
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.erasures import ErasureItem, ErasureRow
+from contracts.executions import ExecutionReceipt
 from contracts.holds import find_hold
 from contracts.identifiers import Place
 from contracts.settlements import Payment, Settlement
-from nodes.audit.evidence import GrantEvidence
+from contracts.stays import ShareReceipt
+from nodes.audit.evidence import DenialEvidence, GrantEvidence
 from nodes.audit.reveal import Revealed
 from nodes.audit.trust import describe_trust
 from nodes.audit.verify import LIMITS, VerifiedClaim
 from nodes.fhir.instants import format_day
 from nodes.schemas.notation import write_yuan
-from nodes.schemas.trace import render_formula
 
-Language = Literal["en", "zh"]
 DECIDE_DAYS_MAX = 30
 PAY_DAYS_MAX = 10
 CHINA = dt.timezone(dt.timedelta(milliseconds=UTC_OFFSET_MS))
-
-_CHINESE = {
-    "claim": "案件",
-    "hospital": "医院",
-    "insurer": "保险公司",
-    "customer": "客户（化名）",
-    "status": "状态",
-    "as of": "截至",
-    "consent": "授权",
-    "shared": "共享",
-    "visited": "规则到访",
-    "closing": "结案资料",
-    "settlement": "理赔决定",
-    "deadline": "时限",
-    "payment": "付款",
-    "corrections": "更正",
-    "erasure": "删除",
-    "amount": "金额",
-    "signatures": "签名",
-    "trust": "信任前提",
-}
 
 
 def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict[str, Any]:
@@ -67,51 +46,15 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
         "insurer": claim.insurer,
         "customer": claim.customer,
         "status": claim.status,
-        "as_of": {
-            "chain": header.chain_id,
-            "height": header.height,
-            "time": show_time(header.time_ms),
-            "header": header.hash.hex(),
-            "validators": len(verified.ground.validators.validators),
-            "set_changes": verified.ground.set_changes,
-        },
+        "as_of": _describe_ground(verified),
         "consent": [_describe_grant(shown, header.time_ms) for shown in evidence.grants],
         "authorities": [
             {"authority": item.authority_id, "kind": item.kind, "holder": item.holder, "given_by": item.given_by}
             for item in evidence.authorities
         ],
-        "denials": [
-            {
-                "denial": shown.versions[-1].grant.grant_id,
-                "status": shown.versions[-1].status,
-                "record_types": list(shown.versions[-1].grant.scope.record_types),
-                **_at(shown.versions[0].place),
-            }
-            for shown in evidence.denials
-        ],
-        "shares": [
-            {
-                "record": share.record_id,
-                "type": share.record_type,
-                "grant": share.grant_id,
-                "grant_version": share.grant_version,
-                "confirmed": True,
-                **_at(share.place),
-            }
-            for share in evidence.shares
-        ],
-        "visits": [
-            {
-                "visit": execution.sequence,
-                "settlement": execution.outcome.version,
-                "hospital": execution.hospital,
-                "record_types": sorted({name for stay in execution.stays for name in stay.record_types}),
-                "grant": execution.grant_id,
-                "grant_version": execution.grant_version,
-                **_at(execution.place),
-            }
-            for execution in evidence.executions
-        ],
+        "denials": [_describe_denial(shown) for shown in evidence.denials],
+        "shares": [_describe_share(share) for share in evidence.shares],
+        "visits": [_describe_visit(execution) for execution in evidence.executions],
         "closings": [
             {"stay": closing.stay_id, "version": closing.version, "parts": len(closing.parts), **_at(closing.place)}
             for closing in evidence.closings
@@ -126,39 +69,6 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
         "signatures": verified.signatures,
         "trust": [*describe_trust(verified.ground), LIMITS],
     }
-
-
-def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, language: Language = "en") -> list[str]:
-    """Return the summary as lines of text; labels in the language, facts as they stand on the chain."""
-    facts = summarise(verified, revealed)
-    rows = [
-        ("claim", f"{facts['claim']} (number {facts['number']} in the register of {facts['insurer']})"),
-        ("hospital", facts["hospital"]),
-        ("insurer", facts["insurer"]),
-        ("customer", facts["customer"]),
-        ("status", facts["status"]),
-        ("as of", _say_as_of(facts["as_of"])),
-        *(("consent", line) for grant in facts["consent"] for line in _say_grant(grant)),
-        *(("consent", _say_authority(item)) for item in facts["authorities"]),
-        *(("consent", line) for line in _say_denials(facts["denials"])),
-        *(("shared", _say_share(share)) for share in facts["shares"]),
-        *(("visited", _say_visit(visit)) for visit in facts["visits"]),
-        *(
-            ("closing", f"{item['version']} of {item['stay']}, {item['parts']} parts, {_say_at(item)}")
-            for item in facts["closings"]
-        ),
-        *(("settlement", _say_settlement(item)) for item in facts["settlements"]),
-        *(("deadline", _say_deadline(item)) for item in facts["deadlines"]),
-        *(("payment", _say_payment(item)) for item in facts["payments"]),
-        ("corrections", _say_corrections(facts)),
-        *(("erasure", line) for line in _say_erasures(facts["erasures"], language)),
-        *(("amount", line) for line in _say_amounts(verified, revealed, language)),
-        ("signatures", f"{facts['signatures']} checked: customer, hospital, insurer and rail, each under its own key"),
-        *(("trust", line) for line in (*describe_trust(verified.ground, language), LIMITS)),
-    ]
-    labels = [_CHINESE[label] if language == "zh" else label for label, _ in rows]
-    width = max(len(label) for label in labels)
-    return [f"{label.ljust(width)}  {text}" for label, (_, text) in zip(labels, rows, strict=True)]
 
 
 def list_deadlines(verified: VerifiedClaim) -> list[dict[str, Any]]:
@@ -223,6 +133,51 @@ def _describe_grant(shown: GrantEvidence, now_ms: int) -> dict[str, Any]:
     }
 
 
+def _describe_ground(verified: VerifiedClaim) -> dict[str, Any]:
+    header = verified.header
+    return {
+        "chain": header.chain_id,
+        "height": header.height,
+        "time": show_time(header.time_ms),
+        "header": header.hash.hex(),
+        "validators": len(verified.ground.validators.validators),
+        "set_changes": verified.ground.set_changes,
+    }
+
+
+def _describe_denial(shown: DenialEvidence) -> dict[str, Any]:
+    latest = shown.versions[-1]
+    return {
+        "denial": latest.grant.grant_id,
+        "status": latest.status,
+        "record_types": list(latest.grant.scope.record_types),
+        **_at(shown.versions[0].place),
+    }
+
+
+def _describe_share(share: ShareReceipt) -> dict[str, Any]:
+    return {
+        "record": share.record_id,
+        "type": share.record_type,
+        "grant": share.grant_id,
+        "grant_version": share.grant_version,
+        "confirmed": True,
+        **_at(share.place),
+    }
+
+
+def _describe_visit(execution: ExecutionReceipt) -> dict[str, Any]:
+    return {
+        "visit": execution.sequence,
+        "settlement": execution.outcome.version,
+        "hospital": execution.hospital,
+        "record_types": sorted({name for stay in execution.stays for name in stay.record_types}),
+        "grant": execution.grant_id,
+        "grant_version": execution.grant_version,
+        **_at(execution.place),
+    }
+
+
 def _describe_settlement(verified: VerifiedClaim, settlement: Settlement, revealed: Revealed | None) -> dict[str, Any]:
     outcome = settlement.outcome
     opened = (
@@ -244,7 +199,7 @@ def _describe_settlement(verified: VerifiedClaim, settlement: Settlement, reveal
         **_at(settlement.place),
     }
     if opened is not None:
-        facts |= {"payable": write_yuan(opened.payable), "moved": _signed(opened.moved)}
+        facts |= {"payable": write_yuan(opened.payable), "moved": write_yuan(opened.moved)}
     return facts
 
 
@@ -297,124 +252,8 @@ def find_erased_openings(verified: VerifiedClaim) -> dict[str, Any] | None:
     return None
 
 
-def _say_erasures(items: list[dict[str, Any]], language: Language) -> list[str]:
-    lines = []
-    for item in items:
-        what = "what was made of the claim" if item["kind"] == "claim" else f"{item['kind']} {item['item']}"
-        asked = "asked for by the customer" if item["cause"] == "request" else "asked for by the grant's retention"
-        said = {"ERASED": "erased", "RESTRICTED": "restricted", "ASKED": "asked for, not answered"}[item["status"]]
-        line = f"{what} at {item['holder']}: {said}, {_say_at(item)}, {asked} {_say_at(item['asked'])}"
-        if item["law"] is not None:
-            line += f"; kept until {item['until']}: {item['law'][language]}"
-        lines.append(line)
-    return lines
-
-
-def _say_at(facts: dict[str, Any]) -> str:
-    return f"at height {facts['height']}, {facts['time']}"
-
-
-def _say_as_of(facts: dict[str, Any]) -> str:
-    text = f"height {facts['height']} of {facts['chain']}, {facts['time']}, header {facts['header']}"
-    return f"{text}, {facts['validators']} validators, {facts['set_changes']} changes of their set since the genesis"
-
-
-def _say_grant(grant: dict[str, Any]) -> list[str]:
-    notice = grant["notice"]
-    parties = f"{grant['purpose']} from {', '.join(grant['sources'])} to {grant['grantee']}"
-    lines = [
-        f"{grant['grant']}: {grant['status']}, {parties}, until {grant['expires']}",
-        f"{grant['grant']}: notice in {notice['language']}, SHA-256 {notice['hash']}",
-    ]
-    if grant["given_by"]["kind"] != "customer":
-        lines.append(f"{grant['grant']}: given by her {grant['given_by']['kind']} {grant['given_by']['name']}")
-    lines += [f"{grant['grant']}: countersigned by her guardian {name}" for name in grant["countersigned_by"]]
-    for version in grant["versions"]:
-        word = "given" if version["status"] == "GRANTED" else "revoked"
-        lines.append(f"{grant['grant']}: version {version['version']} {word} {_say_at(version)}")
-    if grant["status"] != "REVOKED":
-        lines.append(f"{grant['grant']}: no later version exists, so it was not revoked up to here")
-    for party, link in zip(("hospital", "insurer"), grant["links"], strict=True):
-        lines.append(f"{grant['grant']}: identity {link['result']} by the {party} {_say_at(link)}")
-    return lines
-
-
-def _say_authority(item: dict[str, Any]) -> str:
-    return f"{item['authority']}: {item['holder']} acts as {item['kind']}, as {item['given_by']} attested"
-
-
-def _say_denials(denials: list[dict[str, Any]]) -> list[str]:
-    if not denials:
-        return ["no denial by this customer exists"]
-    return [
-        f"{item['denial']}: denies {', '.join(item['record_types'])}, {item['status']}, first {_say_at(item)}; "
-        "stood against nothing here"
-        for item in denials
-    ]
-
-
 def _find_computer(verified: VerifiedClaim, version: int) -> str:
     """Return who ran the rules for a settlement: the insurer, or the hospital whose records they visited."""
     claim, executions = verified.evidence.claim, verified.evidence.executions
     visited = any(execution.outcome.version == version for execution in executions)
     return claim.hospital if visited else claim.insurer
-
-
-def _say_share(share: dict[str, Any]) -> str:
-    return (
-        f"{share['type']} {share['record']} under {share['grant']} version {share['grant_version']}, "
-        f"{_say_at(share)}, confirmed by the recipient's signature"
-    )
-
-
-def _say_visit(visit: dict[str, Any]) -> str:
-    return (
-        f"{', '.join(visit['record_types'])} at {visit['hospital']} under {visit['grant']} version "
-        f"{visit['grant_version']}, {_say_at(visit)}: computed and signed by {visit['hospital']}, nothing handed over"
-    )
-
-
-def _say_settlement(item: dict[str, Any]) -> str:
-    how = "by a person on review" if item["by_person"] else "by the adjudicator"
-    how = how if item["computed_by"] == item["decided_by"] else f"{how}, which {item['computed_by']} ran,"
-    text = f"{item['version']}: {item['moves']}, decided {how} of {item['decided_by']}, {_say_at(item)}"
-    text += f", on {item['policy']} version {item['policy_version']}, payee version {item['payee_version']}"
-    return f"{text}; a part waits for a person" if item["pended"] else text
-
-
-def _say_deadline(item: dict[str, Any]) -> str:
-    ended = item["until"] or "not yet"
-    days = f"{item['days']} of {item['days_max']} days"
-    return f"{item['what']}: {item['from']} to {ended}, {days}, {item['result']}"
-
-
-def _say_payment(item: dict[str, Any]) -> str:
-    steps = ", ".join(f"{step['status']} {_say_at(step)}" for step in item["steps"])
-    return f"{item['payment']}: {item['direction']}, {item['status']} by the rail's receipt ({steps})"
-
-
-def _say_corrections(facts: dict[str, Any]) -> str:
-    again = [f"{item['stay']} was closed again ({item['latest']}) and is not settled" for item in facts["closed_again"]]
-    count = facts["corrections"]
-    text = f"{count} after the first settlement" if count else "none"
-    text += f", {facts['reviews']} decided by a person on review" if facts["reviews"] else ""
-    return "; ".join([text, *again])
-
-
-def _say_amounts(verified: VerifiedClaim, revealed: Revealed | None, language: Language) -> list[str]:
-    erased = find_erased_openings(verified)
-    if revealed is None and erased is not None:
-        what = f"erased: {erased['holder']} has certified {_say_at(erased)} that it holds nothing any more that opens"
-        return [f"{what} case, decision or amounts; an openings file that was taken before still opens them"]
-    if revealed is None:
-        return ["hidden: the commitments add up; what they commit to opens with --reveal"]
-    return [
-        f"settlement {item.version}: {render_formula(item.decision, language)}; in all "
-        f"{write_yuan(item.payable)} {item.decision.currency}, moved {_signed(item.moved)}"
-        + ("; sealed again since: the settlement names the hash of other bytes" if item.is_sealed_again else "")
-        for item in revealed.settlements
-    ]
-
-
-def _signed(amount: int) -> str:
-    return f"-{write_yuan(-amount)}" if amount < 0 else write_yuan(amount)

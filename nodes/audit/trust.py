@@ -17,12 +17,12 @@ from typing import Literal
 
 from ledger.blocks import BlockHeader, verify_commit
 from ledger.codec import Struct
-from ledger.errors import DecodeError, VerificationError
+from ledger.errors import VerificationError
 from ledger.genesis import Genesis
 from ledger.light_client import TrustedState, advance, trust_checkpoint, trust_genesis
 from ledger.membership import ValidatorSet
 from nodes.audit.dossier import Certificate
-from nodes.audit.expectation import expect
+from nodes.audit.expectation import expect, expect_canonical
 from nodes.schemas.canonical_json import parse
 
 Language = Literal["en", "zh"]
@@ -86,11 +86,8 @@ def read_checkpoint(data: bytes) -> Checkpoint:
     Raises:
         VerificationError: If it is none, or its header and its set do not belong together.
     """
-    try:
+    with expect_canonical("checkpoint"):
         checkpoint = parse(data, Checkpoint)
-    except DecodeError as error:
-        msg = f"checkpoint: canonical form: {error}"
-        raise VerificationError(msg) from None
     trust_checkpoint(checkpoint.header, checkpoint.header.hash, checkpoint.validators)
     return checkpoint
 

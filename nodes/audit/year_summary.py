@@ -1,16 +1,14 @@
 """What a report's or a sample's file proved, in words, derived from the verified entries alone."""
 
-from typing import Any, Literal
+from typing import Any
 
 from contracts.totals import GROUP_CLAIMS_MIN
 from ledger.blocks import BlockHeader
 from nodes.audit.sample import VerifiedSample
 from nodes.audit.summary import show_time
-from nodes.audit.trust import describe_trust
+from nodes.audit.trust import Language, describe_trust
 from nodes.audit.yearly_report import CurrencySection, VerifiedReport, count_year
 from nodes.schemas.notation import write_yuan
-
-Language = Literal["en", "zh"]
 
 REPORT_LIMITS = {
     "en": "not proven: that each settlement was right, that the rail moved what it said, that every stay was claimed",

@@ -26,12 +26,12 @@ from contracts.reports import YearReport
 from contracts.totals import Group, YearHead, YearTotal, disclosure_context, merge_months, sum_year
 from ledger.codec import ChainId, Hash, Name, Struct, encode
 from ledger.crypto.totals import verify_total
-from ledger.errors import DecodeError, VerificationError
+from ledger.errors import VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
 from nodes.audit.evidence import founding_entry
-from nodes.audit.expectation import expect
+from nodes.audit.expectation import expect, expect_canonical
 from nodes.audit.trust import Ground, Trust, check_ground
 from nodes.schemas.canonical_json import parse
 
@@ -94,11 +94,8 @@ def verify_report(data: bytes, trust: Trust) -> VerifiedReport:
     Raises:
         VerificationError: Naming the first thing that does not hold.
     """
-    try:
+    with expect_canonical():
         report = parse(data, YearlyReport)
-    except DecodeError as error:
-        msg = f"canonical form: {error}"
-        raise VerificationError(msg) from None
     ground = check_ground(trust, report.chain_id, report.genesis_hash, report.certificates)
     expect("sections", len(report.head.currencies), len(report.sections))
     entries = list_report_entries(report.insurer, report.year, report.head, report.sections)

@@ -104,8 +104,9 @@ class _Verdict(NamedTuple):
 
 
 def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] | None, language: Any) -> _Verdict:
+    from nodes.audit.narration import render_summary
     from nodes.audit.reveal import verify_reveal
-    from nodes.audit.summary import find_erased_openings, render_summary, summarise
+    from nodes.audit.summary import find_erased_openings, summarise
     from nodes.audit.verify import check_adjudicator, verify_dossier
     from nodes.cli.session import NAME
     from nodes.contract_sources import load_installed_contracts

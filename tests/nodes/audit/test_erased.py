@@ -23,8 +23,9 @@ from nodes.api.records import show_record
 from nodes.audit.collect import collect_dossier
 from nodes.audit.dossier import Dossier, render_dossier
 from nodes.audit.evidence import Evidence
+from nodes.audit.narration import render_summary
 from nodes.audit.packing import pack, unpack
-from nodes.audit.summary import find_erased_openings, render_summary, summarise
+from nodes.audit.summary import find_erased_openings, summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, verify_dossier
 from nodes.network.hosting import NodeView

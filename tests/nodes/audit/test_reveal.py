@@ -19,8 +19,9 @@ from ledger.errors import VerificationError
 from ledger.genesis import PinHistory, PinVersion
 from nodes.audit.collect import CollectionError, collect_checkpoint, collect_dossier, collect_openings
 from nodes.audit.dossier import render_dossier
+from nodes.audit.narration import render_summary
 from nodes.audit.reveal import Openings, ReaderError, Revealed, verify_reveal
-from nodes.audit.summary import render_summary, summarise
+from nodes.audit.summary import summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, check_adjudicator, verify_dossier
 from nodes.entropy import SeededEntropy

@@ -5,7 +5,8 @@ import pytest
 from contracts.grants import Revoke
 from nodes.audit.collect import collect_dossier
 from nodes.audit.dossier import render_dossier
-from nodes.audit.summary import list_deadlines, render_summary, summarise
+from nodes.audit.narration import render_summary
+from nodes.audit.summary import list_deadlines, summarise
 from nodes.audit.trust import Trust, describe_trust
 from nodes.audit.verify import LIMITS, VerifiedClaim, verify_dossier
 from tests.contracts.consortium import Case, digest

@@ -8,9 +8,10 @@ from nodes.audit.collect import collect_dossier
 from nodes.audit.consent import check_consent
 from nodes.audit.dossier import render_dossier
 from nodes.audit.evidence import Evidence
+from nodes.audit.narration import render_summary
 from nodes.audit.packing import pack, unpack
 from nodes.audit.rules import check_parts
-from nodes.audit.summary import render_summary, summarise
+from nodes.audit.summary import summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, verify_dossier
 from tests.contracts.consortium import Case, load
