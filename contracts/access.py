@@ -2,8 +2,9 @@
 
 Rules:
 
-    1. A member asks for a record type of a stay under a grant. The contract decides by the same conditions as a share
-       and enters the attempt either way. A permit hands nothing over: the hospital's share does, and counts as the use.
+    1. A member asks for a record type of a stay under a grant. The contract decides by the same conditions as a share,
+       of a named record also whether it is withheld from everybody, and enters the attempt either way. A permit hands
+       nothing over: the hospital's share does, and counts as the use.
     2. A regulator orders one record under a law (HLEGAL), with the order's number committed to. It needs no grant, and
        no denial of the customer stands against it. Anybody else who tries is refused on the record.
     3. The order's entry is the door, as a share is: the custodian hands over after it is committed and not before.
@@ -20,6 +21,7 @@ from contracts.attempts import Asked, Attempt, Attempts
 from contracts.field_sets import name_field_set
 from contracts.identifiers import Place, locate
 from contracts.membership import Membership
+from contracts.needs import Finding
 from contracts.orders import (
     AnswerOrder,
     Ask,
@@ -33,7 +35,7 @@ from contracts.orders import (
 )
 from contracts.records import Records
 from contracts.stays import Record
-from ledger.execution.contract import Contract, Rows, Table, query, reject, replace, transaction
+from ledger.execution.contract import Actor, Contract, Rows, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 100
 """Rows of one page of a listing."""
@@ -52,16 +54,19 @@ class Access(Contract):
         """Ask for a record; the entry says whether it may be handed over."""
         recipient = self.call(Membership).require_member().name
         stay = self.call(Records).find_stay(message.stay_id)
+        records, attempts = self.call(Records), self.call(Attempts)
+        withheld = None
         if message.record_id is not None:
-            record = self.call(Records).find(message.record_id)
+            record = records.find(message.record_id)
             if (record.stay_id, record.record_type) != (message.stay_id, message.record_type):
                 reject("FOREIGN_RECORD", f"{message.record_id}: is no {message.record_type} of {message.stay_id}")
+            withheld = records.find_withheld(record, stay)
         asked = Asked("ask", recipient, stay, message.record_type, message.record_id, message.grant_id, message.purpose)
-        attempts = self.call(Attempts)
-        finding = attempts.failing(asked)
-        attempts.note(asked, finding)
-        if finding is not None:
-            self.refuse(finding.code, f"{finding.condition}: {finding.text}")
+        finding = attempts.failing(asked) or withheld or attempts.find_crowding(stay.subject)
+        if finding is None:
+            attempts.note(asked, None)
+        else:
+            attempts.refuse_on_record(asked, finding)
 
     @transaction
     def order(self, message: PlaceOrder) -> None:
@@ -71,10 +76,10 @@ class Access(Contract):
         if self.orders.get(message.order_id) is not None:
             reject("ORDER_TAKEN", f"{message.order_id} is entered already")
         place = locate(self.context)
-        is_entitled = member.role == "regulator"
-        self._note(message, record, place, is_entitled=is_entitled)
-        if not is_entitled:
-            self.refuse("AUTH-013", f"role: HLEGAL is a regulator's, {member.name} is of role {member.role}")
+        finding = find_unentitled(member) or self.call(Attempts).find_crowding(record.subject)
+        self._note(message, record, place, finding)
+        if finding is not None:
+            self.refuse(finding.code, f"{finding.condition}: {finding.text}")
             return
         order = Order(
             message.order_id,
@@ -128,7 +133,7 @@ class Access(Contract):
         """Return a regulator's orders."""
         return self._page(self.by_regulator, message)
 
-    def _note(self, message: PlaceOrder, record: Record, place: Place, *, is_entitled: bool) -> None:
+    def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:
         attempts = self.call(Attempts)
         signer = self.context.signer
         attempts.enter(
@@ -146,11 +151,13 @@ class Access(Contract):
                 None,
                 0,
                 message.order_id,
-                "permit" if is_entitled else "deny",
-                "" if is_entitled else "AUTH-013",
-                "" if is_entitled else "role",
-                name_field_set("HLEGAL", record.record_type) if is_entitled else None,
+                "permit" if finding is None else "deny",
+                "" if finding is None else finding.code,
+                "" if finding is None else finding.condition,
+                name_field_set("HLEGAL", record.record_type) if finding is None else None,
                 place,
+                self.call(Records).find_stay(record.stay_id).claim_id,
+                message.basis,
             )
         )
 
@@ -169,3 +176,10 @@ class Access(Contract):
             event,
             OrderEvent(order.order_id, order.record_id, order.stay_id, order.hospital, order.regulator, order.subject),
         )
+
+
+def find_unentitled(member: Actor) -> Finding | None:
+    """Return that a member is none to whom a law gives access without a grant, or None."""
+    if member.role == "regulator":
+        return None
+    return Finding("AUTH-013", "role", f"HLEGAL is a regulator's, {member.name} is of role {member.role}")

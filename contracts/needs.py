@@ -16,7 +16,8 @@ Act = Literal["enter", "release", "view", "visit"]
 rules that visit it. All but the first are uses and need their mode."""
 ACTS: dict[str, Act] = {"data-to-insurer": "release", "rules-visit-data": "visit"}
 """Execution of a grant -> what is done with the records that a claim needs."""
-ConditionCode = Literal["AUTH-013", "ELIG-001"]
+ConditionCode = Literal["AUTH-013", "ELIG-001", "FORBIDDEN", "NOT_REPORTED", "REVERSED", "ERASED", "TOO_MANY"]
+"""The first two are of the grant; the others say that no grant would help."""
 
 
 class Need(Struct):

@@ -12,10 +12,10 @@ Rules:
     5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
        tags, each once. After a correction the next version is needed; the same parts cannot be closed twice.
     6. A share serves a reported claim, names the grant that covers it and the field set that is released, and counts
-       as one use; one that no grant covers is refused on the record (contract `attempts`). The hospital's node
-       hands over after the share is committed and after looking again. The recipient answers within SHARE_HEIGHTS
-       heights, else it has lapsed and may be shared anew. What was ordered before a revocation stands, so an answer
-       needs no grant.
+       as one use. One that may not be is refused on the record (contract `attempts`): no grant covers it, another
+       member signs it, the stay is not reported, the record is reversed or asked for. The hospital's node hands over
+       after the share is committed and after looking again. The recipient answers within SHARE_HEIGHTS heights, else
+       it has lapsed and may be shared anew. What was ordered before a revocation stands, so an answer needs no grant.
     7. What the hospital or the recipient was asked to erase is not shared, confirmed or settled on any more (ERASED).
 
     share status   by                                    next
@@ -39,14 +39,14 @@ Rules:
     by_subject     subject, record id                       IndexEntry: all of a customer, shared or not
 """
 
-from contracts.attempts import Asked, Attempts
+from contracts.attempts import Asked, Attempts, find_foreign
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
 from contracts.consent import Consent
 from contracts.field_sets import list_fields, name_field_set
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
-from contracts.needs import Need
+from contracts.needs import Finding, Need
 from contracts.retention import Retention
 from contracts.stays import (
     PARTS_MAX,
@@ -169,27 +169,23 @@ class Records(Contract):
     @transaction
     def share(self, message: Share) -> None:
         """Hand a record to a recipient: the only door."""
+        signer = self.call(Membership).require_member().name
         record = self._record(message.record_id)
-        stay = self._owned(record.stay_id)
+        stay = self._stay(record.stay_id)
         kind = record.record_type
         asked = Asked("share", message.recipient, stay, kind, record.record_id, message.grant_id, "HPAYMT")
-        finding = self.call(Attempts).failing(asked)
+        attempts = self.call(Attempts)
+        finding = find_foreign(stay, signer) or attempts.failing(asked) or self.find_withheld(record, stay)
         if finding is not None:
-            self.call(Attempts).note(asked, finding)
-            self.refuse(finding.code, f"{finding.condition}: {finding.text}")
+            attempts.refuse_on_record(asked, finding)
             return
-        version = self.call(Consent).use(asked.need)
-        if stay.claim_id is None:
-            reject("NOT_REPORTED", f"{stay.stay_id}: expected a claim that needs the record")
-        if self.reversals.get(message.record_id) is not None:
-            reject("REVERSED", f"{message.record_id} is reversed and needs no sharing")
-        self.call(Retention).require_kept(stay.stay_id, message.record_id, stay.hospital, stay.recipient)
         key = (stay.stay_id, message.record_id, message.recipient)
         head = self.share_heads.get(key)
         status = "LAPSED" if head is None else self._status(self._share(*key))
         is_waiting = status == "SHARED" and self._share(*key).grant_id == message.grant_id
         if is_waiting or status == "DELIVERED":
             reject("ALREADY_SHARED", f"{message.record_id} is {status} with {message.recipient}")
+        version = self.call(Consent).use(asked.need)
         if head is not None:
             self._leave_inbox(self._share(*key))
         sequence = 1 if head is None else head.sequence + 1
@@ -278,6 +274,14 @@ class Records(Contract):
     def find_stay(self, stay_id: str) -> Stay:
         """Return a stay; else reject with UNKNOWN_STAY."""
         return self._stay(stay_id)
+
+    def find_withheld(self, record: Record, stay: Stay) -> Finding | None:
+        """Return why a record is handed to nobody under any grant, or None."""
+        if stay.claim_id is None:
+            return Finding("NOT_REPORTED", "claim", f"{stay.stay_id}: expected a claim that needs the record")
+        if self.reversals.get(record.record_id) is not None:
+            return Finding("REVERSED", "reversal", f"{record.record_id} is reversed and needs no sharing")
+        return self.call(Retention).find_erasure(stay.stay_id, record.record_id, stay.hospital, stay.recipient)
 
     def is_shared(self, record_id: str) -> bool:
         """Whether a record was ever shared with its recipient."""

@@ -39,6 +39,7 @@ from contracts.erasures import (
 from contracts.grants import BESIDE
 from contracts.holds import Basis, HolderRole, Kind, begin_ms
 from contracts.identifiers import locate
+from contracts.needs import Finding
 from contracts.stays import ShareReceipt, Stay
 from ledger.execution.contract import Contract, Day, Table, clock, query, reject, replace
 
@@ -109,9 +110,16 @@ class Retention(Contract):
 
     def require_kept(self, scope: str, item: str, *holders: str) -> None:
         """Reject with ERASED if one of the holders was asked to erase an item."""
+        finding = self.find_erasure(scope, item, *holders)
+        if finding is not None:
+            reject(finding.code, finding.text)
+
+    def find_erasure(self, scope: str, item: str, *holders: str) -> Finding | None:
+        """Return that one of the holders was asked to erase an item, or None."""
         for holder in holders:
             if self.is_asked(scope, item, holder):
-                reject("ERASED", f"{item}: {holder} was asked to erase it")
+                return Finding("ERASED", "erasure", f"{item}: {holder} was asked to erase it")
+        return None
 
     def ask(self, row: ErasureRow, items: tuple[tuple[str, Kind], ...], cause: Cause) -> int:
         """Ask a holder for items that it was not asked for before, and return how many these are.

@@ -4,12 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.access import Access
-from contracts.attempts import LIST_ROWS_MAX, Attempt, Attempts, AttemptView, ListAttempts
+from contracts.attempts import Attempt, Attempts, AttemptView, ListAttempts
 from contracts.emergencies import BreakGlass
+from contracts.erasures import Ask as AskErasure
 from contracts.field_sets import FIELD_SETS, find_field_set, list_fields
-from contracts.grants import Revoke
+from contracts.grants import GrantView, Revoke, ShowGrant
 from contracts.orders import AnswerOrder, Ask, ListOrders, Order, PlaceOrder, ShowOrder
-from contracts.stays import ListSeen, ShareView
+from contracts.stays import Append, ListSeen, RecordView, ShareView, ShowRecord
 from tests.contracts.consortium import Call, Case, Consortium, digest
 
 
@@ -89,6 +90,71 @@ def test_a_refusal_is_no_use_of_the_grant_and_binds_it_to_nothing(chain: Consort
     assert (found.recipient, found.condition) == ("insurer-b", "recipient")
 
 
+def test_a_share_is_refused_on_record_for_every_reason_that_keeps_the_record_from_moving(
+    chain: Consortium, case: Case
+) -> None:
+    """Not reported, foreign hands, reversed, asked for: under a grant that covers it and all the same."""
+    invoice = case.record("invoice")
+    share = chain.share(case, invoice)
+    grant = chain.ask("consent.show", ShowGrant(case.grant_id), GrantView).versions[-1].grant
+    fresh = chain.case(grant, case.policy_id)
+    chain.do(chain.append(fresh, "admission"))
+    record = chain.ask("records.record", ShowRecord(invoice), RecordView).record
+    reversal = Append(
+        chain.draw("record"),
+        case.stay_id,
+        "invoice",
+        "reversal",
+        invoice,
+        digest("nothing"),
+        digest("nothing"),
+        case.bill.negative,
+        record.invoice_tag,
+        case.grant_id,
+    )
+    erasure = AskErasure(case.stay_id, (case.record("admission"),), None)
+    codes = chain.post(
+        chain.share(fresh, fresh.record("admission")),
+        ("hospital-b", "records.share", share[2]),
+        ("insurer-a", "records.share", share[2]),
+        (case.hospital, "records.append", reversal),
+        share,
+        (case.customer, "erasure.ask", erasure),
+        chain.share(case, case.record("admission")),
+    )
+    assert codes == ["NOT_REPORTED", "FORBIDDEN", "FORBIDDEN", "OK", "REVERSED", "OK", "ERASED"]
+    found = attempts(chain, case)
+    assert [(entry.code, entry.condition) for entry in found] == [
+        ("NOT_REPORTED", "claim"),
+        ("FORBIDDEN", "custodian"),
+        ("FORBIDDEN", "custodian"),
+        ("REVERSED", "reversal"),
+        ("ERASED", "erasure"),
+    ]
+    assert [entry.signer for entry in found] == ["hospital-a", "hospital-b", "insurer-a", "hospital-a", "hospital-a"]
+    assert [entry.claim_id for entry in found] == [None, *[case.claim_id] * 4]
+    assert {(entry.kind, entry.decision, entry.field_set) for entry in found} == {("share", "deny", None)}
+    assert chain.ask("records.seen", ListSeen(case.customer, ""), tuple[ShareView, ...]) == ()
+
+
+def test_a_customer_key_and_a_record_that_is_not_there_leave_no_entry(chain: Consortium, case: Case) -> None:
+    share = chain.share(case, case.record("invoice"))[2]
+    codes = chain.post(
+        (case.customer, "records.share", share),
+        chain.share(case, "record-ffffffffffff"),
+    )
+    assert codes == ["FORBIDDEN", "UNKNOWN_RECORD"]
+    assert attempts(chain, case) == []
+
+
+def test_sharing_what_is_shared_already_is_no_entry_because_nothing_is_kept_from_anybody(
+    chain: Consortium, case: Case
+) -> None:
+    share = chain.share(case, case.record("invoice"))
+    assert chain.post(share, share) == ["OK", "ALREADY_SHARED"]
+    assert attempts(chain, case) == []
+
+
 # ------------------------------------------------------------------------------------------------------------ asks
 
 
@@ -132,6 +198,19 @@ def test_whoever_may_not_see_it_leaves_an_entry_that_says_so(
     (found,) = attempts(chain, case)
     assert (found.signer, found.recipient, found.condition) == (signer, signer, condition)
     assert found.field_set is None
+
+
+def test_what_is_withheld_from_everybody_is_no_answer_to_a_question_either(chain: Consortium, case: Case) -> None:
+    admission = case.record("admission")
+    chain.do((case.customer, "erasure.ask", AskErasure(case.stay_id, (admission,), None)))
+    codes = chain.post(
+        ask(case, record_id=admission, record_type="admission"), ask(case, record_id=case.record("invoice"))
+    )
+    assert codes == ["ERASED", "OK"]
+    assert [(entry.decision, entry.condition) for entry in attempts(chain, case)] == [
+        ("deny", "erasure"),
+        ("permit", ""),
+    ]
 
 
 def test_a_question_about_nothing_real_is_rejected_and_leaves_no_entry(chain: Consortium, case: Case) -> None:
@@ -206,17 +285,6 @@ def test_an_emergency_that_no_grant_covers_is_an_entry_too(chain: Consortium, ca
 # ------------------------------------------------------------------------------------------------ lists and tables
 
 
-def test_a_listing_is_paged_and_knows_where_it_stopped(chain: Consortium, case: Case) -> None:
-    count = LIST_ROWS_MAX + 3
-    for _ in range(0, count, 29):
-        chain.post(*[ask(case, "insurer-b")] * 29)
-    first = chain.ask("attempts.of_subject", ListAttempts(case.customer, 0), tuple[AttemptView, ...])
-    assert len(first) == LIST_ROWS_MAX
-    rest = chain.ask("attempts.of_subject", ListAttempts(case.customer, first[-1].sequence), tuple[AttemptView, ...])
-    assert rest[0].sequence == LIST_ROWS_MAX + 1
-    assert len(first) + len(rest) >= count
-
-
 def test_an_entry_is_never_overwritten_by_the_next_one(chain: Consortium, case: Case) -> None:
     chain.post(ask(case, "insurer-b"))
     before = attempts(chain, case)
@@ -226,7 +294,9 @@ def test_an_entry_is_never_overwritten_by_the_next_one(chain: Consortium, case: 
 
 
 def test_no_transaction_writes_the_register_of_attempts(chain: Consortium) -> None:
-    assert {"of_subject"} == {name for name in vars(Attempts) if hasattr(vars(Attempts)[name], "__contract_method__")}
+    assert {"of_subject", "counted_of_subject"} == {
+        name for name in vars(Attempts) if hasattr(vars(Attempts)[name], "__contract_method__")
+    }
     assert Access.name == "access"
 
 
