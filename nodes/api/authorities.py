@@ -7,28 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.mandates import MandateKind
 from ledger.codec import decode
-from nodes.agent import AgentEffect, Call
+from nodes.agent import Call
 from nodes.api.callers import Customer, Node, Operator
 from nodes.api.customers import WAIT_SECONDS, Base64, read_base64
 from nodes.network.node import read_clock_ms
-from nodes.roles.people import Person
+from nodes.roles.reception import Reception
 from nodes.vault.sealing import Sealed
 
 Number = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class Desk(Protocol):
-    """What a hospital's and an insurer's agent have in common about people."""
-
-    def relate(
-        self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool
-    ) -> tuple[Person, list[AgentEffect]]:
-        """Enter who acts for a person, that she is a ward or that she has died."""
-        ...
-
-    def pseudonyms_of(self, number: str) -> tuple[tuple[str, str, str], ...]:
-        """Return a person's pseudonyms: hospital, insurer, name."""
-        ...
 
 
 class Attestor(Protocol):
@@ -94,7 +80,7 @@ class AuthorityInfo(BaseModel):
     authority: str
 
 
-def make_relation_router(desk: Desk) -> APIRouter:
+def make_relation_router(desk: Reception) -> APIRouter:
     """Return the desk's route about who acts for whom."""
     router = APIRouter(prefix="/v1", tags=["people"])
 

@@ -7,7 +7,7 @@ sees what is about that pseudonym and nothing else.
 import base64
 import binascii
 import re
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -17,40 +17,21 @@ from contracts.customers import Enrol
 from contracts.grants import GrantView, ListGrants
 from ledger.codec import decode, encode
 from ledger.errors import DecodeError
-from nodes.agent import AgentEffect, Call
+from nodes.agent import Call
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import ForbiddenError, NotFoundError
 from nodes.api.explanations import may_act_for
 from nodes.authentication import Caller
 from nodes.network.node import NetworkNode, read_clock_ms
-from nodes.roles.linking import Linked
 from nodes.roles.lookup import find_grant
+from nodes.roles.reception import Reception
 from nodes.schemas import canonical_json
 from nodes.vault.sealing import Sealed
-from nodes.wallet import Challenge
 
 WAIT_SECONDS = 15.0
 GRANT_ID = re.compile(r"grant-[0-9a-f]{12,32}")
 
 router = APIRouter(prefix="/v1", tags=["customers"])
-
-
-class Party(Protocol):
-    """What a hospital's and an insurer's agent have in common for customers."""
-
-    def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
-        """Seal to a customer's new key from now on; return how many grants of hers that is for."""
-        ...
-
-    def challenge(self, grant_id: str, now_ms: int) -> Challenge:
-        """Return the challenge that the grant's subject has to answer."""
-        ...
-
-    def disclose(
-        self, grant_id: str, sealed: Sealed, answer: bytes, seal_key: bytes, now_ms: int
-    ) -> tuple[Linked, list[AgentEffect]]:
-        """Take in a customer's identity, and judge it."""
-        ...
 
 
 Base64 = Annotated[str, Field(max_length=128 * 1024)]
@@ -139,7 +120,7 @@ async def show_pseudonym(node: Node, caller: Customer) -> PseudonymInfo:
     return PseudonymInfo(pseudonym=caller.name, enrolled=actor is not None, key_version=version)
 
 
-def make_party_router(party: Party) -> APIRouter:
+def make_party_router(party: Reception) -> APIRouter:
     """Return the routes by which a customer tells an organisation who she is.
 
     Args:

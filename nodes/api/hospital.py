@@ -74,7 +74,7 @@ def make_hospital_router(hospital: Hospital) -> APIRouter:
     @router.post("/patients")
     async def register_patient(node: Node, _caller: Operator, form: PatientForm) -> PatientInfo:
         """Enter a patient in the index, or correct what is known about her."""
-        person, effects = hospital.register_patient(form.number, Identity(**form.identity.model_dump()))
+        person, effects = hospital.register_person(form.number, Identity(**form.identity.model_dump()))
         _perform(node, effects, read_clock_ms())
         return PatientInfo(number=person.number)
 

@@ -123,7 +123,7 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         """Issue a policy; the product is a registered or a shipped one."""
         now_ms = read_clock_ms()
         if form.identity is not None:
-            _, effects = insurer.register_insured(form.insured, Identity(**form.identity.model_dump()))
+            _, effects = insurer.register_person(form.insured, Identity(**form.identity.model_dump()))
             _perform(node, effects, now_ms)
         first = civil_day(now_ms) - BACKDATED_DAYS if form.from_day is None else form.from_day
         last = first + YEAR_DAYS - 1 if form.until_day is None else form.until_day

@@ -1,6 +1,6 @@
 """The routes for requests of consent: asked at an organisation's desk, taken and answered by a wallet."""
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,30 +9,10 @@ from ledger.codec import decode, encode
 from nodes.api.callers import Customer, Node, Operator
 from nodes.api.customers import Base64, read_base64
 from nodes.network.node import read_clock_ms
-from nodes.roles.requests import RequestView
+from nodes.roles.reception import Reception
 from nodes.schemas import canonical_json
 from nodes.schemas.terms import GrantTerms
 from nodes.vault.sealing import Sealed
-
-
-class Asker(Protocol):
-    """What a hospital's and an insurer's agent have in common about requests."""
-
-    def ask(self, number: str, terms: GrantTerms, reason: str, until_day: int, now_ms: int) -> RequestView:
-        """Ask a person for a grant."""
-        ...
-
-    def list_requests(self, now_ms: int) -> tuple[RequestView, ...]:
-        """Return all requests as they stand."""
-        ...
-
-    def take_inbox(self, pseudonym: str, sealed: Sealed, seal_key: bytes, now_ms: int, *, is_telling: bool) -> Sealed:
-        """Return what lies here for a person, sealed to her wallet."""
-        ...
-
-    def deny(self, pseudonym: str, request_id: str, now_ms: int) -> RequestView:
-        """Take in that a person does not agree."""
-        ...
 
 
 class RequestForm(BaseModel):
@@ -62,7 +42,7 @@ class InboxForm(BaseModel):
     """Whether notices are to be told, each once; else only requests are returned."""
 
 
-def make_request_router(asker: Asker) -> APIRouter:
+def make_request_router(asker: Reception) -> APIRouter:
     """Return the routes.
 
     Args:

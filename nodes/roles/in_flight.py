@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ledger.codec import encode
 from ledger.transactions import BLOCK_FULL, QUOTA_EXCEEDED
-from nodes.agent import Call, Committed, Note
+from nodes.agent import Call, Committed, Note, Submit
 
 LOST_MS = 15_000
 """A call that no block has included by then is offered again."""
@@ -56,10 +56,14 @@ class InFlight:
 
     def take_batch(self, calls: tuple[Call, ...], now_ms: int) -> tuple[Call, ...]:
         """Return as `take` does, but none while one of `calls` is on its way: the others may build on it."""
-        keys = [(call.contract, call.method, encode(call.message)) for call in calls]
-        if any(self._sent.get(key, now_ms) > now_ms for key in keys):
+        if any(self.is_sent(call, now_ms) for call in calls):
             return ()
         return self.take(list(calls), now_ms)
+
+    def offer(self, calls: list[Call], now_ms: int) -> list[Submit]:
+        """Return the submission of what `take` takes; none if that is nothing."""
+        taken = self.take(calls, now_ms)
+        return [Submit(taken)] if taken else []
 
     def is_sent(self, call: Call, now_ms: int) -> bool:
         """Whether a call is on its way."""

@@ -27,7 +27,6 @@ from nodes.agent import (
     Note,
     PeerAnswered,
     PeerRequested,
-    Submit,
 )
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
@@ -153,8 +152,7 @@ class Regulator:
             elif self._asking.may_ask(order.order_id, event.now_ms):
                 body = encode_body(FetchOrdered(order.order_id))
                 effects.append(self._asking.ask(order.order_id, order.hospital, body, event.now_ms))
-        taken = self._in_flight.take(calls, event.now_ms)
-        return [*effects, Submit(taken)] if taken else effects
+        return [*effects, *self._in_flight.offer(calls, event.now_ms)]
 
     def _take(self, event: PeerAnswered) -> list[Note]:
         order_id = self._asking.take(event)

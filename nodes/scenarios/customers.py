@@ -142,9 +142,9 @@ class Customer:
     def _consent(self) -> Generator[int, None, str]:
         """Grant, and disclose herself to both parties until both have linked her."""
         identity = self.wallet.identity
-        while not self._ask_hospital(lambda agent, _now: agent.register_patient(self.name, identity)):
+        while not self._ask_hospital(lambda agent, _now: agent.register_person(self.name, identity)):
             yield RETRY_MS
-        while not self._ask_insurer(lambda agent, _now: agent.register_insured(self.name, identity)):
+        while not self._ask_insurer(lambda agent, _now: agent.register_person(self.name, identity)):
             yield RETRY_MS
         grant_id = f"grant-{self.entropy.draw(8).hex()}"
         grant = self._draw_up(grant_id)

@@ -30,7 +30,6 @@ from nodes.agent import (
 )
 from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_day
-from nodes.identity import Identity
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.exchange.attachments import AttachmentLabel
@@ -55,16 +54,11 @@ from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import LocalStay, attach
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.hospital.visiting import Visiting
-from nodes.roles.in_flight import InFlight
-from nodes.roles.linking import Linked, Linking
-from nodes.roles.people import Person
-from nodes.roles.requests import Requests, RequestView
+from nodes.roles.reception import Reception
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
-from nodes.schemas.terms import GrantTerms
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
 from nodes.vault.sealing import Sealed
-from nodes.wallet import Challenge
 
 SWEEP_MS = 2_000
 """How often open stays are looked at although no event named them."""
@@ -76,7 +70,7 @@ _ID = re.compile(rb"(?:stay|claim)-[0-9a-f]{12,32}")
 _GRANT = re.compile(rb"grant-[0-9a-f]{12,32}")
 
 
-class Hospital:
+class Hospital(Reception):
     """One hospital."""
 
     def __init__(
@@ -100,10 +94,7 @@ class Hospital:
             entropy: For ids, blindings, salts and challenges.
             holds: Why it may have to keep what it is asked to erase.
         """
-        self.name = name
-        self._view = view
-        self._linking = Linking(name, view, register, keystore.seal, entropy)
-        self._requests = Requests(name, view, self._linking, register, keystore.seal, entropy)
+        super().__init__(name, view, keystore, register, entropy)
         self._authorising = Authorising(name, view, self._linking.people, register, keystore.seal, entropy)
         self._book = StayBook(register, entropy)
         self._attaching = Attaching(vault, entropy)
@@ -115,46 +106,8 @@ class Hospital:
         self._visiting = Visiting(name, view, keystore, vault, register, self._linking, entropy)
         books = HospitalBooks(view, self._book, vault, self._visiting.casebook)
         self._erasing = Erasing(name, view, books, holds)
-        self._in_flight = InFlight(name)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
-
-    # ---------------------------------------------------------------------------------------- what customers ask
-
-    def ask(self, number: str, terms: GrantTerms, reason: str, until_day: int, now_ms: int) -> RequestView:
-        """Ask a person for a grant; raises as `Requests.ask`."""
-        return self._requests.ask(number, terms, reason, until_day, now_ms)
-
-    def list_requests(self, now_ms: int) -> tuple[RequestView, ...]:
-        """Return all requests for consent as they stand."""
-        return self._requests.list_all(now_ms)
-
-    def take_inbox(self, pseudonym: str, sealed: Sealed, seal_key: bytes, now_ms: int, *, is_telling: bool) -> Sealed:
-        """Return what lies here for a person, sealed to her wallet; raises as `Requests.take_inbox`."""
-        return self._requests.take_inbox(pseudonym, sealed, seal_key, now_ms, is_telling=is_telling)
-
-    def deny(self, pseudonym: str, request_id: str, now_ms: int) -> RequestView:
-        """Take in that a person does not agree; raises as `Requests.deny`."""
-        return self._requests.deny(pseudonym, request_id, now_ms)
-
-    def pseudonyms_of(self, number: str) -> tuple[tuple[str, str, str], ...]:
-        """Return a person's pseudonyms with their pairs; see `Linking.pseudonyms_of`."""
-        return self._linking.pseudonyms_of(number)
-
-    def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
-        """Seal to a customer's new key from now on; raises as `Linking.replace_seal_key`."""
-        return self._linking.replace_seal_key(pseudonym, seal_key)
-
-    def challenge(self, grant_id: str, now_ms: int) -> Challenge:
-        """Return the challenge that a grant's subject has to answer; raises as `Linking.challenge`."""
-        return self._linking.challenge(grant_id, now_ms)
-
-    def disclose(
-        self, grant_id: str, sealed: Sealed, answer: bytes, seal_key: bytes, now_ms: int
-    ) -> tuple[Linked, list[AgentEffect]]:
-        """Take in a customer's identity and judge it; raises as `Linking.disclose`."""
-        linked = self._linking.disclose(grant_id, sealed, answer, seal_key, now_ms)
-        return linked, self._submit(self._linking.derive(), now_ms)
 
     def attest(
         self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
@@ -163,18 +116,6 @@ class Hospital:
         return self._authorising.attest(kind, subject, holder, grantee, sealed, now_ms)
 
     # ------------------------------------------------------------------------------------------ what the desk asks
-
-    def register_patient(self, number: str, identity: Identity) -> tuple[Person, list[AgentEffect]]:
-        """Enter a patient in the index, or correct what is known about her; raises as `People.enter`."""
-        return self._linking.people.enter(number, identity), []
-
-    def relate(
-        self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool
-    ) -> tuple[Person, list[AgentEffect]]:
-        """Enter who acts for a person, that she is a ward or that she has died; raises as `People.relate`."""
-        person = self._linking.people.relate(number, acts_through, is_ward=is_ward, is_deceased=is_deceased)
-        self._linking.judge_again(now_ms, number)
-        return person, self._submit(self._linking.derive(), now_ms)
 
     def admit(self, form: AdmissionForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
         """Begin a stay, and report it under every usable grant that names this hospital.
@@ -311,11 +252,11 @@ class Hospital:
     def _take_block(self, event: Committed) -> list[AgentEffect]:
         """Work on the stays that a block's events name; a grant that names this hospital may concern any of them."""
         effects: list[AgentEffect] = [*self._in_flight.release(event)]
-        effects.extend(self._submit(self._erasing.derive(), event.now_ms))
+        effects.extend(self._in_flight.offer(self._erasing.derive(), event.now_ms))
         events = [item for receipt in event.receipts for item in receipt.events]
         named = {number for item in events for number in self._find_numbers(item.data)}
         if any(item.contract in ("consent", "authorities") and self._concerns(item.data) for item in events):
-            effects.extend(self._submit(self._linking.derive(), event.now_ms))
+            effects.extend(self._in_flight.offer(self._linking.derive(), event.now_ms))
             named.update(self._open)
         if named:
             self._in_flight.forgive()
@@ -352,7 +293,7 @@ class Hospital:
             said: dict[str, str | int] = {"claim": question.claim_id, "peer": peer}
             said["code"] = result.code if isinstance(result, Refusal) else "OK"
             note = Note("rules-visited", said)
-            return [note, *self._submit(calls, now_ms), Answer(request_id, encode_body(result))]
+            return [note, *self._in_flight.offer(calls, now_ms), Answer(request_id, encode_body(result))]
         if not isinstance(question, FetchRecord | FetchChunks):
             refusal = Refusal("NOT_ASKED_HERE", "a hospital answers questions for records and visits")
             return [Answer(request_id, encode_body(refusal))]
@@ -367,7 +308,8 @@ class Hospital:
         """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""
         self._swept_ms = now_ms
         self._linking.judge_again(now_ms)
-        effects = self._submit([*self._linking.derive(), *self._erasing.derive()], now_ms)
+        effects: list[AgentEffect] = []
+        effects += self._in_flight.offer([*self._linking.derive(), *self._erasing.derive()], now_ms)
         for number in list(self._open)[:SWEEP_STAYS]:
             del self._open[number]
             self._open[number] = None
@@ -407,7 +349,3 @@ class Hospital:
             if lane not in [(known.subject, known.insurer) for known in stay.lanes]:
                 stay = self._book.open_lane(stay, *lane)
         return stay
-
-    def _submit(self, calls: list[Call], now_ms: int) -> list[AgentEffect]:
-        taken = self._in_flight.take(calls, now_ms)
-        return [Submit(taken)] if taken else []

@@ -37,7 +37,6 @@ from nodes.agent import (
     Committed,
     Note,
     PeerRequested,
-    Submit,
 )
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing
@@ -250,14 +249,11 @@ class Rail:
                 continue
             missing = WAYS.get((reported, attempt.state), ())
             calls = [Call("claims", "pay", Pay(payment.payment_id, key, status)) for status in missing]
-            offered = self._in_flight.take(calls, now_ms)
-            if offered:
-                effects.append(Submit(offered))
+            effects.extend(self._in_flight.offer(calls, now_ms))
         return effects
 
     def _answer_erasures(self, now_ms: int) -> list[AgentEffect]:
-        offered = self._in_flight.take(self._erasing.derive(self._books.list_asked()), now_ms)
-        return [Submit(offered)] if offered else []
+        return [*self._in_flight.offer(self._erasing.derive(self._books.list_asked()), now_ms)]
 
     def _reported(self, payment: Payment, attempt: Attempt) -> str:
         """Return the last status of an attempt on the chain; `due` before the first."""

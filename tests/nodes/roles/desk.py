@@ -57,7 +57,7 @@ class Desk:
         return agent
 
     def register(self, number: str, identity: Identity) -> None:
-        self.town.operate(self.name, lambda hospital: hospital.register_patient(number, identity))
+        self.town.operate(self.name, lambda hospital: hospital.register_person(number, identity))
 
     def admit(self, **changes: Any) -> StaySummary:
         """Admit wang, or whom the test names: each further stay began a day earlier, unless the test says when."""

@@ -102,14 +102,14 @@ class Lane:
         """Have hospital and insurer know somebody; no grant yet."""
         customer = Customer(self.town, name)
         self.desk.register(name, customer.identity)
-        self.town.operate("insurer-a", lambda insurer: insurer.register_insured(name, customer.identity))
+        self.town.operate("insurer-a", lambda insurer: insurer.register_person(name, customer.identity))
         return customer
 
     def know_with(self, hospital: Any) -> Customer:
         """Have an unusual hospital and the insurer know wang."""
         customer = Customer(self.town, "wang")
-        hospital.register_patient("wang", customer.identity)
-        self.insurer.register_insured("wang", customer.identity)
+        hospital.register_person("wang", customer.identity)
+        self.insurer.register_person("wang", customer.identity)
         return customer
 
     def admit_with(self, hospital: Any) -> str:

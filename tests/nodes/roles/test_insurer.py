@@ -297,7 +297,7 @@ def test_of_two_insurers_with_one_invoice_the_second_waits(lane: Lane) -> None:
     lane.town.install("insurer-b", build_insurer)
     wang = lane.insure()
     other = Customer(lane.town, "wang", insurer="insurer-b", wallet=wang.wallet)
-    lane.town.operate("insurer-b", lambda insurer: insurer.register_insured("w", wang.identity))
+    lane.town.operate("insurer-b", lambda insurer: insurer.register_person("w", wang.identity))
     days, payee = POLICY_DAYS, ("wang", "6222 0003")
     lane.town.operate(
         "insurer-b", lambda insurer: insurer.issue_policy("w", "inpatient-100", days, payee, lane.town.now_ms)
@@ -575,8 +575,8 @@ def test_the_commitments_of_a_policy_open_from_the_register_alone(lane: Lane) ->
 def test_a_person_is_entered_once(lane: Lane) -> None:
     lane.know()
     with pytest.raises(LedgerError, match="this one is entered for wang"):
-        lane.insurer.register_insured("wang2", Customer(lane.town, "wang").identity)
-    lane.insurer.register_insured("zhao", synthetic_identity("zhao", SeededEntropy(b"zhao")))
+        lane.insurer.register_person("wang2", Customer(lane.town, "wang").identity)
+    lane.insurer.register_person("zhao", synthetic_identity("zhao", SeededEntropy(b"zhao")))
 
 
 def test_a_lost_submission_is_made_again(lane: Lane) -> None:
