@@ -29,7 +29,8 @@
 
 Not among them: the dates of the records. Service dates are private, so the chain holds a commitment to the scope's
 first and last day and nothing to compare it with; the hospital's node compares before it shares, the insurer's
-before it adjudicates, and an auditor with the openings can do it again.
+before it adjudicates, and an auditor with the openings can do it again. Who asks `contracts.explanations` about days
+and can open the commitment gets the condition `record dates` after all of these.
 
 These are functions of what they are given: the contract reads the tables.
 """

@@ -7,6 +7,10 @@ Nothing is written here. A question is held against every grant of its subject, 
     3. of the permits that cover it the narrowest is the answer, of several the latest; without one, the first denial
        that applies is; without that, what the first permit fails
 
+A question may name the days of the records, and open the record dates of grants. The chain has commitments to these:
+an opening that does not fit is none. A permit that means other days covers nothing (`record dates`); one that nobody
+here can open is answered with `unknown`, after those that are known to mean the days.
+
 A question may suppose one grant more, or one less. A supposed grant must be one that could be given now. It counts as
 given next and as matched by both parties, which know of the subject what they have said of her last, and else that she
 is grown up.
@@ -17,9 +21,9 @@ from contracts.conditions import Facts, find_failing
 from contracts.consent import Consent
 from contracts.grants import Capacity, Grant, GrantHead, GrantVersion, LinkEntry, LinkHistory
 from contracts.identifiers import Place, locate
-from contracts.needs import Considered, Decision, Finding, Need, Question
+from contracts.needs import Considered, Dates, Decision, Finding, Need, Question
 from contracts.precedence import find_inapplicable, is_before, is_narrower
-from ledger.execution.contract import Contract, query, replace
+from ledger.execution.contract import Contract, commit_salted, encode, query, replace
 
 
 class Explanations(Contract):
@@ -34,15 +38,21 @@ class Explanations(Contract):
         denials = tuple(version for version in versions if version.grant.effect == "deny")
         considered: tuple[Considered, ...] = ()
         winning: GrantVersion | None = None
+        dates: Dates | None = None
         refusal: Finding | None = None
         for version in versions:
-            finding = self._hold(message, version, denials)
             grant = version.grant
-            considered = (*considered, Considered(grant.grant_id, version.version, grant.effect, finding))
+            means = _means(message, grant)
+            finding = self._hold(message, version, denials)
+            if finding is None and means == "outside":
+                finding = Finding("AUTH-013", "record dates", "the grant means records of other days")
+            considered = (*considered, Considered(grant.grant_id, version.version, grant.effect, finding, means))
             if grant.effect != "permit":
                 continue
             if finding is None:
-                winning = version if winning is None else _prefer(winning, version)
+                if winning is None or _is_better(winning, dates, version, means):
+                    winning = version
+                    dates = means
             elif refusal is None:
                 refusal = finding
         if winning is not None:
@@ -52,6 +62,7 @@ class Explanations(Contract):
                 version=winning.version,
                 finding=None,
                 considered=considered,
+                dates=dates,
             )
         standing = [item for item in considered if item.effect == "deny" and item.finding is None]
         denial = standing[0] if standing else None
@@ -132,6 +143,25 @@ class Explanations(Contract):
     def _next(self) -> Place:
         """Return the first place after everything that is decided."""
         return replace(locate(self.context), height=self.context.height + 1, index=0)
+
+
+def _means(message: Question, grant: Grant) -> Dates | None:
+    """Return whether a permit means the days that are asked about, as far as the question opens them."""
+    if message.days is None or grant.effect != "permit":
+        return None
+    for opening in message.openings:
+        opened = commit_salted(opening.salt, encode((opening.first_day, opening.last_day)))
+        if opening.grant_id == grant.grant_id and opened == grant.scope.dates:
+            is_within = opening.first_day <= message.days.first_day and message.days.last_day <= opening.last_day
+            return "within" if is_within else "outside"
+    return "unknown"
+
+
+def _is_better(first: GrantVersion, known: Dates | None, second: GrantVersion, means: Dates | None) -> bool:
+    """Whether a second permit answers better than a first: one of which the days are known, else as `_prefer`."""
+    if known != means:
+        return means == "within"
+    return _prefer(first, second) == second
 
 
 def _prefer(first: GrantVersion, second: GrantVersion) -> GrantVersion:

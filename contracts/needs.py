@@ -5,11 +5,11 @@ asks which of a subject's grants would cover something, and what stands against 
 conditions (`contracts.conditions`).
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from contracts.grants import Effect, Grant, Purpose, RecordType
 from contracts.identifiers import ClaimId, GrantId, StayId, Version
-from ledger.execution.contract import Name, Struct
+from ledger.execution.contract import Day, Hash, Meta, Name, Struct
 
 Act = Literal["enter", "release", "view", "visit"]
 """What would be done: an entry, a closing, a report or a settlement; a record handed over to be kept; a record shown;
@@ -18,6 +18,10 @@ ACTS: dict[str, Act] = {"data-to-insurer": "release", "rules-visit-data": "visit
 """Execution of a grant -> what is done with the records that a claim needs."""
 ConditionCode = Literal["AUTH-013", "ELIG-001", "FORBIDDEN", "NOT_REPORTED", "REVERSED", "ERASED", "TOO_MANY"]
 """The first two are of the grant; the others say that no grant would help."""
+Dates = Literal["within", "outside", "unknown"]
+"""Whether a grant means records of certain days; unknown to whoever has no opening of its record dates."""
+OPENINGS_MAX = 64
+"""Record dates opened in one question: more grants than a pseudonym is likely to have."""
 
 
 class Need(Struct):
@@ -66,6 +70,22 @@ class FindUsable(Struct):
     """The last id already seen; empty for the first page."""
 
 
+class Days(Struct):
+    """The civil days at UTC+8 of the records that are asked about."""
+
+    first_day: Day
+    last_day: Day
+
+
+class DatesOpening(Struct):
+    """What opens the record dates of one grant (`Scope.dates`); it is held against the commitment, not believed."""
+
+    grant_id: GrantId
+    first_day: Day
+    last_day: Day
+    salt: Hash
+
+
 class Question(Struct):
     """Query `explanations.decide`: may this be done with a subject's records, and under which of her grants?"""
 
@@ -81,6 +101,10 @@ class Question(Struct):
     """Answer as if she had given this too, and as if both parties had matched her; nothing is written."""
     without: GrantId | None
     """Answer as if she had revoked this."""
+    days: Days | None = None
+    """Of the records; None to leave record dates out of it, as the chain itself has to."""
+    openings: Annotated[tuple[DatesOpening, ...], Meta(max_length=OPENINGS_MAX)] = ()
+    """The record dates that the asker can open; of other grants it is not known which days they mean."""
 
 
 class Considered(Struct):
@@ -91,6 +115,8 @@ class Considered(Struct):
     effect: Effect
     finding: Finding | None
     """Of a permit the first condition that fails, of a denial why it does not apply; None if it covers or applies."""
+    dates: Dates | None = None
+    """Of a permit, if days were asked about: whether it means them. A denial is about all days."""
 
 
 class Decision(Struct):
@@ -104,3 +130,5 @@ class Decision(Struct):
     """Why it is refused; None if it is permitted."""
     considered: tuple[Considered, ...]
     """All her grants, in the order of their ids; the hypothetical one last."""
+    dates: Dates | None = None
+    """Of the permit that covers it, if days were asked about: `unknown` says that its parties alone know."""

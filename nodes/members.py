@@ -16,6 +16,7 @@ from nodes.api.insurer import make_insurer_router
 from nodes.api.requests import make_request_router
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import Entropy
+from nodes.identity import RecordDates
 from nodes.keystore import load_keystore
 from nodes.network.hosting import Signatory
 from nodes.network.node import NetworkNode
@@ -68,10 +69,12 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
         access.router,
     ]
     routers = own if name == node.organisation else []
+    find_dates: explanations.DatesFinder = _find_no_dates
     agent: Agent
     match role:
         case "hospital":
             agent = hospital = Hospital(name, node.view, keys, vault, register, entropy, holds)
+            find_dates = hospital.find_dates
             routers += [
                 customers.make_party_router(hospital),
                 make_relation_router(hospital),
@@ -83,6 +86,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             ]
         case "insurer":
             agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy, holds)
+            find_dates = insurer.find_dates
             routers += [
                 customers.make_party_router(insurer),
                 make_relation_router(insurer),
@@ -99,5 +103,12 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             routers.append(access.make_orders_router(regulator))
         case _:
             return routers
+    if name == node.organisation:
+        routers.append(explanations.make_explanation_router(find_dates))
     node.host.add(agent, Signatory(name, keys.submissions))
     return routers
+
+
+def _find_no_dates(_grant_id: str) -> RecordDates | None:
+    """Return nothing: to a rail and a regulator no customer shows the record dates of a grant."""
+    return None

@@ -64,14 +64,18 @@ def grant(
 
 def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str, *, yes: bool) -> None:
     """Show the notice, ask, keep the notice, sign, and say what came of it."""
+    from nodes.roles.customer.openings import keep_opening, notices_folder
+
     language = offer.grant.notice.language
     text = offer.notices[language]
     click.echo(text, err=output.as_json)
     if not yes and not click.confirm("同意吗? Agree?", default=False, err=output.as_json):
         msg = "not agreed; nothing was signed"
         raise click.ClickException(msg)
-    notice_path = place.wallets_folder / f"{actor}.notices" / f"{offer.grant.notice.hash.hex()}.txt"
+    notice_path = notices_folder(place, actor) / f"{offer.grant.notice.hash.hex()}.txt"
     write_file(notice_path, text.encode(), 0o600)
+    if offer.dates is not None:
+        keep_opening(place, actor, offer.grant.grant_id, offer.dates)
     try:
         granted = person.sign(offer, lambda step: output.progress(f"{step} ..."))
     finally:

@@ -7,9 +7,14 @@ import click
 
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.terms import TYPES, read_terms, terms_options
+from nodes.cli.terms import TYPES, read_days, read_terms, terms_options
 from nodes.config import Home
 
+DATES = {
+    None: "",
+    "within": " · it means that day",
+    "unknown": " · which days it means is not known here",
+}
 ACTS = ("release", "view", "visit", "enter")
 
 
@@ -20,6 +25,7 @@ ACTS = ("release", "view", "visit", "enter")
 @click.option("--act", type=click.Choice(ACTS), default="release", show_default=True, help="What would be done.")
 @click.option("--claim", metavar="CLAIM", help="For which claim.")
 @click.option("--what-if", "supposed", type=click.Choice(["grant", "deny"]), help="Suppose one with these terms.")
+@click.option("--day", "day", metavar="DAY", help="Of the service, such as 2026-05-03; or FROM..TO, of a stay.")
 @click.option("--without", metavar="GRANT", help="Suppose that this one were revoked.")
 @click.option("--for", "other", metavar="NAME", help="About another customer, for whom you may act.")
 @home_option
@@ -28,6 +34,7 @@ def explain(
     actor: str,
     record_type: str | None,
     supposed: str | None,
+    day: str | None,
     without: str | None,
     other: str | None,
     home: Path,
@@ -39,8 +46,12 @@ def explain(
 
     Without --from and --to, for every hospital and insurer. With --what-if, as if you had given a grant or denial with
     the terms of the other options, and as if both parties knew you: nothing is signed and nothing is written.
+
+    With --day, whether the grants mean records of that day. Your wallet knows this of the grants that were signed with
+    it, and hospital and insurer of those that were shown to them; of others the answer says that it is not known here.
     """
     from nodes.cli.session import open_customer
+    from nodes.roles.customer.openings import describe_opening, read_openings
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -55,6 +66,8 @@ def explain(
         pairs = [
             pair for pair in person.pairs() if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
         ]
+    days = {} if day is None else read_days(day)
+    openings = [] if day is None else read_openings(place, (actor, other))
     stays, act, claim = given["stays"], given.pop("act"), given.pop("claim")
     rows = []
     for hospital, recipient in pairs:
@@ -65,7 +78,10 @@ def explain(
         if supposed is not None:
             from ledger.codec import encode
 
-            what_if = encode(subject.draw_up(terms, "zh").grant).hex()
+            offer = subject.draw_up(terms, "zh")
+            what_if = encode(offer.grant).hex()
+            if offer.dates is not None and day is not None:
+                openings = [*openings, describe_opening(offer.grant.grant_id, offer.dates)]
         for kind in (record_type,) if record_type else TYPES:
             question = {
                 "subject": theirs.name,
@@ -78,6 +94,8 @@ def explain(
                 "purpose": terms.purpose,
                 "what_if": what_if,
                 "without": without,
+                **days,
+                "openings": openings,
             }
             answer = person.explain(question, hospital, person.pseudonym_for(terms))
             rows.append({key: question[key] for key in ("hospital", "recipient", "record_type")} | answer)
@@ -91,6 +109,6 @@ def explain(
 def _describe(row: dict[str, Any]) -> str:
     what = f"{row['hospital']} → {row['recipient']}  {row['record_type']:<18}"
     if row["permitted"]:
-        return f"{what} yes  under {row['grant_id']} version {row['version']}"
+        return f"{what} yes  under {row['grant_id']} version {row['version']}{DATES[row['dates']]}"
     finding = row["finding"]
     return f"{what} no   {finding['code']} {finding['condition']}: {finding['text']}"

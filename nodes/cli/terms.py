@@ -88,6 +88,20 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     return replace(base, **changes)
 
 
+def read_days(text: str) -> dict[str, int]:
+    """Return the service days that `--day` names, as the API asks for them.
+
+    Raises:
+        click.UsageError: If it is no day and no FROM..TO.
+    """
+    first, separator, last = text.partition("..")
+    days = {"first_day": _read_day("--day", first), "last_day": _read_day("--day", last if separator else first)}
+    if days["last_day"] < days["first_day"]:
+        msg = f"--day: expected FROM..TO with TO not before FROM, got {text[:40]!r}"
+        raise click.UsageError(msg)
+    return days
+
+
 def _pair(changes: dict[str, Any], given: dict[str, Any]) -> None:
     """Let mode and execution follow each other where one of them is given: rules that visit execute."""
     mode, execution = given.get("mode"), given.get("execution")

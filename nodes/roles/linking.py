@@ -258,6 +258,11 @@ class Linking:
         """Return what is known of a grant's subject, or None before she disclosed herself."""
         return self._entries.get(grant_id)
 
+    def find_dates(self, grant_id: str) -> RecordDates | None:
+        """Return the record dates that were disclosed with a grant, or None."""
+        entry = self._entries.get(grant_id)
+        return None if entry is None else entry.dates
+
     def covers(self, grant: Grant, first_day: Day, last_day: Day) -> bool:
         """Whether these days lie within the record dates of a grant; False until those of its latest words are open."""
         entry = self._entries.get(grant.grant_id)

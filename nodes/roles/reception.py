@@ -8,7 +8,7 @@ agent's own way of working offers (`_follow_links`).
 
 from nodes.agent import AgentEffect, ChainView
 from nodes.entropy import Entropy
-from nodes.identity import Identity
+from nodes.identity import Identity, RecordDates
 from nodes.keystore import Keystore
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
@@ -58,6 +58,10 @@ class Reception:
     def pseudonyms_of(self, number: str) -> tuple[tuple[str, str, str], ...]:
         """Return a person's pseudonyms with their pairs; see `Linking.pseudonyms_of`."""
         return self._linking.pseudonyms_of(number)
+
+    def find_dates(self, grant_id: str) -> RecordDates | None:
+        """Return the days of the records that a grant means, as its customer showed them here; or None."""
+        return self._linking.find_dates(grant_id)
 
     def replace_seal_key(self, pseudonym: str, seal_key: bytes) -> int:
         """Seal to a customer's new key from now on; raises as `Linking.replace_seal_key`."""

@@ -6,6 +6,7 @@ A row becomes phases. Whatever stands in one phase may go into one block; the ca
 import hashlib
 import json
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from contracts.grants import (
     Scope,
 )
 from contracts.mandates import Attest, EndAuthority, MandateScope
-from contracts.needs import Decision, Question
+from contracts.needs import DatesOpening, Days, Decision, Question
 from contracts.settlements import Report
 from contracts.stays import Append, Share
+from ledger.codec import encode
 from ledger.crypto.commitments import IDENTITY
+from ledger.crypto.hashes import commit_salted
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 
 FOLDER = Path(__file__).parent / "decisions"
@@ -40,6 +43,12 @@ YEAR_MS = 365 * 86_400_000
 def digest(text: str) -> bytes:
     """Return 32 bytes that stand for a hash or commitment."""
     return hashlib.sha256(text.encode()).digest()
+
+
+def days_of(first: str, last: str) -> tuple[int, int]:
+    """Return two civil days as the chain counts them."""
+    first_day, last_day = ((date.fromisoformat(day) - date(1970, 1, 1)).days for day in (first, last))
+    return first_day, last_day
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class Plan:
         assert (decision.permitted, condition) == ("condition" not in wanted, wanted.get("condition")), decision
         assert decision.grant_id == by, decision
         assert found is None or found.code == wanted["code"], decision
+        assert decision.dates == wanted.get("dates"), decision
 
 
 def load_rows() -> list[dict[str, Any]]:
@@ -125,6 +135,8 @@ class _RowPlanner:
         self.stranger = self._enrol(planner)
         self.mandates = [self._attest(planner, mandate) for mandate in row.get("mandates", [])]
         self.given: list[Grant] = []
+        self.openings: dict[str, DatesOpening] = {}
+        """Grant -> what opens its record dates, in its latest words."""
         self.named: list[Grant] = []
         """By number, each in its latest words."""
 
@@ -151,6 +163,8 @@ class _RowPlanner:
             need["purpose"],
             None,
             None,
+            None if "days" not in need else Days(*days_of(*need["days"])),
+            tuple(self.openings[self.named[number - 1].grant_id] for number in need.get("opens", [])),
         )
         return Plan(
             self.row["name"],
@@ -244,8 +258,9 @@ class _RowPlanner:
         frequency = terms.get("frequency")
         parties = () if effect == "deny" else sorted((*sources, to))
         stays = tuple(sorted(self._label("stay", label) or "" for label in terms.get("stays", [])))
+        grant_id = self.draw("grant") if former is None else former.grant_id
         return Grant(
-            self.draw("grant") if former is None else former.grant_id,
+            grant_id,
             1 if former is None else former.version + 1,
             None if former is None else former.version,
             self.subject,
@@ -257,7 +272,7 @@ class _RowPlanner:
                 terms.get("case", "standing"),
                 stays,
                 tuple(terms.get("types", ALL_TYPES)),
-                ALL_DAYS if effect == "deny" else digest("dates"),
+                ALL_DAYS if effect == "deny" else self._commit_dates(grant_id, terms.get("dates")),
             ),
             Permission(
                 terms.get("mode", "STORE"),
@@ -271,6 +286,14 @@ class _RowPlanner:
             tuple(IdentityCommitment(party, digest(f"{self.subject} at {party}")) for party in parties),
             effect,
         )
+
+    def _commit_dates(self, grant_id: str, dates: list[str] | None) -> bytes:
+        if dates is None:
+            return digest("dates")
+        first, last = days_of(*dates)
+        salt = digest(f"dates of {grant_id}")
+        self.openings[grant_id] = DatesOpening(grant_id, first, last, salt)
+        return commit_salted(salt, encode((first, last)))
 
     def _link(self, grant: Grant, links: dict[str, str | None]) -> None:
         capacity = self.row.get("capacity", {})

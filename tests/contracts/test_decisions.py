@@ -71,6 +71,16 @@ def test_what_if_answers_as_giving_it_then_does(chain: Consortium, row: dict[str
     assert getattr(supposed.finding, "condition", None) == getattr(then.finding, "condition", None)
 
 
+def test_an_opening_that_does_not_fit_the_commitment_opens_nothing(chain: Consortium) -> None:
+    row = next(row for row in ROWS if row["name"] == "time-framed: a day after the record dates")
+    plan = planned(chain, row)
+    run(chain, plan)
+    (honest,) = plan.question.openings
+    for forged in (replace(honest, last_day=honest.last_day + 1), replace(honest, salt=bytes(32))):
+        decision = chain.ask("explanations.decide", replace(plan.question, openings=(forged,)), Decision)
+        assert (decision.permitted, decision.dates) == (True, "unknown")
+
+
 def test_what_if_supposes_a_revocation(chain: Consortium) -> None:
     row = next(row for row in ROWS if row["name"] == "deny over permit: equally wide, the denial later")
     plan = planned(chain, row)

@@ -88,6 +88,23 @@ def test_a_request_is_edited_or_declined_by_the_wallet_it_is_for(network: Networ
     statuses = {item["request"]["request_id"]: item["status"] for item in found}
     assert (statuses[first], statuses[second]) == ("EDITED", "DENIED")
     assert find_refusal(wang, wang) is None
+    check_days(network, wang, edited)
+
+
+def check_days(network: Network, wang: Customer, granted: GrantTerms) -> None:
+    """Ask about days within and outside the record dates: the parties' nodes know, the regulator does not."""
+    pseudonym = wang.pseudonym(HOSPITAL, INSURER)
+    asked = {"subject": pseudonym.name, "hospital": HOSPITAL, "recipient": INSURER, "record_type": "invoice"}
+    within, outside = (asked | {"first_day": day} for day in (granted.last_day, granted.last_day + 1))
+    for party in (HOSPITAL, INSURER):
+        assert wang.explain(within, party, pseudonym)["dates"] == "within"
+        assert wang.explain(outside, party, pseudonym)["finding"]["condition"] == "record dates"
+        with network.client(party, party) as client:
+            assert client.post("/v1/explanations", outside)["permitted"] is False
+        with network.client(party, "regulator") as client:
+            assert client.post("/v1/explanations", outside)["dates"] == "unknown"
+    with network.client("regulator", INSURER) as client:
+        assert client.post("/v1/explanations", outside)["dates"] == "unknown"
 
 
 def test_a_newborn_a_youth_and_the_dead_are_acted_for(people: People) -> None:

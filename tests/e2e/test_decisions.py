@@ -116,6 +116,12 @@ def ask(client: Client, plan: Plan, subject: str | None) -> Decision:
         "act": question.act,
         "purpose": question.purpose,
     }
+    if question.days is not None:
+        asked |= {"first_day": question.days.first_day, "last_day": question.days.last_day}
+    asked["openings"] = [
+        {"grant": item.grant_id, "first_day": item.first_day, "last_day": item.last_day, "salt": item.salt.hex()}
+        for item in question.openings
+    ]
     return read(client.post("/v1/explanations", asked))
 
 
@@ -126,7 +132,7 @@ def read(answer: dict[str, Any]) -> Decision:
         Considered(item["grant_id"], item["version"], item["effect"], None) for item in answer["considered"]
     )
     found = None if finding is None else Finding(finding["code"], finding["condition"], finding["text"])
-    return Decision(answer["permitted"], answer["grant_id"], answer["version"], found, considered)
+    return Decision(answer["permitted"], answer["grant_id"], answer["version"], found, considered, answer["dates"])
 
 
 def test_every_row_of_the_decision_table_is_answered_by_a_live_network(network: Network) -> None:

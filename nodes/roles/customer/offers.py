@@ -58,6 +58,11 @@ class Offer:
     """Organisation -> what will be sealed to it; none for a denial."""
     behalf: Behalf | None
 
+    @property
+    def dates(self) -> RecordDates | None:
+        """The opening of the record dates; None for a denial, which is about all days."""
+        return next((item.dates for item in self.disclosures.values()), None)
+
     def answering(self, request_id: str) -> "Offer":
         """Return the same offer as the answer to a request, whose id becomes the grant's."""
         return renew(self, grant=replace(self.grant, grant_id=request_id))
