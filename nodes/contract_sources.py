@@ -166,6 +166,25 @@ class ContractArchive:
             raise ContractLoadError(msg)
         return self._read(name)
 
+    def find_contract(self, name: str, code_hash: bytes) -> tuple[ContractSet | None, list[str]]:
+        """Return a set that is kept here and has a contract with this code, and why others could not be looked at.
+
+        Args:
+            name: The contract's.
+            code_hash: Of all that it depends on. The set's other contracts may be any.
+        """
+        refused: list[str] = []
+        for kept in self.list_sets():
+            try:
+                found = self._read(kept)
+            except ContractLoadError as error:
+                refused.append(str(error))
+                continue
+            loaded = found.get(name)
+            if loaded is not None and loaded.code_hash == code_hash:
+                return found, []
+        return None, refused
+
     def list_sets(self) -> list[str]:
         """Return the names of all sets that are kept here, sorted."""
         return sorted(path.name for path in self.folder.glob("[0-9a-f]*") if path.is_dir())

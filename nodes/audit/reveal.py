@@ -5,7 +5,8 @@ insurer sealed to the customer before it settled; the settlement names their has
 
     what is in them is what the settlement committed to     salted commitments, amounts, opening balances
     the terms are the insurer's registered ones             a proof of policy, product and payee under a header
-    the adjudicator gives the same decision                 `contracts.adjudication.engine`, run again, to the 分
+    the adjudicator gives the same decision                 `contracts.adjudication.engine`, run again, to the 分:
+                                                            as it was in force then (`nodes.audit.adjudicators`)
 
 It is a file of its own because the sealed case alone is 4 KB or more, and because whoever gets the dossier need not
 get this. It opens for the holder of the pseudonym's seal key and for nobody else.
@@ -21,7 +22,6 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.adjudication.decision import Decision
-from contracts.adjudication.engine import adjudicate
 from contracts.identifiers import ClaimId, Version
 from contracts.policies import PayeeVersion, PolicyVersion, ProductEntry, hash_product
 from contracts.settlements import Outcome, Settlement
@@ -30,9 +30,10 @@ from ledger.blocks import BlockHeader, Commit, verify_commit
 from ledger.codec import Struct, encode
 from ledger.crypto.commitments import subtract_commitments
 from ledger.crypto.hashes import commit_salted
-from ledger.errors import ContractError, DecodeError, LedgerError, VerificationError
+from ledger.errors import ContractError, DecodeError, InvalidTransactionError, LedgerError, VerificationError
 from ledger.execution.state import encode_key
 from ledger.state_multiproof import StateMultiProof, verify_many
+from nodes.audit.adjudicators import Adjudicate, Adjudicators
 from nodes.audit.expectation import expect, expect_canonical
 from nodes.audit.verify import VerifiedClaim
 from nodes.roles.exchange.opening import ClaimOpening, hash_opening, open_opening, opening_context
@@ -112,7 +113,13 @@ def list_terms(policy: PolicyVersion, payee: PayeeVersion, product: ProductEntry
     }
 
 
-def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, auditor: str | None = None) -> Revealed:
+def verify_reveal(
+    verified: VerifiedClaim,
+    data: bytes,
+    seal_key: SealKeys,
+    auditor: str | None = None,
+    adjudicators: Adjudicators | None = None,
+) -> Revealed:
     """Open a verified claim's amounts and adjudicate its cases again.
 
     Args:
@@ -121,11 +128,14 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, audi
         seal_key: The seal key of the claim's pseudonym, from the customer's wallet; or of the auditor.
         auditor: The organisation that the insurer sealed the openings to; None if they are the customer's. Then the
             settlement does not name the bytes' hash, and what is in them is held to its commitments alone.
+        adjudicators: Where the code that decided is found; the installed one alone if left out.
 
     Raises:
         VerificationError: Naming the first thing that does not hold.
         ReaderError: If they were sealed to another than `auditor`.
+        MissingAdjudicatorError: If a settlement was decided with code that is not at hand.
     """
+    library = adjudicators or Adjudicators()
     with expect_canonical("openings"):
         openings = parse(data, Openings)
     evidence = verified.evidence
@@ -138,9 +148,9 @@ def verify_reveal(verified: VerifiedClaim, data: bytes, seal_key: SealKeys, audi
     for item in openings.sealed:
         settlement = evidence.settlements[item.version - 1]
         opening = _open(verified, settlement, item, seal_key, auditor)
-        revealed.append(
-            _check_opening(verified, settlement, opening, is_sealed_again=auditor is None and item.is_sealed_again)
-        )
+        is_sealed_again = auditor is None and item.is_sealed_again
+        code = library.find(evidence, settlement)
+        revealed.append(_check_opening(verified, settlement, opening, code, is_sealed_again=is_sealed_again))
     product = openings.product.product
     expect("case product", hash_product(product).hex(), hash_product(opening.case.product).hex())
     return Revealed(tuple(revealed), openings.policy, openings.product, openings.payee)
@@ -187,7 +197,12 @@ def _open(
 
 
 def _check_opening(
-    verified: VerifiedClaim, settlement: Settlement, opening: ClaimOpening, *, is_sealed_again: bool
+    verified: VerifiedClaim,
+    settlement: Settlement,
+    opening: ClaimOpening,
+    adjudicate: Adjudicate,
+    *,
+    is_sealed_again: bool,
 ) -> RevealedSettlement:
     outcome = settlement.outcome
     case, decision = opening.case, opening.decision
@@ -197,7 +212,7 @@ def _check_opening(
     _check_facts(verified, what, outcome, opening)
     try:
         again = adjudicate(case)
-    except (ContractError, DecodeError) as error:
+    except (ContractError, DecodeError, InvalidTransactionError) as error:
         msg = f"{what} case: the adjudicator refuses it: {error}"
         raise VerificationError(msg) from None
     if again != decision:

@@ -22,7 +22,6 @@ from ledger.blocks import BlockHeader
 from ledger.codec import encode
 from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
-from ledger.execution.loader import ContractSet
 from ledger.membership import Actor
 from ledger.merkle import leaf_hash
 from ledger.state_multiproof import verify_many
@@ -30,7 +29,7 @@ from ledger.transactions import batch_sign_bytes
 from nodes.audit.consent import check_consent
 from nodes.audit.deeds import Deed, batch_root, list_deeds, rebuild
 from nodes.audit.dossier import read_dossier
-from nodes.audit.evidence import ADJUDICATOR, Act, Batch, Evidence, list_actors, list_entries
+from nodes.audit.evidence import Act, Batch, Evidence, list_actors, list_entries
 from nodes.audit.expectation import expect
 from nodes.audit.rules import check_erasures, check_figures, check_parts
 from nodes.audit.trust import Ground, Trust, check_ground
@@ -81,19 +80,6 @@ def verify_dossier(data: bytes, trust: Trust) -> VerifiedClaim:
     check_erasures(evidence)
     signatures = _check_decisions(dossier.chain_id, evidence) + _check_deeds(dossier.chain_id, evidence)
     return VerifiedClaim(evidence, ground, signatures)
-
-
-def check_adjudicator(verified: VerifiedClaim, contracts: ContractSet) -> None:
-    """Check that the adjudicator at hand is the one that was in force when each settlement was decided.
-
-    Raises:
-        VerificationError: Naming the settlement.
-    """
-    loaded = next((pin.code_hash for pin in contracts.pins() if pin.name == ADJUDICATOR), b"")
-    for settlement in verified.evidence.settlements:
-        versions = verified.evidence.adjudicator.versions
-        in_force = [item.code_hash for item in versions if item.from_height <= settlement.place.height]
-        expect(f"adjudicator of settlement {settlement.outcome.version}", in_force[-1:], [loaded])
 
 
 def _check_members(evidence: Evidence) -> None:

@@ -61,9 +61,11 @@ def verify(
     FILE is a claim's dossier, a yearly report, a sample, or the proof of an attempt to see records; its format says
     which.
 
-    Exit 2 says that nothing was found out: genesis or checkpoint is none, or the wallet is not there or another's.
+    Exit 2 says that nothing was found out: genesis or checkpoint is none, the wallet is not there or another's, or the
+    code that decided the claim is not at hand.
     """
     from ledger.errors import LedgerError
+    from nodes.audit.adjudicators import MissingAdjudicatorError
     from nodes.audit.reveal import ReaderError
     from nodes.keystore import KeystoreError
     from nodes.roles.customer.customer import CustomerError
@@ -81,7 +83,15 @@ def verify(
         else:
             opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
             verdict = _judge_dossier(data, trust, opening, language)
-    except (ConfigurationError, CustomerError, KeystoreError, ReaderError, WalletError, OSError) as error:
+    except (
+        ConfigurationError,
+        CustomerError,
+        KeystoreError,
+        MissingAdjudicatorError,
+        ReaderError,
+        WalletError,
+        OSError,
+    ) as error:
         raise click.UsageError(str(error)) from None
     except LedgerError as error:
         output.finish({"holds": False, "why": str(error)})
@@ -104,12 +114,13 @@ class _Verdict(NamedTuple):
 
 
 def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] | None, language: Any) -> _Verdict:
+    from nodes.audit.adjudicators import Adjudicators
     from nodes.audit.narration import render_summary
     from nodes.audit.reveal import verify_reveal
     from nodes.audit.summary import find_erased_openings, summarise
-    from nodes.audit.verify import check_adjudicator, verify_dossier
+    from nodes.audit.verify import verify_dossier
     from nodes.cli.session import NAME
-    from nodes.contract_sources import load_installed_contracts
+    from nodes.contract_sources import ContractArchive
     from nodes.keystore import load_keystore
     from nodes.schemas.trace import render_formula
 
@@ -117,13 +128,13 @@ def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] 
     revealed = None
     if opening is not None:
         home, wallet, path = opening
-        check_adjudicator(verified, load_installed_contracts())
+        adjudicators = Adjudicators(ContractArchive(home.contracts_folder))
         keys = home.node_folder(wallet) / "keys"
         is_auditor = bool(NAME.fullmatch(wallet)) and keys.is_dir()
         seal_key = load_keystore(keys).seal if is_auditor else open_seal_key(home, wallet, verified)
         if path.exists() or find_erased_openings(verified) is None:
             auditor = wallet if is_auditor else None
-            revealed = verify_reveal(verified, path.read_bytes(), seal_key, auditor=auditor)
+            revealed = verify_reveal(verified, path.read_bytes(), seal_key, auditor, adjudicators)
     amount = "amount hidden (--reveal)" if find_erased_openings(verified) is None else "amount erased"
     if revealed is not None and revealed.settlements:
         last = revealed.settlements[-1]

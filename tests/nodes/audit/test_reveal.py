@@ -17,13 +17,14 @@ from ledger.crypto.hashes import commit_salted
 from ledger.crypto.signatures import sign_decision
 from ledger.errors import VerificationError
 from ledger.genesis import PinHistory, PinVersion
+from nodes.audit.adjudicators import Adjudicate, MissingAdjudicatorError
 from nodes.audit.collect import CollectionError, collect_checkpoint, collect_dossier, collect_openings
 from nodes.audit.dossier import render_dossier
 from nodes.audit.narration import render_summary
 from nodes.audit.reveal import Openings, ReaderError, Revealed, verify_reveal
 from nodes.audit.summary import summarise
 from nodes.audit.trust import Trust
-from nodes.audit.verify import VerifiedClaim, check_adjudicator, verify_dossier
+from nodes.audit.verify import VerifiedClaim, verify_dossier
 from nodes.entropy import SeededEntropy
 from nodes.roles.claims.casebook import Draft
 from nodes.roles.claims.settlement import EMPTY_BALANCE, BalanceOpening, Ground, Reader, draft_settlement
@@ -50,6 +51,7 @@ class Desk:
     case: Case
     bill: Figure
     drafts: list[Draft] = field(default_factory=list)
+    decide: Adjudicate = adjudicate
 
     def draft(self, facts: Facts, opening_changes: dict[str, object] | None = None) -> Draft:
         version = len(self.drafts) + 1
@@ -74,7 +76,7 @@ class Desk:
         total = AmountOpening("total", self.bill.amount, self.bill.blinding.to_bytes(32, "little"))
         reader = Reader(self.chain.genesis.chain_id, case.insurer, case.customer, SEAL_KEY.public_key)
         entropy = SeededEntropy(digest(f"draft {version}"))
-        draft = draft_settlement(ground, facts, adjudicate(facts), former, before, (total,), reader, entropy)
+        draft = draft_settlement(ground, facts, self.decide(facts), former, before, (total,), reader, entropy)
         return draft if opening_changes is None else self.tamper(draft, opening_changes)
 
     def tamper(self, draft: Draft, changes: dict[str, object]) -> Draft:
@@ -84,6 +86,13 @@ class Desk:
         return replace(
             draft, opening=opening, sealed=sealed, outcome=replace(draft.outcome, opening_hash=hash_opening(sealed))
         )
+
+    def seal_for(self, reader: str, public_key: bytes) -> Openings:
+        """Seal the only settlement's opening to an organisation, as the insurer does for an audit."""
+        case = self.case
+        context = opening_context(self.chain.genesis.chain_id, case.claim_id, 1, case.insurer, reader)
+        sealed = {1: seal_opening(public_key, context, self.drafts[0].whole)}
+        return collect_openings(self.chain.application, self.chain.blocks, case.claim_id, sealed)
 
     def seal(self, opening: ClaimOpening, version: int) -> Sealed:
         case = self.case
@@ -157,7 +166,6 @@ def test_amounts_are_opened_under_a_checkpoint_alone(desk: Desk) -> None:
     data = render_dossier(collect_dossier(chain.application, chain.blocks, desk.case.claim_id))
     for start in (collect_checkpoint(chain.application), chain.application.head_hash):
         verified = verify_dossier(data, Trust(checkpoint=start))
-        check_adjudicator(verified, chain.contracts)
         assert verify_reveal(verified, render(desk.openings()), SEAL_KEY) == desk.reveal()
 
 
@@ -310,18 +318,17 @@ def test_terms_need_a_header_of_the_same_validators_and_a_proof(desk: Desk) -> N
         verify_reveal(verified, render(openings) + b" ", SEAL_KEY)
 
 
-def test_the_adjudicator_must_be_the_pinned_one(desk: Desk) -> None:
+def test_the_adjudicator_must_be_the_one_in_force_where_the_settlement_stands(desk: Desk) -> None:
     desk.settle(desk.draft(FACTS))
-    verified = desk.verified()
-    check_adjudicator(verified, desk.chain.contracts)
+    verified, openings = desk.verified(), render(desk.openings())
     height = verified.evidence.settlements[0].place.height
     (pinned,) = verified.evidence.adjudicator.versions
-    other = PinVersion(bytes(32), height)
+    other = PinVersion(bytes([7]) * 32, height)
     later = replace(verified.evidence, adjudicator=PinHistory((pinned, replace(other, from_height=height + 1))))
-    check_adjudicator(dataclasses.replace(verified, evidence=later), desk.chain.contracts)
+    assert verify_reveal(dataclasses.replace(verified, evidence=later), openings, SEAL_KEY) == desk.reveal()
     then = replace(verified.evidence, adjudicator=PinHistory((pinned, other)))
-    with pytest.raises(VerificationError, match="adjudicator of settlement 1"):
-        check_adjudicator(dataclasses.replace(verified, evidence=then), desk.chain.contracts)
+    with pytest.raises(MissingAdjudicatorError, match="adjudicator of settlement 1: code 0707"):
+        verify_reveal(dataclasses.replace(verified, evidence=then), openings, SEAL_KEY)
 
 
 def test_there_are_no_openings_of_an_unsettled_claim(desk: Desk) -> None:
