@@ -7,6 +7,8 @@
     seal.key           opens what is sealed to the organisation
     invoice-tag.key    a hospital's secret for the tags of its invoices: equal invoices are recognised, not guessed
     register.key       seals the organisation's own book (`nodes.vault.register`)
+    register.next      its successor, while the book is sealed anew (`nodes.vault.resealing`)
+    register.former    its predecessor, when all of the book was, until it is overwritten
     tls/               the organisation's CA and its node's certificate (`nodes.pki`)
 
 A key file is one line: `xinpei-key/1`, what the key is for, 32 bytes in hex, and the start of a checksum, so that a
@@ -17,6 +19,7 @@ The files are as safe as the account that runs the node. There is no passphrase:
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +34,7 @@ from nodes.files import (
     FileError,
     create_private_directory,
     erase_leftovers,
+    erase_private,
     read_private,
     sync_directory,
     write_private,
@@ -43,6 +47,7 @@ VersionedUse = Literal["consensus", "submission"]
 _KEY_LINE = re.compile(r"xinpei-key/1 ([a-z-]+) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
 _KEY_FILE_BYTES_MAX = 256
 _VERSIONED_NAME = re.compile(r"(consensus|submission)-([1-9][0-9]{0,9})\.key")
+_REGISTER, _REGISTER_NEXT, _REGISTER_FORMER = "register.key", "register.next", "register.former"
 TLS_FOLDER = "tls"
 
 
@@ -113,7 +118,7 @@ def create_keystore(folder: Path, entropy: Entropy) -> Keystore:
     _write_key(folder / "submission-1.key", "submission", entropy)
     _write_key(folder / "seal.key", "seal", entropy)
     _write_key(folder / "invoice-tag.key", "invoice-tag", entropy)
-    _write_key(folder / "register.key", "register", entropy)
+    _write_key(folder / _REGISTER, "register", entropy)
     return load_keystore(folder)
 
 
@@ -132,7 +137,7 @@ def load_keystore(folder: Path) -> Keystore:
         submissions=SubmissionKeys(folder),
         seal=SealKeyPair(_read_key(folder / "seal.key", "seal")),
         tag_secret=_read_key(folder / "invoice-tag.key", "invoice-tag"),
-        register_secret=_read_key(folder / "register.key", "register"),
+        register_secret=_read_key(folder / _REGISTER, "register"),
     )
 
 
@@ -215,6 +220,42 @@ def add_consensus_key(folder: Path, entropy: Entropy) -> int:
         KeystoreError: If the folder holds no consensus key yet.
     """
     return _add_key(folder, "consensus", entropy)
+
+
+def prepare_register_secret(folder: Path, entropy: Entropy) -> None:
+    """Make the secret that is to replace the register's; raises `KeystoreError` if one was prepared already."""
+    _write_key(folder / _REGISTER_NEXT, "register", entropy)
+
+
+def read_register_secrets(folder: Path) -> tuple[bytes, bytes | None]:
+    """Return the register's secret, and the one that is to replace it if that was prepared.
+
+    Raises:
+        KeystoreError: If one of them is malformed, or the first is missing.
+    """
+    prepared = folder / _REGISTER_NEXT
+    in_force = _read_key(folder / _REGISTER, "register")
+    return in_force, _read_key(prepared, "register") if prepared.exists() else None
+
+
+def install_register_secret(folder: Path) -> None:
+    """Put the prepared secret in the place of the former one, which keeps a second name until it is destroyed."""
+    os.link(folder / _REGISTER, folder / _REGISTER_FORMER)
+    sync_directory(folder)
+    (folder / _REGISTER_NEXT).replace(folder / _REGISTER)
+    sync_directory(folder)
+
+
+def destroy_former_register_secret(folder: Path) -> None:
+    """Overwrite and remove the former secret; while it is in force still, only its second name goes."""
+    former, in_force = folder / _REGISTER_FORMER, folder / _REGISTER
+    if not former.exists():
+        return
+    if in_force.exists() and former.samefile(in_force):
+        former.unlink()
+        sync_directory(folder)
+    else:
+        erase_private(former)
 
 
 def next_version(folder: Path, use: VersionedUse) -> int:

@@ -4,6 +4,8 @@ A node hosts its own organisation and the members that run no node of their own;
 register and vault, and signs with its own key.
 """
 
+import logging
+
 from fastapi import APIRouter
 
 from ledger.genesis import Genesis
@@ -26,12 +28,14 @@ from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import PromptBank
 from nodes.roles.regulator import Regulator
 from nodes.schemas.holds import load_holds
+from nodes.vault import resealing
 from nodes.vault.records import Vault
-from nodes.vault.register import Register
+from nodes.vault.register import REGISTER_FOLDER, Register
 
-REGISTER_FOLDER = "register"
 VAULT_FOLDER = "vault"
 HOLDS_FILE = "holds.json"
+
+_log = logging.getLogger(__name__)
 
 
 def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entropy: Entropy) -> list[APIRouter]:
@@ -46,7 +50,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
 
     Raises:
         ConfigurationError: If it is no member that this home knows.
-        KeystoreError, VaultError: If its keys or books cannot be opened.
+        KeystoreError, RegisterError, VaultError: If its keys or books cannot be opened.
         HoldsError: If its table of holds cannot be read.
     """
     role = home.roles().get(name)
@@ -54,6 +58,9 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
         msg = f"member: {name} is neither in the genesis of {genesis.chain_id} nor among `joined` in network.json"
         raise ConfigurationError(msg)
     folder = home.node_folder(name)
+    resealed = resealing.finish(folder, entropy)
+    if resealed is not None:
+        _log.info("register of %s: %d entries were left to be sealed under its new secret, and are now", name, resealed)
     keys = load_keystore(folder / "keys")
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
     vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)

@@ -1,4 +1,4 @@
-"""`xinpei key`: an organisation's own keys, as the chain has them, and replacing one."""
+"""`xinpei key`: an organisation's keys, as the chain has them, and replacing one, or the secret of its register."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ MEMBER = "a member"
 
 @click.group()
 def key() -> None:
-    """Look at an organisation's submission key, and replace it."""
+    """Look at an organisation's submission key, and replace it; replace the secret of its register."""
 
 
 @key.command()
@@ -78,3 +78,36 @@ def rotate(actor: str, home: Path, *, as_json: bool) -> None:
     output.say(f"{actor} · submission key version {version} is in force; version {former} signs nothing more")
     output.hint(f"xinpei key show --as {actor}")
     output.finish({"organisation": actor, "former": former, "version": version})
+
+
+@key.command()
+@actor_option(MEMBER)
+@home_option
+@json_option
+def reseal(actor: str, home: Path, *, as_json: bool) -> None:
+    """Replace the secret of ACTOR's register, its own book, and seal every entry of it anew; its node must be stopped.
+
+    The old secret is overwritten when no entry lies under it any more. Interrupted anywhere, the node goes on with it
+    when it starts, or the command when it is typed again. A backup of the book from before opens with a backup of the
+    old secret only.
+    """
+    from nodes.config import ConfigurationError
+    from nodes.entropy import SystemEntropy
+    from nodes.network.supervisor import NodeLock
+    from nodes.vault.resealing import replace_secret
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    network = place.load_network()
+    if actor not in place.roles():
+        msg = f"--as: expected {MEMBER}: {', '.join(sorted(place.roles()))}, got {actor[:40]!r}"
+        raise ConfigurationError(msg)
+    lock = NodeLock(place.node_folder(network.hosted.get(actor, actor)))
+    lock.acquire()
+    try:
+        count = replace_secret(place.node_folder(actor), SystemEntropy())
+    finally:
+        lock.release()
+    output.say(f"{actor} · {count} entries of its register sealed anew; the old secret is destroyed")
+    output.hint("xinpei up")
+    output.finish({"organisation": actor, "entries": count})

@@ -12,9 +12,12 @@ secret of the keystore: whoever has both files and keystore reads the book, as t
 Replacing an entry and erasing one overwrite the former bytes before they are given back to the file system; what that
 promises is said in `nodes.files`. A crash during a replacement leaves the old entry or the new one, and possibly the
 old bytes, sealed, in a block that no file names. `redact` replaces without that gap: the former file keeps a second
-name until it is overwritten, and what a crash left under it is overwritten when the register is opened next.
+name until it is overwritten, and what a crash left under it is overwritten when the register is opened next. So does
+an entry that is erased: no crash leaves a file of zeros under an entry's name.
 
 Every entry has a fresh random nonce, which allows far more writes under one key (2^32) than an organisation makes.
+
+The secret is replaced by sealing every entry anew (`reseal`); `nodes.vault.resealing` has the order of it.
 """
 
 import hmac
@@ -41,6 +44,8 @@ from nodes.files import (
     write_private,
 )
 
+REGISTER_FOLDER = "register"
+"""Where the book lies in an organisation's own folder."""
 ENTRY_BYTES_MAX = 8 * 1024 * 1024
 """A stay with thousands of lines, its corrections included."""
 ENTRY_ID_CHARACTERS_MAX = 200
@@ -114,7 +119,7 @@ class Register:
         Args, raises: As `put`.
         """
         path = self._path(kind, entry_id)
-        former = path.with_name(f".{path.name}{_FORMER_SUFFIX}")
+        former = _former_name(path)
         if former.exists():
             _finish(former)
         if path.exists():
@@ -161,7 +166,46 @@ class Register:
         """
         path = self._path(kind, entry_id)
         if path.exists():
-            erase_private(path)
+            _discard(path)
+
+    def check(self) -> None:
+        """Open every entry once.
+
+        Raises:
+            RegisterError: If one is damaged.
+        """
+        for kind, path in self._list_files():
+            self._read(kind, path)
+
+    def reseal(self, former: bytes) -> int:
+        """Seal anew what is still sealed under a former secret; return how many entries that were.
+
+        Every entry is opened once before the first is changed. Then each gets its new file, durable, before the old
+        one is overwritten and removed; so whatever stops in between, doing it again goes on from there.
+
+        Args:
+            former: The secret that this one replaces.
+
+        Raises:
+            RegisterError: If an entry opens under neither; nothing was changed.
+        """
+        earlier = Register(self._directory, former, self._entropy)
+        left: list[tuple[str, Path]] = []
+        for kind, path in self._list_files():
+            try:
+                self._read(kind, path)
+            except RegisterError:
+                earlier._read(kind, path)
+                left.append((kind, path))
+        for kind, path in left:
+            entry = earlier._read(kind, path)
+            self.put(kind, entry.entry_id, entry.data)
+            _discard(path)
+        return len(left)
+
+    def _list_files(self) -> list[tuple[str, Path]]:
+        folders = sorted(self._directory.iterdir())
+        return [(folder.name, path) for folder in folders for path in sorted(folder.iterdir())]
 
     def _folder(self, kind: str) -> Path:
         if not _KIND.fullmatch(kind):
@@ -182,17 +226,34 @@ class Register:
         except FileError as error:
             raise RegisterError(str(error)) from None
         nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        entry: _Entry | None
         try:
             entry = decode(
                 self._cipher.decrypt(nonce, ciphertext, path.name.encode("ascii")), _Entry, ENTRY_BYTES_MAX * 2
             )
         except (InvalidTag, ValueError, DecodeError):
+            entry = None
+        if entry is None or entry.kind != kind:
             msg = (
                 f"register entry {path}: does not open: it was changed, cut off or moved, or belongs to another "
                 "keystore; restore this file from a backup"
             )
-            raise RegisterError(msg) from None
+            raise RegisterError(msg)
         return entry
+
+
+def _discard(path: Path) -> None:
+    """Overwrite and remove an entry's file, which has another name by then: no crash leaves an entry of zeros."""
+    former = _former_name(path)
+    if former.exists():
+        _finish(former)
+    path.rename(former)
+    sync_directory(path.parent)
+    erase_private(former)
+
+
+def _former_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_FORMER_SUFFIX}")
 
 
 def _finish(former: Path) -> None:

@@ -20,11 +20,11 @@ from nodes.client import ApiError
 from nodes.config import Home
 from nodes.contract_sources import load_installed_contracts
 from nodes.keystore import load_keystore
-from nodes.members import HOLDS_FILE, REGISTER_FOLDER, VAULT_FOLDER
+from nodes.members import HOLDS_FILE, VAULT_FOLDER
 from nodes.storage import open_store
 from nodes.storage.blocks import BlockStore
 from nodes.vault.records import Vault
-from nodes.vault.register import Register
+from nodes.vault.register import REGISTER_FOLDER, Register
 from tests.e2e.network import ALL, ENTROPY, Network, eventually
 from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run

@@ -18,7 +18,12 @@ from nodes.authentication import RequestSigner
 from nodes.cli.session import identity_fields
 from nodes.client import ApiError
 from nodes.identity import synthetic_identity
-from nodes.keystore import find_prepared_submission_key, load_keystore, prepare_submission_key
+from nodes.keystore import (
+    find_prepared_submission_key,
+    load_keystore,
+    prepare_register_secret,
+    prepare_submission_key,
+)
 from nodes.roles.customer.customer import Customer
 from nodes.roles.customer.renewing import KeyRenewal
 from nodes.wallet import Wallet
@@ -75,6 +80,30 @@ def test_keys_are_replaced_within_a_stay_and_all_of_it_verifies(network: Network
     shown = say(network.home, "key", "show", "--as", HOSPITAL)["submission_keys"]
     assert [row["is_here"] for row in shown] == [True] * len(shown)
     assert shown[-1]["from_height"] == shown[-2]["until_height"]
+    network.check_agreement()
+
+
+def test_a_register_is_sealed_anew_and_a_node_ends_what_a_kill_left(network: Network, stay_before: Stay) -> None:
+    folder = network.folder(INSURER) / "keys"
+    secrets = [load_keystore(folder).register_secret]
+    running = xinpei(network.home, "key", "reseal", "--as", INSURER)
+    assert (running.returncode, "its node is running already" in running.stderr) == (1, True)
+    network.stop(INSURER)
+    entries = say(network.home, "key", "reseal", "--as", INSURER)["entries"]
+    assert entries > 0
+    secrets.append(load_keystore(folder).register_secret)
+    prepare_register_secret(folder, ENTROPY)
+    network.start(INSURER)
+    secrets.append(load_keystore(folder).register_secret)
+    assert len(set(secrets)) == 3
+    told = [line["text"] for line in network.events(INSURER, "log") if line["from"] == "nodes.members"]
+    assert told == [
+        f"register of {INSURER}: {entries} entries were left to be sealed under its new secret, and are now"
+    ]
+    shown = say(network.home, "claim", "show", stay_before.claim_id, "--as", INSURER)
+    assert shown["calculation"]["payable"] == stay_before.payable()
+    old = [secret.hex().encode() for secret in secrets[:2]]
+    assert not [path for path in folder.rglob("*") if path.is_file() if any(item in path.read_bytes() for item in old)]
     network.check_agreement()
 
 
