@@ -162,14 +162,12 @@ class Access(Contract):
         )
 
     def _page(self, table: Rows[OrderIndex], message: ListOrders) -> tuple[Order, ...]:
-        found: list[Order] = []
-        for key, _ in table.scan(message.regulator, message.after):
-            order = self.orders.get(key[-1])
-            assert order is not None, "an index names an order that exists"
-            found.append(order)
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        return tuple(self._order(key[-1]) for key, _ in table.scan(message.regulator, message.after, LIST_ROWS_MAX))
+
+    def _order(self, order_id: str) -> Order:
+        order = self.orders.get(order_id)
+        assert order is not None, "an index names an order that exists"
+        return order
 
     def _emit(self, event: str, order: Order) -> None:
         self.emit(

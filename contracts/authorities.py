@@ -140,12 +140,7 @@ class Authorities(Contract):
 
     def _page(self, message: ListGrants, *, is_holder: bool) -> tuple[Authority, ...]:
         table = self.by_holder if is_holder else self.by_subject
-        found: list[Authority] = []
-        for key, _ in table.scan(message.name, message.after):
-            found.append(self._find(key[-1]))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        return tuple(self._find(key[-1]) for key, _ in table.scan(message.name, message.after, LIST_ROWS_MAX))
 
     def _emit(self, event: str, authority: Authority) -> None:
         self.emit(

@@ -399,12 +399,7 @@ class Consent(Contract):
 
     def _page(self, message: ListGrants, *, is_party: bool) -> tuple[GrantView, ...]:
         table = self.by_party if is_party else self.by_subject
-        found: list[GrantView] = []
-        for key, _ in table.scan(message.name, message.after):
-            found.append(self._view(key[-1]))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        return tuple(self._view(key[-1]) for key, _ in table.scan(message.name, message.after, LIST_ROWS_MAX))
 
     def _emit_grant(self, event: str, latest: GrantVersion) -> None:
         grant = latest.grant

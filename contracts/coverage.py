@@ -157,12 +157,8 @@ class Coverage(Contract):
     @query
     def policies_of(self, message: ListPolicies) -> tuple[PolicyView, ...]:
         """Return an insurer's policies."""
-        found: list[PolicyView] = []
-        for key, _ in self.by_insurer.scan(message.insurer, message.after):
-            found.append(self._view(key[-1]))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        rows = self.by_insurer.scan(message.insurer, message.after, LIST_ROWS_MAX)
+        return tuple(self._view(key[-1]) for key, _ in rows)
 
     @query
     def balance(self, message: FindBalance) -> Balance:

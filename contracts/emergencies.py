@@ -192,15 +192,13 @@ class Emergencies(Contract):
 
     def _page(self, subject: str | None, after: str) -> tuple[GlassUse, ...]:
         """Return a page of a subject's uses, or without one of those that wait."""
-        rows = self.waiting.scan((), after) if subject is None else self.by_subject.scan(subject, after)
-        found: list[GlassUse] = []
-        for key, _ in rows:
-            use = self.uses.get(key[-1])
-            assert use is not None, "an index names a use that exists"
-            found.append(use)
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        table, prefix = (self.waiting, ()) if subject is None else (self.by_subject, subject)
+        return tuple(self._use(key[-1]) for key, _ in table.scan(prefix, after, LIST_ROWS_MAX))
+
+    def _use(self, use_id: str) -> GlassUse:
+        use = self.uses.get(use_id)
+        assert use is not None, "an index names a use that exists"
+        return use
 
     def _emit(self, event: str, use: GlassUse) -> None:
         self.emit(event, GlassEvent(use.use_id, use.grant_id, use.subject, use.hospital, use.recipient))

@@ -185,12 +185,8 @@ class Governance(Contract):
     @query
     def list_proposals(self, message: ListProposals) -> tuple[ProposalView, ...]:
         """Return a page of proposals, oldest first."""
-        found: list[ProposalView] = []
-        for key, row in self.proposals.scan((), message.after):
-            found.append(self._view(int(key[0], 16), row))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        rows = self.proposals.scan((), message.after, LIST_ROWS_MAX)
+        return tuple(self._view(int(key[0], 16), row) for key, row in rows)
 
     # --------------------------------------------------------------------------------------------- the count
 

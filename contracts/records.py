@@ -240,12 +240,8 @@ class Records(Contract):
     @query
     def inbox(self, message: ListInbox) -> tuple[ShareView, ...]:
         """Return the shares that wait for the recipient's answer and have not lapsed."""
-        found: list[ShareView] = []
-        for key, row in self.inbox_rows.scan(message.recipient, max(self.context.height, 1) - 1):
-            found.append(self._view(self._share(row.stay_id, key[-1], message.recipient)))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        rows = self.inbox_rows.scan(message.recipient, max(self.context.height, 1) - 1, LIST_ROWS_MAX)
+        return tuple(self._view(self._share(row.stay_id, key[-1], message.recipient)) for key, row in rows)
 
     @query
     def seen(self, message: ListSeen) -> tuple[ShareView, ...]:
@@ -260,12 +256,8 @@ class Records(Contract):
     @query
     def of_subject(self, message: ListSeen) -> tuple[RecordView, ...]:
         """Return a customer's records, shared or not, in the order of their ids."""
-        found: list[RecordView] = []
-        for key, _ in self.by_subject.scan(message.subject, message.after):
-            found.append(self._record_view(self._record(key[-1])))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        rows = self.by_subject.scan(message.subject, message.after, LIST_ROWS_MAX)
+        return tuple(self._record_view(self._record(key[-1])) for key, _ in rows)
 
     def find(self, record_id: str) -> Record:
         """Return a record; else reject with UNKNOWN_RECORD."""

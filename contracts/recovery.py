@@ -249,12 +249,9 @@ class Recovery(Contract):
     @query
     def show(self, message: ShowRecovery) -> RecoveryView:
         """Return a pseudonym's keepers and a page of what was put forward for it."""
-        rows: list[Attempt] = []
-        for _, attempt in self.attempts.scan(message.name, message.after):
-            rows.append(attempt)
-            if len(rows) == ATTEMPT_ROWS_MAX:
-                break
-        return RecoveryView(self.plans.get(message.name), self._newest_version(message.name), tuple(rows))
+        rows = self.attempts.scan(message.name, message.after, ATTEMPT_ROWS_MAX)
+        attempts = tuple(attempt for _, attempt in rows)
+        return RecoveryView(self.plans.get(message.name), self._newest_version(message.name), attempts)
 
     def _require_keeper(self, name: str) -> Plan:
         plan = self.plans.get(name)

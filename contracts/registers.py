@@ -87,19 +87,14 @@ class Registers(Contract):
     def page(self, message: ListClaims) -> list[str]:
         """Return the claim ids of one page of a listing."""
         if message.by == "customer":
-            rows = self.by_customer.scan(message.value, message.after)
+            rows = self.by_customer.scan(message.value, message.after, LIST_ROWS_MAX)
         elif message.by == "insurer":
-            rows = self.register.scan(message.value, message.after)
+            rows = self.register.scan(message.value, message.after, LIST_ROWS_MAX)
         elif message.by == "hospital":
-            rows = self.by_hospital.scan(message.value, message.after)
+            rows = self.by_hospital.scan(message.value, message.after, LIST_ROWS_MAX)
         else:
-            rows = self.by_status.scan(message.value, message.after)
-        found: list[str] = []
-        for _, row in rows:
-            found.append(row.claim_id)
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return found
+            rows = self.by_status.scan(message.value, message.after, LIST_ROWS_MAX)
+        return [row.claim_id for _, row in rows]
 
     def add_paid(self, claim: Claim, payment: Payment, currency: str) -> tuple[Claim, Payment]:
         """Count a payment that was just paid; return claim and payment with the month they count in."""

@@ -88,12 +88,8 @@ class Retention(Contract):
     @query
     def list_open(self, message: ListOpen) -> tuple[ErasureRow, ...]:
         """Return what a holder has not answered."""
-        found: list[ErasureRow] = []
-        for _, row in self.open_rows.scan(message.holder):
-            found.append(self._row(row.scope, message.holder))
-            if len(found) == LIST_ROWS_MAX:
-                break
-        return tuple(found)
+        rows = self.open_rows.scan(message.holder, rows_max=LIST_ROWS_MAX)
+        return tuple(self._row(row.scope, message.holder) for _, row in rows)
 
     def rows(self, scope: str) -> tuple[ErasureRow, ...]:
         """Return what was asked about a stay or claim, by holder."""

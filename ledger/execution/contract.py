@@ -26,6 +26,7 @@ A contract instance lives for one transaction and keeps nothing: state lives in 
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from msgspec import Meta
@@ -298,7 +299,9 @@ class Rows(Generic[V]):
         if self.__frame.overlay.get(state_key) is not None:
             self.__frame.overlay.put(state_key, None)
 
-    def scan(self, prefix: Key = (), after: KeyPart = "") -> Iterator[tuple[tuple[str, ...], V]]:
+    def scan(
+        self, prefix: Key = (), after: KeyPart = "", rows_max: int | None = None
+    ) -> Iterator[tuple[tuple[str, ...], V]]:
         """Return the rows below `prefix` as (key parts as text, value), sorted by key, as they are now.
 
         Rows are read as they are asked for: who stops early pays for what was read.
@@ -306,11 +309,12 @@ class Rows(Generic[V]):
         Args:
             prefix: The first parts of the keys.
             after: Only rows whose next part sorts after this one; the others are not read. Empty for all.
+            rows_max: The length of a page: no row behind it is read. None for all.
         """
         charge(ROW_UNITS)
         state_prefix = encode_prefix(self.__contract, self.__table, prefix)
         start = None if after == "" else encode_start(state_prefix, after)
-        entries = self.__frame.overlay.scan(state_prefix, start)
+        entries = islice(self.__frame.overlay.scan(state_prefix, start), rows_max)
         return ((decode_key(key)[2:], self.__read(value)) for key, value in entries)
 
     def __read(self, value: bytes) -> V:
