@@ -40,13 +40,23 @@ Rules:
 """
 
 from contracts.attempts import Asked, Attempts, find_foreign
-from contracts.bills import CLOSABLE, check_bill, check_closing, check_former, check_order, list_closable
+from contracts.bills import CLOSABLE, check_bill, check_closing, check_order, list_closable
 from contracts.consent import Consent
-from contracts.field_sets import list_fields, name_field_set
+from contracts.entries import (
+    check_original,
+    check_succession,
+    make_record,
+    make_share,
+    need_to_enter,
+    record_event,
+    share_event,
+    status_of,
+)
+from contracts.field_sets import list_fields
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
-from contracts.needs import Finding, Need
+from contracts.needs import Finding
 from contracts.retention import Retention
 from contracts.stays import (
     PARTS_MAX,
@@ -63,10 +73,8 @@ from contracts.stays import (
     ListSeen,
     Part,
     Record,
-    RecordEvent,
     RecordView,
     Share,
-    ShareEvent,
     ShareHead,
     ShareReceipt,
     ShareStatus,
@@ -79,8 +87,6 @@ from contracts.stays import (
 )
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
 
-SHARE_HEIGHTS = 600
-"""How long a share may wait for its answer: ten minutes on a busy chain, longer on an idle one."""
 LIST_ROWS_MAX = 200
 """Rows of one listing."""
 
@@ -111,22 +117,7 @@ class Records(Contract):
         version = self._covered(stay, message.grant_id, message.record_type)
         check_bill(message)
         self._succeed(message)
-        record = Record(
-            message.record_id,
-            message.stay_id,
-            stay.hospital,
-            stay.subject,
-            message.record_type,
-            message.kind,
-            message.replaces,
-            message.ciphertext_hash,
-            message.commitment,
-            message.total,
-            message.invoice_tag,
-            message.grant_id,
-            version.version,
-            locate(self.context),
-        )
+        record = make_record(message, stay, version.version, locate(self.context))
         self.records.put(message.record_id, record)
         self.by_subject.put((stay.subject, message.record_id), IndexEntry(message.stay_id))
         if message.kind != "reversal":
@@ -134,18 +125,7 @@ class Records(Contract):
                 reject("TOO_MANY", f"{message.stay_id}: expected at most {PARTS_MAX} live parts")
             part = Part(message.record_type, message.total, message.invoice_tag)
             self.parts.put((message.stay_id, message.record_id), part)
-        self.emit(
-            "record-appended",
-            RecordEvent(
-                message.record_id,
-                message.stay_id,
-                stay.hospital,
-                stay.recipient,
-                message.record_type,
-                message.kind,
-                stay.claim_id,
-            ),
-        )
+        self.emit("record-appended", record_event(record, stay))
 
     @transaction
     def close(self, message: Close) -> None:
@@ -189,25 +169,12 @@ class Records(Contract):
         if head is not None:
             self._leave_inbox(self._share(*key))
         sequence = 1 if head is None else head.sequence + 1
-        receipt = ShareReceipt(
-            stay.stay_id,
-            message.record_id,
-            message.recipient,
-            sequence,
-            record.hospital,
-            record.subject,
-            record.record_type,
-            message.grant_id,
-            version.version,
-            name_field_set("HPAYMT", kind),
-            self.context.height + SHARE_HEIGHTS,
-            locate(self.context),
-        )
+        receipt = make_share(record, message, sequence, version.version, locate(self.context))
         self.shares.put((*key, sequence), receipt)
         self.share_heads.put(key, ShareHead(sequence))
         self.inbox_rows.put((message.recipient, receipt.expires_height, message.record_id), IndexEntry(record.stay_id))
         self.call(Retention).remind(receipt, stay)
-        self._emit_share("record-shared", receipt, stay)
+        self.emit("record-shared", share_event(receipt, stay))
 
     @transaction
     def deliver(self, message: Deliver) -> None:
@@ -371,40 +338,24 @@ class Records(Contract):
         return stay
 
     def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None) -> GrantVersion:
-        return self.call(Consent).check(
-            Need(
-                grant_id,
-                stay.hospital,
-                stay.recipient,
-                stay.subject,
-                record_type,
-                stay.stay_id,
-                stay.claim_id,
-                "enter",
-            )
-        )
+        return self.call(Consent).check(need_to_enter(stay, grant_id, record_type))
 
     def _succeed(self, message: Append) -> None:
+        """Let a reversal or replacement take the place of the record that it names."""
         if message.kind == "original":
-            if message.replaces is not None:
-                reject("SUCCESSION", f"{message.record_id}: an original replaces nothing")
+            check_original(message)
             return
         if message.replaces is None:
             reject("SUCCESSION", f"{message.record_id}: a {message.kind} names what it stands against")
         former = self._record(message.replaces)
-        check_former(message, former)
         is_reversed = self.reversals.get(former.record_id) is not None
+        is_replaced = self.replacements.get(former.record_id) is not None
+        check_succession(message, former, is_reversed=is_reversed, is_replaced=is_replaced)
         if message.kind == "reversal":
-            if is_reversed:
-                reject("SUCCESSION", f"{former.record_id}: is reversed already")
             self.reversals.put(former.record_id, Successor(message.record_id))
             self.parts.delete((former.stay_id, former.record_id))
-            return
-        if not is_reversed:
-            reject("SUCCESSION", f"{former.record_id}: reverse it before it is replaced")
-        if self.replacements.get(former.record_id) is not None:
-            reject("SUCCESSION", f"{former.record_id}: is replaced already")
-        self.replacements.put(former.record_id, Successor(message.record_id))
+        else:
+            self.replacements.put(former.record_id, Successor(message.record_id))
 
     def _answer(self, record_id: str, result: HandoverResult, reason: bytes | None) -> None:
         recipient = self.context.signer
@@ -417,13 +368,10 @@ class Records(Contract):
         key = (stay.stay_id, record_id, recipient, share.sequence)
         self.handovers.put(key, Handover(result, reason, locate(self.context)))
         self._leave_inbox(share)
-        self._emit_share("record-delivered" if result == "DELIVERED" else "record-disputed", share, stay)
+        self.emit("record-delivered" if result == "DELIVERED" else "record-disputed", share_event(share, stay))
 
     def _status(self, share: ShareReceipt) -> ShareStatus:
-        handover = self._handover(share)
-        if handover is not None:
-            return handover.result
-        return "SHARED" if self.context.height <= share.expires_height else "LAPSED"
+        return status_of(share, self._handover(share), self.context.height)
 
     def _handover(self, share: ShareReceipt) -> Handover | None:
         return self.handovers.get((share.stay_id, share.record_id, share.recipient, share.sequence))
@@ -479,18 +427,3 @@ class Records(Contract):
 
     def _live_types(self, stay_id: str) -> list[str]:
         return [part.record_type for _, part in self._live(stay_id)]
-
-    def _emit_share(self, event: str, share: ShareReceipt, stay: Stay) -> None:
-        self.emit(
-            event,
-            ShareEvent(
-                share.record_id,
-                stay.stay_id,
-                share.hospital,
-                share.recipient,
-                share.sequence,
-                share.grant_id,
-                share.expires_height,
-                stay.claim_id,
-            ),
-        )

@@ -3,8 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from contracts.entries import SHARE_HEIGHTS
 from contracts.grants import Revoke
-from contracts.records import SHARE_HEIGHTS
 from contracts.stays import (
     Append,
     Close,

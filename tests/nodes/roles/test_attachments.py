@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from contracts.records import SHARE_HEIGHTS
+from contracts.entries import SHARE_HEIGHTS
 from ledger.errors import LedgerError
 from nodes.agent import Answer, PeerRequested
 from nodes.cli.activity import describe

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from contracts.entries import SHARE_HEIGHTS
 from contracts.keys import RotateKey, rotation_message
-from contracts.records import SHARE_HEIGHTS
 from contracts.settlements import Withdraw
 from contracts.stays import Dispute, ShareView
 from ledger.crypto.signatures import sign_enrolment
