@@ -43,6 +43,8 @@ from nodes.vault.sealing import AmountOpening, RecordId, RecordKeys
 
 SALT_BYTES = 32
 _KEY_FILE_BYTES_MAX = 64 * 1024
+_HELD_MAX = 65_536
+"""Ids that are known to be held without a look at the disk: about 10 MB, and more than are worked on at a time."""
 _RECORD_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 
 
@@ -86,6 +88,7 @@ class Vault:
         self._erased = directory / "erased"
         self._arriving = directory / "arriving"
         self._drafts = directory / "drafts"
+        self._held: set[str] = set()
         for folder in (directory, self._payloads, self._keys, self._erased, self._arriving, self._drafts):
             create_private_directory(folder)
         for folder in (self._payloads, self._keys, self._erased):
@@ -259,6 +262,7 @@ class Vault:
             VaultError: If the id is malformed.
         """
         _check_id(record_id)
+        self._held.discard(record_id)
         if not self.is_erased(record_id):
             write_private(self._erased / record_id, b"xinpei-erased/1\n")
         self._destroy(record_id)
@@ -266,12 +270,19 @@ class Vault:
     def is_erased(self, record_id: str) -> bool:
         """Whether this id was erased here."""
         _check_id(record_id)
-        return (self._erased / record_id).exists()
+        return record_id not in self._held and (self._erased / record_id).exists()
 
     def __contains__(self, record_id: str) -> bool:
         """Whether the vault holds this record."""
         _check_id(record_id)
-        return (self._keys / record_id).exists() and not self.is_erased(record_id)
+        if record_id in self._held:
+            return True
+        is_held = (self._keys / record_id).exists() and not self.is_erased(record_id)
+        if is_held:
+            if len(self._held) >= _HELD_MAX:
+                self._held.clear()
+            self._held.add(record_id)
+        return is_held
 
     def list_records(self) -> tuple[str, ...]:
         """Return the ids of all records held, sorted."""

@@ -32,6 +32,7 @@ class Asking:
             in_flight_max: Questions that may be on their way at once.
         """
         self._in_flight_max = in_flight_max
+        self._is_full = False
         self._number = 0
         self._sent: dict[int, tuple[str, int]] = {}
         self._subjects: dict[str, _Subject] = {}
@@ -40,7 +41,10 @@ class Asking:
         """Whether a question about `subject` would be asked now; look before preparing a costly one."""
         for number in [number for number, (_, until_ms) in self._sent.items() if until_ms <= now_ms]:
             del self._sent[number]
-        if len(self._sent) >= self._in_flight_max or any(asked == subject for asked, _ in self._sent.values()):
+        if len(self._sent) >= self._in_flight_max:
+            self._is_full = True
+            return False
+        if any(asked == subject for asked, _ in self._sent.values()):
             return False
         known = self._subjects.get(subject)
         return known is None or known.next_ms <= now_ms
@@ -59,6 +63,13 @@ class Asking:
         """Return the subject that an answer is about; None for one that nobody waits for."""
         sent = self._sent.pop(event.request_id, None)
         return None if sent is None else sent[0]
+
+    def has_room_again(self) -> bool:
+        """Whether questions were turned away for want of room since this was last asked, and there is room now."""
+        if not self._is_full or len(self._sent) >= self._in_flight_max:
+            return False
+        self._is_full = False
+        return True
 
     def postpone(self, subject: str, now_ms: int, wait_ms: int) -> None:
         """Ask about `subject` no sooner than this; the answer is not going to change by itself."""

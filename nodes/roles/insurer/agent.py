@@ -46,7 +46,7 @@ from nodes.roles.insurer.docket import Docket
 from nodes.roles.insurer.erasing import InsurerBooks
 from nodes.roles.insurer.events import is_general
 from nodes.roles.insurer.inquiries import Inquiries, InsurerClaim
-from nodes.roles.insurer.intake import Intake
+from nodes.roles.insurer.intake import Intake, key_of
 from nodes.roles.insurer.payments import Payments
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError
@@ -213,7 +213,8 @@ class Insurer(Reception):
         subject = self._asking.take(event)
         if subject is None:
             return []
-        self._docket.touch_open()
+        if self._asking.has_room_again():
+            self._docket.touch_open()
         for taker in (self._intake, self._attachments, self._visiting, self._payments):
             notes = taker.take(subject, event)
             if notes is not None:
@@ -240,7 +241,8 @@ class Insurer(Reception):
             assert stay is not None, "a record belongs to a stay"
             assert stay.stay.claim_id is not None, "a share serves a reported claim"
             by_claim[stay.stay.claim_id].extend(ready)
-        for claim_id in sorted({*by_claim, *self._docket.take(now_ms)}):
+        self._docket.note_ready({claim_id: frozenset(map(key_of, ready)) for claim_id, ready in by_claim.items()})
+        for claim_id in sorted(self._docket.take(now_ms)):
             calls, asks = self._work_on(claim_id, by_claim[claim_id], now_ms)
             batches.append(calls)
             requests.extend(asks)

@@ -26,6 +26,7 @@ class Docket:
         self._insurer = insurer
         self._open: set[str] = set()
         self._touched: set[str] = set()
+        self._ready: dict[str, frozenset[str]] = {}
         self._waits: dict[str, WaitError] = {}
         self._duplicates: dict[str, WaitError] = {}
         self._sweep_ms = 0
@@ -37,6 +38,15 @@ class Docket:
     def touch_open(self) -> None:
         """Look next time at every claim about which something is open."""
         self._touched |= self._open
+
+    def note_ready(self, ready: dict[str, frozenset[str]]) -> None:
+        """Put on the claims of which other shares are ready than last time: an answer of a hospital is no event.
+
+        Args:
+            ready: Of each claim, what names its shares that were kept and are not confirmed on the chain yet.
+        """
+        self.touch(*(claim_id for claim_id, shares in ready.items() if shares != self._ready.get(claim_id)))
+        self._ready = ready
 
     def note_duplicates(self, committed: Committed) -> None:
         """Keep which claims a block refused because another one consumed an invoice."""
