@@ -36,6 +36,8 @@ class ApiServer:
             log_config=None,
             access_log=False,
             lifespan="off",
+            proxy_headers=False,
+            ws="none",
             timeout_graceful_shutdown=STOP_SECONDS,
             ssl_certfile=tls_folder / "node.pem",
             ssl_keyfile=tls_folder / "node.key",
