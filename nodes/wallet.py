@@ -12,24 +12,18 @@ are held (`settle`), pseudonyms that the chain does not know yet come from the n
 what was sealed to a former key still opens. A wallet that was lost is another wallet: after the recovery on the chain
 it holds the old names with keys of its own seed.
 
-On disk a wallet is protected by a passphrase: Argon2id (RFC 9106) and AES-256-GCM. The passphrase comes from a
-prompt, the environment (XINPEI_PASSPHRASE) or a file that the environment names (XINPEI_PASSPHRASE_FILE), never from
-the command line, where every process could read it. For a development network a wallet may be saved without; the first
-line of its file then says so.
+On disk a wallet is protected by a passphrase (`nodes.passphrase`). For a development network it may be saved without;
+the first line of its file then says so. A backup never is (`nodes.wallet_backup`).
 
 This is not the customer's app: it holds keys and answers with them. What she agrees to is shown to her elsewhere,
 before it is called.
 """
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from msgspec import Meta
 
@@ -40,23 +34,26 @@ from nodes.authentication import pseudonym_name
 from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, read_private, write_private
 from nodes.identity import Disclosure, Identity, RecordDates, check_identity
+from nodes.passphrase import (
+    LOCKED_BYTES_MAX,
+    PASSPHRASE_FILE_VARIABLE,
+    PASSPHRASE_VARIABLE,
+    Locked,
+    PassphraseError,
+    lock,
+    unlock,
+)
 from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, SealKeyRing, seal
 
-PASSPHRASE_VARIABLE = "XINPEI_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
-PASSPHRASE_FILE_VARIABLE = "XINPEI_PASSPHRASE_FILE"  # noqa: S105 - the name of the variable that names the file
 SEEDS_MAX = 64
 """As many as the chain allows versions of one key."""
 HELD_NAMES_MAX = 256
 """Pairs of hospital and insurer that one person deals with: far above any."""
 _SEED_BYTES = 32
 _Seed = Annotated[bytes, Meta(min_length=_SEED_BYTES, max_length=_SEED_BYTES)]
-_FILE_BYTES_MAX = 64 * 1024
+_FILE_BYTES_MAX = LOCKED_BYTES_MAX
 _HEADER_PROTECTED = b"xinpei-wallet/1 protected by a passphrase (argon2id, aes-256-gcm)\n"
 _HEADER_OPEN = b"xinpei-wallet/1 NOT PROTECTED, for development only: whoever reads this file is the customer\n"
-_MEMORY_KIB = 64 * 1024
-_ITERATIONS = 3
-_LANES = 4
-"""RFC 9106's second recommended set: 64 MiB, 3 passes, 4 lanes."""
 
 
 class WalletError(LedgerError):
@@ -99,16 +96,6 @@ class _WalletSecrets(Struct):
         if max([self.base, *(item.seed for item in self.held)]) >= len(self.seeds):
             msg = "a seed is named that is not there"
             raise ValueError(msg)
-
-
-class _ProtectedBody(Struct):
-    salt: Annotated[bytes, Meta(min_length=16, max_length=16)]
-    memory_kib: Annotated[int, Meta(ge=8 * 1024, le=4 * _MEMORY_KIB)]
-    """Bounded, like the next two: a file from somebody else must not take this machine's memory or its afternoon."""
-    iterations: Annotated[int, Meta(ge=1, le=2 * _ITERATIONS)]
-    lanes: Annotated[int, Meta(ge=1, le=2 * _LANES)]
-    nonce: Annotated[bytes, Meta(min_length=12, max_length=12)]
-    ciphertext: Annotated[bytes, Meta(max_length=_FILE_BYTES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,14 +226,13 @@ class Wallet:
             raise WalletError(msg)
         try:
             if passphrase is None:
-                secrets = decode(data[len(_HEADER_OPEN) :], _WalletSecrets)
-            else:
-                secrets = _unlock(decode(data[len(_HEADER_PROTECTED) :], _ProtectedBody), passphrase)
-        except (DecodeError, InvalidTag):
+                return cls.decode_secrets(data[len(_HEADER_OPEN) :], protected=False)
+            box = decode(data[len(_HEADER_PROTECTED) :], Locked)
+            return cls.decode_secrets(unlock(box, passphrase, _HEADER_PROTECTED), protected=True)
+        except (DecodeError, PassphraseError):
             cause = "wrong passphrase, or the file was changed" if protected else "the file was changed or cut off"
             msg = f"wallet {path}: does not open: {cause}"
             raise WalletError(msg) from None
-        return cls(secrets.seeds, secrets.identity, secrets.held, secrets.base, protected=protected)
 
     def save(self, path: Path, passphrase: str | None, entropy: Entropy) -> None:
         """Write the wallet, replacing the file.
@@ -257,15 +243,30 @@ class Wallet:
             entropy: Where salt and nonce come from.
 
         Raises:
-            WalletError: If the passphrase is empty.
+            PassphraseError: If the passphrase is empty.
         """
-        body = encode(_WalletSecrets(self._seeds, self.identity, tuple(self._held.values()), self._base))
-        data = (
-            _HEADER_OPEN + body if passphrase is None else _HEADER_PROTECTED + encode(_lock(body, passphrase, entropy))
-        )
+        body = self.encode_secrets()
+        if passphrase is None:
+            data = _HEADER_OPEN + body
+        else:
+            data = _HEADER_PROTECTED + encode(lock(body, passphrase, _HEADER_PROTECTED, entropy))
         create_private_directory(path.parent)
         write_private(path, data)
         self.protected = passphrase is not None
+
+    @classmethod
+    def decode_secrets(cls, data: bytes, *, protected: bool) -> "Wallet":
+        """Return the wallet that `encode_secrets` has written down.
+
+        Raises:
+            DecodeError: If these are not the bytes of one.
+        """
+        secrets = decode(data, _WalletSecrets)
+        return cls(secrets.seeds, secrets.identity, secrets.held, secrets.base, protected=protected)
+
+    def encode_secrets(self) -> bytes:
+        """Return all that the wallet is, for a file that only its owner opens: whoever has this is the customer."""
+        return encode(_WalletSecrets(self._seeds, self.identity, tuple(self._held.values()), self._base))
 
     def pseudonym(self, chain_id: str, hospital: str, insurer: str) -> Pseudonym:
         """Return the customer's pseudonym towards a hospital and an insurer, with its key in force."""
@@ -372,23 +373,3 @@ def check_answer(challenge: Challenge, public_key: bytes, answer: bytes) -> None
         VerificationError: If the answer is not by this key to this challenge.
     """
     verify("challenge", public_key, encode(challenge), answer)
-
-
-def _lock(body: bytes, passphrase: str, entropy: Entropy) -> _ProtectedBody:
-    if not passphrase:
-        msg = "passphrase: expected at least one character; save without one only for development"
-        raise WalletError(msg)
-    salt, nonce = entropy.draw(16), entropy.draw(12)
-    empty = _ProtectedBody(salt, _MEMORY_KIB, _ITERATIONS, _LANES, nonce, b"")
-    ciphertext = AESGCM(_stretch(passphrase, empty)).encrypt(nonce, body, _HEADER_PROTECTED)
-    return _ProtectedBody(salt, _MEMORY_KIB, _ITERATIONS, _LANES, nonce, ciphertext)
-
-
-def _unlock(body: _ProtectedBody, passphrase: str) -> _WalletSecrets:
-    plaintext = AESGCM(_stretch(passphrase, body)).decrypt(body.nonce, body.ciphertext, _HEADER_PROTECTED)
-    return decode(plaintext, _WalletSecrets)
-
-
-def _stretch(passphrase: str, body: _ProtectedBody) -> bytes:
-    kdf = Argon2id(salt=body.salt, length=32, iterations=body.iterations, lanes=body.lanes, memory_cost=body.memory_kib)
-    return kdf.derive(unicodedata.normalize("NFC", passphrase).encode("utf-8"))

@@ -16,10 +16,11 @@ from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.files import FileError, read_private
 from nodes.identity import Identity, newborn_identity, synthetic_identity
+from nodes.passphrase import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE
 from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.roles.office.rotating import Connect, connect_in_force
 from nodes.schemas.terms import today
-from nodes.wallet import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE, Wallet, WalletError, is_protected
+from nodes.wallet import Wallet, WalletError, is_protected
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
@@ -79,6 +80,19 @@ def create_wallet(home: Home, name: str, mother: Identity | None = None, born: d
     Raises:
         CustomerError: If the name is no plain name or taken.
     """
+    path = find_free_wallet_path(home, name)
+    entropy = SystemEntropy()
+    if mother is None:
+        identity = synthetic_identity(name, entropy, born)
+    else:
+        identity = newborn_identity(mother, 1, name, born or today())
+    wallet = Wallet.create(identity, entropy)
+    wallet.save(path, read_passphrase(), entropy)
+    return wallet
+
+
+def find_free_wallet_path(home: Home, name: str) -> Path:
+    """Return where the wallet of a new name will lie; raises `CustomerError` if it is no plain name, or taken."""
     if not NAME.fullmatch(name):
         msg = f"name: expected 1 to 32 lower-case letters, digits and hyphens, got {name[:40]!r}"
         raise CustomerError(msg)
@@ -90,14 +104,7 @@ def create_wallet(home: Home, name: str, mother: Identity | None = None, born: d
     if home.load_genesis().organisation(name) is not None:
         msg = f"name: {name} is an organisation of this network, and --as could not tell the two; choose another name"
         raise CustomerError(msg)
-    entropy = SystemEntropy()
-    if mother is None:
-        identity = synthetic_identity(name, entropy, born)
-    else:
-        identity = newborn_identity(mother, 1, name, born or today())
-    wallet = Wallet.create(identity, entropy)
-    wallet.save(path, read_passphrase(), entropy)
-    return wallet
+    return path
 
 
 def open_customer(home: Home, name: str) -> Customer:

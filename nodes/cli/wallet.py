@@ -1,4 +1,4 @@
-"""`xinpei wallet`: what a customer's wallet holds, and its passphrase."""
+"""`xinpei wallet`: what a customer's wallet holds, its passphrase, its keys, and its backup."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,16 @@ from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
+new_passphrase_option = click.option(
+    "--new-passphrase-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Its first line is the new passphrase; asked for twice if left out.",
+)
+
 
 @click.group()
 def wallet() -> None:
-    """Look at a customer's wallet, and protect it."""
+    """Look at a customer's wallet, protect it, and back it up."""
 
 
 @wallet.command()
@@ -54,11 +60,7 @@ def show(name: str, home: Path, *, as_json: bool) -> None:
 
 @wallet.command()
 @click.argument("name")
-@click.option(
-    "--new-passphrase-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Its first line is the new passphrase; asked for twice if left out.",
-)
+@new_passphrase_option
 @home_option
 @json_option
 def passphrase(name: str, new_passphrase_file: Path | None, home: Path, *, as_json: bool) -> None:
@@ -67,17 +69,13 @@ def passphrase(name: str, new_passphrase_file: Path | None, home: Path, *, as_js
     The present one comes from the prompt, XINPEI_PASSPHRASE, or the file that XINPEI_PASSPHRASE_FILE names. The old
     file stays until the new one is on disk; whoever has a copy of the old file still opens it with the old passphrase.
     """
-    from nodes.cli.session import open_wallet, read_passphrase_file
+    from nodes.cli.session import open_wallet
     from nodes.entropy import SystemEntropy
 
     output = Output(as_json=as_json)
     place = Home(home)
     found = open_wallet(place, name)
-    if new_passphrase_file is not None:
-        new = read_passphrase_file(new_passphrase_file)
-    else:
-        new = str(click.prompt(f"new passphrase of {name}", hide_input=True, confirmation_prompt=True, err=True))
-    found.save(place.wallet_path(name), new, SystemEntropy())
+    found.save(place.wallet_path(name), _read_new(new_passphrase_file, name), SystemEntropy())
     output.say(
         f"{place.wallet_path(name)} · encrypted; without this passphrase nobody opens it, and nobody can reset it"
     )
@@ -116,4 +114,72 @@ def rotate(name: str, home: Path, *, as_json: bool) -> None:
         rows.append({**row, "key_version": own.key_version, "grants": item.grants})
     if not done:
         output.say(f"{name}: no pseudonym is on the chain yet; new ones come from the new seed")
+    output.say("a backup from before signs nothing for these any more; make a new one")
+    output.hint(f"xinpei wallet export {name} --out {name}.backup")
     output.finish({"wallet": str(path), "pseudonyms": rows})
+
+
+@wallet.command("export")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The backup, a new file.")
+@new_passphrase_option
+@home_option
+@json_option
+def export(name: str, out: Path, new_passphrase_file: Path | None, home: Path, *, as_json: bool) -> None:
+    """Back up the wallet NAME to one file, always under a passphrase of the backup's own.
+
+    The wallet's present passphrase comes from the prompt, XINPEI_PASSPHRASE, or the file that XINPEI_PASSPHRASE_FILE
+    names. Keep the file off this machine. Whoever has it and its passphrase is the customer; replacing the keys
+    (`wallet rotate`) makes it worthless for signing, and then it is time for a new one.
+    """
+    from nodes.cli.session import open_wallet
+    from nodes.entropy import SystemEntropy
+    from nodes.wallet_backup import check_new_backup, write_backup
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    chain_id = place.load_network().chain_id
+    check_new_backup(out)
+    found = open_wallet(place, name)
+    write_backup(out, found, chain_id, _read_new(new_passphrase_file, f"the backup of {name}"), SystemEntropy())
+    output.say(f"{out} · encrypted, and opened once to see that it does; without its passphrase nobody can")
+    output.hint(f"xinpei wallet import {name} {out}")
+    output.finish({"wallet": str(place.wallet_path(name)), "backup": str(out), "chain": chain_id})
+
+
+@wallet.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@home_option
+@json_option
+def import_(name: str, file: Path, home: Path, *, as_json: bool) -> None:
+    """Restore the wallet in the backup FILE under the name NAME, which no wallet here has yet.
+
+    The backup's passphrase comes from the prompt, XINPEI_PASSPHRASE, or the file that XINPEI_PASSPHRASE_FILE names. It
+    is the restored wallet's passphrase from then on; `wallet passphrase` changes it.
+    """
+    from nodes.cli.session import find_free_wallet_path, read_passphrase
+    from nodes.entropy import SystemEntropy
+    from nodes.wallet_backup import open_backup, read_backup
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    path = find_free_wallet_path(place, name)
+    chain_id = place.load_network().chain_id
+    box = read_backup(file, chain_id)
+    passphrase = read_passphrase()
+    if passphrase is None:
+        passphrase = str(click.prompt(f"passphrase of {file.name}", hide_input=True, err=True))
+    open_backup(file, box, chain_id, passphrase).save(path, passphrase, SystemEntropy())
+    output.say(f"{path} · restored, encrypted with the passphrase of the backup")
+    output.hint(f"xinpei wallet show {name}")
+    output.finish({"wallet": str(path), "protected": True})
+
+
+def _read_new(file: Path | None, whose: str) -> str:
+    """Return a new passphrase: the first line of a private file, or typed twice at the prompt."""
+    from nodes.cli.session import read_passphrase_file
+
+    if file is not None:
+        return read_passphrase_file(file)
+    return str(click.prompt(f"new passphrase of {whose}", hide_input=True, confirmation_prompt=True, err=True))

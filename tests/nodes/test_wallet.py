@@ -14,6 +14,7 @@ from ledger.errors import VerificationError
 from nodes.authentication import pseudonym_name
 from nodes.entropy import SeededEntropy, SystemEntropy
 from nodes.identity import Disclosure, Identity, check_digit, check_identity, commit_identity, synthetic_identity
+from nodes.passphrase import PassphraseError
 from nodes.vault.sealing import SealContext, SealKeyPair, seal
 from nodes.wallet import (
     Challenge,
@@ -231,7 +232,7 @@ def test_a_wallet_without_passphrase_says_so_in_its_first_line(wallet: Wallet, t
 
 
 def test_an_empty_passphrase_protects_nothing_and_is_refused(wallet: Wallet, tmp_path: Path) -> None:
-    with pytest.raises(WalletError, match="at least one character"):
+    with pytest.raises(PassphraseError, match="at least one character"):
         wallet.save(tmp_path / "lin.wallet", "", SystemEntropy())
     assert list(tmp_path.iterdir()) == []
 
