@@ -1,21 +1,29 @@
-"""Erasure: a customer asks, every holder answers: erased, or kept by law until a day.
+"""Erasure: a customer, or who stands in for her, asks; every holder answers: erased, or kept by law until a day.
 
 Rules:
 
-    1. Only the subject of a record may ask; anybody else is refused, and the failed transaction is the receipt.
-    2. Holders are the record's hospital, its recipient once it was shared, and of what was made of a claim the
+    1. The subject of a record may ask. So may a guardian or an heir, of the one holder that attested the authority: it
+       has seen the documents, and its word binds nobody else. The authority has PATRQT among its purposes and covers
+       hospital, recipient and types of the records: WIDENED for whatever goes beyond. A delegate may not. Anybody
+       else is refused, and the failed transaction is the receipt.
+    2. An heir asks once the stay's claim is settled and paid, or withdrawn: others may inherit what it pays.
+    3. Holders are the record's hospital, its recipient once it was shared, and of what was made of a claim the
        insurer and the payment rail. A request may name the hospital or the recipient alone.
-    3. Whoever has a recipient erase a record that a settlement may rest on has it erase what was made of it too: the
+    4. Whoever has a recipient erase a record that a settlement may rest on has it erase what was made of it too: the
        claim. On a record that is asked for nothing is settled any more (contract `retention`, rule 1).
-    4. A holder answers for itself alone. It restricts only on a basis that the table of holds has for its role and
+    5. A holder answers for itself alone. It restricts only on a basis that the table of holds has for its role and
        for this kind, to the end of a year, and for no longer than the table allows.
-    5. The rail has nothing but orders for claims: it is asked with the insurer, and its row begins with its answer.
+    6. The rail has nothing but orders for claims: it is asked with the insurer, and its row begins with its answer.
 """
 
+from contracts.authorities import Authorities
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS
-from contracts.erasures import Ask, Certify, ErasureRow, Restrict
+from contracts.claims import Claims
+from contracts.erasures import Ask, Cause, Certify, ErasureRow, Restrict
 from contracts.grants import BESIDE
 from contracts.holds import HolderRole, Kind, find_hold, is_last_of_year, year_of
+from contracts.listings import ShowClaim
+from contracts.mandates import Authority, find_erasure_widening
 from contracts.records import Records
 from contracts.retention import Retention
 from contracts.stays import Record
@@ -32,7 +40,8 @@ class Erasure(Contract):
         """Have holders erase records of one stay."""
         if message.record_ids != tuple(sorted(message.record_ids)):
             reject("UNSORTED", "record_ids: expected sorted ids")
-        records = [self._own(record_id, message.stay_id) for record_id in message.record_ids]
+        records = [self._record(record_id, message.stay_id) for record_id in message.record_ids]
+        cause = self._check_asker(message, records)
         hospital = records[0].hospital
         shared = [record for record in records if self.call(Records).is_shared(record.record_id)]
         recipient = self.call(Records).find_stay(message.stay_id).recipient
@@ -41,9 +50,9 @@ class Erasure(Contract):
             reject("UNKNOWN_HOLDER", f"holder: expected {' or '.join(holders)}, got {message.holder}")
         asked = 0
         if message.holder is None or message.holder == hospital:
-            asked = asked + self._ask(message.stay_id, hospital, "hospital", records)
+            asked = asked + self._ask(message.stay_id, hospital, "hospital", records, cause)
         if message.holder is None or message.holder == recipient:
-            asked = asked + self._ask_recipient(message.stay_id, recipient, shared)
+            asked = asked + self._ask_recipient(message.stay_id, recipient, shared, cause)
         if asked == 0:
             reject("ALREADY_ASKED", f"{message.stay_id}: every holder was asked for these records before")
 
@@ -66,20 +75,53 @@ class Erasure(Contract):
             reject("HOLD_ENDS", f"until_day: expected a 31 December, {year_of(today)} to {last}")
         self.call(Retention).restrict(row, message.items, message.basis, message.until_day)
 
-    def _own(self, record_id: str, stay_id: str) -> Record:
-        """Return a record of the signer; else reject."""
+    def _record(self, record_id: str, stay_id: str) -> Record:
+        """Return a record of a stay; else reject."""
         record = self.call(Records).find(record_id)
-        if record.subject != self.context.signer:
-            reject("FORBIDDEN", f"{record_id}: expected the signature of its subject, got {self.context.signer}")
         if record.stay_id != stay_id:
             reject("FOREIGN_STAY", f"{record_id}: is a record of {record.stay_id}, not of {stay_id}")
         return record
 
-    def _ask(self, stay_id: str, holder: str, role: HolderRole, records: list[Record]) -> int:
-        items: tuple[tuple[str, Kind], ...] = tuple((record.record_id, record.record_type) for record in records)
-        return self.call(Retention).ask(ErasureRow(stay_id, holder, role, self.context.signer, ()), items, "request")
+    def _check_asker(self, message: Ask, records: list[Record]) -> Cause:
+        """Return as what the signer asks; reject who may not."""
+        signer, subject = self.context.signer, records[0].subject
+        if message.authority is None:
+            if subject != signer:
+                reject("FORBIDDEN", f"{records[0].record_id}: expected the signature of its subject, got {signer}")
+            return "request"
+        authority = self.call(Authorities).require(message.authority, ("guardian", "heir"), subject)
+        self._check_mandate(authority, message, records)
+        if authority.kind == "guardian":
+            return "guardian"
+        self._check_inheritance(message.stay_id)
+        return "heir"
 
-    def _ask_recipient(self, stay_id: str, recipient: str, records: list[Record]) -> int:
+    def _check_mandate(self, authority: Authority, message: Ask, records: list[Record]) -> None:
+        """Reject what an authority does not have its holder ask."""
+        if message.holder != authority.given_by:
+            asked = message.holder or "everybody"
+            reject("GRANTOR", f"holder: expected {authority.given_by}, who attested the authority, got {asked}")
+        hospital = records[0].hospital
+        recipient = None if message.holder == hospital else message.holder
+        widening = find_erasure_widening(authority, hospital, recipient, [record.record_type for record in records])
+        if widening is not None:
+            reject("WIDENED", widening)
+
+    def _check_inheritance(self, stay_id: str) -> None:
+        """Reject while the stay's claim may still pay, or take back, what its heirs share."""
+        claim_id = self.call(Records).find_stay(stay_id).claim_id
+        shown = None if claim_id is None else self.call(Claims).show(ShowClaim(claim_id))
+        if shown is None:
+            return
+        unpaid = [payment.payment_id for payment in shown.payments if payment.status != "paid"]
+        if shown.status not in ("PAID", "SETTLED", "WITHDRAWN") or unpaid:
+            reject("WRONG_STATE", f"{claim_id}: expected PAID or WITHDRAWN before an heir asks, got {shown.status}")
+
+    def _ask(self, stay_id: str, holder: str, role: HolderRole, records: list[Record], cause: Cause) -> int:
+        items: tuple[tuple[str, Kind], ...] = tuple((record.record_id, record.record_type) for record in records)
+        return self.call(Retention).ask(ErasureRow(stay_id, holder, role, records[0].subject, ()), items, cause)
+
+    def _ask_recipient(self, stay_id: str, recipient: str, records: list[Record], cause: Cause) -> int:
         """Ask a recipient for records, and for what it made of them."""
         actor = self.context.actor(recipient)
         if not records or actor is None or actor.role not in ("hospital", "insurer", "regulator"):
@@ -87,12 +129,12 @@ class Erasure(Contract):
         role: HolderRole = actor.role
         for record in records:
             self.call(Records).withhold(record.record_id)
-        asked = self._ask(stay_id, recipient, role, records)
+        asked = self._ask(stay_id, recipient, role, records, cause)
         claim_id = self.call(Records).find_stay(stay_id).claim_id
         if claim_id is None or not [record for record in records if record.record_type not in BESIDE]:
             return asked
-        row = ErasureRow(claim_id, recipient, role, self.context.signer, ())
-        return asked + self.call(Retention).ask(row, ((claim_id, "claim"),), "request")
+        row = ErasureRow(claim_id, recipient, role, records[0].subject, ())
+        return asked + self.call(Retention).ask(row, ((claim_id, "claim"),), cause)
 
     def _row(self, scope: str, items: tuple[str, ...]) -> ErasureRow:
         """Return what the signer was asked; the rail's row begins here, with the insurer's."""

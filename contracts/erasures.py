@@ -8,14 +8,15 @@ says what was in them.
 from typing import Annotated, Literal
 
 from contracts.holds import Basis, HolderRole, Kind
-from contracts.identifiers import ClaimId, GrantId, Place, RecordId, StayId
+from contracts.identifiers import AuthorityId, ClaimId, GrantId, Place, RecordId, StayId
 from ledger.execution.contract import Day, Meta, Name, Struct
 
 Scope = Annotated[str, Meta(pattern=r"^(stay-[0-9a-f]{12,32}|claim-[0-9a-f]{12})\Z")]
 """What an erasure is about: a stay with its records, or a claim."""
 ItemId = Annotated[str, Meta(pattern=r"^(record-[0-9a-f]{12,32}|claim-[0-9a-f]{12})\Z")]
-Cause = Literal["request", "retention"]
-"""The customer asked, or the day came by which the grant has its recipient erase."""
+Cause = Literal["request", "guardian", "heir", "retention"]
+"""The customer asked, her guardian did, an heir of hers did, or the day came by which the grant has its recipient
+erase."""
 ErasureStatus = Literal["ASKED", "RESTRICTED", "ERASED"]
 
 ASK_RECORDS_MAX = 32
@@ -27,13 +28,15 @@ STEPS_MAX = 8
 
 
 class Ask(Struct):
-    """Transaction `ask`: a customer wants records of one stay erased."""
+    """Transaction `ask`: a customer, her guardian or an heir wants records of one stay erased."""
 
     stay_id: StayId
     record_ids: Annotated[tuple[RecordId, ...], Meta(min_length=1, max_length=ASK_RECORDS_MAX)]
     """Sorted; reversed records too: what was taken back was handed over all the same."""
     holder: Name | None
-    """The one holder that is asked; None for everybody who has them."""
+    """The one holder that is asked; None for everybody who has them, which is the subject's to say."""
+    authority: AuthorityId | None = None
+    """What a guardian or heir rests on; None for the subject herself."""
 
 
 class Certify(Struct):

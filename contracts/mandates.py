@@ -10,6 +10,9 @@
 An authority is bounded in block time and in scope, and nothing may widen it: what its holder grants stays within its
 purposes, record types, sources and grantees and ends no later. An attested authority alone gives no access. The grant
 that rests on it must still be matched by hospital and insurer, each of which compares the holder with its own records.
+
+With PATRQT among its purposes, an authority of a guardian or an heir lets its holder ask what the subject could: that
+whoever attested it erases her records (contract `erasure`).
 """
 
 from typing import Annotated, Literal
@@ -88,6 +91,30 @@ def find_lapse(authority: Authority, time_ms: int) -> str | None:
         return f"{authority.authority_id} begins at block time {authority.from_ms}"
     if time_ms >= authority.until_ms:
         return f"{authority.authority_id} ended at block time {authority.until_ms}"
+    return None
+
+
+def find_erasure_widening(
+    authority: Authority, hospital: str, recipient: str | None, record_types: list[RecordType]
+) -> str | None:
+    """Return the field in which a request for erasure goes beyond the authority that it rests on, or None.
+
+    Args:
+        authority: A guardian's or an heir's.
+        hospital: Whose records.
+        recipient: Who is asked, if it is not the hospital itself.
+        record_types: Of the records.
+    """
+    scope = authority.scope
+    if "PATRQT" not in scope.purposes:
+        return f"purpose: PATRQT is not in {authority.authority_id}"
+    if hospital not in scope.sources:
+        return f"sources: {hospital} is not in {authority.authority_id}"
+    if recipient is not None and recipient not in scope.grantees:
+        return f"grantee: {recipient} is not in {authority.authority_id}"
+    for record_type in record_types:
+        if record_type not in scope.record_types:
+            return f"record types: {record_type} is not in {authority.authority_id}"
     return None
 
 

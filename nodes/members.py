@@ -86,7 +86,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
                 customers.make_party_router(hospital),
                 make_relation_router(hospital),
                 make_request_router(hospital),
-                make_authority_router(hospital),
+                make_authority_router(hospital.authorising),
                 make_hospital_router(hospital),
                 make_attaching_router(hospital),
                 make_document_router(vault),
@@ -97,6 +97,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             routers += [
                 customers.make_party_router(insurer),
                 make_relation_router(insurer),
+                make_authority_router(insurer.authorising),
                 make_request_router(insurer),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),

@@ -1,30 +1,19 @@
 """The routes by which somebody is entered as acting for a customer: at the desk, and on the chain."""
 
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.mandates import MandateKind
 from ledger.codec import decode
-from nodes.agent import Call
 from nodes.api.callers import Customer, Node, Operator
 from nodes.api.customers import WAIT_SECONDS, Base64, read_base64
 from nodes.network.node import read_clock_ms
+from nodes.roles.authorising import Authorising
 from nodes.roles.reception import Reception
 from nodes.vault.sealing import Sealed
 
 Number = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class Attestor(Protocol):
-    """A hospital's agent."""
-
-    def attest(
-        self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
-    ) -> tuple[str, Call | None]:
-        """Return the id of an authority, and the call that enters it unless it is in force already."""
-        ...
 
 
 class RelationForm(BaseModel):
@@ -67,11 +56,14 @@ class AuthorityForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    act: Literal["grant", "erase"]
+    """To give consent for her, which a hospital attests; or to have her records erased here, which each one attests."""
     kind: Literal["guardian", "heir"]
     subject: Annotated[str, Field(min_length=1, max_length=64)]
+    hospital: Annotated[str, Field(min_length=1, max_length=64)]
     grantee: Annotated[str, Field(min_length=1, max_length=64)]
     sealed: Base64
-    """Who the subject is and who the caller is, sealed to this hospital."""
+    """Who the subject is and who the caller is, sealed to this organisation."""
 
 
 class AuthorityInfo(BaseModel):
@@ -112,15 +104,16 @@ def make_relation_router(desk: Reception) -> APIRouter:
     return router
 
 
-def make_authority_router(attestor: Attestor) -> APIRouter:
-    """Return the route by which a guardian or heir has a hospital attest her authority."""
+def make_authority_router(authorising: Authorising) -> APIRouter:
+    """Return the route by which a guardian or heir has a hospital or an insurer attest her authority."""
     router = APIRouter(prefix="/v1", tags=["customers"])
 
     @router.post("/authorities")
     async def attest(node: Node, caller: Customer, form: AuthorityForm) -> AuthorityInfo:
-        """Attest that the calling pseudonym may act for another, if this hospital's records say so."""
+        """Attest that the calling pseudonym may act for another, if this organisation's records say so."""
         sealed = decode(read_base64("sealed", form.sealed), Sealed)
-        authority, call = attestor.attest(form.kind, form.subject, caller.name, form.grantee, sealed, read_clock_ms())
+        names, parties = (form.subject, caller.name), (form.hospital, form.grantee)
+        authority, call = authorising.attest(form.act, form.kind, names, parties, sealed, read_clock_ms())
         if call is not None:
             await node.call(node.organisation, call, WAIT_SECONDS)
         return AuthorityInfo(authority=authority)

@@ -68,11 +68,19 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
     return [f"{label.ljust(width)}  {text}" for label, (_, text) in zip(labels, rows, strict=True)]
 
 
+_ASKED_BY = {
+    "request": "the customer",
+    "guardian": "her guardian",
+    "heir": "an heir of hers",
+    "retention": "the grant's retention",
+}
+
+
 def _say_erasures(items: list[dict[str, Any]], language: Language) -> list[str]:
     lines = []
     for item in items:
         what = "what was made of the claim" if item["kind"] == "claim" else f"{item['kind']} {item['item']}"
-        asked = "asked for by the customer" if item["cause"] == "request" else "asked for by the grant's retention"
+        asked = f"asked for by {_ASKED_BY[item['cause']]}"
         said = {"ERASED": "erased", "RESTRICTED": "restricted", "ASKED": "asked for, not answered"}[item["status"]]
         line = f"{what} at {item['holder']}: {said}, {_say_at(item)}, {asked} {_say_at(item['asked'])}"
         if item["law"] is not None:

@@ -52,12 +52,13 @@ def grant(
 ) -> None:
     """Read the notice, sign the grant, and show both parties who you are."""
     from nodes.cli.session import open_customer
+    from nodes.roles.customer.acting import act_for
 
     output = Output(as_json=as_json)
     place = Home(home)
     terms = read_terms(given, effect="deny" if deny else "permit")
     person = open_customer(place, actor)
-    behalf = None if other is None else person.act_for(open_customer(place, other), acting_as, terms)
+    behalf = None if other is None else act_for(person, open_customer(place, other), acting_as, terms)
     offer = person.draw_up(terms, language, behalf=behalf)
     sign_offer(place, output, person, offer, actor, yes=yes)
 
@@ -150,6 +151,7 @@ def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: boo
 def countersign(actor: str, other: str, grant_id: str, home: Path, *, as_json: bool) -> None:
     """Agree, as a guardian, to the latest version of GRANT: at 14 to 17 both sign."""
     from nodes.cli.session import open_customer
+    from nodes.roles.customer import acting
     from nodes.schemas.terms import default_terms, today
 
     output = Output(as_json=as_json)
@@ -158,7 +160,7 @@ def countersign(actor: str, other: str, grant_id: str, home: Path, *, as_json: b
     _, found = young.find_grant(grant_id)
     words: Any = found["versions"][-1]["grant"]  # type: ignore[index]
     terms = default_terms(words["sources"][0], words["grantee"]["organisation"], today())
-    open_customer(place, actor).countersign(str(found["grant_id"]), young, terms)
+    acting.countersign(open_customer(place, actor), str(found["grant_id"]), young, terms)
     output.say(f"{found['grant_id']} countersigned")
     output.finish({"grant": found["grant_id"], "countersigned_by": actor})
 

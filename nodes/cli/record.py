@@ -2,6 +2,8 @@
 
 import datetime as dt
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 WAIT_SECONDS = 20.0
 """How long `erase` watches for the holders' answers; they come without it too."""
+STANDING_IN = ("guardian", "heir")
 ACTOR = "a customer, by the name of her wallet"
 LIMITS = """\
 不能收回的：对方已经看过、抄录或打印的内容；区块链上的承诺、时间和化名（不含任何病历或金额）。
@@ -86,6 +89,10 @@ def show(actor: str, record_id: str, home: Path, *, as_json: bool) -> None:
 @click.option("--stay", metavar="STAY", help="All records of one stay.")
 @click.option("--all", "all_", is_flag=True, help="All your records.")
 @click.option("--at", "holder", metavar="ORGANISATION", help="Ask this holder alone, instead of everybody.")
+@click.option("--for", "other", metavar="NAME", help="Another customer's records, by the name of her wallet.")
+@click.option(
+    "--acting-as", type=click.Choice(STANDING_IN), default="guardian", show_default=True, help="As what, with --for."
+)
 @click.option("--yes", is_flag=True, help="Ask without being asked.")
 @home_option
 @json_option
@@ -99,21 +106,27 @@ def erase(
     all_: bool,
     yes: bool,
     as_json: bool,
+    **standing_in: Any,
 ) -> None:
     """Have records erased by everybody who has them; what a law keeps is restricted, with its basis and last day.
 
     What was made of a stay's claim goes with its records. A claim that is not settled yet is not settled any more.
+
+    A guardian asks --for her ward, an heir for who has died once the claim is paid: each holder compares both with its
+    own records first. Nobody asks for somebody of 14 to 17, and a delegate asks for nobody.
     """
     from nodes.cli.session import open_customer
 
     output = Output(as_json=as_json)
-    person = open_customer(Home(home), actor)
+    asker = open_customer(Home(home), actor)
+    other, acting_as = standing_in["other"], standing_in["acting_as"]
+    person = asker if other is None else open_customer(Home(home), other)
     chosen = _choose(person, record_ids, stay, all_=all_)
     click.echo(LIMITS, err=as_json)
     if not yes and not click.confirm(f"删除 {len(chosen)} 份记录? Erase {len(chosen)} records?", err=as_json):
         msg = "not confirmed; nothing was asked for"
         raise click.ClickException(msg)
-    asked = _ask(person, chosen, holder)
+    asked = _ask(_draw_up(asker, person, acting_as, chosen, holder))
     if not asked:
         output.say("every holder was asked for these records before")
     found = _watch(person, chosen, output)
@@ -124,7 +137,7 @@ def erase(
     for claim, answers in {info["claim"]: info["made_of_it"] for info in found}.items():
         for answer in answers:
             output.say(f"what was made of C-{claim[6:10]}: {' '.join(_explain(answer))}")
-    output.hint(f"xinpei record list --as {actor}")
+    output.hint(f"xinpei record list --as {other or actor}")
     output.finish({"asked": asked, "records": found})
 
 
@@ -153,23 +166,49 @@ def _choose(
     return [item for item in records if item[1]["record"] in meant]
 
 
-def _ask(person: "Customer", chosen: list[tuple["Pseudonym", dict[str, Any]]], holder: str | None) -> int:
+def _draw_up(
+    asker: "Customer",
+    person: "Customer",
+    acting_as: Any,
+    chosen: list[tuple["Pseudonym", dict[str, Any]]],
+    holder: str | None,
+) -> dict[str, list[Callable[[], None]]]:
+    """Return what is to be asked, by stay; whoever stands in for another is attested by every holder first."""
+    from nodes.roles.customer.acting import stand_in
+
+    stays: dict[str, tuple[Pseudonym, list[dict[str, Any]]]] = {}
+    for pseudonym, found in chosen:
+        stays.setdefault(found["stay"], (pseudonym, []))[1].append(found)
+    drawn: dict[str, list[Callable[[], None]]] = {}
+    for stay, (theirs, records) in stays.items():
+        ids = [found["record"] for found in records]
+        if asker is person:
+            drawn[stay] = [partial(person.ask_erasure, theirs, stay, ids, holder)]
+            continue
+        own = asker.pseudonym(theirs.hospital, theirs.insurer)
+        holders = sorted({item["holder"] for found in records for item in found["holders"]})
+        drawn[stay] = [
+            partial(asker.ask_erasure, own, stay, ids, name, stand_in(asker, person, acting_as, theirs, name))
+            for name in ([holder] if holder is not None else holders)
+        ]
+    return drawn
+
+
+def _ask(drawn: dict[str, list[Callable[[], None]]]) -> int:
     """Ask, stay by stay, and return for how many stays somebody was asked who had not been."""
     from nodes.client import ApiError
 
-    stays: dict[str, tuple[Pseudonym, list[str]]] = {}
-    for pseudonym, found in chosen:
-        stays.setdefault(found["stay"], (pseudonym, []))[1].append(found["record"])
-    asked = 0
-    for stay, (pseudonym, ids) in stays.items():
-        try:
-            person.ask_erasure(pseudonym, stay, ids, holder)
-        except ApiError as error:
-            if error.code != "ALREADY_ASKED":
-                raise
-        else:
-            asked += 1
-    return asked
+    asked = set()
+    for stay, requests in drawn.items():
+        for request in requests:
+            try:
+                request()
+            except ApiError as error:
+                if error.code != "ALREADY_ASKED":
+                    raise
+            else:
+                asked.add(stay)
+    return len(asked)
 
 
 def _watch(

@@ -3,13 +3,14 @@
 A hospital and an insurer do this alike, so both agents are receptions and add what is their own. At the reception the
 desk enters people and who acts for them; a customer shows who she is under a grant, collects the requests and notices
 that lie here for her, and answers them. Nothing of it goes to the chain but the judgement of an identity, which the
-agent's own way of working offers (`_follow_links`).
+agent's own way of working offers (`_follow_links`), and who may act for somebody (`authorising`).
 """
 
 from nodes.agent import AgentEffect, ChainView
 from nodes.entropy import Entropy
 from nodes.identity import Identity, RecordDates
 from nodes.keystore import Keystore
+from nodes.roles.authorising import Authorising
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
 from nodes.roles.people import Person
@@ -38,6 +39,7 @@ class Reception:
         self._in_flight = InFlight(name)
         self._linking = Linking(name, view, register, keystore.seal, entropy)
         self._requests = Requests(name, view, self._linking, register, keystore.seal, entropy)
+        self.authorising = Authorising(name, view, self._linking.people, register, keystore.seal, entropy)
 
     def ask(self, number: str, terms: GrantTerms, reason: str, until_day: int, now_ms: int) -> RequestView:
         """Ask a person for a grant; raises as `Requests.ask`."""

@@ -9,6 +9,7 @@ from ledger.codec import encode
 from nodes.cli.session import create_wallet, identity_fields
 from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
+from nodes.roles.customer.acting import act_for, countersign
 from nodes.roles.customer.customer import Customer
 from nodes.schemas.terms import EPOCH, GrantTerms, default_terms, today
 from nodes.wallet import Wallet
@@ -111,8 +112,8 @@ def test_a_newborn_a_youth_and_the_dead_are_acted_for(people: People) -> None:
     mother_number, mother = people.create("wang")
     baby_number, baby = people.create("baby", mother, years=0)
     with pytest.raises(ApiError, match="do not name the caller"):
-        baby.act_for(mother, "guardian", terms())
-    behalf = mother.act_for(baby, "guardian", terms())
+        act_for(baby, mother, "guardian", terms())
+    behalf = act_for(mother, baby, "guardian", terms())
     granted = mother.sign(mother.draw_up(terms(), "zh", behalf=behalf))
     assert set(granted.links.values()) == {"matched"}
     assert find_refusal(mother, baby) is None
@@ -121,11 +122,11 @@ def test_a_newborn_a_youth_and_the_dead_are_acted_for(people: People) -> None:
     people.relate(young_number, mother_number)
     own = young.sign(young.draw_up(terms(), "zh"))
     assert find_refusal(young, young) == "countersignature"
-    mother.countersign(own.grant_id, young, terms())
+    countersign(mother, own.grant_id, young, terms())
     assert find_refusal(mother, young) is None
 
     people.relate(baby_number, mother_number, is_deceased=True)
     eventually("the death is judged", lambda: find_refusal(mother, baby) == "deceased")
-    heir = mother.act_for(baby, "heir", terms())
+    heir = act_for(mother, baby, "heir", terms())
     mother.sign(mother.draw_up(terms(), "zh", behalf=heir))
     assert find_refusal(mother, baby) is None

@@ -140,6 +140,27 @@ def check_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert (again.code, "every holder was asked for these records before" in again.out) == (0, True)
 
 
+def check_heir(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    """As wang, who inherits from li: refused while the desk does not say so, then asked of the hospital alone."""
+    home = ("--home", str(network.home.folder))
+    before = run(capsys, "record", "list", "--as", "li", *home, "--json").out
+    invoice = next(item["record"] for item in json.loads(before)["records"] if item["type"] == "invoice")
+    erase = ("record", "erase", invoice, "--as", "wang", "--for", "li", "--at", "hospital-a", "--yes", *home)
+    for acting_as in ("heir", "guardian"):
+        refused = run(capsys, *erase, "--acting-as", acting_as)
+        assert (refused.code, "do not name the caller for her" in refused.err) == (1, True), refused.err
+    assert run(capsys, "record", "list", "--as", "li", *home, "--json").out == before
+    with network.client("hospital-a", "hospital-a") as client:
+        client.post("/v1/people/li/relations", {"acts_through": ["wang"], "is_deceased": True})
+    assert "nobody acts for her as guardian" in run(capsys, *erase).err
+    asked = run(capsys, *erase, "--acting-as", "heir")
+    assert (asked.code, asked.out.count("hospital-a: erased, certified at height")) == (0, 1), asked.err
+    listed = json.loads(run(capsys, "record", "list", "--as", "li", *home, "--json").out)["records"]
+    answered = [(item["holder"], item["status"], item["cause"]) for found in listed for item in found["holders"]]
+    assert answered.count(("hospital-a", "erased", "heir")) == 1
+    assert answered.count(("hospital-a", "kept", None)) == len(listed) - 1
+
+
 def check_audit(home: Home, capsys: pytest.CaptureFixture[str], claim_id: str, out: Path) -> None:
     """As wang: the dossier is there and holds, and what can no longer be opened is said."""
     where = ("--home", str(home.folder))
@@ -176,6 +197,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
         wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
     check_commands(town.home, capsys)
     wang.customer.wallet.save(town.home.wallet_path("wang"), None, ENTROPY)
+    check_heir(town, capsys)
     check_audit(town.home, capsys, wang.claim_id, tmp_path / "dossier.json")
     with wang.customer.client(pseudonym, "insurer-a") as client:
         with pytest.raises(ApiError, match=r"ERASED: .* was erased, certified at height") as gone:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.erasures import ASK_RECORDS_MAX, Ask
-from contracts.grants import Countersign, Revoke
-from contracts.mandates import Attest, MandateKind, MandateScope
+from contracts.grants import Revoke
+from contracts.mandates import Attest, MandateScope
 from contracts.settlements import Withdraw
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.hashes import commit_salted
@@ -148,34 +148,13 @@ class Customer:
         proof = pseudonym.prove_enrolment(client.address.organisation)
         client.post("/v1/enrolments", {"proof": proof.hex()})
 
-    def act_for(self, other: "Customer", kind: MandateKind, terms: GrantTerms) -> Behalf:
-        """Return on whose behalf terms are granted, having had the hospital attest it where it has not.
-
-        A delegate's authority is the other's own act (`delegate`); it is looked up.
-
-        Raises:
-            ApiError: If the hospital's records do not name the caller for the other.
-            CustomerError: If a delegate has no authority in force for these parties.
-        """
-        pseudonym, theirs = self.pseudonym_for(terms), other.pseudonym_for(terms)
-        with other.client(theirs, terms.hospital) as client:
-            other.enrol(client, theirs)
-        with self.client(pseudonym, terms.hospital) as client:
-            self.enrol(client, pseudonym)
-            if kind == "delegate":
-                return Behalf(kind, other.wallet, theirs, self._find_delegation(client, theirs.name, terms))
-            member = self._genesis.organisation(terms.hospital)
-            assert member is not None, "a hospital is a member"
-            disclosure = Disclosure(other.wallet.identity, self._entropy.draw(32), None, self.wallet.identity)
-            sealed = pseudonym.disclose(disclosure, terms.hospital, member.seal_key, f"authority.{theirs.name}")
-            form = {
-                "kind": kind,
-                "subject": theirs.name,
-                "grantee": terms.recipient,
-                "sealed": base64.b64encode(encode(sealed)).decode(),
-            }
-            found = client.post("/v1/authorities", form)
-        return Behalf(kind, other.wallet, theirs, str(found["authority"]))
+    def seal_both(self, other: Wallet, theirs: Pseudonym, organisation: str) -> Sealed:
+        """Return who another customer is and who this one is, sealed to an organisation that knows both."""
+        member = self._genesis.organisation(organisation)
+        assert member is not None, "who is asked is a member"
+        disclosure = Disclosure(other.identity, self._entropy.draw(32), None, self.wallet.identity)
+        pseudonym = self.pseudonym(theirs.hospital, theirs.insurer)
+        return pseudonym.disclose(disclosure, organisation, member.seal_key, f"authority.{theirs.name}")
 
     def delegate(self, to: "Customer", terms: GrantTerms, until_ms: int) -> str:
         """Let another customer grant for this one within terms, until a time; return the authority's id."""
@@ -198,21 +177,6 @@ class Customer:
             self.enrol(client, pseudonym)
             self.transact(client, pseudonym, "authorities", "attest", message)
         return message.authority_id
-
-    def countersign(self, grant_id: str, other: "Customer", terms: GrantTerms) -> None:
-        """Agree, as a guardian, to what a customer of 14 to 17 granted.
-
-        Raises:
-            ApiError: If the hospital's records do not name the caller for her, or the chain refuses.
-            CustomerError: If there is no such grant of hers.
-        """
-        _, found = other.find_grant(grant_id)
-        versions: Any = found["versions"]
-        behalf = self.act_for(other, "guardian", terms)
-        pseudonym = self.pseudonym_for(terms)
-        message = Countersign(str(found["grant_id"]), int(versions[-1]["version"]), behalf.authority)
-        with self.client(pseudonym, terms.hospital) as client:
-            self.transact(client, pseudonym, "consent", "countersign", message)
 
     def sign(self, offer: Offer, on_step: Callable[[str], None] = lambda _: None) -> Granted:
         """Sign a grant, show both parties who it is about, and wait for their links; a denial needs none.
@@ -327,14 +291,22 @@ class Customer:
             found: dict[str, Any] = client.get(f"/v1/records/{record_id}")
         return found
 
-    def ask_erasure(self, pseudonym: Pseudonym, stay_id: str, record_ids: list[str], holder: str | None) -> None:
+    def ask_erasure(
+        self,
+        pseudonym: Pseudonym,
+        stay_id: str,
+        record_ids: list[str],
+        holder: str | None,
+        authority: str | None = None,
+    ) -> None:
         """Have records of one stay erased.
 
         Args:
-            pseudonym: Whom they are about.
+            pseudonym: Whom they are about; or this customer's own, with an authority.
             stay_id: The stay.
             record_ids: At least one.
             holder: The one holder that is asked; None for everybody who has them.
+            authority: Of `nodes.roles.customer.acting.stand_in` with this holder, for somebody else's records.
 
         Raises:
             ApiError: If the chain refuses: every holder was asked before, or this one has none of them.
@@ -343,7 +315,7 @@ class Customer:
         with self.client(pseudonym, pseudonym.hospital) as client:
             for begin in range(0, len(record_ids), ASK_RECORDS_MAX):
                 some = tuple(sorted(record_ids)[begin : begin + ASK_RECORDS_MAX])
-                self.transact(client, pseudonym, "erasure", "ask", Ask(stay_id, some, holder))
+                self.transact(client, pseudonym, "erasure", "ask", Ask(stay_id, some, holder, authority))
 
     def grants(self) -> list[tuple[Pseudonym, dict[str, object]]]:
         """Return all her grants with the pseudonym each was given by."""
@@ -464,17 +436,6 @@ class Customer:
                 msg = f"{grant_id}: {missing} did not link within {WAIT_SECONDS:.0f} s; the grant is not usable yet"
                 raise CustomerError(msg)
             time.sleep(0.05)
-
-    def _find_delegation(self, client: Client, subject: str, terms: GrantTerms) -> str:
-        for item in client.get("/v1/authorities")["acts_for"]:
-            scope = item["scope"]
-            covers = terms.recipient in scope["grantees"] and terms.hospital in scope["sources"]
-            if (item["kind"], item["subject"], item["ended"]) == ("delegate", subject, None) and covers:
-                return str(item["authority_id"])
-        msg = (
-            f"delegate: expected an authority for {terms.hospital} and {terms.recipient}; see `xinpei consent delegate`"
-        )
-        raise CustomerError(msg)
 
     def _contact(self, organisation: str) -> str:
         address = self._network.address(organisation)

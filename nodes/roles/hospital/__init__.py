@@ -8,7 +8,6 @@ attaching   files of the desk -> sealed documents, piece by piece
 lanes       one stay towards one insurer: what is left to do, derived from chain and register
 handover    a peer's question for a shared record
 visiting    an insurer's rules, run here on the records, so that only the result leaves
-authorising who may act for a customer, attested on the chain
 erasing     what is destroyed of a record that the hospital is asked to erase
 summaries   what the desk is shown of its stays
 agent       all of it behind the agent's boundary, and what the desk asks

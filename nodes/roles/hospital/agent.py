@@ -14,13 +14,11 @@ from msgspec.structs import replace
 
 from contracts.grants import BESIDE
 from contracts.holds import HOLDS, Hold
-from contracts.mandates import MandateKind
 from ledger.errors import DecodeError
 from nodes.agent import (
     AgentEffect,
     AgentInput,
     Answer,
-    Call,
     ChainView,
     Committed,
     Note,
@@ -43,7 +41,6 @@ from nodes.roles.exchange.questions import (
     encode_body,
 )
 from nodes.roles.hospital.attaching import Attaching
-from nodes.roles.hospital.authorising import Authorising
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
 from nodes.roles.hospital.erasing import HospitalBooks
@@ -58,7 +55,6 @@ from nodes.roles.reception import Reception
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
-from nodes.vault.sealing import Sealed
 
 SWEEP_MS = 2_000
 """How often open stays are looked at although no event named them."""
@@ -95,7 +91,6 @@ class Hospital(Reception):
             holds: Why it may have to keep what it is asked to erase.
         """
         super().__init__(name, view, keystore, register, entropy)
-        self._authorising = Authorising(name, view, self._linking.people, register, keystore.seal, entropy)
         self._book = StayBook(register, entropy)
         self._attaching = Attaching(vault, entropy)
         self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
@@ -108,12 +103,6 @@ class Hospital(Reception):
         self._erasing = Erasing(name, view, books, holds)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
-
-    def attest(
-        self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
-    ) -> tuple[str, Call | None]:
-        """Return the id of an authority, and the call that enters it; raises as `Authorising.attest`."""
-        return self._authorising.attest(kind, subject, holder, grantee, sealed, now_ms)
 
     # ------------------------------------------------------------------------------------------ what the desk asks
 

@@ -14,8 +14,8 @@ from nodes.agent import Call
 from nodes.entropy import SeededEntropy
 from nodes.fhir.instants import civil_date
 from nodes.identity import Disclosure, Identity, capacity_on, newborn_identity, synthetic_identity
+from nodes.roles.authorising import Act, Authorising, AuthorisingError
 from nodes.roles.customer.offers import Behalf, draw_up
-from nodes.roles.hospital.authorising import Authorising, AuthorisingError
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_grant, list_held
 from nodes.roles.people import PeopleError
@@ -43,11 +43,11 @@ def linking(town: Town, name: str) -> Linking:
     return agent.linking
 
 
-def authorising(town: Town) -> Authorising:
-    agent = town.agents["hospital-a"]
+def authorising(town: Town, giver: str = "hospital-a") -> Authorising:
+    agent = town.agents[giver]
     assert isinstance(agent, Recipient)
     kit = agent.kit
-    return Authorising("hospital-a", kit.view, agent.linking.people, kit.register, kit.keystore.seal, kit.entropy)
+    return Authorising(giver, kit.view, agent.linking.people, kit.register, kit.keystore.seal, kit.entropy)
 
 
 def born(town: Town, years: int) -> date:
@@ -63,19 +63,27 @@ def make_customer(town: Town, name: str, identity: Identity) -> Customer:
     return customer
 
 
-def sealed_for(town: Town, child: Customer, holder: Customer) -> Sealed:
-    member = town.genesis.organisation("hospital-a")
+def sealed_for(town: Town, child: Customer, holder: Customer, giver: str = "hospital-a") -> Sealed:
+    member = town.genesis.organisation(giver)
     assert member is not None
     disclosure = Disclosure(child.identity, bytes(32), None, holder.identity)
-    return holder.pseudonym.disclose(disclosure, "hospital-a", member.seal_key, f"authority.{child.pseudonym.name}")
+    return holder.pseudonym.disclose(disclosure, giver, member.seal_key, f"authority.{child.pseudonym.name}")
 
 
-def attested(town: Town, kind: MandateKind, child: Customer, holder: Customer) -> str:
-    """Have hospital-a attest, on the chain, that `holder` may act for `child`."""
-    names = (child.pseudonym.name, holder.pseudonym.name)
-    authority, call = authorising(town).attest(kind, *names, "insurer-a", sealed_for(town, child, holder), town.now_ms)
+def attested(
+    town: Town,
+    kind: MandateKind,
+    child: Customer,
+    holder: Customer,
+    act: Act = "grant",
+    giver: str = "hospital-a",
+    parties: tuple[str, str] = PARTIES,
+) -> str:
+    """Have hospital-a, or another, attest on the chain that `holder` may act for `child`."""
+    names, sealed = (child.pseudonym.name, holder.pseudonym.name), sealed_for(town, child, holder, giver)
+    authority, call = authorising(town, giver).attest(act, kind, names, parties, sealed, town.now_ms)
     assert call is not None
-    assert town.post("hospital-a", call)[0].ok
+    assert town.post(giver, call)[0].ok
     return authority
 
 
@@ -148,13 +156,56 @@ def test_an_authority_is_attested_once_and_ends_when_the_child_comes_of_age(town
     linking(town, "hospital-a").people.relate("kid", ("wang",), is_ward=False, is_deceased=False)
     authority = attested(town, "guardian", child, mother)
     names = (child.pseudonym.name, mother.pseudonym.name)
-    again = authorising(town).attest("guardian", *names, "insurer-a", sealed_for(town, child, mother), town.now_ms)
+    sealed = sealed_for(town, child, mother)
+    again = authorising(town).attest("grant", "guardian", names, PARTIES, sealed, town.now_ms)
     assert again == (authority, None)
     (held,) = list_held(town.view, mother.pseudonym.name)
     assert capacity_on(child.identity.birth_date, civil_date(held.until_ms)) == "adult"
     assert capacity_on(child.identity.birth_date, civil_date(held.until_ms - 1)) == "youth"
     with pytest.raises(AuthorisingError, match="heir"):
         attested(town, "heir", child, mother)
+
+
+@pytest.mark.parametrize("giver", PARTIES)
+def test_each_holder_attests_who_may_have_it_erase_for_a_day_and_for_nothing_else(town: Town, giver: str) -> None:
+    mother = make_customer(town, "wang", synthetic_identity("wang", SeededEntropy(b"wang")))
+    baby = make_customer(town, "baby", newborn_identity(mother.identity, 1, "baby", born(town, 0)))
+    authority = attested(town, "guardian", baby, mother, "erase", giver)
+    (held,) = list_held(town.view, mother.pseudonym.name)
+    assert (held.authority_id, held.given_by, held.scope.purposes) == (authority, giver, ("PATRQT",))
+    assert (held.scope.sources, held.scope.grantees) == (("hospital-a",), ("insurer-a",))
+    assert held.until_ms == town.now_ms + 86_400_000
+    names, sealed = (baby.pseudonym.name, mother.pseudonym.name), sealed_for(town, baby, mother, giver)
+    book = authorising(town, giver)
+    assert book.attest("erase", "guardian", names, PARTIES, sealed, town.now_ms) == (authority, None)
+    elsewhere = ("hospital-b", "insurer-b")
+    with pytest.raises(AuthorisingError, match="attests nobody who would erase for hospital-b and insurer-b"):
+        book.attest("erase", "guardian", names, elsewhere, sealed, town.now_ms)
+    assert (giver == "hospital-a") == (attested_to_grant(book, names, sealed, town.now_ms) is not None)
+
+
+def attested_to_grant(book: Authorising, names: tuple[str, str], sealed: Sealed, now_ms: int) -> Call | None:
+    """Return the call by which an organisation attests a guardian who would grant; None if that is not its to say."""
+    try:
+        return book.attest("grant", "guardian", names, PARTIES, sealed, now_ms)[1]
+    except AuthorisingError:
+        return None
+
+
+def test_nobody_has_the_records_of_a_youth_or_of_the_living_erased(town: Town) -> None:
+    mother = make_customer(town, "wang", synthetic_identity("wang", SeededEntropy(b"wang")))
+    young = make_customer(town, "kid", synthetic_identity("kid", SeededEntropy(b"kid"), born(town, 16)))
+    stranger = make_customer(town, "li", synthetic_identity("li", SeededEntropy(b"li")))
+    people = linking(town, "hospital-a").people
+    people.relate("kid", ("wang",), is_ward=False, is_deceased=False)
+    with pytest.raises(AuthorisingError, match="at 14 to 17 she asks for erasure herself"):
+        attested(town, "guardian", young, mother, "erase")
+    with pytest.raises(AuthorisingError, match="nobody acts for her as heir"):
+        attested(town, "heir", young, mother, "erase")
+    with pytest.raises(AuthorisingError, match="do not name the caller"):
+        attested(town, "guardian", young, stranger, "erase")
+    people.relate("kid", ("wang",), is_ward=False, is_deceased=True)
+    attested(town, "heir", young, mother, "erase")
 
 
 def test_a_death_is_judged_at_once_and_birthdays_the_next_day(town: Town) -> None:

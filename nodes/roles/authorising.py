@@ -1,15 +1,20 @@
-"""Authorising: a hospital attests on the chain that somebody may act for a customer.
+"""Authorising: an organisation attests on the chain that somebody may act for a customer.
 
-Somebody asks under her own pseudonym and says, sealed, who she is and who the other is. The hospital compares both with
-its master data: the desk has seen the documents (a birth certificate, a court's decision, a death certificate) and
-entered who acts for whom. It attests what follows from that, and no more: for itself as the source and one grantee,
-for payment, until the child comes of age or five years have passed.
+Somebody asks under her own pseudonym and says, sealed, who she is and who the other is. The organisation compares both
+with its master data: the desk has seen the documents (a birth certificate, a court's decision, a death certificate) and
+entered who acts for whom. It attests what follows from that, and no more, for one hospital and one recipient:
+
+    to grant    a hospital, for itself as the source; for payment, until the child comes of age or for five years
+    to erase    hospital or insurer, for what it has itself; for a day, since to ask is one act. Not for somebody of 14
+                to 17: she asks herself, or waits until she is 18
 
 The chain gets a commitment to what the records say. Its opening is kept in the register.
 """
 
 from datetime import date, datetime, time, timedelta, timezone
+from typing import Literal
 
+from contracts.grants import Purpose
 from contracts.mandates import Attest, Authority, MandateKind, MandateScope, find_lapse
 from ledger.codec import decode, encode
 from ledger.crypto.hashes import commit_salted
@@ -26,9 +31,13 @@ from nodes.vault.sealing import SealContext, Sealed, SealKeys
 
 AUTHORITY = "authority"
 AUTHORITY_DAYS = 5 * 365
+ERASE_DAY_MS = 24 * 60 * 60 * 1000
+"""How long an authority to erase lasts."""
 CHINA = timezone(timedelta(hours=8))
 KINDS: dict[str, MandateKind] = {"ward": "guardian", "youth": "guardian", "deceased": "heir"}
 """Capacity of the subject -> as what somebody may act for her."""
+Act = Literal["grant", "erase"]
+PURPOSES: dict[Act, Purpose] = {"grant": "HPAYMT", "erase": "PATRQT"}
 
 
 class AuthorisingError(LedgerError):
@@ -36,22 +45,28 @@ class AuthorisingError(LedgerError):
 
 
 class Authorising:
-    """What one hospital attests."""
+    """What one organisation attests."""
 
     def __init__(
-        self, hospital: str, view: ChainView, people: People, register: Register, seal_key: SealKeys, entropy: Entropy
+        self,
+        organisation: str,
+        view: ChainView,
+        people: People,
+        register: Register,
+        seal_key: SealKeys,
+        entropy: Entropy,
     ) -> None:
-        """Attest from a hospital's records.
+        """Attest from an organisation's records.
 
         Args:
-            hospital: Which.
+            organisation: Which: a hospital or an insurer.
             view: The latest committed state.
             people: Its master data.
             register: Keeps the openings.
             seal_key: Opens what is sealed to it.
             entropy: For ids and salts.
         """
-        self._hospital = hospital
+        self._organisation = organisation
         self._view = view
         self._people = people
         self._register = register
@@ -59,15 +74,15 @@ class Authorising:
         self._entropy = entropy
 
     def attest(
-        self, kind: MandateKind, subject: str, holder: str, grantee: str, sealed: Sealed, now_ms: int
+        self, act: Act, kind: MandateKind, names: tuple[str, str], parties: tuple[str, str], sealed: Sealed, now_ms: int
     ) -> tuple[str, Call | None]:
         """Return the id of an authority, and the call that enters it unless it is in force already.
 
         Args:
+            act: What for.
             kind: As what the holder would act.
-            subject: The pseudonym that is acted for.
-            holder: The pseudonym that asks.
-            grantee: The one recipient she may grant to.
+            names: The pseudonym that is acted for, and the one that asks.
+            parties: The hospital and the recipient whose records it is about, this organisation among them.
             sealed: `Disclosure` of the subject and, as its grantor, of the holder, for `authority.<subject>`.
             now_ms: The node's clock.
 
@@ -75,16 +90,21 @@ class Authorising:
             AuthorisingError: If the records do not say so.
             VerificationError: If the sealed bytes do not open.
         """
+        self._check_part(act, parties)
+        subject, holder = names
         person, acting = self._match(subject, holder, sealed)
         today = civil_date(now_ms)
         if KINDS.get(person.capacity(today)) != kind:
-            msg = f"kind: this hospital's records do not call for a {kind}"
+            msg = f"kind: by these records nobody acts for her as {kind}"
             raise AuthorisingError(msg)
-        known = self._find(kind, subject, holder, grantee)
+        if act == "erase" and person.capacity(today) == "youth":
+            msg = "act: at 14 to 17 she asks for erasure herself, nobody does it for her"
+            raise AuthorisingError(msg)
+        known = self._find(act, kind, names, parties)
         if known is not None:
             return known, None
         salt, authority_id = self._entropy.draw(32), f"authority-{self._entropy.draw(8).hex()}"
-        seen = encode((person.number, acting.number, kind, today.isoformat()))
+        seen = encode((person.number, acting.number, kind, act, today.isoformat()))
         self._register.put(AUTHORITY, authority_id, encode((salt, seen)))
         message = Attest(
             authority_id,
@@ -92,14 +112,20 @@ class Authorising:
             subject,
             holder,
             commit_salted(salt, seen),
-            MandateScope(("HPAYMT",), RECORD_TYPES, (self._hospital,), (grantee,)),
+            MandateScope((PURPOSES[act],), RECORD_TYPES, (parties[0],), (parties[1],)),
             0,
-            _end_ms(person, today),
+            now_ms + ERASE_DAY_MS if act == "erase" else _end_ms(person, today),
         )
         return authority_id, Call("authorities", "attest", message)
 
+    def _check_part(self, act: Act, parties: tuple[str, str]) -> None:
+        """Raise unless it is this organisation's to say: a hospital's for grants, each one's for what it has."""
+        if self._organisation not in parties[: 1 if act == "grant" else 2]:
+            msg = f"parties: {self._organisation} attests nobody who would {act} for {' and '.join(parties)}"
+            raise AuthorisingError(msg)
+
     def _match(self, subject: str, holder: str, sealed: Sealed) -> tuple[Person, Person]:
-        context = SealContext(self._view.chain_id, f"authority.{subject}", holder, self._hospital)
+        context = SealContext(self._view.chain_id, f"authority.{subject}", holder, self._organisation)
         try:
             disclosure = decode(self._seal_key.open(sealed, context), Disclosure)
         except DecodeError:
@@ -108,18 +134,25 @@ class Authorising:
         person = self._people.match(disclosure.identity)
         acting = None if disclosure.grantor is None else self._people.match(disclosure.grantor)
         if person is None or acting is None or acting.number not in person.acts_through:
-            msg = "this hospital's records do not name the caller for her; the desk enters whose documents it has seen"
+            msg = "these records do not name the caller for her; the desk enters whose documents it has seen"
             raise AuthorisingError(msg)
         return person, acting
 
-    def _find(self, kind: MandateKind, subject: str, holder: str, grantee: str) -> str | None:
-        """Return an authority of this hospital's that is in force for these."""
-        held = [item for item in list_held(self._view, holder) if self._covers(item, kind, subject, grantee)]
+    def _find(self, act: Act, kind: MandateKind, names: tuple[str, str], parties: tuple[str, str]) -> str | None:
+        """Return an authority of this organisation's that is in force for these."""
+        held = [item for item in list_held(self._view, names[1]) if self._covers(item, act, kind, names[0], parties)]
         return held[-1].authority_id if held else None
 
-    def _covers(self, item: Authority, kind: MandateKind, subject: str, grantee: str) -> bool:
-        same = (item.kind, item.subject, item.given_by) == (kind, subject, self._hospital)
-        return same and grantee in item.scope.grantees and find_lapse(item, self._view.time_ms) is None
+    def _covers(self, item: Authority, act: Act, kind: MandateKind, subject: str, parties: tuple[str, str]) -> bool:
+        hospital, recipient = parties
+        scope = item.scope
+        return (
+            (item.kind, item.subject, item.given_by) == (kind, subject, self._organisation)
+            and PURPOSES[act] in scope.purposes
+            and hospital in scope.sources
+            and recipient in scope.grantees
+            and find_lapse(item, self._view.time_ms) is None
+        )
 
 
 def _end_ms(person: Person, today: date) -> int:
