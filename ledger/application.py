@@ -26,8 +26,8 @@ from ledger import state_tree
 from ledger.blocks import Block, BlockHeader, Evidence, evidence_root, receipts_root, submissions_root
 from ledger.codec import Struct, decode, encode
 from ledger.consensus.evidence import offence_id, offender
-from ledger.errors import DecodeError, InvalidBlockError, InvalidTransactionError, LedgerError, VerificationError
-from ledger.execution.contract import MEMBERSHIP, read_actor
+from ledger.errors import DecodeError, InvalidBlockError, InvalidTransactionError, LedgerError
+from ledger.execution.contract import MEMBERSHIP
 from ledger.execution.executor import (
     BlockContext,
     BlockExecution,
@@ -35,10 +35,11 @@ from ledger.execution.executor import (
     run_genesis,
     run_query,
 )
+from ledger.execution.gate import Gate
 from ledger.execution.loader import ContractSet
 from ledger.execution.members import read_members, read_roles
 from ledger.execution.pins import CodeInForce, ContractLibrary
-from ledger.execution.replay import ReplayWindow, check_expiry
+from ledger.execution.replay import ReplayWindow
 from ledger.execution.state import Overlay, StateReader, encode_key
 from ledger.execution.store import (
     FRONTIER,
@@ -62,14 +63,12 @@ from ledger.limits import (
     CANDIDATES_MAX,
     EVIDENCE_AGE_HEIGHTS_MAX,
     PROTOCOL_VERSION,
-    SUBMISSION_BYTES_MAX,
     VALIDATOR_SET_DELAY_HEIGHTS,
-    VERIFIED_SUBMISSIONS_MAX,
 )
 from ledger.membership import Role, ValidatorSet
 from ledger.merkle import Frontier, leaf_hash
 from ledger.state_tree import StateProof, StateRoots, differing_contracts
-from ledger.transactions import KEY_NOT_IN_FORCE, REPLAYED, Receipt, Submission, verify_submission
+from ledger.transactions import Receipt, Submission
 
 _VALIDATORS_KEY: Final = encode_key(MEMBERSHIP, "validators", "current")
 """Where the membership contract says who should vote; read after every block."""
@@ -131,7 +130,6 @@ class Application:
         self._reader = reader
         self._recent = Overlay(reader)
         self._candidates: OrderedDict[bytes, ExecutedBlock] = OrderedDict()
-        self._verified: OrderedDict[bytes, bytes] = OrderedDict()
         self._header: BlockHeader | None = None
         self._genesis_writes: dict[bytes, bytes | None] = {}
         stored = reader.get(GENESIS)
@@ -147,6 +145,7 @@ class Application:
         self._frontier = decode(self._stored(FRONTIER), Frontier)
         self._roots = decode(self._stored(ROOTS), StateRoots)
         self._window = ReplayWindow(self._state())
+        self._gate = Gate(genesis.chain_id, self._state, self._window)
         self.code.turn(self._state(), self.height + 1)
         if self.code.missing:
             raise LedgerError(self.code.missing)
@@ -265,38 +264,7 @@ class Application:
         Raises:
             InvalidTransactionError: With the code a receipt would carry, or of `ledger.transactions`.
         """
-        size = len(encode(submission))
-        if size > SUBMISSION_BYTES_MAX:
-            raise InvalidTransactionError(
-                "SUBMISSION_SIZE", f"expected at most {SUBMISSION_BYTES_MAX} bytes, got {size}"
-            )
-        for tx in submission.transactions:
-            expired = check_expiry(tx, self.height + 1, max(now_ms, self.time_ms + 1))
-            if expired is not None:
-                raise InvalidTransactionError("EXPIRED", expired)
-            if tx.id in self._window:
-                raise InvalidTransactionError(REPLAYED, f"transaction {tx.id.hex()} was included before")
-        self._verify(submission)
-
-    def _verify(self, submission: Submission) -> None:
-        """Verify a signature with the key the latest state knows; a second time only looks up the key."""
-        actor = read_actor(self._state(), submission.signer)
-        if actor is None:
-            raise InvalidTransactionError("UNKNOWN_SIGNER", f"{submission.signer} is no actor of this chain")
-        try:
-            public_key = actor.public_key(submission.key_version, self.height + 1)
-        except VerificationError as error:
-            raise InvalidTransactionError(KEY_NOT_IN_FORCE, str(error)) from None
-        submission_id = submission.id
-        if self._verified.get(submission_id) == public_key:
-            return
-        try:
-            verify_submission(submission, self.genesis.chain_id, public_key)
-        except VerificationError as error:
-            raise InvalidTransactionError("INVALID_SIGNATURE", str(error)) from None
-        self._verified[submission_id] = public_key
-        if len(self._verified) > VERIFIED_SUBMISSIONS_MAX:
-            self._verified.popitem(last=False)
+        self._gate.check(submission, self.height + 1, max(now_ms, self.time_ms + 1))
 
     # ------------------------------------------------------------------------------------------------- blocks
 
@@ -413,7 +381,7 @@ class Application:
             raise InvalidBlockError("submissions", f"{len(block.submissions)} different ones", distinct)
         for place, submission in enumerate(block.submissions):
             try:
-                self._verify(submission)
+                self._gate.verify(submission, self.height + 1)
             except InvalidTransactionError as error:
                 field = f"submissions[{place}]"
                 raise InvalidBlockError(field, "a signed submission", error) from None
