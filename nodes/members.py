@@ -22,10 +22,12 @@ from nodes.identity import RecordDates
 from nodes.keystore import load_keystore
 from nodes.network.hosting import Signatory
 from nodes.network.node import NetworkNode
+from nodes.roles.authorising import Authorising
 from nodes.roles.hospital import Hospital
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import PromptBank
+from nodes.roles.reception import Reception
 from nodes.roles.regulator import Regulator
 from nodes.schemas.holds import load_holds
 from nodes.vault import resealing
@@ -34,6 +36,18 @@ from nodes.vault.register import REGISTER_FOLDER, Register
 
 VAULT_FOLDER = "vault"
 HOLDS_FILE = "holds.json"
+
+OF_EVERY_NODE = (
+    customers.router,
+    explanations.router,
+    claims.router,
+    records.router,
+    recovery.router,
+    reports.router,
+    activity.router,
+    access.router,
+)
+"""What a node answers whatever the role of its organisation, once for itself and not for those it hosts."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,17 +79,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
     vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
     holds = load_holds(folder / HOLDS_FILE)
-    own = [
-        customers.router,
-        explanations.router,
-        claims.router,
-        records.router,
-        recovery.router,
-        reports.router,
-        activity.router,
-        access.router,
-    ]
-    routers = own if name == node.organisation else []
+    routers = [*OF_EVERY_NODE] if name == node.organisation else []
     find_dates: explanations.DatesFinder = _find_no_dates
     agent: Agent
     match role:
@@ -83,10 +87,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             agent = hospital = Hospital(name, node.view, keys, vault, register, entropy, holds)
             find_dates = hospital.find_dates
             routers += [
-                customers.make_party_router(hospital),
-                make_relation_router(hospital),
-                make_request_router(hospital),
-                make_authority_router(hospital.authorising),
+                *_make_people_routers(hospital, hospital.authorising),
                 make_hospital_router(hospital),
                 make_attaching_router(hospital),
                 make_document_router(vault),
@@ -95,10 +96,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy, holds)
             find_dates = insurer.find_dates
             routers += [
-                customers.make_party_router(insurer),
-                make_relation_router(insurer),
-                make_authority_router(insurer.authorising),
-                make_request_router(insurer),
+                *_make_people_routers(insurer, insurer.authorising),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),
                 make_document_router(vault),
@@ -115,6 +113,16 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
         routers.append(explanations.make_explanation_router(find_dates))
     node.host.add(agent, Signatory(name, keys.submissions))
     return routers
+
+
+def _make_people_routers(reception: Reception, authorising: Authorising) -> list[APIRouter]:
+    """Return the routes at which people meet a hospital or an insurer."""
+    return [
+        customers.make_party_router(reception),
+        make_relation_router(reception),
+        make_request_router(reception),
+        make_authority_router(authorising),
+    ]
 
 
 def _find_no_dates(_grant_id: str) -> RecordDates | None:
