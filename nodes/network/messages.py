@@ -1,4 +1,4 @@
-"""What one frame between nodes holds: consensus, a member's question and its answer, or a part of a snapshot.
+"""What one frame between nodes holds: consensus, a member's question and its answer, or what snapshots need.
 
 The transport has established which organisation a frame comes from. A member without a node of its own (the payment
 rail) is hosted by another's process; its questions say so, and are believed only from that host.
@@ -8,14 +8,12 @@ from typing import Annotated, cast
 
 from msgspec import Meta
 
-from ledger.codec import Hash, Height, Name, Struct, decode
-from ledger.light_client import WalkStep
-from ledger.limits import FRAME_BYTES_MAX, SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOT_PARTS_MAX, WALK_STEPS_MAX
+from ledger.codec import Height, Name, Struct, decode
+from ledger.limits import FRAME_BYTES_MAX
 from ledger.replica.messages import Message
-from ledger.snapshot import Manifest
+from ledger.snapshot_exchange import SnapshotFrame
 
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
-PartIndex = Annotated[int, Meta(ge=0, lt=SNAPSHOT_PARTS_MAX)]
 BODY_BYTES_MAX = FRAME_BYTES_MAX - 1024
 """A question or answer between members: the largest sealed record with its envelope, and what is around it."""
 BULKY_BYTES = 64 * 1024
@@ -49,46 +47,6 @@ class AnswerFrame(Struct, tag="answer"):
     body: Annotated[bytes, Meta(max_length=BODY_BYTES_MAX)]
 
 
-class OfferRequest(Struct, tag="offer-request"):
-    """Asks which snapshot above a height the receiver has, and for the way there."""
-
-    height: Height
-    """The last header that the asking node has verified itself; 0 for the genesis."""
-
-
-class OfferFrame(Struct, tag="offer"):
-    """The answer to an `OfferRequest`."""
-
-    manifest: Manifest | None
-    """None with steps: ask again from the last one's height. None without: there is no such snapshot here."""
-    steps: Annotated[tuple[WalkStep, ...], Meta(max_length=WALK_STEPS_MAX)]
-    """Changes of the validator set above that height and below the snapshot's, in order."""
-
-
-class ChunkRequest(Struct, tag="chunk-request"):
-    """Asks for one chunk of a snapshot."""
-
-    snapshot_id: Hash
-    index: PartIndex
-
-
-class ChunkFrame(Struct, tag="chunk"):
-    """The answer to a `ChunkRequest`."""
-
-    snapshot_id: Hash
-    index: PartIndex
-    data: Annotated[bytes, Meta(max_length=SNAPSHOT_CHUNK_BYTES_MAX)]
-    """An encoded chunk (`ledger.snapshot`); empty if it is not here, or no more."""
-
-
-class BlocksAbsent(Struct, tag="blocks-absent"):
-    """The answer to a status of a height whose blocks the sender does not have."""
-
-    first_height: Height
-    """The first one that it has."""
-
-
-SnapshotFrame = OfferRequest | OfferFrame | ChunkRequest | ChunkFrame | BlocksAbsent
 Frame = ConsensusFrame | RequestFrame | AnswerFrame | SnapshotFrame
 
 

@@ -9,19 +9,18 @@ from collections.abc import Callable
 
 from ledger.application import Application
 from ledger.codec import encode
-from ledger.light_client import WalkStep
-from ledger.limits import FRAME_BYTES_MAX, WALK_STEPS_MAX
+from ledger.limits import FRAME_BYTES_MAX
 from ledger.replica.messages import CommittedBlock
 from ledger.snapshot import Manifest
-from nodes.network.messages import (
+from ledger.snapshot_exchange import (
     BlocksAbsent,
     ChunkFrame,
     ChunkRequest,
-    ConsensusFrame,
-    Frame,
     OfferFrame,
     OfferRequest,
+    answer_offer,
 )
+from nodes.network.messages import ConsensusFrame, Frame
 from nodes.storage import StorageError
 from nodes.storage.blocks import BlockStore
 from nodes.storage.snapshots import SnapshotFiles, SnapshotShelf
@@ -107,20 +106,7 @@ class SnapshotServer:
         self._send(peer, frame)
 
     def _offer(self, height: int) -> OfferFrame:
-        """Return the next steps of the way, or at its end the snapshot: together they might not fit into a frame."""
-        if self._newest is None or self._newest.header.height <= height:
-            return OfferFrame(None, ())
-        steps: list[WalkStep] = []
-        for since, voters in self._application.validator_sets[1:]:
-            if not height < since - 1 < self._newest.header.height:
-                continue
-            certificate = self._blocks.certificate(since - 1)
-            if certificate is None:
-                return OfferFrame(None, ())
-            steps.append(WalkStep(*certificate, voters))
-            if len(steps) == WALK_STEPS_MAX:
-                break
-        return OfferFrame(None, tuple(steps)) if steps else OfferFrame(self._newest, ())
+        return answer_offer(height, self._newest, self._application.validator_sets[1:], self._blocks.certificate)
 
     def _chunk(self, request: ChunkRequest) -> ChunkFrame:
         files = self._files.get(request.snapshot_id)

@@ -17,16 +17,16 @@ from ledger.execution.store import FRONTIER
 from ledger.light_client import WalkStep
 from ledger.merkle import Frontier
 from ledger.replica.status import PeerHeight
-from nodes.network.exporting import ExportError, SnapshotExport
-from nodes.network.messages import (
+from ledger.snapshot_exchange import (
     BlocksAbsent,
     ChunkFrame,
     ChunkRequest,
-    Frame,
     OfferFrame,
     OfferRequest,
     SnapshotFrame,
 )
+from nodes.network.exporting import ExportError, SnapshotExport
+from nodes.network.messages import Frame
 from nodes.network.serving import SnapshotServer
 from nodes.network.syncing import SnapshotPolicy, StateSyncing
 from nodes.storage import StorageError

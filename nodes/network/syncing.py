@@ -1,12 +1,8 @@
 """State sync in a node: when it begins, what it asks, where it stores, and how it ends (`ledger.state_sync` decides).
 
-    far behind        a peer says that it is BEHIND_HEIGHTS ahead
-    nobody has them   peers that are ahead say that they lack the block this node needs next, and of the others none
-                      has sent it in SILENT_MS
-
-What peers say of themselves starts an attempt and nothing more: the snapshot must be certified and as high as it must
-be to be worth it. While chunks are taken, blocks of peers are passed over; if the attempt is given up, blocks are taken
-again, and the next attempt waits. At the end the new store is built in a thread, and the node begins again on it.
+What peers say of themselves starts an attempt (`ledger.lag`) and nothing more. While chunks are taken, blocks of peers
+are passed over; if the attempt is given up, blocks are taken again, and the next attempt waits. At the end the new
+store is built in a thread, and the node begins again on it.
 """
 
 import asyncio
@@ -17,8 +13,10 @@ from pathlib import Path
 
 from ledger.application import Application
 from ledger.errors import LedgerError
+from ledger.lag import Lag
 from ledger.light_client import TrustedState
 from ledger.replica.status import PeerHeight
+from ledger.snapshot_exchange import ChunkFrame, ChunkRequest, OfferFrame, OfferRequest
 from ledger.state_sync import (
     BeginSnapshot,
     Complete,
@@ -30,7 +28,7 @@ from ledger.state_sync import (
     StoreChunk,
     SyncEffect,
 )
-from nodes.network.messages import ChunkFrame, ChunkRequest, Frame, OfferFrame, OfferRequest
+from nodes.network.messages import Frame
 from nodes.storage import StorageError
 from nodes.storage.adoption import build_store, make_sync_folder, read_stored, taken_files
 from nodes.storage.blocks import BlockStore
@@ -46,9 +44,6 @@ SETTLE_MS = 2_000
 """After the start: peers are still connecting, and the first one to speak need not be right."""
 RETRY_MS = 60_000
 """After an attempt that was given up."""
-SILENT_MS = 60_000
-"""After this time a peer that says it is ahead, and from which nothing has come that moves this node, does not count:
-or one that claims a height and keeps silent would keep a node waiting for blocks that nobody else has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +90,7 @@ class StateSyncing:
         self._adopt = adopt
         self._sync: StateSync | None = None
         self._work: asyncio.Task[None] | None = None
-        self._absent: dict[str, int] = {}
-        self._waiting: tuple[int, dict[str, int]] = (0, {})
-        """Our height, and since when each peer says that it is above it."""
+        self._lag = Lag(policy.behind_heights)
         self._liars: set[str] = set()
         self._next_ms: int | None = None
         self._told_percent = -1
@@ -122,7 +115,7 @@ class StateSyncing:
 
     def note_absent(self, peer: str, first_height: int) -> None:
         """Remember that a peer has no blocks below a height."""
-        self._absent[peer] = first_height
+        self._lag.note_absent(peer, first_height)
 
     def tick(self, statuses: Collection[PeerHeight], connected: Collection[str], now_ms: int) -> None:
         """Look whether an attempt must begin, or an answer is late."""
@@ -135,7 +128,7 @@ class StateSyncing:
             if self._sync is not None and self._work is None:
                 self._perform(self._sync.ask(sorted(set(connected) - self._liars), now_ms), now_ms)
             return
-        height_min = self._needed(statuses, now_ms)
+        height_min = self._lag.needed(self._application.height, statuses, now_ms)
         peers = sorted(set(connected) - self._liars)
         if height_min is None or now_ms < self._next_ms or not peers:
             return
@@ -157,21 +150,6 @@ class StateSyncing:
         self._ending.set()
         if self._work is not None:
             await asyncio.gather(self._work, return_exceptions=True)
-
-    def _needed(self, statuses: Collection[PeerHeight], now_ms: int) -> int | None:
-        """Return the height from which on a snapshot is worth it; None if blocks will do."""
-        own = self._application.height
-        ahead = [peer for peer in statuses if peer.height - 1 > own]
-        known = self._waiting[1] if self._waiting[0] == own else {}
-        since_ms = {peer.peer: known.get(peer.peer, now_ms) for peer in ahead}
-        self._waiting = (own, since_ms)
-        lacking = {peer.peer for peer in ahead if self._absent.get(peer.peer, 0) > own + 1}
-        silent = {peer for peer, begun_ms in since_ms.items() if now_ms - begun_ms >= SILENT_MS}
-        if lacking and lacking | silent == since_ms.keys():
-            return own + 1
-        if any(peer.height - 1 - own > self._policy.behind_heights for peer in ahead):
-            return own + self._policy.behind_heights // 2
-        return None
 
     async def _begin(self, height_min: int, peers: list[str], now_ms: int) -> None:
         app = self._application

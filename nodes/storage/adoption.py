@@ -16,14 +16,13 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from ledger import state_tree
 from ledger.blocks import BlockHeader, Commit
 from ledger.errors import LedgerError, VerificationError
 from ledger.genesis import Genesis
+from ledger.restoration import restore
 from ledger.snapshot import metadata_writes, verify_chunk, verify_manifest
 from ledger.state_sync import Stored
-from ledger.state_tree import StateRoots
-from nodes.storage.blocks import NODE_PREFIX, STATE_PREFIX, BlockStore
+from nodes.storage.blocks import BlockStore
 from nodes.storage.errors import REMEDY_WRITE, StorageError, describe_os_error
 from nodes.storage.files import make_folder, replace_synced, sync_folder
 from nodes.storage.folder import open_store
@@ -99,28 +98,18 @@ def build_store(
         msg = "snapshot: its target is gone"
         raise VerificationError(msg)
     manifest = target.manifest
-    expected = verify_manifest(manifest)
     store = open_store(place)
     try:
-        blocks, roots = BlockStore(store, genesis.chain_id, genesis.hash), StateRoots()
-        for index, part in enumerate(manifest.parts):
+        blocks = BlockStore(store, genesis.chain_id, genesis.hash)
+        for part_writes in restore(manifest, files.chunk, blocks.state):
             if ending.is_set():
                 msg = "snapshot: the node stops while the new store is built"
                 raise AdoptionCancelledError(msg)
-            entries = verify_chunk(part, files.chunk(index) or b"").entries
-            update = state_tree.update(blocks.state, roots, dict(entries))
-            roots = update.roots
-            store.write(
-                {STATE_PREFIX + key: value for key, value in entries}
-                | {NODE_PREFIX + key: node for key, node in update.node_writes.items()}
-            )
-        if roots != expected:
-            msg = f"snapshot {manifest.header.height}: the rebuilt state has root {roots.root.hex()}"
-            raise VerificationError(msg)
+            store.write(part_writes)
         steps = (*target.steps, manifest.certificate)
         certificates = {header.height: (header, commit) for header, commit in earlier}
         certificates |= {step.header.height: (step.header, step.commit) for step in steps}
-        writes = metadata_writes(genesis.hash, manifest, roots)
+        writes = metadata_writes(genesis.hash, manifest, verify_manifest(manifest))
         blocks.adopt(manifest.header.height, writes, certificates.values())
     finally:
         store.close()

@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import pytest
 
-from ledger import snapshot
+from ledger import snapshot, snapshot_exchange
 from ledger.codec import encode
 from ledger.limits import FRAME_BYTES_MAX
 from ledger.membership import Validator, ValidatorSet
+from ledger.snapshot_exchange import BlocksAbsent, ChunkFrame, ChunkRequest, OfferFrame, OfferRequest
 from nodes.network import serving
-from nodes.network.messages import BlocksAbsent, ChunkFrame, ChunkRequest, Frame, OfferFrame, OfferRequest
+from nodes.network.messages import Frame
 from nodes.network.serving import SnapshotServer
 from nodes.storage.blocks import BlockStore
 from nodes.storage.snapshots import SnapshotFiles, SnapshotShelf, Target
@@ -101,7 +102,7 @@ def test_the_way_is_shown_before_the_snapshot(desk: Desk, chain: SnapshotChain) 
 def test_a_way_that_is_too_long_for_a_frame_is_shown_in_pieces(
     desk: Desk, chain: SnapshotChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "WALK_STEPS_MAX", 1)
+    monkeypatch.setattr(snapshot_exchange, "WALK_STEPS_MAX", 1)
     assert desk.ask(("a", OfferRequest(0))) == [("a", OfferFrame(None, (chain.step(2),)))]
     assert desk.ask(("a", OfferRequest(2))) == [("a", OfferFrame(None, (chain.step(3),)))]
 

@@ -3,25 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
 
 from ledger import snapshot, state_sync
-from ledger.application import Application
 from ledger.consensus import driver
 from ledger.consensus.round import Step
 from ledger.replica.messages import CommittedBlock
-from ledger.replica.status import PeerHeight
+from ledger.snapshot_exchange import ChunkFrame
 from nodes.api.chain import show_block, show_transaction
 from nodes.api.errors import NotFoundError
 from nodes.audit.comparison import compare_chains
 from nodes.audit.reexecution import ReexecutionError, verify_chain
 from nodes.network import syncing
-from nodes.network.messages import ChunkFrame, ConsensusFrame, Frame
+from nodes.network.messages import ConsensusFrame, Frame
 from nodes.storage.adoption import base_files, taken_files
-from nodes.storage.blocks import BlockStore
 from tests.nodes.network.consortium import PATIENCE_SECONDS, Consortium, Party, run_consortium
 from tests.nodes.network.solo import contracts
 
@@ -209,28 +205,6 @@ def test_a_node_whose_peers_lack_the_blocks_takes_a_snapshot_however_near(tmp_pa
             await late.until(lambda: late.height >= 6)
 
     asyncio.run(run())
-
-
-def test_a_peer_that_claims_a_height_and_keeps_silent_does_not_keep_a_node_waiting_for_ever(tmp_path: Path) -> None:
-    application = SimpleNamespace(height=3)
-    standing_by = syncing.StateSyncing(
-        cast("Application", application),
-        cast("BlockStore", None),
-        tmp_path,
-        syncing.SnapshotPolicy(),
-        send=lambda *_: None,
-        report=lambda *_: None,
-        adopt=lambda: None,
-    )
-    statuses = [PeerHeight(name, 20, 0, "propose") for name in ("honest", "liar")]
-    standing_by.note_absent("honest", 10)
-    assert standing_by._needed(statuses, 0) is None
-    assert standing_by._needed(statuses, syncing.SILENT_MS - 1) is None
-    assert standing_by._needed(statuses, syncing.SILENT_MS) == 4
-    newcomer = PeerHeight("newcomer", 20, 0, "propose")
-    assert standing_by._needed([*statuses, newcomer], syncing.SILENT_MS + 1) is None, "it may have the blocks"
-    application.height = 4
-    assert standing_by._needed(statuses, syncing.SILENT_MS + 2) is None, "somebody has them"
 
 
 def test_a_node_stopped_while_it_makes_a_snapshot_leaves_none_behind(tmp_path: Path) -> None:
