@@ -114,7 +114,7 @@ class Asked(Struct):
             self.record_type,
             stay.stay_id,
             stay.claim_id,
-            "release",
+            "enter" if self.purpose == "BTG" else "release",  # an emergency's use was counted when it was entered
             self.purpose,
         )
 
@@ -225,6 +225,9 @@ class Attempts(Contract):
             return Finding("AUTH-013", "recipient", f"{asked.recipient} is a member no more")
         if asked.record_type is not None and find_field_set(asked.purpose, asked.record_type) is None:
             return Finding("AUTH-013", "field set", f"there is none for {asked.purpose}: nothing is released")
+        if asked.purpose != asked.stay.purpose:
+            text = f"{asked.stay.stay_id} was entered for {asked.stay.purpose}"
+            return Finding("AUTH-013", "purpose", text)
         return self.call(Consent).failing(asked.need)
 
     def find_crowding(self, subject: str) -> Finding | None:

@@ -9,9 +9,12 @@ Rules:
     3. Each use counts as one of the grant's, is an entry for ever, and is announced at once by the event
        `glass-broken`, which names the pseudonym. What was seen and why is committed to.
     4. A regulator reviews each use, once. Until then it stands among those that wait.
+    5. A use is open for GLASS_MS of block time: so long the custodian enters and hands over, for this recipient, what
+       the use names (contract `records`), as long as the grant stands. Nothing is handed over under the grant alone.
 
     table        key                    value
     uses         use id                 GlassUse, with its review
+    open         grant, custodian, type OpenGlass: until when the latest use of it is open
     waiting      use id                 IndexEntry: not yet reviewed
     by_subject   subject, use id        IndexEntry
 """
@@ -24,8 +27,22 @@ from contracts.grants import IndexEntry, ListGrants, RecordType
 from contracts.identifiers import GlassUseId, GrantId, Place, Version, locate
 from contracts.membership import Membership
 from contracts.needs import Finding, Need
-from ledger.execution.contract import Contract, Hash, Meta, Name, Struct, Table, query, reject, replace, transaction
+from ledger.execution.contract import (
+    Contract,
+    Hash,
+    Meta,
+    Milliseconds,
+    Name,
+    Struct,
+    Table,
+    query,
+    reject,
+    replace,
+    transaction,
+)
 
+GLASS_MS = 24 * 60 * 60 * 1000
+"""How long a use is open: a day, by block time; who needs more enters another, which is another review."""
 LIST_ROWS_MAX = 100
 """Rows of one page of a listing."""
 
@@ -50,6 +67,20 @@ class ReviewUse(Struct):
     finding: Literal["justified", "unjustified"]
     grounds: Hash
     """Salted commitment to its reasons."""
+
+
+class OpenGlass(Struct):
+    """Table `open`: the latest use that names a record type."""
+
+    use_id: GlassUseId
+    until_ms: Milliseconds
+
+
+class ShowOpen(Struct):
+    """Query `list_open`: the record types for which a use is open now."""
+
+    grant_id: GrantId
+    hospital: Name
 
 
 class ListWaiting(Struct):
@@ -99,6 +130,7 @@ class Emergencies(Contract):
     name = "emergencies"
     uses = Table("uses", GlassUse)
     waiting = Table("waiting", IndexEntry)
+    open_uses = Table("open", OpenGlass)
     by_subject = Table("by_subject", IndexEntry)
 
     @transaction
@@ -112,7 +144,7 @@ class Emergencies(Contract):
         consent = self.call(Consent)
         subject = consent.terms(message.grant_id).subject
         needs = [
-            Need(message.grant_id, message.hospital, recipient, subject, record_type, None, None, "view", "BTG")
+            Need(message.grant_id, message.hospital, recipient, subject, record_type, None, None, "release", "BTG")
             for record_type in message.record_types
         ]
         place = locate(self.context)
@@ -138,6 +170,9 @@ class Emergencies(Contract):
         self.uses.put(message.use_id, use)
         self.waiting.put(message.use_id, IndexEntry(place))
         self.by_subject.put((subject, message.use_id), IndexEntry(place))
+        for record_type in message.record_types:
+            glass = OpenGlass(message.use_id, place.time_ms + GLASS_MS)
+            self.open_uses.put((message.grant_id, message.hospital, record_type), glass)
         self._emit("glass-broken", use)
 
     @transaction
@@ -163,6 +198,27 @@ class Emergencies(Contract):
     def list_waiting(self, message: ListWaiting) -> tuple[GlassUse, ...]:
         """Return the uses that wait for review."""
         return self._page(None, message.after)
+
+    @query
+    def list_open(self, message: ShowOpen) -> tuple[RecordType, ...]:
+        """Return the record types that a custodian may hand over under a grant, because the glass is broken now."""
+        found: list[RecordType] = []
+        for key, glass in self.open_uses.scan((message.grant_id, message.hospital)):
+            use = self.uses.get(glass.use_id)
+            assert use is not None, "an index names a use that exists"
+            if self.context.time_ms < glass.until_ms:
+                found.extend([kind for kind in use.record_types if kind == key[-1]])
+        return tuple(found)
+
+    def find_closed(self, grant_id: str, hospital: str, recipient: str, record_type: RecordType) -> Finding | None:
+        """Return that no use of a grant by a recipient is open for a type of a custodian's records, or None."""
+        glass = self.open_uses.get((grant_id, hospital, record_type))
+        use = None if glass is None else self.uses.get(glass.use_id)
+        is_open = glass is not None and self.context.time_ms < glass.until_ms
+        if is_open and use is not None and use.recipient == recipient:
+            return None
+        text = f"{recipient} has broken no glass for {record_type} under {grant_id}, or it is over"
+        return Finding("AUTH-013", "emergency", text)
 
     def _enter_refusal(self, need: Need, finding: Finding, place: Place) -> None:
         assert need.subject is not None, "a grant has a subject"

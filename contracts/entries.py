@@ -8,7 +8,7 @@ stands is derived from both and the height, so nothing has to be written when a 
 
 from contracts.bills import check_former
 from contracts.field_sets import name_field_set
-from contracts.grants import RecordType
+from contracts.grants import Purpose, RecordType
 from contracts.identifiers import Place
 from contracts.needs import Need
 from contracts.stays import (
@@ -31,7 +31,15 @@ SHARE_HEIGHTS = 600
 def need_to_enter(stay: Stay, grant_id: str, record_type: RecordType | None) -> Need:
     """Return what a stay needs of a grant to have a record of a type entered; of none, to be closed."""
     return Need(
-        grant_id, stay.hospital, stay.recipient, stay.subject, record_type, stay.stay_id, stay.claim_id, "enter"
+        grant_id,
+        stay.hospital,
+        stay.recipient,
+        stay.subject,
+        record_type,
+        stay.stay_id,
+        stay.claim_id,
+        "enter",
+        stay.purpose,
     )
 
 
@@ -94,7 +102,9 @@ def check_succession(message: Append, former: Record, *, is_reversed: bool, is_r
         reject("SUCCESSION", f"{former.record_id}: is replaced already")
 
 
-def make_share(record: Record, message: Share, sequence: int, grant_version: int, place: Place) -> ShareReceipt:
+def make_share(
+    record: Record, purpose: Purpose, message: Share, sequence: int, grant_version: int, place: Place
+) -> ShareReceipt:
     """Return the receipt of a record's next share with a recipient, which may be answered for SHARE_HEIGHTS."""
     return ShareReceipt(
         record.stay_id,
@@ -106,7 +116,7 @@ def make_share(record: Record, message: Share, sequence: int, grant_version: int
         record.record_type,
         message.grant_id,
         grant_version,
-        name_field_set("HPAYMT", record.record_type),
+        name_field_set(purpose, record.record_type),
         place.height + SHARE_HEIGHTS,
         place,
     )

@@ -109,7 +109,8 @@ class RetentionEnds(Struct):
     role: HolderRole
     subject: Name
     stay_id: StayId
-    claim_id: ClaimId
+    claim_id: ClaimId | None
+    """What was made of the record; None for one that was shared for treatment, of which no claim is made."""
     grant_id: GrantId
 
 

@@ -9,7 +9,8 @@ number, an address, a telephone number or a physician. A purpose without a set r
 
 An attached document is one file, released whole: what stands in it no table can say, so a grant has to name the type.
 
-`HLEGAL` is a regulator's statutory access to a record as it was entered: the same fields, under a name of its own.
+`CAREMGT` and `BTG` are another hospital's, to treat her, in an emergency or not: they have no bill and no list of
+items. `HLEGAL` is a regulator's statutory access to a record as it was entered: the same fields under its own name.
 """
 
 from typing import Annotated
@@ -113,6 +114,12 @@ FIELD_SETS: tuple[FieldSet, ...] = (
     FieldSet("HPAYMT/interim-bill/1", "HPAYMT", "interim-bill", INVOICE),
     FieldSet("HPAYMT/invoice/1", "HPAYMT", "invoice", INVOICE),
     FieldSet("HPAYMT/item-list/1", "HPAYMT", "item-list", ITEM_LIST),
+    FieldSet("CAREMGT/admission/1", "CAREMGT", "admission", ADMISSION),
+    FieldSet("CAREMGT/discharge-summary/1", "CAREMGT", "discharge-summary", DISCHARGE_SUMMARY),
+    FieldSet("CAREMGT/document/1", "CAREMGT", "document", DOCUMENT),
+    FieldSet("BTG/admission/1", "BTG", "admission", ADMISSION),
+    FieldSet("BTG/discharge-summary/1", "BTG", "discharge-summary", DISCHARGE_SUMMARY),
+    FieldSet("BTG/document/1", "BTG", "document", DOCUMENT),
     FieldSet("HLEGAL/admission/1", "HLEGAL", "admission", ADMISSION),
     FieldSet("HLEGAL/discharge-summary/1", "HLEGAL", "discharge-summary", DISCHARGE_SUMMARY),
     FieldSet("HLEGAL/document/1", "HLEGAL", "document", DOCUMENT),

@@ -3,7 +3,8 @@
 Rules:
 
     1. Nothing is entered for a patient without a usable grant that names this hospital and a recipient: `append`,
-       `close` and `share` all run the consent's check at their place.
+       `close` and `share` all run the consent's check at their place. A stay is entered for a claim or for treatment
+       by another hospital (`contracts.treatment`), as the grant of its admission says.
     2. A stay begins with its admission; a discharge before an admission is refused.
     3. A reversal names a live record of the same stay and type, and the two totals add up to nothing. A record is
        reversed at most once, a reversal never. A replacement names a reversed record, which has no other replacement.
@@ -42,6 +43,7 @@ Rules:
 from contracts.attempts import Asked, Attempts, find_foreign
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_order, list_closable
 from contracts.consent import Consent
+from contracts.emergencies import Emergencies
 from contracts.entries import (
     check_original,
     check_succession,
@@ -85,6 +87,7 @@ from contracts.stays import (
     StayView,
     Successor,
 )
+from contracts.treatment import EMERGENCY, begin_stay, check_type
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 200
@@ -114,6 +117,7 @@ class Records(Contract):
         if self.records.get(message.record_id) is not None:
             reject("RECORD_TAKEN", f"{message.record_id} is entered already")
         stay = self._begin_or_find(message)
+        check_type(stay, message.record_type)
         version = self._covered(stay, message.grant_id, message.record_type)
         check_bill(message)
         self._succeed(message)
@@ -153,9 +157,10 @@ class Records(Contract):
         record = self._record(message.record_id)
         stay = self._stay(record.stay_id)
         kind = record.record_type
-        asked = Asked("share", message.recipient, stay, kind, record.record_id, message.grant_id, "HPAYMT")
+        asked = Asked("share", message.recipient, stay, kind, record.record_id, message.grant_id, stay.purpose)
         attempts = self.call(Attempts)
         finding = find_foreign(stay, signer) or attempts.failing(asked) or self.find_withheld(record, stay)
+        finding = finding or self._find_closed_use(stay, message.grant_id, kind)
         if finding is not None:
             attempts.refuse_on_record(asked, finding)
             return
@@ -165,11 +170,12 @@ class Records(Contract):
         is_waiting = status == "SHARED" and self._share(*key).grant_id == message.grant_id
         if is_waiting or status == "DELIVERED":
             reject("ALREADY_SHARED", f"{message.record_id} is {status} with {message.recipient}")
-        version = self.call(Consent).use(asked.need)
+        consent = self.call(Consent)
+        version = consent.check(asked.need) if stay.purpose == EMERGENCY else consent.use(asked.need)
         if head is not None:
             self._leave_inbox(self._share(*key))
         sequence = 1 if head is None else head.sequence + 1
-        receipt = make_share(record, message, sequence, version.version, locate(self.context))
+        receipt = make_share(record, stay.purpose, message, sequence, version.version, locate(self.context))
         self.shares.put((*key, sequence), receipt)
         self.share_heads.put(key, ShareHead(sequence))
         self.inbox_rows.put((message.recipient, receipt.expires_height, message.record_id), IndexEntry(record.stay_id))
@@ -236,7 +242,7 @@ class Records(Contract):
 
     def find_withheld(self, record: Record, stay: Stay) -> Finding | None:
         """Return why a record is handed to nobody under any grant, or None."""
-        if stay.claim_id is None:
+        if stay.claim_id is None and stay.purpose == "HPAYMT":
             return Finding("NOT_REPORTED", "claim", f"{stay.stay_id}: expected a claim that needs the record")
         if self.reversals.get(record.record_id) is not None:
             return Finding("REVERSED", "reversal", f"{record.record_id} is reversed and needs no sharing")
@@ -257,8 +263,8 @@ class Records(Contract):
         stay = self._stay(stay_id)
         if (stay.hospital, stay.subject) != (hospital, subject):
             reject("FOREIGN_STAY", f"{stay_id}: is not a stay of this customer at {hospital}")
-        if stay.recipient != insurer:
-            reject("FOREIGN_STAY", f"{stay_id}: was entered for {stay.recipient}, not for {insurer}")
+        if (stay.recipient, stay.purpose) != (insurer, "HPAYMT"):
+            reject("FOREIGN_STAY", f"{stay_id}: was entered for {stay.recipient} ({stay.purpose}), not for {insurer}")
         if stay.claim_id is not None:
             reject("STAY_TAKEN", f"{stay_id}: belongs to {stay.claim_id}")
         if "admission" not in self._live_types(stay_id):
@@ -325,20 +331,22 @@ class Records(Contract):
                 "OUT_OF_ORDER", f"{message.stay_id}: expected an original admission first, got {message.record_type}"
             )
         grant = self.call(Consent).terms(message.grant_id)
-        stay = Stay(
-            message.stay_id,
-            self.context.signer,
-            grant.subject,
-            grant.grantee.organisation,
-            None,
-            0,
-            locate(self.context),
-        )
+        stay = begin_stay(message, grant, locate(self.context), self.context.signer)
         self.stays.put(message.stay_id, stay)
         return stay
 
     def _covered(self, stay: Stay, grant_id: str, record_type: RecordType | None) -> GrantVersion:
-        return self.call(Consent).check(need_to_enter(stay, grant_id, record_type))
+        version = self.call(Consent).check(need_to_enter(stay, grant_id, record_type))
+        finding = None if record_type is None else self._find_closed_use(stay, grant_id, record_type)
+        if finding is not None:
+            reject(finding.code, f"{finding.condition}: {finding.text}")
+        return version
+
+    def _find_closed_use(self, stay: Stay, grant_id: str, record_type: RecordType) -> Finding | None:
+        """Return that nobody broke the glass for what is entered for an emergency, or that it is over; else None."""
+        if stay.purpose != EMERGENCY:
+            return None
+        return self.call(Emergencies).find_closed(grant_id, stay.hospital, stay.recipient, record_type)
 
     def _succeed(self, message: Append) -> None:
         """Let a reversal or replacement take the place of the record that it names."""

@@ -63,7 +63,7 @@ class Retention(Contract):
             return
         row = ErasureRow(message.stay_id, message.recipient, message.role, message.subject, ())
         self.ask(row, ((message.record_id, message.kind),), "retention")
-        if message.kind not in BESIDE:
+        if message.kind not in BESIDE and message.claim_id is not None:
             row = ErasureRow(message.claim_id, message.recipient, message.role, message.subject, ())
             self.ask(row, ((message.claim_id, "claim"),), "retention")
 
@@ -160,7 +160,7 @@ class Retention(Contract):
     def remind(self, share: ShareReceipt, stay: Stay) -> None:
         """Have the recipient of a share asked to erase it when the grant says so."""
         actor = self.context.actor(share.recipient)
-        if stay.claim_id is None or actor is None or actor.role not in ("hospital", "insurer", "regulator"):
+        if actor is None or actor.role not in ("hospital", "insurer", "regulator"):
             return
         role: HolderRole = actor.role
         message = RetentionEnds(

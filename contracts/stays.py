@@ -9,7 +9,7 @@ nothing is ever edited.
 from typing import Annotated, Literal
 
 from contracts.field_sets import FieldSetName
-from contracts.grants import RecordType
+from contracts.grants import Purpose, RecordType
 from contracts.identifiers import ClaimId, GrantId, Place, RecordId, StayId, Version
 from ledger.execution.contract import Hash, Height, Meta, Name, Point, Struct
 
@@ -128,6 +128,8 @@ class Stay(Struct):
     """0 before the first closing."""
     place: Place
     """Of the first record."""
+    purpose: Purpose = "HPAYMT"
+    """What its records are handed over for: a claim, or treatment by another hospital (CAREMGT, BTG)."""
 
 
 class Closing(Struct):

@@ -300,11 +300,14 @@ def test_no_transaction_writes_the_register_of_attempts(chain: Consortium) -> No
     assert Access.name == "access"
 
 
-def test_every_record_type_has_a_field_set_for_claims_and_for_orders_and_no_other_purpose_has_one() -> None:
+def test_every_record_type_has_a_field_set_for_claims_and_orders_and_treatment_has_none_for_bills() -> None:
     types = {"admission", "item-list", "invoice", "interim-bill", "discharge-summary", "document"}
     for purpose in ("HPAYMT", "HLEGAL"):
         assert {known.record_type for known in FIELD_SETS if known.purpose == purpose} == types
-    assert {known.purpose for known in FIELD_SETS} == {"HPAYMT", "HLEGAL"}
+    for purpose in ("CAREMGT", "BTG"):
+        treated = {known.record_type for known in FIELD_SETS if known.purpose == purpose}
+        assert treated == {"admission", "discharge-summary", "document"}
+    assert {known.purpose for known in FIELD_SETS} == {"HPAYMT", "HLEGAL", "CAREMGT", "BTG"}
     assert find_field_set("DSRCH", "invoice") is None
     for known in FIELD_SETS:
         assert known.fields == tuple(sorted(set(known.fields)))

@@ -18,7 +18,7 @@ def grant(chain: Consortium) -> Grant:
         words,
         purpose="BTG",
         grantee=Grantee("hospital-b", "hospital"),
-        permission=replace(words.permission, mode="VIEW", uses_max=1),
+        permission=replace(words.permission, uses_max=1),
     )
     chain.do((customer, "consent.grant", grant), chain.link(grant, "hospital-a"), chain.link(grant, "hospital-b"))
     return grant
