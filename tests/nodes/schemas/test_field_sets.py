@@ -31,7 +31,9 @@ def test_a_document_with_one_field_more_is_not_released() -> None:
         check_release(Talkative, "invoice", "HPAYMT")
 
 
-@pytest.mark.parametrize(("record_type", "purpose"), [("invoice", "DSRCH"), ("invoice", "CAREMGT"), ("item-list", "BTG")])
+@pytest.mark.parametrize(
+    ("record_type", "purpose"), [("invoice", "DSRCH"), ("invoice", "CAREMGT"), ("item-list", "BTG")]
+)
 def test_a_purpose_without_a_set_releases_nothing(record_type: RecordType, purpose: str) -> None:
     with pytest.raises(FieldSetError, match=f"expected a field set for {purpose}"):
         check_release(DOCUMENT_TYPES[record_type], record_type, purpose)  # type: ignore[arg-type]
