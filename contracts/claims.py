@@ -7,8 +7,9 @@ Rules:
     2. Only the claim's insurer settles, and only while the claim's grant covers it and the type of every part at that
        place: it names the grant's version, the latest closing of every stay, the policy, its current payee, and the
        balance that it starts from. It has confirmed every part, or, where the grant has rules visit the data, the
-       settlement is what the hospital entered as their result (contract `visits`). Every invoice counts once and is
-       consumed by this claim and no other. Where every part is reversed, nothing is paid out.
+       settlement is what the hospital entered as their result (contract `visits`). What the grant or an erasure keeps
+       from it is refused on the record (contract `attempts`): settling is a use of the data. Every invoice counts once
+       and is consumed by this claim and no other. Where every part is reversed, nothing is paid out.
     3. A settlement states the claim's whole payable and deductible. What it adds to the former settlement's is what
        the balance grows by and what moves: a payout, a recovery, or provably nothing.
     4. The same closings settle once (ALREADY_SETTLED); a person's decision on a pended part is a review of them, a
@@ -41,10 +42,11 @@ Rules:
     idempotency      key                       KeyUse
 """
 
+from contracts.attempts import Attempts
 from contracts.authorities import Authorities
-from contracts.bills import check_distinct
 from contracts.consent import Consent
 from contracts.coverage import Coverage
+from contracts.footing import check_parts, find_refused
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.invoices import Invoices
@@ -57,6 +59,7 @@ from contracts.payments import derive_status, move_payment, redirect_payment
 from contracts.policies import Balance
 from contracts.records import Records
 from contracts.registers import Registers
+from contracts.retention import Retention
 from contracts.settlements import (
     STAYS_MAX,
     STEPS_MAX,
@@ -184,10 +187,16 @@ class Claims(Contract):
         self._require(claim, claim.insurer)
         former = self._former(claim)
         check_turn(claim, former, outcome)
+        refused = find_refused(self.call(Consent), self.call(Records), self.call(Retention), claim, outcome)
+        if refused is not None:
+            self.call(Attempts).refuse_on_record(*refused)
+            return
         version = self._covered(claim)
         if (outcome.grant_id, outcome.grant_version) != (claim.grant_id, version.version):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
-        self._check_parts(claim, outcome, version)
+        if version.grant.execution == "rules-visit-data":
+            self.call(Visits).require_executed(outcome, version)
+        check_parts(self.call(Records), self.call(Invoices), claim, version, outcome)
         signed = decision_message(self.context.chain_id, claim.insurer, outcome)
         verify("decision", self.call(Membership).signer_key(), signed, message.signature)
         policy = self.call(Coverage).settleable(
@@ -284,27 +293,6 @@ class Claims(Contract):
         """Return one page of a customer's, insurer's or hospital's claims, or of those in one written status."""
         ids = self.call(Registers).page(message)
         return tuple(self._summary(self._claim(claim_id)) for claim_id in ids)
-
-    def _check_parts(self, claim: Claim, outcome: Outcome, covered: GrantVersion) -> None:
-        """Refuse parts that are not current, covered, confirmed or visited, or free to be settled by this claim."""
-        records = self.call(Records)
-        is_visit = covered.grant.execution == "rules-visit-data"
-        if is_visit:
-            self.call(Visits).require_executed(outcome, covered)
-        parts: tuple[str, ...] = ()
-        tags: tuple[bytes, ...] = ()
-        for reference in outcome.closings:
-            closing, types = records.closed(reference.stay_id, reference.version)
-            for record_type in types:
-                self.call(Consent).check(need_of(claim, reference.stay_id, record_type, "enter"))
-            if not is_visit:
-                records.require_delivered(closing, claim.insurer)
-            self.call(Invoices).consume(closing, claim.hospital, claim.claim_id, claim.insurer)
-            parts = (*parts, *closing.parts)
-            tags = (*tags, *closing.invoice_tags)
-        check_distinct(claim.claim_id, list(tags))
-        if outcome.disposition == "payout" and not parts:
-            reject("CLOSINGS", f"{claim.claim_id}: expected a part to pay for, every one is reversed")
 
     def _advance_balance(self, former: Settlement | None, outcome: Outcome) -> bytes:
         """Append the balance after a settlement whose arithmetic holds, and return what moves."""

@@ -1,0 +1,80 @@
+"""Footing: what a settlement stands on, beside its figures.
+
+Settling is a use of the customer's data, whether the insurer was given the records or had its rules visit them. So
+what consent or an erasure keeps from it is refused on the record, like a look at a record: the entry names the stay,
+the type of record and the condition. Everything else that is wrong with a settlement, such as a closing that is not
+the latest, keeps no data from anybody, and the transaction fails in the ordinary way.
+
+These are functions of the registers that they are given, in the transaction that settles.
+"""
+
+from contracts.attempts import Asked
+from contracts.bills import check_distinct
+from contracts.consent import Consent
+from contracts.grants import GrantVersion, RecordType
+from contracts.invoices import Invoices
+from contracts.needs import Finding
+from contracts.records import Records
+from contracts.retention import Retention
+from contracts.settlements import Claim, Outcome
+from contracts.steps import need_of
+from ledger.execution.contract import reject
+
+
+def find_refused(
+    consent: Consent, records: Records, retention: Retention, claim: Claim, outcome: Outcome
+) -> tuple[Asked, Finding] | None:
+    """Return the first use of the data that a settlement may not make, with the reason; None if it may make all.
+
+    Args:
+        consent: The register of grants.
+        records: The register of records; it rejects closings that are not the latest.
+        retention: What holders were asked to erase.
+        claim: The claim.
+        outcome: What its insurer decided.
+    """
+    for stay_id in claim.stay_ids:
+        finding = consent.failing(need_of(claim, stay_id, None, "enter"))
+        if finding is not None:
+            return _ask(records, claim, stay_id, None, None), finding
+    for reference in outcome.closings:
+        stay_id = reference.stay_id
+        closing, types = records.closed(stay_id, reference.version)
+        for record_type in types:
+            finding = consent.failing(need_of(claim, stay_id, record_type, "enter"))
+            if finding is not None:
+                return _ask(records, claim, stay_id, record_type, None), finding
+        for record_id in closing.parts:
+            finding = retention.find_erasure(stay_id, record_id, claim.insurer)
+            if finding is not None:
+                return _ask(records, claim, stay_id, records.find(record_id).record_type, record_id), finding
+    return None
+
+
+def check_parts(records: Records, invoices: Invoices, claim: Claim, covered: GrantVersion, outcome: Outcome) -> None:
+    """Refuse parts that the insurer has not confirmed, or that another claim was settled on; consume their invoices.
+
+    Args:
+        records: The register of records.
+        invoices: The register of consumed invoices.
+        claim: The claim.
+        covered: The grant's version in force; where it has rules visit the data, nothing is confirmed.
+        outcome: What its insurer decided.
+    """
+    parts: tuple[str, ...] = ()
+    tags: tuple[bytes, ...] = ()
+    for reference in outcome.closings:
+        closing, _ = records.closed(reference.stay_id, reference.version)
+        if covered.grant.execution != "rules-visit-data":
+            records.require_delivered(closing, claim.insurer)
+        invoices.consume(closing, claim.hospital, claim.claim_id, claim.insurer)
+        parts = (*parts, *closing.parts)
+        tags = (*tags, *closing.invoice_tags)
+    check_distinct(claim.claim_id, list(tags))
+    if outcome.disposition == "payout" and not parts:
+        reject("CLOSINGS", f"{claim.claim_id}: expected a part to pay for, every one is reversed")
+
+
+def _ask(records: Records, claim: Claim, stay_id: str, record_type: RecordType | None, record_id: str | None) -> Asked:
+    stay = records.find_stay(stay_id)
+    return Asked("settlement", claim.insurer, stay, record_type, record_id, claim.grant_id, "HPAYMT")
