@@ -294,6 +294,10 @@ class Claims(Contract):
         ids = self.call(Registers).page(message)
         return tuple(self._summary(self._claim(claim_id)) for claim_id in ids)
 
+    def find(self, claim_id: str) -> Claim:
+        """Return a claim; else reject with UNKNOWN_CLAIM."""
+        return self._claim(claim_id)
+
     def _advance_balance(self, former: Settlement | None, outcome: Outcome) -> bytes:
         """Append the balance after a settlement whose arithmetic holds, and return what moves."""
         coverage = self.call(Coverage)

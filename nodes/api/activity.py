@@ -4,16 +4,17 @@ It is read from the chain, so any node of the network answers alike; nobody else
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel
 
-from contracts.attempts import AttemptView, ListAttempts
+from contracts.attempts import Attempt, AttemptView, CountedView, ListAttempts
 from nodes.api.callers import AnyCaller, Node
 from nodes.api.errors import ForbiddenError, NotFoundError
 from nodes.api.explanations import may_act_for
 from nodes.audit.access_proof import collect_access
+from nodes.network.node import NetworkNode
 from nodes.roles.activity import Source, list_looks
 from nodes.schemas import canonical_json
 from nodes.schemas.looks import Look
@@ -31,21 +32,24 @@ class Looks(BaseModel):
     """Where the next page begins; None on the last one."""
 
 
-@router.get("/attempts/{subject}/{sequence}/proof")
+@router.get("/{source}/{subject}/{sequence}/proof")
 async def prove_attempt(
-    node: Node, caller: AnyCaller, subject: str, sequence: Annotated[int, Path(ge=1, le=2**31)]
+    node: Node,
+    caller: AnyCaller,
+    source: Literal["attempts", "counted"],
+    subject: str,
+    sequence: Annotated[int, Path(ge=1, le=2**31)],
 ) -> Response:
-    """Return the file that proves one attempt offline, to its subject, to a party of it, or to a regulator."""
-    found = None
-    if PSEUDONYM.fullmatch(subject):
-        asked = ListAttempts(subject, sequence - 1)
-        found = next(iter(node.view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])), None)
-    attempt = None if found is None else found.attempt
+    """Return the file that proves one attempt offline, or one running entry of many.
+
+    It is for its subject, for a party of it, and for a regulator.
+    """
+    attempt = _find(node, source, subject, sequence) if PSEUDONYM.fullmatch(subject) else None
     is_party = attempt is not None and caller.name in (attempt.recipient, attempt.signer, attempt.hospital)
     if attempt is None or not (is_party or caller.role == "regulator" or may_act_for(node, caller, subject)):
         msg = f"attempt {sequence} about {subject[:64]}: not found"
         raise NotFoundError(msg)
-    proof = collect_access(node.application, node.files.blocks, subject, sequence)
+    proof = collect_access(node.application, node.files.blocks, subject, sequence, is_counted=source == "counted")
     return Response(canonical_json.render(proof), media_type="application/json")
 
 
@@ -62,3 +66,13 @@ async def list_activity(
         raise ForbiddenError("caller", "the customer herself, or who may act for her", caller.name)
     page = list_looks(node.view, subject or caller.name, source, after)
     return Looks(looks=list(page.looks), next=page.next)
+
+
+def _find(node: NetworkNode, source: str, subject: str, sequence: int) -> Attempt | None:
+    """Return an attempt, or the latest one that a running entry counts."""
+    asked = ListAttempts(subject, sequence - 1)
+    if source == "counted":
+        counted = node.view.query("attempts", "counted_of_subject", asked, tuple[CountedView, ...])
+        return counted[0].counted.latest if counted else None
+    attempts = node.view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])
+    return attempts[0].attempt if attempts else None

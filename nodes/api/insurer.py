@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.adjudication.case import Review
+from contracts.orders import LegalBasis
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
 from nodes.api.identity import IdentityForm
@@ -31,6 +32,7 @@ from nodes.schemas.trace import render_formula
 BACKDATED_DAYS = 180
 """A policy begins so long ago unless told otherwise, so that a development network is past its waiting periods."""
 YEAR_DAYS = 365
+WAIT_SECONDS = 15.0
 
 PayeeText = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -73,6 +75,24 @@ class ReviewForm(BaseModel):
     rule: Literal["R04", "R05", "R06", "R07", "R08", "R09"]
     line: Annotated[str, Field(max_length=32)] | None = None
     accepted: bool
+
+
+class OpeningForm(BaseModel):
+    """To whom a claim is opened, and on which law."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    auditor: Annotated[str, Field(min_length=1, max_length=64)]
+    basis: LegalBasis
+
+
+class OpeningInfo(BaseModel):
+    """The entry that a claim is opened."""
+
+    claim: str
+    auditor: str
+    basis: str
+    height: int
 
 
 class VisitedInfo(BaseModel):
@@ -144,9 +164,20 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         note_reading(node, caller.name, "case", found.shown.claim.claim_id)
         return _describe_case(found)
 
+    @router.post("/cases/{claim_id}/openings")
+    async def enter_opening(node: Node, _caller: Operator, claim_id: str, form: OpeningForm) -> OpeningInfo:
+        """Enter on the chain that a claim is opened to a regulator; the customer sees it from that block on."""
+        place = await node.call(
+            node.organisation, insurer.draft_opening(claim_id, form.auditor, form.basis), WAIT_SECONDS
+        )
+        return OpeningInfo(claim=claim_id, auditor=form.auditor, basis=form.basis, height=place.height)
+
     @router.get("/cases/{claim_id}/openings/{auditor}")
     async def open_to_auditor(node: Node, caller: Operator, claim_id: str, auditor: str) -> Response:
-        """Return the file that opens every settlement of a dossier for a named regulator, and for nobody else."""
+        """Return the file that opens every settlement of a dossier for a named regulator, and for nobody else.
+
+        It is made under a committed entry that says so (`POST /v1/cases/{claim_id}/openings`) and not before.
+        """
         sealed = insurer.auditor_openings(claim_id, auditor)
         note_reading(node, caller.name, f"opening for {auditor}", claim_id)
         found = collect_openings(node.application, node.files.blocks, claim_id, sealed)

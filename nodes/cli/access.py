@@ -7,10 +7,9 @@ import click
 
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.terms import TYPES
+from nodes.cli.terms import BASES, TYPES
 from nodes.config import Home, write_file
 
-BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
 PURPOSES = ("HPAYMT", "CAREMGT", "BTG", "PUBHLTH", "DSRCH", "PATRQT", "HLEGAL")
 
 

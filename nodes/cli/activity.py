@@ -24,12 +24,21 @@ STATUSES = {
     "permitted": "允许 permitted",
     "refused": "拒绝 REFUSED",
     "ordered": "依法调取 ordered by law",
+    "opened": "依法开示理算 calculation opened by law",
     "used": "紧急查看 emergency, not yet reviewed",
     "justified": "紧急查看 emergency, found justified",
     "visited": "规则就地计算，病历未离开 its rules computed there, no record left",
     "unjustified": "紧急查看 emergency, found UNJUSTIFIED",
 }
-KINDS = {"share": "", "ask": "请求 asked for ", "emergency": "", "order": "", "visit": ""}
+KINDS = {
+    "share": "",
+    "ask": "请求 asked for ",
+    "emergency": "",
+    "order": "",
+    "visit": "",
+    "settlement": "理赔使用 to settle on ",
+    "opening": "理算 calculation of ",
+}
 TYPES = {
     "admission": "入院 admission",
     "item-list": "费用清单 item list",
@@ -55,9 +64,9 @@ def activity(
 ) -> None:
     """Show NAME every look at her records: by whom, of what, under which grant, and which fields.
 
-    What was refused is shown too, what a regulator ordered by law, and whose rules computed on records without having
-    them. What a recipient does with a record after it
-    has opened it happens in its house and is not here.
+    What was refused is shown too, what a regulator ordered by law or had opened to it, and whose rules computed on
+    records without having them. A member's attempts beyond a day's bound are one row with their number. What a
+    recipient does with a record after it has opened it happens in its house and is not here.
     """
     from nodes.cli.session import open_customer
     from nodes.roles.customer.looking import read_activity
@@ -86,12 +95,17 @@ def activity(
 def describe(look: "Look", *, with_fields: bool) -> list[str]:
     """Return what people read of one look; with the names of the fields, or how many they are."""
     when = dt.datetime.fromtimestamp(look.time_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
-    what = ", ".join(TYPES[kind] for kind in look.record_types)
+    what = ", ".join(TYPES[kind] for kind in look.record_types) or look.claim or look.stay or ""
     lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {KINDS[look.kind]}{what} · {look.hospital}"]
-    under = f"{look.purpose} · " + (f"{look.grant} version {look.grant_version}" if look.grant else f"{look.order}")
-    lines.append(f"{'':19}  {under} · at {look.height}-{look.index}")
+    rests = f"{look.grant} version {look.grant_version}" if look.grant else look.order or look.basis
+    lines.append(f"{'':19}  {look.purpose} · {rests} · at {look.height}-{look.index}")
     if look.status == "refused":
         lines.append(f"{'':19}  {look.code}: {look.condition}")
+    if look.since_ms is not None:
+        since = dt.datetime.fromtimestamp(look.since_ms / 1000, BEIJING).strftime("%H:%M:%S")
+        lines.append(
+            f"{'':19}  {look.signer}: 当日超限，共 {look.count} 次 counted beyond the day's entries, since {since}"
+        )
     if look.law_zh is not None:
         lines.append(f"{'':19}  {look.law_zh} · {look.law_en}")
     if look.fields:

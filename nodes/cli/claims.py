@@ -100,8 +100,8 @@ class FoundClaim:
             raise
         return int(answer["version"]), bytes.fromhex(answer["sealed"])
 
-    def auditor_openings(self, auditor: str) -> bytes:
-        """Return the file that opens the amounts for a regulator.
+    def auditor_openings(self, auditor: str, basis: str) -> bytes:
+        """Enter that the claim is opened to a regulator under a law, and return the file that opens the amounts.
 
         Raises:
             ConfigurationError: If another than the claim's insurer asks.
@@ -109,6 +109,7 @@ class FoundClaim:
         if not self._is_insurer:
             msg = "--for: expected the claim's insurer as --as, which alone can open the claim to an auditor"
             raise ConfigurationError(msg)
+        self.client.post(f"/v1/cases/{self.claim_id}/openings", {"auditor": auditor, "basis": basis})
         return self.client.get_bytes(f"/v1/cases/{self.claim_id}/openings/{auditor}")
 
     def openings(self) -> bytes | None:

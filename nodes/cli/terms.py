@@ -7,6 +7,8 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
+"""The laws under which a regulator sees a customer's data; `contracts.orders` has their words."""
 TYPES = ("admission", "discharge-summary", "document", "interim-bill", "invoice", "item-list")
 PURPOSES = ("CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT")
 ROLES = ("insurer", "hospital", "regulator")

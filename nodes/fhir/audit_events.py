@@ -4,16 +4,20 @@
     a share, an order that is permitted   DCM 110106 Export           disclose        R        PrivacyDisclosure.Source
     an ask, an emergency, a visit         DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
     what is refused under a grant         DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
-    an order that is refused              DCM 110113 Security Alert   AuthZ-Role      E        none: no consent
+    an opening of a claim that is entered DCM 110106 Export           disclose        R        PrivacyDisclosure.Source
+    an order or opening that is refused   DCM 110113 Security Alert   AuthZ-Role      E        none: no consent
 
 A visit is no disclosure: rules ran on the records under the grant and none was released, which is a permit with the
 hospital as its client. It has one event for each stay.
 
+Attempts that the chain counts are one event, of the latest: its details say how many there were, and since when.
+
 `outcome` is 0 for what was permitted and 8 for what was refused, with the condition that failed in `outcomeDesc`. The
 chain is the audit source and the authoriser, so a disclosure's source agent is the chain as well; the hospital that
-hands over is its custodian. People are identifiers of the chain (pseudonyms, grants, records), never names. BALP's
-authorisation decision has room for the patient and the consent alone: what was asked for stands in the details of the
-consent. Networks are told as URIs of the chain: a node's address is not on it.
+hands over is its custodian, and of a claim that is opened the insurer. People are identifiers of the chain
+(pseudonyms, grants, records), never names. BALP's authorisation decision has room for the patient and the consent
+alone: what was asked for stands in the details of the consent. Networks are told as URIs of the chain: a node's
+address is not on it.
 """
 
 from collections.abc import Iterable
@@ -53,7 +57,7 @@ def render_bundle(chain_id: str, looks: Iterable[Look]) -> Json:
 def render_event(chain_id: str, look: Look) -> Json:
     """Return one look as an AuditEvent."""
     is_refused = look.status == "refused"
-    is_disclosure = not is_refused and look.kind in ("share", "order")
+    is_disclosure = not is_refused and look.kind in ("share", "order", "opening")
     event: Json = {"resourceType": "AuditEvent", "id": _name_event(look)}
     profile = _name_profile(look, is_disclosure=is_disclosure)
     if profile is not None:
@@ -94,6 +98,7 @@ def _subtype(look: Look, *, is_disclosure: bool) -> Json:
 def _disclosers(chain_id: str, look: Look) -> list[Json]:
     """Return the agents of a disclosure: source, recipient, custodian, and the customer who authorised it."""
     chain = _network(f"urn:xinpei:{chain_id}")
+    custodian = look.signer if look.kind == "opening" else look.hospital
     agents = [
         _agent(_coding(DCM, "110153", "Source Role ID"), _chain(chain_id), network=chain),
         _agent(
@@ -103,7 +108,7 @@ def _disclosers(chain_id: str, look: Look) -> list[Json]:
             role=look.role,
             network=_network(f"urn:xinpei:{chain_id}:{look.by}"),
         ),
-        _agent(_coding(SNOMED, "159541003", "Record keeping/library clerk"), _organisation(chain_id, look.hospital)),
+        _agent(_coding(SNOMED, "159541003", "Record keeping/library clerk"), _organisation(chain_id, custodian)),
     ]
     if look.grant is not None:
         patient = _reference(chain_id, "Patient", look.subject)
@@ -147,6 +152,8 @@ def _entities(chain_id: str, look: Look, *, is_disclosure: bool) -> list[Json]:
         record: Json = {"type": _coding(ENTITY_TYPE, "2", "System Object"), "role": _coding(OBJECT_ROLE, "3", "Report")}
         if look.record is not None:
             record["what"] = _reference(chain_id, "DocumentReference", look.record)
+        elif look.claim is not None:
+            record["what"] = _reference(chain_id, "Claim", look.claim)
         entities.append(record | {"detail": details})
     return entities
 
@@ -156,6 +163,7 @@ def _details(look: Look) -> list[Json]:
     found: list[tuple[str, str | None]] = [
         ("status", look.status),
         ("stay", look.stay),
+        ("claim", look.claim),
         ("record", look.record),
         *(("record-type", record_type) for record_type in look.record_types),
         ("grant-version", str(look.grant_version) if look.grant is not None else None),
@@ -163,6 +171,8 @@ def _details(look: Look) -> list[Json]:
         ("legal-basis", look.basis),
         ("field-set", look.field_set),
         *(("field", field) for field in look.fields),
+        ("count", str(look.count) if look.count > 1 else None),
+        ("since", None if look.since_ms is None else _instant(look.since_ms)),
         ("height", str(look.height)),
         ("transaction", look.transaction),
     ]

@@ -2,8 +2,11 @@
 
     receipt            of contract     becomes a look of kind       status
     ShareReceipt       records         share                        shared, delivered, disputed, lapsed
-    Attempt            attempts        share, ask, emergency        refused, permitted
+    Attempt            attempts        share, ask, emergency,       refused, permitted
+                                       visit, settlement
                                        order                        ordered, delivered, disputed, refused
+                                       opening                      opened, refused
+    Counted            attempts        as its latest attempt        refused, so many times
     GlassUse           emergencies     emergency                    used, and justified or unjustified once reviewed
     ExecutionReceipt   visits          visit, one for each stay     visited: rules ran there, no record was released
 
@@ -11,15 +14,16 @@ A page is of one source, because each is listed by a key of its own; whoever rea
 attached document is a record, so its shares, questions and orders are those of any other.
 """
 
-from dataclasses import dataclass
-from typing import Literal, cast
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict, cast
 
 from contracts.attempts import LIST_ROWS_MAX as ATTEMPTS_MAX
-from contracts.attempts import AttemptView, ListAttempts
+from contracts.attempts import Attempt, AttemptView, CountedView, ListAttempts
 from contracts.emergencies import LIST_ROWS_MAX as USES_MAX
 from contracts.emergencies import GlassUse
 from contracts.executions import ExecutionReceipt, ListExecutions, VisitedStay
 from contracts.grants import ListGrants
+from contracts.identifiers import Place
 from contracts.orders import Order, ShowOrder, find_basis
 from contracts.stays import ListSeen, ShareView
 from contracts.visits import LIST_ROWS_MAX as VISITS_MAX
@@ -27,8 +31,8 @@ from ledger.errors import DecodeError
 from nodes.agent import ChainView
 from nodes.schemas.looks import Look
 
-Source = Literal["shares", "attempts", "emergencies", "visits"]
-SOURCES: tuple[Source, ...] = ("shares", "attempts", "emergencies", "visits")
+Source = Literal["shares", "attempts", "counted", "emergencies", "visits"]
+SOURCES: tuple[Source, ...] = ("shares", "attempts", "counted", "emergencies", "visits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +60,27 @@ def list_looks(view: ChainView, subject: str, source: Source, after: str) -> Pag
         shares = view.query("records", "seen", ListSeen(subject, after), tuple[ShareView, ...])
         looks = tuple(_describe_share(view, item) for item in shares)
         return Page(looks, shares[-1].share.record_id if shares else None)
-    if source == "attempts":
+    if source in ("attempts", "counted"):
         if after and not (after.isascii() and after.isdigit() and len(after) <= 12):
             msg = f"after: expected the number of an attempt, got {after[:32]!r}"
             raise DecodeError(msg)
-        asked = ListAttempts(subject, int(after or "0"))
-        attempts = view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])
-        looks = tuple(_describe_attempt(view, item) for item in attempts)
-        return Page(looks, str(attempts[-1].sequence) if len(attempts) == ATTEMPTS_MAX else None)
+        return _list_attempts(view, ListAttempts(subject, int(after or "0")), is_counted=source == "counted")
     if source == "visits":
         visits = view.query("visits", "of_subject", ListExecutions(subject, after), tuple[ExecutionReceipt, ...])
         looks = tuple(_describe_visit(view, visit, stay) for visit in visits for stay in visit.stays)
         return Page(looks, visits[-1].claim_id if len(visits) >= VISITS_MAX else None)
     uses = view.query("emergencies", "list_of_subject", ListGrants(subject, after), tuple[GlassUse, ...])
     return Page(tuple(_describe_use(item) for item in uses), uses[-1].use_id if len(uses) == USES_MAX else None)
+
+
+def _list_attempts(view: ChainView, asked: ListAttempts, *, is_counted: bool) -> Page:
+    if is_counted:
+        counted = view.query("attempts", "counted_of_subject", asked, tuple[CountedView, ...])
+        looks = tuple(_describe_counted(view, item) for item in counted)
+        return Page(looks, str(counted[-1].sequence) if len(counted) == ATTEMPTS_MAX else None)
+    attempts = view.query("attempts", "of_subject", asked, tuple[AttemptView, ...])
+    looks = tuple(_describe_attempt(view, f"attempt-{item.sequence}", item.attempt, item.fields) for item in attempts)
+    return Page(looks, str(attempts[-1].sequence) if len(attempts) == ATTEMPTS_MAX else None)
 
 
 def find_order(view: ChainView, order_id: str) -> Order | None:
@@ -94,32 +105,22 @@ def _describe_share(view: ChainView, item: ShareView) -> Look:
         purpose="HPAYMT",
         grant=share.grant_id,
         grant_version=share.grant_version,
-        order=None,
-        basis=None,
-        law_zh=None,
-        law_en=None,
-        code="",
-        condition="",
         field_set=share.field_set,
         fields=item.fields,
-        height=share.place.height,
-        index=share.place.index,
-        time_ms=share.place.time_ms,
-        transaction=share.place.transaction_id.hex(),
         answered_ms=None if item.handover is None else item.handover.place.time_ms,
+        **_locate(share.place),
     )
 
 
-def _describe_attempt(view: ChainView, item: AttemptView) -> Look:
-    attempt = item.attempt
+def _describe_attempt(view: ChainView, look_id: str, attempt: Attempt, fields: tuple[str, ...] = ()) -> Look:
     is_order = attempt.order_id is not None and attempt.decision == "permit"
     order = find_order(view, attempt.order_id) if is_order and attempt.order_id is not None else None
-    basis = None if order is None else find_basis(order.basis)
-    status = "refused" if attempt.decision == "deny" else "permitted"
+    basis = None if attempt.basis is None else find_basis(attempt.basis)
+    status = "refused" if attempt.decision == "deny" else "opened" if attempt.kind == "opening" else "permitted"
     if order is not None:
         status = "ordered" if order.answer is None else order.answer.result.lower()
     return Look(
-        id=f"attempt-{item.sequence}",
+        id=look_id,
         subject=attempt.subject,
         kind=attempt.kind,
         status=status,
@@ -128,25 +129,29 @@ def _describe_attempt(view: ChainView, item: AttemptView) -> Look:
         signer=attempt.signer,
         hospital=attempt.hospital,
         stay=attempt.stay_id,
+        claim=attempt.claim_id,
         record=attempt.record_id,
         record_types=() if attempt.record_type is None else (attempt.record_type,),
         purpose=attempt.purpose,
         grant=attempt.grant_id,
         grant_version=attempt.grant_version,
         order=attempt.order_id,
-        basis=None if order is None else order.basis,
+        basis=attempt.basis,
         law_zh=None if basis is None else basis.law_zh,
         law_en=None if basis is None else basis.law_en,
         code=attempt.code,
         condition=attempt.condition,
         field_set=attempt.field_set,
-        fields=item.fields,
-        height=attempt.place.height,
-        index=attempt.place.index,
-        time_ms=attempt.place.time_ms,
-        transaction=attempt.place.transaction_id.hex(),
+        fields=fields,
         answered_ms=None if order is None or order.answer is None else order.answer.place.time_ms,
+        **_locate(attempt.place),
     )
+
+
+def _describe_counted(view: ChainView, item: CountedView) -> Look:
+    counted = item.counted
+    latest = _describe_attempt(view, f"counted-{item.sequence}", counted.latest)
+    return replace(latest, count=counted.count, since_ms=counted.first.time_ms)
 
 
 def _describe_use(use: GlassUse) -> Look:
@@ -159,25 +164,11 @@ def _describe_use(use: GlassUse) -> Look:
         role="hospital",
         signer=use.recipient,
         hospital=use.hospital,
-        stay=None,
-        record=None,
         record_types=use.record_types,
         purpose="BTG",
         grant=use.grant_id,
         grant_version=use.grant_version,
-        order=None,
-        basis=None,
-        law_zh=None,
-        law_en=None,
-        code="",
-        condition="",
-        field_set=None,
-        fields=(),
-        height=use.place.height,
-        index=use.place.index,
-        time_ms=use.place.time_ms,
-        transaction=use.place.transaction_id.hex(),
-        answered_ms=None,
+        **_locate(use.place),
     )
 
 
@@ -192,25 +183,31 @@ def _describe_visit(view: ChainView, visit: ExecutionReceipt, stay: VisitedStay)
         signer=visit.hospital,
         hospital=visit.hospital,
         stay=stay.stay_id,
-        record=None,
+        claim=visit.claim_id,
         record_types=tuple(dict.fromkeys(stay.record_types)),
         purpose="HPAYMT",
         grant=visit.grant_id,
         grant_version=visit.grant_version,
-        order=None,
-        basis=None,
-        law_zh=None,
-        law_en=None,
-        code="",
-        condition="",
-        field_set=None,
-        fields=(),
-        height=visit.place.height,
-        index=visit.place.index,
-        time_ms=visit.place.time_ms,
-        transaction=visit.place.transaction_id.hex(),
-        answered_ms=None,
+        **_locate(visit.place),
     )
+
+
+class _Located(TypedDict):
+    """The fields of a look that say where its receipt stands."""
+
+    height: int
+    index: int
+    time_ms: int
+    transaction: str
+
+
+def _locate(place: Place) -> _Located:
+    return {
+        "height": place.height,
+        "index": place.index,
+        "time_ms": place.time_ms,
+        "transaction": place.transaction_id.hex(),
+    }
 
 
 def _role(view: ChainView, name: str) -> str:

@@ -10,6 +10,7 @@ from contracts.listings import ClaimView, ShowClaim
 from contracts.mandates import Authority
 from contracts.membership import FindActor
 from contracts.needs import Decision, Explanation, Need, Question
+from contracts.openings import FindOpening, Opening
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
 from ledger.errors import VerificationError
 from ledger.genesis import Credentials
@@ -63,6 +64,12 @@ def list_held(view: ChainView, holder: str) -> list[Authority]:
 def find_stay(view: ChainView, stay_id: str) -> StayView | None:
     """Return a stay with its live parts and closings."""
     return view.query("records", "stay", ShowStay(stay_id), cast("type[StayView | None]", StayView | None))
+
+
+def find_opening(view: ChainView, claim_id: str, reader: str, version: int) -> Opening | None:
+    """Return the entry under which a claim's settlements up to a version may be opened to a reader."""
+    message = FindOpening(claim_id, reader, version)
+    return view.query("openings", "find", message, cast("type[Opening | None]", Opening | None))
 
 
 def find_record(view: ChainView, record_id: str) -> RecordView | None:

@@ -75,7 +75,10 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         assert f"{year} is not over" in run(tmp_path, *publish, code=1)
         draw = ("report", "sample", "--as", "regulator", "--insurer", "insurer-a", "--count", "20", "--seed", "dice")
         assert "claims in its register: 1 · drawn by the seed 'dice': 1" in run(tmp_path, *draw)
-        run(tmp_path, "claim", "audit", claim, "--as", "insurer-a", "--for", "regulator", "--out", "audited.json")
+        audit = ("claim", "audit", claim, "--as", "insurer-a", "--for", "regulator", "--out", "audited.json")
+        assert "under a law" in run(tmp_path, *audit, code=2)
+        run(tmp_path, *audit, "--basis", "insurance-supervision")
+        assert "依法开示理算 calculation opened by law" in run(tmp_path, "customer", "activity", "wang")
     finally:
         run(tmp_path, "down")
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")

@@ -9,8 +9,8 @@ from nodes.roles.activity import SOURCES
 from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.schemas.looks import Look, sort_looks
 
-ATTEMPT = "attempt-"
-"""How the id of an attempt begins; its sequence follows."""
+PROVABLE = {"attempt": "attempts", "counted": "counted"}
+"""How the id of an entry begins that can be proven alone, and its source; its sequence follows."""
 
 
 def read_activity(person: Customer, other: Customer | None = None) -> tuple[Look, ...]:
@@ -47,13 +47,15 @@ def read_proof(person: Customer, place: str) -> tuple[Look, bytes]:
         CustomerError: If nothing about her stands there, or it is no attempt but a share or an emergency.
     """
     found = [look for look in read_activity(person) if f"{look.height}-{look.index}" == place]
-    if not found or not found[0].id.startswith(ATTEMPT):
+    kind, _, sequence = found[0].id.partition("-") if found else ("", "", "")
+    if kind not in PROVABLE:
         known = f"{place[:40]!r}, which is {found[0].kind}" if found else repr(place[:40])
-        msg = f"place: expected something asked, ordered or refused, got {known}; see `xinpei customer activity`"
+        msg = (
+            f"place: expected something asked, ordered, opened or refused, got {known}; see `xinpei customer activity`"
+        )
         raise CustomerError(msg)
     look = found[0]
     pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.pairs()]
     own = next(item for item in pseudonyms if item.name == look.subject)
     with person.client(own, own.hospital) as client:
-        sequence = look.id.removeprefix(ATTEMPT)
-        return look, client.get_bytes(f"/v1/activity/attempts/{look.subject}/{sequence}/proof")
+        return look, client.get_bytes(f"/v1/activity/{PROVABLE[kind]}/{look.subject}/{sequence}/proof")

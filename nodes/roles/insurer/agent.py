@@ -18,6 +18,7 @@ from contracts.adjudication.case import Review
 from contracts.adjudication.product import Product
 from contracts.holds import HOLDS, Hold
 from contracts.listings import ClaimSummary, ClaimView
+from contracts.orders import LegalBasis
 from contracts.stays import Deliver, ShareReceipt
 from ledger.codec import Day
 from ledger.genesis import Genesis
@@ -191,6 +192,10 @@ class Insurer(Reception):
     def customer_openings(self, claim_id: str, pseudonym: str, *, again: bool = False) -> dict[int, Sealed]:
         """Return the sealed opening of every settlement of a customer's claim; see `Inquiries.customer_openings`."""
         return self._inquiries.customer_openings(claim_id, pseudonym, again=again)
+
+    def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis) -> Call:
+        """Return the call that enters that a claim is opened to a regulator; see `Inquiries.draft_opening`."""
+        return self._inquiries.draft_opening(claim_id, auditor, basis)
 
     def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
         """Return the opening of every settlement, sealed to a regulator; see `Inquiries.auditor_openings`."""

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from contracts.adjudication.case import Review
 from contracts.erasures import ErasureItem
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
+from contracts.openings import OpenClaim
+from contracts.orders import LegalBasis
 from contracts.settlements import Outcome
 from ledger.codec import encode
 from ledger.errors import LedgerError
-from nodes.agent import ChainView
+from nodes.agent import Call, ChainView
 from nodes.fhir.instants import format_day
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
-from nodes.roles.lookup import find_claim, find_credentials
+from nodes.roles.lookup import find_claim, find_credentials, find_opening
 from nodes.vault.sealing import Sealed
 
 
@@ -139,12 +141,37 @@ class Inquiries:
             for version, draft in drafts.items()
         }
 
+    def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis) -> Call:
+        """Return the call that enters that a claim is opened to a regulator: the customer sees it from then on.
+
+        Raises:
+            InsurerError: As `auditor_openings`, but that it is not entered; what cannot be opened is not announced.
+        """
+        self._open_to_auditor(claim_id, auditor)
+        return Call("openings", "open", OpenClaim(claim_id, auditor, basis))
+
     def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
         """Return the opening of every settlement, sealed to a regulator, by version.
 
         Raises:
-            InsurerError: If it is not this insurer's claim, what opens it is gone, or the auditor is no regulator.
+            InsurerError: If it is not this insurer's claim, what opens it is gone, the auditor is no regulator, or no
+                committed entry says that the claim is opened to it.
         """
+        seal_key, openings = self._open_to_auditor(claim_id, auditor)
+        if not openings or find_opening(self._view, claim_id, auditor, max(openings)) is None:
+            msg = (
+                f"{claim_id}: no entry of the chain opens its latest settlement to {auditor}; nothing is sealed "
+                f"before the customer can see it"
+            )
+            raise InsurerError(msg)
+        sealed = {}
+        for version, opening in openings.items():
+            context = opening_context(self._view.chain_id, claim_id, version, self._insurer, auditor)
+            sealed[version] = seal_opening(seal_key, context, opening)
+        return sealed
+
+    def _open_to_auditor(self, claim_id: str, auditor: str) -> tuple[bytes, dict[int, ClaimOpening]]:
+        """Return a regulator's seal key, and what it would be given, by version."""
         shown = self.find(claim_id)
         actor = self._view.actor(auditor)
         if actor is None or actor.role != "regulator":
@@ -154,13 +181,8 @@ class Inquiries:
         if credentials is None:
             msg = f"auditor: {auditor} is a member no more"
             raise InsurerError(msg)
-        sealed = {}
-        for settlement in shown.settlements:
-            version = settlement.outcome.version
-            context = opening_context(self._view.chain_id, claim_id, version, self._insurer, auditor)
-            opening = _whole(claim_id, self._draft(settlement.outcome))
-            sealed[version] = seal_opening(credentials.seal_key, context, opening)
-        return sealed
+        openings = {item.outcome.version: _whole(claim_id, self._draft(item.outcome)) for item in shown.settlements}
+        return credentials.seal_key, openings
 
     def _find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
         shown = self.find(claim_id)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
+from contracts.attempts import ENTRIES_MAX
 from contracts.grants import Revoke
 from contracts.orders import Ask, PlaceOrder
 from ledger.errors import VerificationError
@@ -76,6 +77,26 @@ def test_a_statutory_order_is_proven_with_its_law_and_its_fields(refused: Refuse
     fails(replace(proof, order=None), refused)
 
 
+def test_attempts_that_are_counted_are_proven_with_their_number_and_the_latest_of_them(refused: Refused) -> None:
+    chain, case = refused.chain, refused.case
+    question = ("rail", "access.ask", Ask(case.stay_id, "invoice", None, case.grant_id, "HPAYMT"))
+    for _ in range(0, ENTRIES_MAX + 25, 25):
+        chain.post(*[question] * 25)
+    proof = collect_access(chain.application, chain.blocks, case.customer, 1, is_counted=True)
+    summary = summarise_access(verify_access(render(proof), refused.trust))
+    assert summary["counted"]["count"] == 25
+    assert "the latest of 25 by rail" in render_access(verify_access(render(proof), refused.trust), "en")[3]
+    assert "共 25 次" in render_access(verify_access(render(proof), refused.trust), "zh")[3]
+    assert proof.counted is not None
+    for changed in (
+        replace(proof, counted=replace(proof.counted, count=1)),
+        replace(proof, counted=None),
+        replace(proof, attempt=replace(proof.attempt, recipient="insurer-b")),
+        replace(proof, sequence=2),
+    ):
+        fails(changed, refused)
+
+
 def test_a_refusal_cannot_be_told_as_a_permit_nor_of_somebody_else(refused: Refused) -> None:
     attempt = refused.proof.attempt
     permitted = replace(attempt, decision="permit", code="", condition="", field_set="HPAYMT/invoice/1")
@@ -102,6 +123,6 @@ def test_no_byte_of_the_file_can_be_another(refused: Refused, place: int) -> Non
 
 def test_there_is_no_proof_of_what_did_not_happen(refused: Refused) -> None:
     chain = refused.chain
-    for subject, sequence in ((refused.case.customer, 4), ("c-ffff", 1)):
+    for subject, sequence in ((refused.case.customer, 400), ("c-ffff", 1)):
         with pytest.raises(CollectionError, match="there is no attempt"):
             collect_access(chain.application, chain.blocks, subject, sequence)

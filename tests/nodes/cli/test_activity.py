@@ -8,7 +8,17 @@ import pytest
 from contracts.grants import RecordType
 from nodes.cli.activity import KINDS, STATUSES, TYPES, describe
 from nodes.fhir.audit_events import render_event
-from tests.nodes.fhir.test_audit_events import ALL, EMERGENCY, ORDERED, REFUSED, SHARE, VISIT
+from tests.nodes.fhir.test_audit_events import (
+    ALL,
+    COUNTED,
+    EMERGENCY,
+    OPENED,
+    ORDERED,
+    REFUSED,
+    SETTLEMENT,
+    SHARE,
+    VISIT,
+)
 
 
 def test_a_share_says_when_by_whom_of_what_under_which_grant_and_how_many_fields() -> None:
@@ -32,6 +42,25 @@ def test_an_order_names_its_law_in_both_languages() -> None:
     assert "依法调取 ordered by law" in lines[0]
     assert "order-0123456789ab" in lines[1]
     assert lines[2].strip() == "《刑事诉讼法》第五十四条 · Criminal Procedure Law, art. 54"
+
+
+def test_an_opening_names_the_claim_the_law_and_who_can_read_it() -> None:
+    first, second = describe(OPENED, with_fields=False)
+    assert "regulator   依法开示理算 calculation opened by law · 理算 calculation of claim-0123456789ab" in first
+    assert second.strip() == "HLEGAL · evidence-collection · at 41-3"
+
+
+def test_a_settlement_that_was_refused_says_why() -> None:
+    lines = describe(SETTLEMENT, with_fields=False)
+    assert "拒绝 REFUSED · 理赔使用 to settle on 发票 invoice" in lines[0]
+    assert lines[2].strip() == "ERASED: erasure"
+
+
+def test_what_the_chain_counts_says_who_how_often_and_since_when() -> None:
+    last = describe(COUNTED, with_fields=False)[-1]
+    assert "共 37 次" in last
+    assert last.endswith("since 07:59:55")
+    assert last.strip().startswith("hospital-a:")
 
 
 def test_an_emergency_without_fields_needs_no_third_line() -> None:

@@ -73,7 +73,33 @@ VISIT = replace(
     fields=(),
     answered_ms=None,
 )
-ALL = (SHARE, REFUSED, ASKED, EMERGENCY, ORDERED, OVERREACH, VISIT)
+SETTLEMENT = replace(
+    REFUSED,
+    id="attempt-4",
+    kind="settlement",
+    signer="insurer-a",
+    claim="claim-0123456789ab",
+    record=None,
+    code="ERASED",
+    condition="erasure",
+)
+OPENED = replace(
+    ORDERED,
+    id="attempt-5",
+    kind="opening",
+    status="opened",
+    signer="insurer-a",
+    stay=None,
+    claim="claim-0123456789ab",
+    record=None,
+    record_types=(),
+    order=None,
+    field_set=None,
+    fields=(),
+    answered_ms=None,
+)
+COUNTED = replace(REFUSED, id="counted-1", kind="ask", by="insurer-b", count=37, since_ms=SHARE.time_ms - 5_000)
+ALL = (SHARE, REFUSED, ASKED, EMERGENCY, ORDERED, OVERREACH, VISIT, SETTLEMENT, OPENED, COUNTED)
 
 CODING = {"system": "uri", "code": "code", "display": "string"}
 REFERENCE = {"type": "uri", "identifier": {"system": "uri", "value": "string"}, "display": "string"}
@@ -181,7 +207,10 @@ def test_a_share_is_a_disclosure_with_the_fields_that_were_released() -> None:
     assert fields == list(list_fields("HPAYMT/invoice/1"))
 
 
-@pytest.mark.parametrize(("look", "outcome"), [(REFUSED, "8"), (ASKED, "0"), (EMERGENCY, "0"), (VISIT, "0")])
+@pytest.mark.parametrize(
+    ("look", "outcome"),
+    [(REFUSED, "8"), (ASKED, "0"), (EMERGENCY, "0"), (VISIT, "0"), (SETTLEMENT, "8"), (COUNTED, "8")],
+)
 def test_a_decision_on_consent_has_balps_agents_and_nothing_but_patient_and_consent(look: Look, outcome: str) -> None:
     event = render_event("xinpei-test", look)
     assert event["meta"]["profile"][0].endswith("/IHE.BasicAudit.AuthZconsent")
@@ -223,6 +252,25 @@ def test_a_statutory_order_names_its_law_and_no_consent() -> None:
     assert "429577009" not in codes(event, "agent"), "the customer has authorised nothing"
     refused = render_event("xinpei-test", OVERREACH)
     assert (refused["outcome"], refused["subtype"][0]["code"], "meta" in refused) == ("8", "AuthZ-Role", False)
+
+
+def test_a_claim_that_is_opened_is_a_disclosure_by_its_insurer_under_a_law() -> None:
+    event = render_event("xinpei-test", OPENED)
+    assert (event["type"]["code"], event["outcome"], event["action"]) == ("110106", "0", "R")
+    assert event["meta"]["profile"][0].endswith("/IHE.BasicAudit.PrivacyDisclosure.Source")
+    assert codes(event, "agent") == ["110153", "110152", "159541003"]
+    assert [agent["who"]["identifier"]["value"] for agent in event["agent"][1:]] == ["regulator", "insurer-a"]
+    (_, claim) = event["entity"]
+    assert (claim["what"]["type"], claim["what"]["identifier"]["value"]) == ("Claim", "claim-0123456789ab")
+    assert {"type": "legal-basis", "valueString": "evidence-collection"} in claim["detail"]
+
+
+def test_what_the_chain_counts_is_one_event_that_says_how_many_and_since_when() -> None:
+    details = {
+        item["type"]: item["valueString"] for item in render_event("xinpei-test", COUNTED)["entity"][1]["detail"]
+    }
+    assert (details["count"], details["since"]) == ("37", "2026-05-31T23:59:55.123Z")
+    assert "count" not in {item["type"] for item in render_event("xinpei-test", REFUSED)["entity"][1]["detail"]}
 
 
 def test_a_bundle_is_json_with_one_entry_for_each_look() -> None:

@@ -155,7 +155,7 @@ def test_the_customer_runs_the_rules_again_and_the_insurer_has_no_case(lane: Lan
     assert shown.settled is not None
     assert isinstance(shown.settled.opening, VisitOpening)
     with pytest.raises(InsurerError, match="only the customer and its hospital can open it"):
-        lane.insurer.auditor_openings(lane.claim().claim.claim_id, "regulator")
+        lane.insurer.draft_opening(lane.claim().claim.claim_id, "regulator", "insurance-supervision")
 
 
 def test_nothing_of_the_case_is_in_what_the_insurer_can_read(tmp_path: Path) -> None:

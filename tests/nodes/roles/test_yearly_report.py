@@ -13,6 +13,7 @@ from ledger.crypto.commitments import verify_difference
 from ledger.crypto.totals import verify_total
 from ledger.errors import VerificationError
 from nodes.agent import Call
+from nodes.roles.activity import list_looks
 from nodes.roles.claims.casebook import CLAIM, DRAFT
 from nodes.roles.exchange.opening import open_opening, opening_context
 from nodes.roles.insurer.inquiries import InsurerError
@@ -181,6 +182,13 @@ def test_a_claim_is_opened_to_a_regulator_by_name_and_to_nobody_else(lane: Lane)
     lane.insure()
     treat(lane, 1)
     claim_id = lane.claim().claim.claim_id
+    with pytest.raises(InsurerError, match="nothing is sealed before the customer can see it"):
+        lane.insurer.auditor_openings(claim_id, "regulator")
+    lane.town.post("insurer-a", lane.insurer.draft_opening(claim_id, "regulator", "insurance-supervision"))
+    (look,) = list_looks(lane.town.view, lane.claim().claim.customer, "attempts", "").looks
+    assert (look.kind, look.status, look.by, look.signer) == ("opening", "opened", "regulator", "insurer-a")
+    assert (look.claim, look.basis) == (claim_id, "insurance-supervision")
+    assert look.law_en is not None
     sealed = lane.insurer.auditor_openings(claim_id, "regulator")
     context = opening_context(lane.town.genesis.chain_id, claim_id, 1, "insurer-a", "regulator")
     opening = open_opening(lane.town._keystores["regulator"].seal, sealed[1], context)
@@ -189,7 +197,10 @@ def test_a_claim_is_opened_to_a_regulator_by_name_and_to_nobody_else(lane: Lane)
         open_opening(lane.town._keystores["insurer-b"].seal, sealed[1], context)
     for stranger in ("insurer-b", "hospital-a", "nobody", lane.claim().claim.customer):
         with pytest.raises(InsurerError, match="expected a regulator"):
+            lane.insurer.draft_opening(claim_id, stranger, "insurance-supervision")
+        with pytest.raises(InsurerError, match="expected a regulator"):
             lane.insurer.auditor_openings(claim_id, stranger)
+    assert len(list_looks(lane.town.view, lane.claim().claim.customer, "attempts", "").looks) == 1
 
 
 @pytest.mark.parametrize("seed", [1, 2])

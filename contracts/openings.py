@@ -1,0 +1,135 @@
+"""Openings: to whom an insurer opens the calculation of a claim, on which law; the customer sees each of them.
+
+What an insurer computed of a claim lies at the insurer, with a copy sealed to the customer. An insurer can seal the
+same to a regulator who audits it. That is a look at the customer's data like a regulator's order of a record, so it
+has an entry of its own before anything is sealed: the insurer's node seals under a committed opening and not before.
+
+Rules:
+
+    1. The claim's insurer opens it, and nobody else; to a regulator, and to nobody else; on a law of the table. What
+       is refused is an entry about the customer too (contract `attempts`).
+    2. An opening is of the settlements that there are: a later one needs another opening.
+    3. What the insurer was asked to erase is opened to nobody, but while a law has it kept: the law keeps it for this.
+
+    table      key                            value
+    openings   claim id, reader, version      Opening: which of the claim's settlements, the first entry for them stays
+"""
+
+from contracts.attempts import Attempt, Attempts
+from contracts.claims import Claims
+from contracts.identifiers import ClaimId, Place, Version, locate
+from contracts.membership import Membership
+from contracts.needs import Finding
+from contracts.orders import LegalBasis
+from contracts.retention import Retention
+from contracts.settlements import Claim
+from ledger.execution.contract import Contract, Name, Struct, Table, query, reject, transaction
+
+
+class OpenClaim(Struct):
+    """Transaction `open`: an insurer is about to open a claim's settlements to somebody."""
+
+    claim_id: ClaimId
+    reader: Name
+    """Who will be able to read them."""
+    basis: LegalBasis
+
+
+class Opening(Struct):
+    """Table `openings`: settlements of a claim that a reader may be given, never overwritten."""
+
+    claim_id: ClaimId
+    reader: Name
+    version: Version
+    """The latest settlement then; this one and those before it."""
+    basis: LegalBasis
+    place: Place
+
+
+class FindOpening(Struct):
+    """Query `find`: under which entry the settlements of a claim, up to a version, may be opened to a reader."""
+
+    claim_id: ClaimId
+    reader: Name
+    version: Version
+
+
+class OpeningEvent(Struct):
+    """Event `claim-opened`."""
+
+    claim_id: ClaimId
+    insurer: Name
+    reader: Name
+    customer: Name
+    version: Version
+    basis: LegalBasis
+
+
+class Openings(Contract):
+    """The register of openings."""
+
+    name = "openings"
+    openings = Table("openings", Opening)
+
+    @transaction
+    def open(self, message: OpenClaim) -> None:
+        """Enter that a claim's settlements are opened to a reader."""
+        signer = self.call(Membership).require_member().name
+        claim = self.call(Claims).find(message.claim_id)
+        version = claim.settlement_version
+        if version == 0:
+            reject("WRONG_STATE", f"{claim.claim_id}: expected a settled claim, got {claim.status}")
+        attempts = self.call(Attempts)
+        finding = self._find_refused(claim, signer, message.reader) or attempts.find_crowding(claim.customer)
+        attempts.enter(
+            Attempt(
+                claim.customer,
+                "opening",
+                message.reader,
+                attempts.role_of(message.reader),
+                signer,
+                claim.hospital,
+                None,
+                None,
+                None,
+                "HLEGAL",
+                None,
+                0,
+                None,
+                "permit" if finding is None else "deny",
+                "" if finding is None else finding.code,
+                "" if finding is None else finding.condition,
+                None,
+                locate(self.context),
+                claim.claim_id,
+                message.basis,
+            )
+        )
+        if finding is not None:
+            self.refuse(finding.code, f"{finding.condition}: {finding.text}")
+            return
+        key = (claim.claim_id, message.reader, version)
+        if self.openings.get(key) is None:
+            opening = Opening(claim.claim_id, message.reader, version, message.basis, locate(self.context))
+            self.openings.put(key, opening)
+        self.emit(
+            "claim-opened",
+            OpeningEvent(claim.claim_id, claim.insurer, message.reader, claim.customer, version, message.basis),
+        )
+
+    @query
+    def find(self, message: FindOpening) -> Opening | None:
+        """Return the entry under which a reader may be given the settlements up to a version, or None."""
+        return self.openings.get((message.claim_id, message.reader, message.version))
+
+    def _find_refused(self, claim: Claim, signer: str, reader: str) -> Finding | None:
+        if signer != claim.insurer:
+            return Finding("FORBIDDEN", "insurer", f"{claim.claim_id}: expected {claim.insurer}, got {signer}")
+        actor = self.context.actor(reader)
+        if actor is None or actor.role != "regulator" or not self.call(Membership).is_member(reader):
+            return Finding("AUTH-013", "role", f"a claim is opened to a regulator of this network, {reader} is none")
+        row = self.call(Retention).find(claim.claim_id, claim.insurer)
+        held = [item for item in row.items if item.item == claim.claim_id] if row is not None else []
+        if held and held[0].status != "RESTRICTED":
+            return Finding("ERASED", "erasure", f"{claim.claim_id}: {signer} was asked to erase what it made of it")
+        return None
