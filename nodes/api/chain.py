@@ -12,7 +12,7 @@ from ledger.transactions import Submission
 from nodes.api.callers import AnyCaller, Member, Node
 from nodes.api.errors import ForbiddenError, NotFoundError
 from nodes.audit.collect import collect_checkpoint
-from nodes.network.node import TransactionPlace
+from nodes.network.waiting import TransactionPlace
 from nodes.schemas import canonical_json
 
 MESSAGE_PACK = "application/msgpack"

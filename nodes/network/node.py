@@ -17,7 +17,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from ledger.application import Application, ExecutedBlock
@@ -52,7 +51,7 @@ from ledger.replica.ports import (
     TimeoutElapsed,
 )
 from ledger.replica.status import ReplicaStatus
-from ledger.transactions import Receipt, Submission
+from ledger.transactions import Submission
 from nodes.agent import Call, Committed, Ticked
 from nodes.config import ConfigurationError
 from nodes.entropy import Entropy
@@ -65,6 +64,7 @@ from nodes.network.messages import AnswerFrame, ConsensusFrame, Frame, RequestFr
 from nodes.network.snapshots import Snapshots
 from nodes.network.syncing import SnapshotPolicy
 from nodes.network.transport import Address, PeerState, Transport
+from nodes.network.waiting import TransactionPlace, Waiting
 from nodes.pki import Tls
 from nodes.storage.errors import StorageError, describe_os_error
 
@@ -89,15 +89,6 @@ class NodeStoppedError(Exception):
 
 class StoreReplacedError(NodeStoppedError):
     """The node has taken a snapshot and must begin again, on the store that was made from it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionPlace:
-    """Where a transaction stands and what became of it."""
-
-    height: int
-    index: int
-    receipt: Receipt
 
 
 def read_clock_ms() -> int:
@@ -162,10 +153,7 @@ class NetworkNode:
         self._is_stepping = False
         self._pending_log: list[bytes] = []
         self._committed: deque[tuple[ExecutedBlock, Commit]] = deque()
-        self._waiters: dict[bytes, list[asyncio.Future[TransactionPlace | None]]] = {}
-        self._verdicts: dict[bytes, asyncio.Future[SubmissionRefused | None]] = {}
-        self._followers: list[Callable[[int], None]] = []
-        self._is_leaving = False
+        self.waiting = Waiting()
         self._admission: Admission | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._stopped: asyncio.Future[None] | None = None
@@ -227,14 +215,7 @@ class NetworkNode:
 
     def dismiss(self) -> None:
         """Take no more submissions, and let go of the clients that wait: for receipts, they are answered without."""
-        self._is_leaving = True
-        for follower in list(self._followers):
-            follower(self.view.height)
-        for waiting in self._waiters.values():
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
-        self._waiters.clear()
+        self.waiting.dismiss(self.view.height)
 
     async def wait(self) -> None:
         """Wait until the node is stopped; raises why, if it had to stop by itself."""
@@ -293,13 +274,13 @@ class NetworkNode:
             InvalidTransactionError: If this node's mempool refuses it.
             NodeStoppedError: If this node is stopping.
         """
-        if not self._is_leaving:
-            verdict = self._verdicts.setdefault(submission.id, asyncio.get_running_loop().create_future())
+        if not self.waiting.is_leaving:
+            verdict = self.waiting.expect_verdict(submission.id)
             self.offer(submission)
             refusal = await verdict
             if refusal is not None:
                 raise InvalidTransactionError(refusal.code, refusal.message)
-        if self._is_leaving:
+        if self.waiting.is_leaving:
             msg = f"{self.organisation}: this node is stopping; what it took already is not lost"
             raise NodeStoppedError(msg)
 
@@ -324,23 +305,7 @@ class NetworkNode:
         self, transaction_ids: Sequence[bytes], timeout_seconds: float
     ) -> tuple[TransactionPlace | None, ...]:
         """Return where each transaction stands once all are committed; None for those that take too long."""
-        places: dict[bytes, TransactionPlace | None] = {item: self.find(item) for item in transaction_ids}
-        futures: dict[bytes, asyncio.Future[TransactionPlace | None]] = {}
-        for item in [item for item, place in places.items() if place is None]:
-            futures[item] = asyncio.get_running_loop().create_future()
-            self._waiters.setdefault(item, []).append(futures[item])
-        try:
-            if futures and not self._is_leaving:
-                await asyncio.wait(futures.values(), timeout=timeout_seconds)
-            places |= {item: future.result() for item, future in futures.items() if future.done()}
-        finally:
-            for item, future in futures.items():
-                waiting = self._waiters.get(item, [])
-                if future in waiting:
-                    waiting.remove(future)
-                if not waiting:
-                    self._waiters.pop(item, None)
-        return tuple(places[item] for item in transaction_ids)
+        return await self.waiting.wait_for(transaction_ids, self.find, timeout_seconds)
 
     def find(self, transaction_id: bytes) -> TransactionPlace | None:
         """Return where a committed transaction stands, or None."""
@@ -357,13 +322,12 @@ class NetworkNode:
         Returns:
             What ends that.
         """
-        self._followers.append(follower)
-        return lambda: self._followers.remove(follower)
+        return self.waiting.follow(follower)
 
     @property
     def is_leaving(self) -> bool:
         """Whether the node stops, and nobody should wait for it any more."""
-        return self._is_leaving
+        return self.waiting.is_leaving
 
     def status(self) -> ReplicaStatus:
         """Return where consensus stands."""
@@ -435,23 +399,15 @@ class NetworkNode:
         self.feed(TimeoutElapsed(timeout, read_clock_ms()))
 
     def _give_verdict(self, submission_id: bytes, refusal: SubmissionRefused | None) -> None:
-        future = self._verdicts.pop(submission_id, None)
-        if future is not None and not future.done():
-            future.set_result(refusal)
-        elif refusal is not None:
+        is_told = self.waiting.give_verdict(submission_id, refusal)
+        if refusal is not None and not is_told:
             self._report("submission-refused", {"code": refusal.code, "why": refusal.message})
 
     def _tell_committed(self) -> None:
         """Tell agents, waiting clients and followers of what is durable now."""
         while self._committed:
             executed, _ = self._committed.popleft()
-            height = executed.block.header.height
-            for index, receipt in enumerate(executed.receipts):
-                for future in self._waiters.pop(receipt.transaction_id, []):
-                    if not future.done():
-                        future.set_result(TransactionPlace(height, index, receipt))
-            for follower in list(self._followers):
-                follower(height)
+            self.waiting.tell_block(executed.block.header.height, executed.receipts)
             self.host.step_all(Committed(executed.block, executed.receipts, read_clock_ms()))
             if self._admission is not None:
                 self._admission.note_block(executed)
@@ -492,8 +448,5 @@ class NetworkNode:
     def _end(self, error: Exception) -> None:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_exception(error)
-        for verdict in self._verdicts.values():
-            if not verdict.done():
-                verdict.set_result(None)
-        self._verdicts.clear()
+        self.waiting.end_verdicts()
         self.dismiss()

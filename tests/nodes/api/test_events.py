@@ -215,13 +215,13 @@ def test_a_follower_that_takes_nothing_is_dropped_and_its_place_is_free(
 
 def test_a_follower_that_goes_leaves_nothing_behind(home: Home) -> None:
     async def test(solo: Solo) -> None:
-        before = len(solo.node._followers)
+        before = len(solo.node.waiting)
         stream = Stream(solo, solo.signer())
         await stream.start()
-        assert (len(solo.app.state.followers), len(solo.node._followers)) == (1, before + 1)
+        assert (len(solo.app.state.followers), len(solo.node.waiting)) == (1, before + 1)
         stream.gone.set()
         await stream.task
-        assert (len(solo.app.state.followers), len(solo.node._followers)) == (0, before)
+        assert (len(solo.app.state.followers), len(solo.node.waiting)) == (0, before)
         assert stream.messages.empty()
 
     play(home, test)
