@@ -17,7 +17,8 @@ Rules:
        vote, against the set decided last: who was removed meanwhile does not count.
     3. A vote counts while the key that cast it is its organisation's newest: whoever re-keys takes back what a stolen
        key said, and may vote again.
-    4. A proposal names what it was made against: the rows that it will change. If they have changed, it is stale.
+    4. A proposal names what it was made against: the rows that it will change. If they have changed, it is stale. A
+       removal is not against the keys of who is to go: by replacing them it would put off its removal again and again.
     5. A change of the validators also needs approvals that can go on without the others: those who approved and stay,
        and a validator whose new key has just signed, must be a quorum of the new set. So nobody is voted out by those
        who then could not decide, and members that are down cannot be left as the ones on whom everything waits.
@@ -69,7 +70,6 @@ from ledger.execution.contract import (
     CUSTOMER_PREFIX,
     VALIDATORS_MAX,
     Contract,
-    Credentials,
     Hash,
     Struct,
     Table,
@@ -263,6 +263,8 @@ class Governance(Contract):
         if isinstance(action, UpgradeContracts):
             return hash_tagged("xinpei/governance-basis/v1", encode(membership.pins_decided()))
         rows = encode((membership.actors.get(action.name), membership.organisations.get(action.name)))
+        if isinstance(action, RemoveOrganisation | RemoveValidator):
+            rows = encode(membership.is_member(action.name))
         is_about_votes = isinstance(action, AddValidator | RemoveValidator | RekeyValidator | RemoveOrganisation)
         voters = encode(self._validators()) if is_about_votes else b""
         return hash_tagged("xinpei/governance-basis/v1", encode((rows, voters)))
@@ -281,8 +283,15 @@ class Governance(Contract):
                 return f"expected at most {KEY_VERSIONS_MAX} keys of {action.name}"
             return self._refuse_key(action.public_key)
         if isinstance(action, ReplaceCredentials):
-            return ""
+            return self._refuse_credentials(action)
         return self._refuse_validators(message)
+
+    def _refuse_credentials(self, action: ReplaceCredentials) -> str:
+        membership = self.call(Membership)
+        credentials = membership.organisations.get(action.name)
+        if credentials is None or credentials.seal_key == action.seal_key:
+            return ""
+        return membership.refuse_seal_key(action.name, action.seal_key)
 
     def _refuse_organisation(self, action: AddOrganisation) -> str:
         membership = self.call(Membership)
@@ -367,14 +376,13 @@ class Governance(Contract):
         if isinstance(action, UpgradeContracts):
             membership.pin_code(action.contracts, action.from_height)
         elif isinstance(action, AddOrganisation):
-            credentials = Credentials(action.seal_key, action.certificate_hash)
-            membership.admit(action.name, action.role, action.public_key, credentials)
+            membership.admit(action.name, action.role, action.public_key, action.seal_key, action.certificate_hash)
         elif isinstance(action, RemoveOrganisation):
             membership.expel(action.name)
         elif isinstance(action, RekeyOrganisation):
             membership.replace_key(action.name, action.public_key)
         elif isinstance(action, ReplaceCredentials):
-            membership.organisations.put(action.name, Credentials(action.seal_key, action.certificate_hash))
+            membership.replace_credentials(action.name, action.seal_key, action.certificate_hash)
 
 
 def action_name(message: Propose) -> str:

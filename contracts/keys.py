@@ -6,7 +6,9 @@ Rules:
     2. Whoever enters a key proves that she holds it, by a signature that names this chain and the name.
     3. Keys are replaced and never overwritten: the old version ends at the next height, where the new one begins.
        So what was signed before still verifies, and a block's transactions are all checked by one set of keys.
-    4. Nobody posts here: `membership` enters organisations' keys, `customers` those of pseudonyms, also what `recovery`
+    4. A seal key opens and signs nothing, so nobody can prove that she holds one. Its organisation's word counts, for
+       itself alone: what it enters is not taken from anybody else, and none that it ever had comes back.
+    5. Nobody posts here: `membership` enters organisations' keys, `customers` those of pseudonyms, also what `recovery`
        gives them, and `governance` consensus keys after the genesis. The rule of one name holds among all of them.
 
     table    key           value
@@ -15,11 +17,16 @@ Rules:
 
 from ledger.execution.contract import (
     Actor,
+    Annotated,
     ChainId,
     Contract,
+    Height,
     KeyRecord,
+    Meta,
+    Milliseconds,
     Name,
     PublicKey,
+    SealKey,
     Signature,
     Struct,
     Table,
@@ -42,6 +49,27 @@ class RotateKey(Struct):
     """By the new key, purpose `enrolment`, over `rotation_message`."""
 
 
+class RotateSealKey(Struct):
+    """Transaction `rotate_seal_key` of `membership`: an organisation replaces the key that secrets are sealed to."""
+
+    seal_key: SealKey
+    version: Annotated[int, Meta(ge=2)]
+    """The new key's: one above the version that it replaces, so that what was signed once is not done later again."""
+
+
+class SealKeyRecord(Struct):
+    """Table `seal_keys` of `membership`: one version of an organisation's seal key, and when it was sealed to."""
+
+    version: Annotated[int, Meta(ge=1)]
+    seal_key: SealKey
+    from_height: Height
+    """The first height whose state names it."""
+    until_height: Height | None
+    """The first height whose state names another, or none; None while it is sealed to."""
+    until_ms: Milliseconds | None
+    """The time of that block: what was sealed before may be on its way for a while."""
+
+
 class FindOwner(Struct):
     """Query `owner`."""
 
@@ -56,6 +84,13 @@ class KeyOwner(Struct):
 
 class KeyRotated(Struct):
     """Event `key-rotated`."""
+
+    name: Name
+    version: int
+
+
+class SealKeyRotated(Struct):
+    """Event `seal-key-rotated`."""
 
     name: Name
     version: int
@@ -104,17 +139,22 @@ class Keys(Contract):
     def succeed(self, actor: Actor, message: RotateKey) -> Actor:
         """Return the signer, `actor`, with its new key from the next height on; else reject."""
         context = self.context
-        current = actor.keys[-1]
-        version = current.version + 1
+        version = actor.keys[-1].version + 1
         if version > KEY_VERSIONS_MAX:
             reject("KEY_VERSIONS", f"expected at most {KEY_VERSIONS_MAX} keys of one actor")
+        self.require_current(actor)
+        signed = rotation_message(context.chain_id, actor.name, message.public_key, version)
+        verify("enrolment", message.public_key, signed, message.proof)
+        return self.follow(actor, message.public_key)
+
+    def require_current(self, actor: Actor) -> None:
+        """Reject with `STALE_KEY` unless the signer, `actor`, has signed with its newest key."""
+        context = self.context
+        current = actor.keys[-1]
         if current.version != context.key_version or current.until_height is not None:
             reject("STALE_KEY", f"expected the current key, version {current.version}, got {context.key_version}")
         if current.from_height > context.height:
             reject("STALE_KEY", f"key version {current.version} begins at height {current.from_height}")
-        signed = rotation_message(context.chain_id, actor.name, message.public_key, version)
-        verify("enrolment", message.public_key, signed, message.proof)
-        return self.follow(actor, message.public_key)
 
     def follow(self, actor: Actor, public_key: bytes) -> Actor:
         """Return an actor whose newest key ends at the next height, where this one begins; it becomes the actor's."""

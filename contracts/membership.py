@@ -3,22 +3,32 @@
 Rules:
 
     1. The founding organisations, the validators and the pinned contracts come from the genesis.
-    2. An organisation replaces its own signing key; the rules of keys are those of the contract `keys`.
+    2. An organisation replaces its own signing key and seal key; the rules of keys are those of the contract `keys`.
     3. What else changes is decided by the members' votes (contract `governance`), which calls this one.
     4. Who was removed keeps its row and its keys' history, because what it signed must still verify; its keys have
-       ended, it has no credentials, and nothing new is begun with it.
+       ended, it has no credentials, and nothing new is begun with it nor sealed to it.
     5. Customers are not here (contract `customers`): so the table is small, and a proof of an organisation's role and
        keys is a few hashes in a state of any size.
 
     table           key              value
     actors          name             Actor: role, all key versions
-    organisations   name             Credentials: what is sealed to it, who may connect in its name
+    organisations   name             Credentials: the key to seal to, who may connect in its name
+    seal_keys       name, version    SealKeyRecord: every seal key that it ever had
     validators      "current"        ValidatorSet
     pins            contract         PinHistory: the code in force, and from which height
     founding        "genesis"        Founding: on which genesis this chain was founded
 """
 
-from contracts.keys import KeyRotated, Keys, RotateKey, end_key
+from contracts.keys import (
+    KEY_VERSIONS_MAX,
+    KeyRotated,
+    Keys,
+    RotateKey,
+    RotateSealKey,
+    SealKeyRecord,
+    SealKeyRotated,
+    end_key,
+)
 from ledger.execution.contract import (
     Actor,
     Contract,
@@ -36,6 +46,7 @@ from ledger.execution.contract import (
     ValidatorSet,
     query,
     reject,
+    replace,
     transaction,
 )
 
@@ -44,6 +55,12 @@ class FindActor(Struct):
     """Ask for one organisation."""
 
     name: Name
+
+
+class ListRole(Struct):
+    """Ask for the members of a role."""
+
+    role: Role
 
 
 class FindValidators(Struct):
@@ -72,6 +89,7 @@ class Membership(Contract):
     name = "membership"
     actors = Table("actors", Actor)
     organisations = Table("organisations", Credentials)
+    seal_keys = Table("seal_keys", SealKeyRecord)
     validators = Table("validators", ValidatorSet)
     pins = Table("pins", PinHistory)
     founding = Table("founding", Founding)
@@ -82,8 +100,7 @@ class Membership(Contract):
             key = KeyRecord(1, organisation.public_key, 0, None)
             self.call(Keys).take(organisation.public_key, organisation.name)
             self.actors.put(organisation.name, Actor(organisation.name, organisation.role, (key,), None))
-            credentials = Credentials(organisation.seal_key, organisation.certificate_hash)
-            self.organisations.put(organisation.name, credentials)
+            self._enter(organisation.name, organisation.seal_key, organisation.certificate_hash)
         for validator in genesis.validators.validators:
             self.call(Keys).take(validator.public_key, validator.name)
         self.validators.put("current", genesis.validators)
@@ -98,6 +115,22 @@ class Membership(Contract):
         self.actors.put(organisation.name, organisation)
         self.emit("key-rotated", KeyRotated(organisation.name, organisation.keys[-1].version))
 
+    @transaction
+    def rotate_seal_key(self, message: RotateSealKey) -> None:
+        """Replace the key that secrets are sealed to for the signer."""
+        organisation = self._signer()
+        self.call(Keys).require_current(organisation)
+        credentials = self.organisations.get(organisation.name)
+        if credentials is None:
+            reject("FORBIDDEN", f"signer: expected a member, got {organisation.name}")
+        expected = credentials.seal_version + 1
+        if message.version != expected:
+            reject("STALE_SEAL_KEY", f"version: expected {expected}, the next one, got {message.version}")
+        refusal = self.refuse_seal_key(organisation.name, message.seal_key)
+        if refusal != "":
+            reject("SEAL_KEY", refusal)
+        self.replace_credentials(organisation.name, message.seal_key, credentials.certificate_hash)
+
     @query
     def actor(self, message: FindActor) -> Actor | None:
         """Return an organisation with all key versions, or None."""
@@ -107,6 +140,21 @@ class Membership(Contract):
     def credentials(self, message: FindActor) -> Credentials | None:
         """Return an organisation's credentials, or None; who was removed has none."""
         return self.organisations.get(message.name)
+
+    @query
+    def seal_key_history(self, message: FindActor) -> tuple[SealKeyRecord, ...]:
+        """Return every seal key that an organisation ever had, the first one first."""
+        return tuple(record for _, record in self.seal_keys.scan(message.name))
+
+    @query
+    def list_role(self, message: ListRole) -> tuple[Name, ...]:
+        """Return the members of a role, in the order in which they were admitted."""
+        found: list[tuple[int, str]] = []
+        for key, _ in self.organisations.scan():
+            organisation = self.actors.get(key[0])
+            if organisation is not None and organisation.role == message.role:
+                found.append((organisation.keys[0].from_height, organisation.name))
+        return tuple(name for _, name in sorted(found))
 
     @query
     def validator_set(self, message: FindValidators) -> ValidatorSet | None:  # noqa: ARG002 - a query takes one message
@@ -160,18 +208,21 @@ class Membership(Contract):
 
     # ------------------------------------------------------------------------- what the members' votes change
 
-    def admit(self, name: str, role: Role, public_key: bytes, credentials: Credentials) -> None:
+    def admit(self, name: str, role: Role, public_key: bytes, seal_key: bytes, certificate_hash: bytes) -> None:
         """Enter a new organisation; it signs from the next height on."""
         self.call(Keys).take(public_key, name)
         key = KeyRecord(1, public_key, self.context.height + 1, None)
         self.actors.put(name, Actor(name, role, (key,), None))
-        self.organisations.put(name, credentials)
+        self._enter(name, seal_key, certificate_hash)
 
     def expel(self, name: str) -> None:
-        """End an organisation's keys at the next height, and nobody connects in its name any more."""
+        """End an organisation's keys at the next height; nobody connects in its name or seals to it any more."""
         organisation = self.actors.get(name)
         if organisation is not None:
             self.actors.put(name, end_key(organisation, self.context.height + 1))
+        credentials = self.organisations.get(name)
+        if credentials is not None:
+            self._end_seal_key(name, credentials.seal_version)
         self.organisations.delete(name)
 
     def replace_key(self, name: str, public_key: bytes) -> None:
@@ -179,6 +230,28 @@ class Membership(Contract):
         organisation = self.actors.get(name)
         if organisation is not None:
             self.actors.put(name, self.call(Keys).follow(organisation, public_key))
+
+    def refuse_seal_key(self, name: str, seal_key: bytes) -> str:
+        """Return why an organisation's seal key cannot become this one; empty if it can."""
+        versions = [record for _, record in self.seal_keys.scan(name)]
+        if len(versions) >= KEY_VERSIONS_MAX:
+            return f"expected at most {KEY_VERSIONS_MAX} seal keys of {name}"
+        for record in versions:
+            if record.seal_key == seal_key:
+                return f"seal key: expected one that {name} never had, got version {record.version}"
+        return ""
+
+    def replace_credentials(self, name: str, seal_key: bytes, certificate_hash: bytes) -> None:
+        """Put other credentials in an organisation's row; another seal key than the newest is its next version."""
+        credentials = self.organisations.get(name)
+        if credentials is not None and credentials.seal_key == seal_key:
+            self.organisations.put(name, replace(credentials, certificate_hash=certificate_hash))
+        elif credentials is not None:
+            version = credentials.seal_version + 1
+            self._end_seal_key(name, credentials.seal_version)
+            self.seal_keys.put((name, version), SealKeyRecord(version, seal_key, self.context.height, None, None))
+            self.organisations.put(name, Credentials(seal_key, version, certificate_hash))
+            self.emit("seal-key-rotated", SealKeyRotated(name, version))
 
     def elect(self, validators: ValidatorSet) -> None:
         """Have these vote, two heights from now."""
@@ -198,6 +271,16 @@ class Membership(Contract):
     def signer_key(self) -> bytes:
         """Return the public key that this transaction was signed with; raises `VerificationError`."""
         return self._signer().public_key(self.context.key_version, self.context.height)
+
+    def _enter(self, name: str, seal_key: bytes, certificate_hash: bytes) -> None:
+        self.seal_keys.put((name, 1), SealKeyRecord(1, seal_key, self.context.height, None, None))
+        self.organisations.put(name, Credentials(seal_key, 1, certificate_hash))
+
+    def _end_seal_key(self, name: str, version: int) -> None:
+        record = self.seal_keys.get((name, version))
+        if record is not None:
+            ended = replace(record, until_height=self.context.height, until_ms=self.context.time_ms)
+            self.seal_keys.put((name, version), ended)
 
     def _signer(self) -> Actor:
         organisation = self.actors.get(self.context.signer)

@@ -47,6 +47,8 @@ class Credentials(Struct):
     """What others need of an organisation besides its signing keys."""
 
     seal_key: SealKey
+    """The one to seal to: the newest version."""
+    seal_version: Annotated[int, Meta(ge=1)]
     certificate_hash: Hash
     """SHA-256 of its CA certificate's DER."""
 

@@ -4,7 +4,9 @@
                        state of what it has signed (`nodes.storage.signer`)
     submission-N.key   signs submissions, requests, envelopes and decisions; N is the key version on the chain
     submission-N.next  the same, prepared: the chain does not have it yet; it becomes a .key when the chain asks for it
-    seal.key           opens what is sealed to the organisation
+    seal-N.key         opens what is sealed to the organisation; N is the key version on the chain. The next one lies
+                       here before the chain has it; a former one stays as long as something sealed to it may be under
+                       way (`nodes.roles.office.seal_keys`)
     invoice-tag.key    a hospital's secret for the tags of its invoices: equal invoices are recognised, not guessed
     register.key       seals the organisation's own book (`nodes.vault.register`)
     register.next      its successor, while the book is sealed anew (`nodes.vault.resealing`)
@@ -39,14 +41,14 @@ from nodes.files import (
     sync_directory,
     write_private,
 )
-from nodes.vault.sealing import SealKeyPair
+from nodes.vault.sealing import SealContext, Sealed, SealKeyPair, SealKeys, lost_key_error
 
 KeyUse = Literal["consensus", "submission", "seal", "invoice-tag", "register"]
-VersionedUse = Literal["consensus", "submission"]
+VersionedUse = Literal["consensus", "submission", "seal"]
 
 _KEY_LINE = re.compile(r"xinpei-key/1 ([a-z-]+) ([0-9a-f]{64}) ([0-9a-f]{8})\n")
 _KEY_FILE_BYTES_MAX = 256
-_VERSIONED_NAME = re.compile(r"(consensus|submission)-([1-9][0-9]{0,9})\.key")
+_VERSIONED_NAME = re.compile(r"(consensus|submission|seal)-([1-9][0-9]{0,9})\.key")
 _REGISTER, _REGISTER_NEXT, _REGISTER_FORMER = "register.key", "register.next", "register.former"
 TLS_FOLDER = "tls"
 
@@ -63,7 +65,7 @@ class Keystore:
     """Version -> key; each height is voted on with the one that its validator set names."""
     submissions: Mapping[int, PrivateKey]
     """Version -> key; the older ones are kept because what they sealed and signed must still be explained."""
-    seal: SealKeyPair
+    seal: SealKeys
     tag_secret: bytes = field(repr=False)
     """32 bytes, for `ledger.crypto.hashes.tag_keyed`."""
     register_secret: bytes = field(repr=False)
@@ -116,7 +118,7 @@ def create_keystore(folder: Path, entropy: Entropy) -> Keystore:
     create_private_directory(folder)
     _write_key(folder / "consensus-1.key", "consensus", entropy)
     _write_key(folder / "submission-1.key", "submission", entropy)
-    _write_key(folder / "seal.key", "seal", entropy)
+    _write_key(folder / "seal-1.key", "seal", entropy)
     _write_key(folder / "invoice-tag.key", "invoice-tag", entropy)
     _write_key(folder / _REGISTER, "register", entropy)
     return load_keystore(folder)
@@ -135,7 +137,7 @@ def load_keystore(folder: Path) -> Keystore:
     return Keystore(
         consensus_keys=_read_versions(folder, "consensus"),
         submissions=SubmissionKeys(folder),
-        seal=SealKeyPair(_read_key(folder / "seal.key", "seal")),
+        seal=SealKeyFiles(folder),
         tag_secret=_read_key(folder / "invoice-tag.key", "invoice-tag"),
         register_secret=_read_key(folder / _REGISTER, "register"),
     )
@@ -177,6 +179,91 @@ class SubmissionKeys(Mapping[int, PrivateKey]):
     def __len__(self) -> int:
         """Return how many were read."""
         return len(self._keys)
+
+
+class SealKeyFiles:
+    """An organisation's seal keys, newest first, as they lie in its folder.
+
+    A node that runs finds a key that was put beside the others with the first bytes that are sealed to it, and opens
+    nothing more with one whose file was destroyed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the keys that are there.
+
+        Raises:
+            KeystoreError: If there is none, or one is malformed.
+        """
+        self._folder = folder
+        self._pairs: dict[int, SealKeyPair] = {}
+        self._read()
+
+    @property
+    def public_key(self) -> bytes:
+        """The newest one's, whether the chain has it yet or not."""
+        self._read()
+        return self._pairs[max(self._pairs)].public_key
+
+    def get(self, version: int) -> SealKeyPair | None:
+        """Return the key of a version, or None; raises `KeystoreError` if it is malformed."""
+        self._read()
+        return self._pairs.get(version)
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """The versions that are there, the oldest first."""
+        self._read()
+        return tuple(sorted(self._pairs))
+
+    def open(self, sealed: Sealed, context: SealContext) -> bytes:
+        """Open with the key that it is sealed to.
+
+        Raises:
+            VerificationError: If that key is not here, or as `SealKeyPair.open`.
+            KeystoreError: If a key's file is malformed.
+        """
+        pair = self._find(sealed.key_id)
+        if pair is None:
+            self._read()
+            pair = self._find(sealed.key_id)
+        if pair is None:
+            raise lost_key_error(sealed, context, [item.key_id for item in self._pairs.values()])
+        return pair.open(sealed, context)
+
+    def destroy(self, version: int) -> None:
+        """Overwrite and remove a former key: what was sealed to it opens for nobody any more."""
+        assert version < max(self._pairs), "the newest key stays"
+        self._pairs.pop(version, None)
+        erase_private(_seal_path(self._folder, version))
+
+    def _find(self, key_id: bytes) -> SealKeyPair | None:
+        for version, pair in self._pairs.items():
+            if pair.key_id == key_id:
+                return pair if _seal_path(self._folder, version).exists() else None
+        return None
+
+    def _read(self) -> None:
+        """Take in what was put into the folder, and drop what was taken from it."""
+        found = _list_versions(self._folder, "seal")
+        for version in found:
+            if version not in self._pairs:
+                self._pairs[version] = SealKeyPair(_read_key(_seal_path(self._folder, version), "seal"))
+        for version in [item for item in self._pairs if item not in found]:
+            del self._pairs[version]
+
+
+def prepare_seal_key(folder: Path, version: int, entropy: Entropy) -> SealKeyPair:
+    """Return the seal key of a version that the chain is to have next, made if it was not before.
+
+    It is on the disk, synced, when this returns: whatever is sealed to it later opens.
+
+    Raises:
+        KeystoreError: If it was prepared before and is malformed.
+    """
+    path = _seal_path(folder, version)
+    if not path.exists():
+        _write_key(path, "seal", entropy)
+    return SealKeyPair(_read_key(path, "seal"))
 
 
 def prepare_submission_key(folder: Path, entropy: Entropy) -> tuple[int, PrivateKey]:
@@ -271,6 +358,10 @@ def _add_key(folder: Path, use: VersionedUse, entropy: Entropy) -> int:
 
 def _submission_path(folder: Path, version: int) -> Path:
     return folder / f"submission-{version}.key"
+
+
+def _seal_path(folder: Path, version: int) -> Path:
+    return folder / f"seal-{version}.key"
 
 
 def _prepared_path(folder: Path, version: int) -> Path:

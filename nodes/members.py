@@ -5,10 +5,11 @@ register and vault, and signs with its own key.
 """
 
 import logging
+from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from ledger.genesis import Genesis
+from ledger.membership import Role
 from nodes.agent import Agent
 from nodes.api import access, activity, claims, customers, explanations, records, recovery, reports
 from nodes.api.attachments import make_attaching_router, make_document_router
@@ -19,7 +20,7 @@ from nodes.api.requests import make_request_router
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import Entropy
 from nodes.identity import RecordDates
-from nodes.keystore import load_keystore
+from nodes.keystore import SealKeyFiles, load_keystore
 from nodes.network.hosting import Signatory
 from nodes.network.node import NetworkNode
 from nodes.roles.authorising import Authorising
@@ -52,12 +53,22 @@ OF_EVERY_NODE = (
 _log = logging.getLogger(__name__)
 
 
-def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entropy: Entropy) -> list[APIRouter]:
-    """Open a member's books and host its agent; return the routes that belong to its role.
+@dataclass(frozen=True, slots=True)
+class HostedMember:
+    """A member whose agent runs in this process."""
+
+    name: str
+    role: Role
+    seal_keys: SealKeyFiles
+    routers: list[APIRouter]
+    """The routes that belong to its role."""
+
+
+def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> HostedMember:
+    """Open a member's books and host its agent.
 
     Args:
         home: Where its folder is.
-        genesis: The network's.
         node: The node that hosts it.
         name: The member.
         entropy: For all that its agent draws.
@@ -67,17 +78,15 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
         KeystoreError, RegisterError, VaultError: If its keys or books cannot be opened.
         HoldsError: If its table of holds cannot be read.
     """
-    role = home.roles().get(name)
-    if role is None:
-        msg = f"member: {name} is neither in the genesis of {genesis.chain_id} nor among `joined` in network.json"
-        raise ConfigurationError(msg)
+    role = _find_role(home, name)
     folder = home.node_folder(name)
     resealed = resealing.finish(folder, entropy)
     if resealed is not None:
         _log.info("register of %s: %d entries were left to be sealed under its new secret, and are now", name, resealed)
     keys = load_keystore(folder / "keys")
+    assert isinstance(keys.seal, SealKeyFiles), "a keystore on disk opens with what lies there"
     register = Register(folder / REGISTER_FOLDER, keys.register_secret, entropy)
-    vault = Vault(folder / VAULT_FOLDER, genesis.chain_id, entropy)
+    vault = Vault(folder / VAULT_FOLDER, node.view.chain_id, entropy)
     holds = load_holds(folder / HOLDS_FILE)
     routers = [*OF_EVERY_NODE] if name == node.organisation else []
     find_dates: explanations.DatesFinder = _find_no_dates
@@ -93,7 +102,7 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
                 make_document_router(vault),
             ]
         case "insurer":
-            agent = insurer = Insurer(name, node.view, genesis, keys, vault, register, entropy, holds)
+            agent = insurer = Insurer(name, node.view, node.application.genesis, keys, vault, register, entropy, holds)
             find_dates = insurer.find_dates
             routers += [
                 *_make_people_routers(insurer, insurer.authorising),
@@ -108,11 +117,21 @@ def host_member(home: Home, genesis: Genesis, node: NetworkNode, name: str, entr
             agent = regulator = Regulator(name, node.view, keys, vault, register, entropy)
             routers.append(access.make_orders_router(regulator))
         case _:
-            return routers
+            return HostedMember(name, role, keys.seal, routers)
     if name == node.organisation:
         routers.append(explanations.make_explanation_router(find_dates))
     node.host.add(agent, Signatory(name, keys.submissions))
-    return routers
+    return HostedMember(name, role, keys.seal, routers)
+
+
+def _find_role(home: Home, name: str) -> Role:
+    """Return what a member is, as this home says: before its node has a chain nothing else does."""
+    role = home.roles().get(name)
+    if role is None:
+        chain_id = home.load_network().chain_id
+        msg = f"member: {name} is neither in the genesis of {chain_id} nor among `joined` in network.json"
+        raise ConfigurationError(msg)
+    return role
 
 
 def _make_people_routers(reception: Reception, authorising: Authorising) -> list[APIRouter]:

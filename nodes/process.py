@@ -24,13 +24,14 @@ from pathlib import Path
 
 from ledger.application import Application
 from ledger.errors import LedgerError
+from nodes.agent import ChainView
 from nodes.api.app import make_app
 from nodes.api.server import ApiServer
 from nodes.config import HOME_DEFAULT, Home
 from nodes.contract_sources import ContractArchive
 from nodes.entropy import SystemEntropy
 from nodes.keystore import load_keystore
-from nodes.members import host_member
+from nodes.members import HostedMember, host_member
 from nodes.network.directory import MemberDirectory
 from nodes.network.files import NodeFiles
 from nodes.network.founding import CONSENSUS_FOLDER
@@ -40,6 +41,7 @@ from nodes.network.syncing import SnapshotPolicy
 from nodes.node_log import LOG_FILE as NODE_LOG_FILE
 from nodes.node_log import NodeLog
 from nodes.pki import CertificateError, Tls, find_tls_folder, load_tls, read_validity, renew_node_certificate
+from nodes.roles.office.seal_keys import destroy_former_seal_keys, find_missing_seal_key
 from nodes.storage import StorageError, open_store
 from nodes.storage.adoption import STORE_FOLDER
 from nodes.storage.adoption import finish as finish_adoption
@@ -48,8 +50,8 @@ from nodes.storage.log import ConsensusLog
 from nodes.storage.signer import open_signers
 
 LOG_FILE = "consensus.log"
-CERTIFICATE_SECONDS = 3600.0
-"""Between two looks at the node's certificate."""
+KEYS_SECONDS = 3600.0
+"""Between two looks at the node's certificate, and at the seal keys of its members."""
 FAULT_FRAMES = 8
 """Places of a fault that the log names, the innermost first."""
 
@@ -143,18 +145,23 @@ async def _run_once(home: Home, organisation: str, policy: SnapshotPolicy | None
             policy=policy,
         )
         members = [organisation, *(name for name, host in network.hosted.items() if host == organisation)]
-        routers = [router for name in members for router in host_member(home, genesis, node, name, SystemEntropy())]
+        hosted = [host_member(home, node, name, SystemEntropy()) for name in members]
+        routers = [router for member in hosted for router in member.routers]
         server = ApiServer(make_app(node, routers), address.host, address.api_port, tls_folder)
         try:
             await node.start((address.host, address.peer_port), addresses, tls, directory)
             await server.start()
             announce_ready(folder)
             write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
-            keeping = asyncio.create_task(_keep_certificate(tls_folder, (tls, server)))
+            keeping = [
+                asyncio.create_task(_keep_certificate(tls_folder, (tls, server))),
+                asyncio.create_task(_keep_seal_keys(node.view, hosted)),
+            ]
             try:
                 await _run_until_stopped(node, told)
             finally:
-                keeping.cancel()
+                for task in keeping:
+                    task.cancel()
         finally:
             node.dismiss()
             await server.stop()
@@ -215,7 +222,7 @@ def renew_certificate(folder: Path) -> bool:
 async def _keep_certificate(folder: Path, users: Iterable[Tls | ApiServer]) -> None:
     """Renew the certificate whenever it is due; connections that are open keep the one they began with."""
     while True:
-        await asyncio.sleep(CERTIFICATE_SECONDS)
+        await asyncio.sleep(KEYS_SECONDS)
         if renew_certificate(folder):
             for user in users:
                 user.reload(folder)
@@ -226,6 +233,26 @@ def write_line(event: str, fields: Mapping[str, object]) -> None:
     line = json.dumps({"time_ms": read_clock_ms(), "event": event, **fields}, ensure_ascii=False) + "\n"
     with contextlib.suppress(OSError):
         _log.write(line.encode(errors="backslashreplace"), sys.stderr.fileno())
+
+
+def look_after_seal_keys(view: ChainView, member: HostedMember) -> None:
+    """Destroy a member's seal keys that nobody needs any more, and say if the one that others seal to is not here."""
+    try:
+        for version in destroy_former_seal_keys(view, member.name, member.role, member.seal_keys):
+            write_line("seal-key-destroyed", {"organisation": member.name, "version": version})
+        missing = find_missing_seal_key(view, member.name, member.seal_keys)
+    except (LedgerError, OSError) as error:
+        write_line("seal-keys-not-kept", {"organisation": member.name, "why": str(error)})
+        return
+    if missing is not None:
+        write_line("seal-key-missing", {"organisation": member.name, "version": missing})
+
+
+async def _keep_seal_keys(view: ChainView, hosted: Iterable[HostedMember]) -> None:
+    while True:
+        for member in hosted:
+            look_after_seal_keys(view, member)
+        await asyncio.sleep(KEYS_SECONDS)
 
 
 class _LineHandler(logging.Handler):

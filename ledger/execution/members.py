@@ -19,7 +19,7 @@ ACTORS_PREFIX: Final = encode_prefix(MEMBERSHIP, "actors")
 def read_members(state: StateReader, genesis: Genesis) -> dict[str, Credentials]:
     """Return organisation -> credentials; those of the genesis where contracts keep no such table."""
     found = {decode_key(key)[2]: decode(value, Credentials) for key, value in state.scan(MEMBERS_PREFIX)}
-    return found or {item.name: Credentials(item.seal_key, item.certificate_hash) for item in genesis.organisations}
+    return found or {item.name: Credentials(item.seal_key, 1, item.certificate_hash) for item in genesis.organisations}
 
 
 def read_roles(state: StateReader) -> dict[str, Role]:

@@ -7,8 +7,10 @@ small: a record's keys, a customer's identity, the opening of a claim.
     suite 1   KEM ML-KEM-768 + X25519 (X-Wing), KDF HKDF-SHA-256, AEAD AES-256-GCM; payloads AES-256-GCM in chunks
 
 The suite stands in everything that is sealed, and another one is refused by name, so that a second suite can come
-without guessing. `cryptography`'s HPKE offers no associated data of its own, so suite, chain, record, sender and
-recipient go into HPKE's `info`: sealed bytes that are moved to another record or reader do not open.
+without guessing. So does the id of the key that it is sealed to, because readers replace their keys: whoever holds
+several opens with that one, and is told which one is missing. It tells no more than the reader's name beside it does.
+`cryptography`'s HPKE offers no associated data of its own, so suite, key id, chain, record, sender and recipient go
+into HPKE's `info`: sealed bytes that are moved to another record, reader or key do not open.
 
 HPKE in base mode says nothing about who sealed. An `Envelope` therefore carries its custodian's signature over all
 of it, and names the hash of the payload that the keys open.
@@ -41,6 +43,7 @@ from msgspec import Meta
 
 from ledger.codec import ChainId, Hash, Name, Signature, Struct, decode, encode
 from ledger.crypto.commitments import GROUP_ORDER, verify_difference
+from ledger.crypto.hashes import hash_tagged
 from ledger.crypto.signatures import PrivateKey, sign_envelope, verify
 from ledger.errors import VerificationError
 from ledger.limits import AMOUNT_MINOR_UNITS_MAX
@@ -56,6 +59,10 @@ SEAL_PUBLIC_BYTES = MLKEM_PUBLIC_BYTES + 32
 SEALED_BYTES_MAX = 2 * 1024 * 1024
 """The largest is a customer's opening: her case of up to 4,096 lines with its decision. Payloads have a form of their
 own."""
+
+SEAL_KEY_ID_BYTES = 8
+SealKeyId = Annotated[bytes, Meta(min_length=SEAL_KEY_ID_BYTES, max_length=SEAL_KEY_ID_BYTES)]
+"""The start of a hash of the public key: enough to find one among a reader's few. It proves nothing, opening does."""
 
 RecordId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-z0-9][a-z0-9._-]*\Z")]
 """What sealed bytes belong to: a record's id on the chain (32-byte ids as hex), or such as `identity.<grant>`."""
@@ -102,6 +109,8 @@ class Sealed(Struct):
     """Bytes that one reader can open."""
 
     suite: Annotated[int, Meta(ge=0, le=65535)]
+    key_id: SealKeyId
+    """Which of the reader's keys opens it."""
     context: SealContext
     ciphertext: Annotated[bytes, Meta(max_length=SEALED_BYTES_MAX)]
     """HPKE's encapsulated key (1120 bytes) and ciphertext."""
@@ -171,7 +180,7 @@ class SealKeyPair:
     all that a keystore keeps.
     """
 
-    __slots__ = ("_key", "public_key")
+    __slots__ = ("_key", "key_id", "public_key")
 
     def __init__(self, seed: bytes) -> None:
         """Derive the key pair.
@@ -186,6 +195,7 @@ class SealKeyPair:
         self._key = MLKEM768X25519PrivateKey(lattice, curve)
         self.public_key: bytes = lattice.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
         """1216 bytes: ML-KEM-768, then X25519, as in `ledger.genesis`."""
+        self.key_id: bytes = identify_seal_key(self.public_key)
 
     def __repr__(self) -> str:
         """Show the start of the public half only."""
@@ -204,30 +214,23 @@ class SealKeyPair:
             context: What the caller expects it to be for; never the context that came with it.
 
         Raises:
-            VerificationError: If the suite is unknown, the context differs, or it does not open.
+            VerificationError: If the suite is unknown, the context differs, or it is sealed to another key.
         """
-        _check_suite(sealed.suite)
-        for field in SealContext.__struct_fields__:
-            expected, actual = getattr(context, field), getattr(sealed.context, field)
-            if expected != actual:
-                msg = f"sealed {field}: expected {expected}, got {actual}"
-                raise VerificationError(msg)
-        stand_in = _STAND_IN.get()
+        _check_context(sealed, context)
+        if sealed.key_id != self.key_id:
+            raise lost_key_error(sealed, context, [self.key_id])
+        stand_in, info = _STAND_IN.get(), _info(sealed.suite, self.key_id, context)
         try:
             if stand_in is not None:
-                return stand_in.decrypt(sealed.ciphertext, self.public_key, _info(sealed.suite, context))
-            return _HPKE.decrypt(sealed.ciphertext, self._key, info=_info(sealed.suite, context))
+                return stand_in.decrypt(sealed.ciphertext, self.public_key, info)
+            return _HPKE.decrypt(sealed.ciphertext, self._key, info=info)
         except (InvalidTag, ValueError):
             msg = f"sealed bytes of {context.record_id}: do not open with the key of {context.recipient}"
             raise VerificationError(msg) from None
 
 
 class SealKeyRing:
-    """All key pairs that one holder has had, newest first: what was sealed to a former one still opens.
-
-    Sealed bytes do not say which key they are for: that would link what one reader gets. A wrong key is told by the
-    AEAD, so each is tried; there are few.
-    """
+    """All key pairs that one holder has had, newest first: what was sealed to a former one still opens."""
 
     __slots__ = ("_pairs",)
 
@@ -246,17 +249,44 @@ class SealKeyRing:
         return self._pairs[0].public_key
 
     def open(self, sealed: Sealed, context: SealContext) -> bytes:
-        """Open with whichever key it was sealed to; as `SealKeyPair.open`."""
-        for pair in self._pairs[:-1]:
-            try:
+        """Open with the key that it is sealed to; as `SealKeyPair.open`."""
+        for pair in self._pairs:
+            if pair.key_id == sealed.key_id:
                 return pair.open(sealed, context)
-            except VerificationError:
-                continue
-        return self._pairs[-1].open(sealed, context)
+        raise lost_key_error(sealed, context, [pair.key_id for pair in self._pairs])
 
 
-SealKeys = SealKeyPair | SealKeyRing
-"""What opens sealed bytes: one key pair, or all that a holder has had."""
+class SealKeys(Protocol):
+    """What opens sealed bytes: one key pair, or all that a holder has had."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The newest one's."""
+        ...
+
+    def open(self, sealed: Sealed, context: SealContext) -> bytes:
+        """Open what was sealed to one of these keys in exactly this context; raises `VerificationError`."""
+        ...
+
+
+def identify_seal_key(public_key: bytes) -> bytes:
+    """Return what sealed bytes call a public key."""
+    return hash_tagged("xinpei/seal-key/v1", public_key)[:SEAL_KEY_ID_BYTES]
+
+
+def lost_key_error(sealed: Sealed, context: SealContext, held: Sequence[bytes]) -> VerificationError:
+    """Return what to raise about bytes that are sealed to a key which their reader does not hold, or no more.
+
+    Raises:
+        VerificationError: If they are not for this reader at all: suite or context is another.
+    """
+    _check_context(sealed, context)
+    msg = (
+        f"sealed bytes of {context.record_id}: do not open for {context.recipient}: they are sealed to key "
+        f"{sealed.key_id.hex()}, here is {', '.join(key_id.hex() for key_id in held)}; whoever sealed them seals "
+        "them again, to the newest one"
+    )
+    return VerificationError(msg)
 
 
 def seal(public_key: bytes, context: SealContext, plaintext: bytes) -> Sealed:
@@ -276,20 +306,20 @@ def seal(public_key: bytes, context: SealContext, plaintext: bytes) -> Sealed:
     if len(public_key) != SEAL_PUBLIC_BYTES:
         msg = f"seal key of {context.recipient}: expected {SEAL_PUBLIC_BYTES} bytes, got {len(public_key)}"
         raise VerificationError(msg)
-    stand_in = _STAND_IN.get()
+    stand_in, key_id = _STAND_IN.get(), identify_seal_key(public_key)
     if stand_in is not None:
-        info = _info(SIMULATED_SUITE, context)
-        return Sealed(SIMULATED_SUITE, context, stand_in.encrypt(plaintext, public_key, info))
+        info = _info(SIMULATED_SUITE, key_id, context)
+        return Sealed(SIMULATED_SUITE, key_id, context, stand_in.encrypt(plaintext, public_key, info))
     try:
         key = MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(public_key[:MLKEM_PUBLIC_BYTES]),
             X25519PublicKey.from_public_bytes(public_key[MLKEM_PUBLIC_BYTES:]),
         )
-        ciphertext = _HPKE.encrypt(plaintext, key, info=_info(SUITE, context))
+        ciphertext = _HPKE.encrypt(plaintext, key, info=_info(SUITE, key_id, context))
     except ValueError:
         msg = f"seal key of {context.recipient}: not an ML-KEM-768 and X25519 public key"
         raise VerificationError(msg) from None
-    return Sealed(SUITE, context, ciphertext)
+    return Sealed(SUITE, key_id, context, ciphertext)
 
 
 def make_envelope(
@@ -335,6 +365,15 @@ def open_envelope(
     return decode(seal_key.open(envelope.keys, context), RecordKeys)
 
 
+def _check_context(sealed: Sealed, context: SealContext) -> None:
+    _check_suite(sealed.suite)
+    for field in SealContext.__struct_fields__:
+        expected, actual = getattr(context, field), getattr(sealed.context, field)
+        if expected != actual:
+            msg = f"sealed {field}: expected {expected}, got {actual}"
+            raise VerificationError(msg)
+
+
 def _check_suite(suite: int) -> None:
     if _STAND_IN.get() is not None:
         expected, name = SIMULATED_SUITE, "the simulator's stand-in"
@@ -345,8 +384,8 @@ def _check_suite(suite: int) -> None:
         raise VerificationError(msg)
 
 
-def _info(suite: int, context: SealContext) -> bytes:
-    return encode(("xinpei/seal/v1", suite, context))
+def _info(suite: int, key_id: bytes, context: SealContext) -> bytes:
+    return encode(("xinpei/seal/v2", suite, key_id, context))
 
 
 def _sign_bytes(keys: Sealed, ciphertext_hash: bytes) -> bytes:

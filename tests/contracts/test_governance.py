@@ -3,12 +3,14 @@
 The consortium has six organisations with a validator each, so five approvals weigh more than two thirds.
 """
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from contracts.governance import OPEN_MAX, PROPOSAL_MS
-from contracts.keys import FindOwner, rotation_message
-from contracts.membership import FindActor, FindPin, FindValidators
+from contracts.keys import FindOwner, RotateKey, RotateSealKey, SealKeyRecord, rotation_message
+from contracts.membership import FindActor, FindPin, FindValidators, ListRole
 from contracts.proposals import (
     AddOrganisation,
     AddValidator,
@@ -274,10 +276,48 @@ def test_an_organisation_that_lost_its_key_gets_another_and_takes_back_what_the_
     assert (view.approvals, view.rejections) == ((), ("insurer-b",))
 
 
+def test_a_removal_is_not_put_off_by_who_is_to_go_and_replaces_its_keys(chain: Consortium) -> None:
+    number = put(chain, RemoveOrganisation("insurer-b"))
+    new = PrivateKey(digest("dodging"))
+    signed = rotation_message(CHAIN_ID, "insurer-b", new.public_key, 2)
+    chain.do(
+        ("insurer-b", "membership.rotate_seal_key", RotateSealKey(bytes([7]) * 1216, 2)),
+        ("insurer-b", "membership.rotate_key", RotateKey(new.public_key, sign_enrolment(new, signed))),
+    )
+    chain.do(*votes(number, "hospital-a", "hospital-b", "insurer-a", "rail", "regulator"))
+    assert status(chain, number) == "passed"
+
+
+def test_who_was_removed_is_sealed_to_no_more_and_is_in_no_list(chain: Consortium) -> None:
+    pass_(chain, clinic())
+    hospitals = chain.ask("membership.list_role", ListRole("hospital"), tuple[str, ...])
+    assert hospitals == ("hospital-a", "hospital-b", CLINIC), "the founders first, then who was admitted"
+    pass_(chain, RemoveOrganisation("hospital-a"))
+    kind: Any = Credentials | None
+    assert chain.ask("membership.credentials", FindActor("hospital-a"), kind) is None
+    (record,) = chain.ask("membership.seal_key_history", FindActor("hospital-a"), tuple[SealKeyRecord, ...])
+    assert (record.until_height, record.until_ms) == (chain.application.height, chain.application.time_ms)
+    assert chain.ask("membership.list_role", ListRole("hospital"), tuple[str, ...]) == ("hospital-b", CLINIC)
+
+
+def test_the_members_replace_a_seal_key_and_its_history_goes_on(chain: Consortium) -> None:
+    action = ReplaceCredentials("rail", bytes([7]) * 1216, digest("new ca"))
+    stale = put(chain, action)
+    chain.do(("rail", "membership.rotate_seal_key", RotateSealKey(bytes([8]) * 1216, 2)))
+    chain.do(*votes(stale, *FIVE[:1]))
+    assert status(chain, stale) == "stale", "it would undo what the member did meanwhile"
+    pass_(chain, action)
+    pass_(chain, ReplaceCredentials("rail", bytes([7]) * 1216, digest("newer ca")))
+    found = chain.ask("membership.credentials", FindActor("rail"), Credentials)
+    assert found == Credentials(bytes([7]) * 1216, 3, digest("newer ca"))
+    back = ReplaceCredentials("rail", bytes([8]) * 1216, digest("newer ca"))
+    assert chain.post(propose(chain, back)) == ["IMPOSSIBLE"]
+
+
 def test_credentials_are_replaced_at_once(chain: Consortium) -> None:
     pass_(chain, ReplaceCredentials("rail", bytes([7]) * 1216, digest("new ca")))
     found = chain.ask("membership.credentials", FindActor("rail"), Credentials)
-    assert found == Credentials(bytes([7]) * 1216, digest("new ca"))
+    assert found == Credentials(bytes([7]) * 1216, 2, digest("new ca"))
 
 
 # --------------------------------------------------------------------------------------------------- validators

@@ -59,7 +59,12 @@ def test_keys_are_replaced_within_a_stay_and_all_of_it_verifies(network: Network
     for member in (HOSPITAL, INSURER, "rail"):
         former = load_keystore(network.folder(member) / "keys")
         done = say(network.home, "key", "rotate", "--as", member)
-        assert done == {"organisation": member, "former": former.submission_version, "version": done["former"] + 1}
+        assert done == {
+            "organisation": member,
+            "kind": "submission",
+            "former": former.submission_version,
+            "version": done["former"] + 1,
+        }
         signer = RequestSigner(former.submission, network.network.chain_id, member, former.submission_version)
         with network.client("regulator", "regulator") as client:
             client.signer = signer

@@ -16,7 +16,7 @@ from nodes.keystore import (
     prepare_submission_key,
 )
 
-NAMES = ("consensus-1.key", "submission-1.key", "seal.key", "invoice-tag.key", "register.key")
+NAMES = ("consensus-1.key", "submission-1.key", "seal-1.key", "invoice-tag.key", "register.key")
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_key_that_is_missing_readable_or_malformed_is_named(folder: Path, name
 
 
 def test_a_changed_digit_is_told_and_the_key_is_not(folder: Path) -> None:
-    path = folder / "seal.key"
+    path = folder / "seal-1.key"
     line = path.read_bytes()
     digit = b"0" if line[30:31] != b"0" else b"1"
     path.write_bytes(line[:30] + digit + line[31:])

@@ -86,7 +86,7 @@ def test_a_certificate_that_is_due_is_renewed_at_start_and_one_that_cannot_be_is
 def test_a_running_node_shows_a_renewed_certificate_without_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "CERTIFICATE_SECONDS", 0.0)
+    monkeypatch.setattr(process, "KEYS_SECONDS", 0.0)
     create_member(tmp_path, "hospital-a", dt.datetime.now(dt.UTC) - dt.timedelta(days=300))
 
     async def run() -> list[Path]:

@@ -230,7 +230,7 @@ def test_a_node_starts_without_the_certificate_of_another_member_and_admits_it_w
     text = lacking.read_bytes()
     lacking.unlink()
     genesis, keys = home.load_genesis(), home.node_folder(name) / "keys"
-    members = {item.name: Credentials(item.seal_key, item.certificate_hash) for item in genesis.organisations}
+    members = {item.name: Credentials(item.seal_key, 1, item.certificate_hash) for item in genesis.organisations}
     state = SimpleNamespace(height=0, members=lambda: members, validators=lambda _: genesis.validators)
     application, directory = cast("Application", state), MemberDirectory(home, name)
     _, tls, addresses = load_network_tls(keys, application, directory, name)
@@ -251,7 +251,7 @@ def test_a_node_starts_without_the_certificate_of_another_member_and_admits_it_w
 def test_a_node_without_its_own_authoritys_certificate_does_not_start(home: Home) -> None:
     genesis = home.load_genesis()
     home.authority_path("hospital-a").unlink()
-    members = {item.name: Credentials(item.seal_key, item.certificate_hash) for item in genesis.organisations}
+    members = {item.name: Credentials(item.seal_key, 1, item.certificate_hash) for item in genesis.organisations}
     application = cast("Application", SimpleNamespace(members=lambda: members))
     with pytest.raises(CertificateError, match=r"hospital-a\.pem"):
         load_network_tls(

@@ -20,6 +20,7 @@ from nodes.vault.sealing import (
     SealContext,
     Sealed,
     SealKeyPair,
+    SealKeyRing,
     make_envelope,
     open_envelope,
     seal,
@@ -53,8 +54,25 @@ def test_a_seed_expands_as_x_wing_does() -> None:
 
 
 def test_the_wrong_recipient_cannot_open_it() -> None:
-    with pytest.raises(VerificationError, match="do not open with the key of insurer-a"):
+    with pytest.raises(VerificationError, match="do not open for insurer-a: they are sealed to key"):
         reopen(make(), SealKeyPair(b"j" * 32))
+
+
+def test_a_ring_opens_what_was_sealed_to_any_of_its_keys_and_names_the_one_it_lacks() -> None:
+    former, lost = SealKeyPair(b"f" * 32), SealKeyPair(b"l" * 32)
+    ring = SealKeyRing([INSURER, former])
+    for pair in (INSURER, former):
+        assert ring.open(seal(pair.public_key, CONTEXT, b"x"), CONTEXT) == b"x"
+    with pytest.raises(VerificationError, match=f"sealed to key {lost.key_id.hex()}, here is {INSURER.key_id.hex()}, "):
+        ring.open(seal(lost.public_key, CONTEXT, b"x"), CONTEXT)
+
+
+def test_bytes_that_name_another_key_than_they_are_sealed_to_do_not_open() -> None:
+    other = SealKeyPair(b"f" * 32)
+    relabelled = Sealed(1, other.key_id, CONTEXT, seal(INSURER.public_key, CONTEXT, b"x").ciphertext)
+    for keys in (INSURER, other, SealKeyRing([INSURER, other])):
+        with pytest.raises(VerificationError, match="do not open"):
+            keys.open(relabelled, CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +88,14 @@ def test_sealed_bytes_open_in_their_own_context_only(field: str, context: SealCo
     sealed = seal(INSURER.public_key, CONTEXT, b"x")
     with pytest.raises(VerificationError, match=f"sealed {field}: expected .*, got "):
         INSURER.open(sealed, context)
-    relabelled = Sealed(sealed.suite, context, sealed.ciphertext)
+    relabelled = Sealed(sealed.suite, sealed.key_id, context, sealed.ciphertext)
     with pytest.raises(VerificationError, match="do not open"):
         INSURER.open(relabelled, context)
 
 
 def test_an_unknown_suite_is_refused_by_name() -> None:
     envelope = make()
-    sealed = Sealed(2, envelope.keys.context, envelope.keys.ciphertext)
+    sealed = Sealed(2, envelope.keys.key_id, envelope.keys.context, envelope.keys.ciphertext)
     with pytest.raises(VerificationError, match=r"suite: expected 1 .* got 2"):
         reopen(Envelope(sealed, envelope.ciphertext_hash, envelope.signature))
     with pytest.raises(VerificationError, match=r"suite: expected 1 .* got 2"):
@@ -105,14 +123,14 @@ def test_no_bit_of_sealed_bytes_can_be_flipped(data: st.DataObject) -> None:
     changed = bytearray(sealed.ciphertext)
     changed[bit // 8] ^= 1 << bit % 8
     with pytest.raises(VerificationError, match="do not open"):
-        INSURER.open(Sealed(1, CONTEXT, bytes(changed)), CONTEXT)
+        INSURER.open(Sealed(1, INSURER.key_id, CONTEXT, bytes(changed)), CONTEXT)
 
 
 @pytest.mark.parametrize("size", [0, 1, 1119, 1120, 1135])
 def test_sealed_bytes_that_are_cut_do_not_open(size: int) -> None:
     sealed = seal(INSURER.public_key, CONTEXT, b"secret")
     with pytest.raises(VerificationError, match="do not open"):
-        INSURER.open(Sealed(1, CONTEXT, sealed.ciphertext[:size]), CONTEXT)
+        INSURER.open(Sealed(1, INSURER.key_id, CONTEXT, sealed.ciphertext[:size]), CONTEXT)
 
 
 def test_malformed_public_keys_are_refused() -> None:
