@@ -5,13 +5,23 @@ on its own records, enters the result here, and only then tells the insurer the 
 result is a whole `Outcome`: the insurer settles on it to the byte, or not at all.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from contracts.grants import RecordType
 from contracts.identifiers import ClaimId, GrantId, Place, StayId, Version
 from contracts.settlements import STAYS_MAX, Outcome
 from ledger.execution.contract import Meta, Name, Signature, Struct
 
+RefusedFor = Literal["grant", "record dates", "signature", "premises", "rules", "erasure"]
+"""Why a hospital lets no rules in.
+
+    grant          the grant does not cover a visit; the chain names the condition
+    record dates   the grant does not mean the days of these records, which the chain cannot see
+    signature      the premises are not signed by a key of the asking member that is in force
+    premises       they do not open, or say of policy, balance or review what the chain or the hospital contradicts
+    rules          the insurer means another adjudicator than the members have pinned
+    erasure        the customer asked to have a record of the stay erased
+"""
 Sequence = Annotated[int, Meta(ge=1, le=2**31)]
 
 
@@ -21,6 +31,27 @@ class Execute(Struct):
     outcome: Outcome
     signature: Signature
     """By the hospital's key of this transaction, purpose `decision`, over `decision_message` in the hospital's name."""
+
+
+class RefuseVisit(Struct):
+    """Transaction `refuse`: a hospital enters that it let no rules in."""
+
+    stay_id: StayId
+    """The first stay of the claim that the rules were to visit."""
+    recipient: Name
+    """Who asked, as mutual TLS established."""
+    grant_id: GrantId
+    """The claim's."""
+    condition: RefusedFor
+    """What the hospital says; what the chain itself can say comes before it."""
+
+
+class RefusedVisit(Struct):
+    """Table `refused`: where a claim stood when a visit was refused for a condition."""
+
+    grant_version: Annotated[int, Meta(ge=0)]
+    sequence: Annotated[int, Meta(ge=0)]
+    """Of the visits to the claim's records so far."""
 
 
 class VisitedStay(Struct):

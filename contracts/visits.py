@@ -8,7 +8,11 @@ Rules:
        `rules-visit-data` and EXECUTE, and covers every type of record that was visited. One visit is one use. A grant
        for handing over covers no visit, and one for visits no share.
     3. The result is signed by the hospital over the chain, the hospital and the whole outcome.
-    4. Visits are appended. A settlement under such a grant is, to the byte, the outcome of the claim's latest visit,
+    4. What is refused is an entry about the customer too (contract `attempts`), and releases nothing: a visit that the
+       hospital would enter and the grant does not cover any more, and one that the hospital let in nowhere. There the
+       hospital says why; what the chain can tell, the chain says. Asked again for the same, while the grant's version
+       and the visits are the same, it is one entry.
+    5. Visits are appended. A settlement under such a grant is, to the byte, the outcome of the claim's latest visit,
        and that visit was under this grant (NOT_EXECUTED). What was ordered before a revocation stands as an entry;
        settling needs the grant again.
 
@@ -16,8 +20,11 @@ Rules:
     executions     claim id, sequence       ExecutionReceipt
     heads          claim id                 ExecutionHead
     by_subject     subject, claim id        ClaimEntry: all of a customer
+    refused        stay id, recipient,      RefusedVisit: the latest
+                   condition
 """
 
+from contracts.attempts import Attempt, Attempts
 from contracts.consent import Consent
 from contracts.executions import (
     ClaimEntry,
@@ -26,13 +33,15 @@ from contracts.executions import (
     ExecutionHead,
     ExecutionReceipt,
     ListExecutions,
+    RefusedVisit,
+    RefuseVisit,
     ShowExecutions,
     VisitedStay,
 )
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
-from contracts.needs import Need
+from contracts.needs import Finding, Need
 from contracts.outcomes import decision_message
 from contracts.records import Records
 from contracts.retention import Retention
@@ -51,6 +60,7 @@ class Visits(Contract):
     executions = Table("executions", ExecutionReceipt)
     heads = Table("heads", ExecutionHead)
     by_subject = Table("by_subject", ClaimEntry)
+    refused = Table("refused", RefusedVisit)
 
     @transaction
     def execute(self, message: Execute) -> None:
@@ -58,6 +68,8 @@ class Visits(Contract):
         hospital = self.call(Membership).require(("hospital",)).name
         outcome = message.outcome
         stays = [self._owned(reference.stay_id, hospital) for reference in outcome.closings]
+        if not stays:
+            reject("CLOSINGS", f"{outcome.claim_id}: expected a closing of each stay, got none")
         stay = stays[0]
         visited: tuple[VisitedStay, ...] = ()
         for place, reference in enumerate(outcome.closings):
@@ -67,10 +79,13 @@ class Visits(Contract):
             closing, found = self.call(Records).closed(reference.stay_id, reference.version)
             for record_id in closing.parts:
                 self.call(Retention).require_kept(reference.stay_id, record_id, hospital)
-            for record_type in found:
-                self.call(Consent).check(_need(outcome, stays[place], record_type))
+            failing = self._failing(stays[place], stay.recipient, outcome.grant_id, found)
+            if failing is not None:
+                self._note(stays[place], stay.recipient, outcome.grant_id, *failing)
+                self.refuse(failing[1].code, f"{failing[1].condition}: {failing[1].text}")
+                return
             visited = (*visited, VisitedStay(reference.stay_id, found))
-        version = self.call(Consent).use(_need(outcome, stay, None))
+        version = self.call(Consent).use(_need(outcome.grant_id, stay, stay.recipient, None))
         if version.version != outcome.grant_version:
             reject(
                 "STALE_GRANT", f"{outcome.grant_id}: expected version {version.version}, got {outcome.grant_version}"
@@ -101,6 +116,27 @@ class Visits(Contract):
                 receipt.claim_id, hospital, stay.recipient, stay.subject, receipt.sequence, receipt.grant_id
             ),
         )
+
+    @transaction
+    def refuse_visit(self, message: RefuseVisit) -> None:
+        """Enter that rules asked to come and were not let in."""
+        hospital = self.call(Membership).require(("hospital",)).name
+        stay = self._owned(message.stay_id, hospital)
+        record_type, finding = self._refusal(stay, message)
+        key = (stay.stay_id, message.recipient, finding.condition)
+        standing = self._standing(stay, message.grant_id)
+        if self.refused.get(key) == standing:
+            reject("ALREADY_REFUSED", f"{stay.stay_id}: {message.recipient} was refused for {finding.condition}")
+        self.refused.put(key, standing)
+        self._note(stay, message.recipient, message.grant_id, record_type, finding)
+
+    @query
+    def is_refused(self, message: RefuseVisit) -> bool:
+        """Return whether this refusal is entered, while the grant and the visits are the same."""
+        stay = self.call(Records).find_stay(message.stay_id)
+        _, finding = self._refusal(stay, message)
+        key = (stay.stay_id, message.recipient, finding.condition)
+        return self.refused.get(key) == self._standing(stay, message.grant_id)
 
     @query
     def show(self, message: ShowExecutions) -> tuple[ExecutionReceipt, ...]:
@@ -138,15 +174,76 @@ class Visits(Contract):
             reject("FORBIDDEN", f"{stay_id}: expected {stay.hospital}, got {hospital}")
         return stay
 
+    def _failing(
+        self, stay: Stay, recipient: str, grant_id: str, record_types: tuple[RecordType, ...]
+    ) -> tuple[RecordType | None, Finding] | None:
+        """Return why a recipient's rules may not visit a stay, with the type of record that it is about, or None."""
+        if recipient != stay.recipient:
+            text = f"{stay.stay_id} was entered for {stay.recipient} alone"
+            return None, Finding("AUTH-013", "recipient", text)
+        for record_type in record_types or (None,):
+            finding = self.call(Consent).failing(_need(grant_id, stay, recipient, record_type))
+            if finding is not None:
+                return record_type, finding
+        return None
 
-def _need(outcome: Outcome, stay: Stay, record_type: RecordType | None) -> Need:
+    def _refusal(self, stay: Stay, message: RefuseVisit) -> tuple[RecordType | None, Finding]:
+        """Return the first condition that fails as the chain sees it, or else the one that the hospital says."""
+        failing = self._failing(stay, message.recipient, message.grant_id, self._types(stay))
+        if failing is not None:
+            return failing
+        if message.condition == "grant":
+            reject("COVERED", f"{message.grant_id}: covers a visit to {stay.stay_id}")
+        return None, Finding("AUTH-013", message.condition, f"{stay.hospital} let no rules in")
+
+    def _types(self, stay: Stay) -> tuple[RecordType, ...]:
+        """Return the types of record of a stay's closing; none while it is not closed."""
+        records = self.call(Records)
+        if not records.is_closed(stay.stay_id):
+            return ()
+        return records.closed(stay.stay_id, records.closing_version(stay.stay_id))[1]
+
+    def _standing(self, stay: Stay, grant_id: str) -> RefusedVisit:
+        head = None if stay.claim_id is None else self.heads.get(stay.claim_id)
+        return RefusedVisit(self.call(Consent).latest_version(grant_id), 0 if head is None else head.sequence)
+
+    def _note(
+        self, stay: Stay, recipient: str, grant_id: str, record_type: RecordType | None, finding: Finding
+    ) -> None:
+        """Enter a refusal about the customer."""
+        attempts = self.call(Attempts)
+        attempts.enter(
+            Attempt(
+                subject=stay.subject,
+                kind="visit",
+                recipient=recipient,
+                role=attempts.role_of(recipient),
+                signer=self.context.signer,
+                hospital=stay.hospital,
+                stay_id=stay.stay_id,
+                record_id=None,
+                record_type=record_type,
+                purpose="HPAYMT",
+                grant_id=grant_id,
+                grant_version=self.call(Consent).latest_version(grant_id),
+                order_id=None,
+                decision="deny",
+                code=finding.code,
+                condition=finding.condition,
+                field_set=None,
+                place=locate(self.context),
+            )
+        )
+
+
+def _need(grant_id: str, stay: Stay, recipient: str, record_type: RecordType | None) -> Need:
     return Need(
-        outcome.grant_id,
+        grant_id,
         stay.hospital,
-        stay.recipient,
+        recipient,
         stay.subject,
         record_type,
         stay.stay_id,
-        outcome.claim_id,
+        stay.claim_id,
         "visit",
     )

@@ -33,6 +33,8 @@ RecordType = Annotated[str, Meta(min_length=1, max_length=32, pattern=r"^[a-z][a
 """Such as `item-list`, `invoice` or `discharge-summary`."""
 Link = Literal["matched", "mismatch"]
 BasicInsurance = Literal["used", "unused", "uninsured"]
+ReviewedRule = Literal["R04", "R05", "R06", "R07", "R08", "R09"]
+"""Whose findings a person may decide."""
 Payer = Literal["basic", "major-illness", "aid", "employer", "insurer", "third-party", "hospital"]
 
 PAYERS: tuple[Text, ...] = (
@@ -252,7 +254,7 @@ class AlreadySettled(Struct):
 class Review(Struct):
     """What a person decided about a finding that was pended (R19)."""
 
-    rule: Literal["R04", "R05", "R06", "R07", "R08", "R09"]
+    rule: ReviewedRule
     line: LineId | None
     """The line; None for a finding about the whole claim."""
     accepted: bool

@@ -3,12 +3,13 @@
 Days are ISO dates of civil days in China; amounts never pass here.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.adjudication.case import Review
+from contracts.adjudication.case import Review, ReviewedRule
+from contracts.adjudication.reasons import CODES, find_text
 from contracts.orders import LegalBasis
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
@@ -19,6 +20,7 @@ from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
+from nodes.roles.exchange.visits import PENDING, VisitReason
 from nodes.roles.insurer.agent import Insurer
 from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
@@ -72,8 +74,9 @@ class ReviewForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rule: Literal["R04", "R05", "R06", "R07", "R08", "R09"]
+    rule: ReviewedRule
     line: Annotated[str, Field(max_length=32)] | None = None
+    """The line's id; where rules visited the records, its number in the bill."""
     accepted: bool
 
 
@@ -95,6 +98,17 @@ class OpeningInfo(BaseModel):
     height: int
 
 
+class PendedInfo(BaseModel):
+    """A finding that a visit left to a person: all that she sees of it."""
+
+    rule: str
+    line: int | None
+    """The number of the line in the bill; None for the whole claim."""
+    code: str
+    zh: str
+    en: str
+
+
 class VisitedInfo(BaseModel):
     """All that the insurer has of a settlement whose rules visited the data; case, bill and lines stayed there."""
 
@@ -107,6 +121,7 @@ class VisitedInfo(BaseModel):
     """What the claim uses of the year's deductible; 0 where the product's deductible is not the year's."""
     reasons: str
     """Codes in one line, in both languages, without line, subject or amount; empty for none."""
+    pended: list[PendedInfo]
 
 
 class CaseInfo(BaseModel):
@@ -233,4 +248,10 @@ def describe_visited(found: InsurerClaim) -> VisitedInfo | None:
         payable=write_yuan(opening.payable.amount),
         deductible=write_yuan(opening.deductible.amount),
         reasons=describe_visit(opening),
+        pended=[_describe_pended(reason) for reason in opening.reasons if reason.action in PENDING],
     )
+
+
+def _describe_pended(reason: VisitReason) -> PendedInfo:
+    text = find_text(CODES, reason.code)
+    return PendedInfo(rule=reason.rule, line=reason.line, code=reason.code, zh=text.zh, en=text.en)

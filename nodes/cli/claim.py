@@ -117,7 +117,11 @@ def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 @click.argument("claim_id", metavar="CLAIM")
 @actor_option("the insurer")
 @click.option("--rule", required=True, type=click.Choice(["R04", "R05", "R06", "R07", "R08", "R09"]), help="Which.")
-@click.option("--line", metavar="LINE", help="The bill's line it is about; left out for the whole claim.")
+@click.option(
+    "--line",
+    metavar="LINE",
+    help="The bill's line it is about (its number, where rules visited); left out for the claim.",
+)
 @click.option("--accept/--refuse", "accepted", required=True, help="Covered after all, or refused with its reasons.")
 @home_option
 @json_option
@@ -229,6 +233,7 @@ def explain_visited(visited: dict[str, Any] | None) -> list[str]:
     if visited is None:
         return []
     reasons = [f"reasons: {visited['reasons']}"] if visited["reasons"] else []
+    pended = [_explain_pended(item) for item in visited["pended"]]
     hospital = visited["hospital"]
     return [
         f"{hospital} 按本公司规则在院内计算，病历未离开医院。",
@@ -236,7 +241,18 @@ def explain_visited(visited: dict[str, Any] | None) -> list[str]:
         f"{hospital} computed this by your rules, on records that stayed there.",
         "You know payable and deductible (the year's) only, reasons as codes, and year's sums of limited categories.",
         *reasons,
+        *pended,
     ]
+
+
+def _explain_pended(item: dict[str, Any]) -> str:
+    """Return what a person may decide about records that she has not seen, and how."""
+    where = "整案 the claim" if item["line"] is None else f"第 {item['line']} 行 line {item['line']}"
+    option = "" if item["line"] is None else f" --line {item['line']}"
+    texts = f"{item['code']} {item['zh']} · {item['en']}"
+    return (
+        f"待人工审核 for a person: {item['rule']} {where} · {texts} (--rule {item['rule']}{option} --accept|--refuse)"
+    )
 
 
 def _describe_step(step: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from contracts.identifiers import ClaimId, PaymentId
 from contracts.settlements import Outcome
 from ledger.codec import Hash, Struct, decode, encode
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
+from nodes.roles.exchange.visits import VisitReview
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
 from nodes.vault.sealing import AmountOpening, Sealed
 
@@ -65,6 +66,14 @@ class DraftName(Struct):
     """1, and one more for every draft of the claim."""
 
 
+class PlacedReview(Struct):
+    """A person's decision about records that she has not seen."""
+
+    version: Annotated[int, Meta(ge=1)]
+    """Of the settlement that pended the finding: the number of its line is a number of that one's bill."""
+    review: VisitReview
+
+
 class CaseFile(Struct):
     """Register, kind `claim`."""
 
@@ -72,6 +81,8 @@ class CaseFile(Struct):
     drafts: tuple[DraftName, ...]
     reviews: Annotated[tuple[Review, ...], Meta(max_length=256)]
     """In the order in which people decided."""
+    visit_reviews: Annotated[tuple[PlacedReview, ...], Meta(max_length=4096)]
+    """The same, of what rules pended on a visit."""
 
 
 class Casebook:
@@ -84,12 +95,21 @@ class Casebook:
     def file(self, claim_id: str) -> CaseFile:
         """Return a claim's case file; an empty one where there is none yet."""
         data = self._register.get(CLAIM, claim_id)
-        return CaseFile(claim_id, (), ()) if data is None else decode(data, CaseFile)
+        return CaseFile(claim_id, (), (), ()) if data is None else decode(data, CaseFile)
 
     def add_review(self, claim_id: str, review: Review) -> None:
         """Keep what a person decided."""
         file = self.file(claim_id)
         self._keep(replace(file, reviews=(*file.reviews, review)))
+
+    def add_visit_review(self, claim_id: str, version: int, review: VisitReview) -> None:
+        """Keep what a person decided about a finding that settlement `version` pended on a visit."""
+        file = self.file(claim_id)
+        self._keep(replace(file, visit_reviews=(*file.visit_reviews, PlacedReview(version, review))))
+
+    def list_visit_reviews(self, claim_id: str, version: int) -> tuple[VisitReview, ...]:
+        """Return what people decided about the findings that settlement `version` pended on a visit."""
+        return tuple(item.review for item in self.file(claim_id).visit_reviews if item.version == version)
 
     def add_draft(self, draft: Draft) -> None:
         """Keep a draft, durably; only then may it be submitted."""

@@ -28,7 +28,7 @@ from contracts.adjudication.case import Case, CategoryPaid
 from contracts.adjudication.decision import Decision, Disposition
 from contracts.settlements import STAYS_MAX
 from ledger.codec import Struct, decode, encode
-from nodes.roles.exchange.visits import VisitReason
+from nodes.roles.exchange.visits import REASONS_MAX, REVIEWS_MAX, VisitReason, VisitReview
 from nodes.vault.sealing import AmountOpening, SealContext, Sealed, SealKeys, seal
 
 Salt = Annotated[bytes, Meta(min_length=32, max_length=32)]
@@ -74,7 +74,9 @@ class VisitOpening(Struct, tag="visit-opening"):
     deductible_used_after: AmountOpening
     paid_categories: Annotated[tuple[CategoryPaid, ...], Meta(max_length=14)]
     disposition: Disposition
-    reasons: Annotated[tuple[VisitReason, ...], Meta(max_length=256)]
+    reasons: Annotated[tuple[VisitReason, ...], Meta(max_length=REASONS_MAX)]
+    reviews: Annotated[tuple[VisitReview, ...], Meta(max_length=REVIEWS_MAX)]
+    """What people decided of the settlement before this one, and this one has taken in."""
 
     def __repr__(self) -> str:
         """Show nothing."""

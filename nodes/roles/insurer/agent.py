@@ -179,8 +179,13 @@ class Insurer(Reception):
         Raises:
             InsurerError: If the claim's latest settlement did not pend this finding, or it is decided already.
         """
-        self._inquiries.check_review(claim_id, review)
-        self._casebook.add_review(claim_id, review)
+        visited = self._inquiries.find_visited(claim_id)
+        if visited is None:
+            self._inquiries.check_review(claim_id, review)
+            self._casebook.add_review(claim_id, review)
+        else:
+            placed = self._inquiries.read_visit_review(claim_id, *visited, review)
+            self._casebook.add_visit_review(claim_id, visited[0], placed)
         self._docket.touch(claim_id)
         effects = self._derive(now_ms)
         return self.show_claim(claim_id), effects

@@ -93,7 +93,7 @@ class Desk:
             if is_review:
                 return []
             raise WaitError("ERASED", "the customer had a record erased that this claim needs; she can withdraw it")
-        if is_review and (is_visit or not self._is_reviewed(shown.settlements[-1])):
+        if is_review and not self._is_reviewed(shown.settlements[-1], is_visit=is_visit):
             return []
         if not any(closing.parts for closing in closings) and former is None:
             return []
@@ -104,7 +104,7 @@ class Desk:
             return [Call("claims", "await_consent", AwaitConsent(claim.claim_id, uncovered))]
         entry = self._link(claim)
         if is_visit:
-            return self.visiting.derive(shown, references, version, entry)
+            return self.visiting.derive(shown, references, version, entry, is_review=is_review)
         stays = tuple(self._read(closing) for closing in closings)
         policy = self._choose_policy(former, entry, stays)
         balances = self.premises.open_balance(policy)
@@ -181,13 +181,15 @@ class Desk:
         types = {self._record(record_id).record_type for record_id in closing.parts}
         return [*sorted(types)] or [None]
 
-    def _is_reviewed(self, former: Settlement) -> bool:
+    def _is_reviewed(self, former: Settlement, *, is_visit: bool) -> bool:
         """Whether a person decided something that a pended settlement has not taken in.
 
         What rules pended on a visit is adjudicated here once the records are handed over after all.
         """
         if not former.outcome.is_pended:
             return False
+        if is_visit:
+            return bool(self.casebook.list_visit_reviews(former.outcome.claim_id, former.outcome.version))
         draft = self._settled(former)
         case = find_case(draft)
         return case is None or self.casebook.file(former.outcome.claim_id).reviews != case.reviews

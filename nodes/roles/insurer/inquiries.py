@@ -1,8 +1,9 @@
 """What an insurer's operators and customers ask about claims, and which reviews make sense."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.adjudication.case import Review
+from contracts.adjudication.case import LINES_MAX, Review
 from contracts.erasures import ErasureItem
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
 from contracts.openings import OpenClaim
@@ -15,6 +16,7 @@ from nodes.fhir.instants import format_day
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
+from nodes.roles.exchange.visits import PENDING, VisitReview
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_claim, find_credentials, find_opening
@@ -87,18 +89,36 @@ class Inquiries:
         """
         claim = self.show(claim_id, None)
         opening = None if claim.settled is None else claim.settled.opening
-        if isinstance(opening, VisitOpening):
-            msg = f"review: the rules visited the records of {claim_id}; what they pended was never seen here"
-            raise InsurerError(msg)
+        assert not isinstance(opening, VisitOpening), "what a visit pended is decided by the number of its line"
         reasons = () if opening is None else opening.decision.reasons
-        asked = [(reason.rule, reason.line) for reason in reasons if reason.action in ("ask", "review")]
-        if (review.rule, review.line) not in asked:
-            pended = ", ".join(f"{rule} {line or 'claim'}" for rule, line in asked) or "none"
-            msg = f"review: expected a pended finding of {claim_id} ({pended}), got {review.rule}"
-            raise InsurerError(msg)
-        if any((former.rule, former.line) == (review.rule, review.line) for former in claim.reviews):
-            msg = f"review: {review.rule} of {claim_id} is decided already"
-            raise InsurerError(msg)
+        asked = [(reason.rule, reason.line) for reason in reasons if reason.action in PENDING]
+        decided = [(former.rule, former.line) for former in claim.reviews]
+        _check_pended(claim_id, asked, decided, review.rule, review.line)
+
+    def find_visited(self, claim_id: str) -> tuple[int, VisitOpening] | None:
+        """Return version and opening of a claim's latest settlement if rules visited its records; raises as `find`."""
+        settled = self.show(claim_id, None).settled
+        if settled is None or not isinstance(settled.opening, VisitOpening):
+            return None
+        return settled.outcome.version, settled.opening
+
+    def read_visit_review(self, claim_id: str, version: int, opening: VisitOpening, review: Review) -> VisitReview:
+        """Return a decision on what rules pended on a visit, whose line is a number.
+
+        Raises:
+            InsurerError: If the line is none, settlement `version` did not pend this, or it is decided already.
+        """
+        line = None
+        if review.line is not None:
+            is_number = review.line.isascii() and review.line.isdigit() and len(review.line) <= len(str(LINES_MAX))
+            line = int(review.line) if is_number else 0
+            if not 1 <= line <= LINES_MAX:
+                msg = f"line: expected the number of a line, 1 to {LINES_MAX}, got {review.line!r}"
+                raise InsurerError(msg)
+        decided = [(former.rule, former.line) for former in self._casebook.list_visit_reviews(claim_id, version)]
+        asked = [(reason.rule, reason.line) for reason in opening.reasons if reason.action in PENDING]
+        _check_pended(claim_id, asked, decided, review.rule, line)
+        return VisitReview(review.rule, line, review.accepted)
 
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the encoded `Sealed` opening of the latest settlement, and its version.
@@ -203,6 +223,23 @@ class Inquiries:
             msg = f"{outcome.claim_id}: the opening of settlement {outcome.version} is not in the register any more"
             raise InsurerError(msg)
         return draft
+
+
+def _check_pended(
+    claim_id: str,
+    asked: Sequence[tuple[str, str | int | None]],
+    decided: Sequence[tuple[str, str | int | None]],
+    rule: str,
+    line: str | int | None,
+) -> None:
+    """Refuse a decision on a finding, (rule, line), that is not asked about or is decided already."""
+    if (rule, line) not in asked:
+        pended = ", ".join(f"{found} {where or 'claim'}" for found, where in asked) or "none"
+        msg = f"review: expected a pended finding of {claim_id} ({pended}), got {rule}"
+        raise InsurerError(msg)
+    if (rule, line) in decided:
+        msg = f"review: {rule} of {claim_id} is decided already"
+        raise InsurerError(msg)
 
 
 def _whole(claim_id: str, draft: Draft) -> ClaimOpening:

@@ -9,7 +9,8 @@
 What cannot be checked here is that the case is what the records say: the insurer has seen neither. It trusts the
 hospital's signature for that, and whoever has the customer's opening runs the rules again.
 
-A balance that another settlement moved in between makes another visit: the premises are brought anew.
+A balance that another settlement moved in between makes another visit: the premises are brought anew. So does what a
+person decided about findings that a visit left to her: it goes along with the premises, under the same signature.
 """
 
 from contracts.adjudication.reasons import CODES, find_text
@@ -24,6 +25,7 @@ from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
+from nodes.roles.claims.adjudicator import hash_installed_rules
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.claims.settlement import disposition_of, open_after, open_moves
 from nodes.roles.exchange.asking import Asking
@@ -34,6 +36,7 @@ from nodes.roles.exchange.visits import (
     PolicyPremises,
     VisitPremises,
     VisitResult,
+    VisitReview,
     list_executions,
     premises_context,
     result_context,
@@ -89,7 +92,13 @@ class Visiting:
         self._doubts: dict[tuple[str, int], str] = {}
 
     def derive(
-        self, shown: ClaimView, references: tuple[ClosingReference, ...], grant_version: int, entry: LinkEntry
+        self,
+        shown: ClaimView,
+        references: tuple[ClosingReference, ...],
+        grant_version: int,
+        entry: LinkEntry,
+        *,
+        is_review: bool,
     ) -> list[Call]:
         """Return the settlement of a claim whose result is here.
 
@@ -98,6 +107,7 @@ class Visiting:
             references: Its closings.
             grant_version: What covers it now.
             entry: Who the customer is here.
+            is_review: Whether it is on the closings of the settlement before, which a person has reviewed.
 
         Raises:
             WaitError: If the result is not here yet, or does not hold.
@@ -114,9 +124,9 @@ class Visiting:
             raise WaitError("ELIG-005", "the customer has no policy here that could be settled on")
         executions = list_executions(self._view, claim.claim_id)
         latest = executions[-1].outcome if executions else None
-        if latest is not None and self._stands(latest, shown, references, grant_version, policies):
+        if latest is not None and self._stands(latest, shown, references, grant_version, policies, is_review=is_review):
             draft = self._casebook.latest_draft(claim.claim_id, latest.version)
-            if draft is not None and draft.outcome == latest:
+            if draft is not None and draft.outcome == latest and self._has_taken_in(draft, shown):
                 signed = decision_message(self._view.chain_id, self._insurer, latest)
                 signature = sign_decision(self._keys.next(), signed)
                 return [Call("claims", "settle", Settle(latest, signature, draft.payment_id, draft.zero_blinding))]
@@ -176,10 +186,12 @@ class Visiting:
         references: tuple[ClosingReference, ...],
         grant_version: int,
         policies: tuple[PolicyEntry, ...],
+        *,
+        is_review: bool,
     ) -> bool:
         """Whether a visit's outcome is on what chain and books say now."""
         claim = shown.claim
-        expected = (claim.settlement_version + 1, references, claim.grant_id, grant_version, False)
+        expected = (claim.settlement_version + 1, references, claim.grant_id, grant_version, is_review)
         got = (outcome.version, outcome.closings, outcome.grant_id, outcome.grant_version, outcome.is_review)
         policy = next((entry for entry in policies if entry.policy_id == outcome.policy_id), None)
         if expected != got or policy is None:
@@ -194,6 +206,13 @@ class Visiting:
         )
         return ground == (outcome.payee_version, outcome.year_tag, outcome.currency, outcome.accumulator_sequence)
 
+    def _has_taken_in(self, draft: Draft, shown: ClaimView) -> bool:
+        """Whether a result rests on all that people have decided since the claim's latest settlement."""
+        return isinstance(draft.opening, VisitOpening) and draft.opening.reviews == self._reviews(shown)
+
+    def _reviews(self, shown: ClaimView) -> tuple[VisitReview, ...]:
+        return self._casebook.list_visit_reviews(shown.claim.claim_id, shown.claim.settlement_version)
+
     def _bring(self, shown: ClaimView, policies: tuple[PolicyEntry, ...]) -> bytes | None:
         """Return the question with the premises; None if the hospital has no seal key any more."""
         claim = shown.claim
@@ -201,7 +220,9 @@ class Visiting:
         if hospital is None:
             return None
         brought = tuple(self._describe(entry) for entry in policies)
-        message = VisitPremises(claim.claim_id, claim.settlement_version + 1, brought)
+        message = VisitPremises(
+            claim.claim_id, claim.settlement_version + 1, brought, self._reviews(shown), hash_installed_rules()
+        )
         context = premises_context(self._view.chain_id, claim.claim_id, self._insurer, claim.hospital)
         sealed = seal(hospital.seal_key, context, encode(message))
         return encode_body(VisitRules(claim.claim_id, sealed, sign_instruction(self._keys.now(), encode(sealed))))
@@ -253,6 +274,7 @@ class Visiting:
         _expect("disposition", disposition_of(moves), outcome.disposition)
         _expect("pended", result.disposition in ("PENDED", "PARTIAL_PENDED"), outcome.is_pended)
         _expect("customer's opening", hash_opening(answer.opening), outcome.opening_hash)
+        self._check_reviews(shown, outcome, result)
         opening = VisitOpening(
             result.payable,
             result.deductible,
@@ -261,6 +283,7 @@ class Visiting:
             result.paid_categories,
             result.disposition,
             result.reasons,
+            result.reviews,
         )
         nothing_moves = outcome.disposition == "none"
         self._casebook.add_draft(
@@ -274,6 +297,23 @@ class Visiting:
                 result.standing,
             )
         )
+
+    def _check_reviews(self, shown: ClaimView, outcome: Outcome, result: VisitResult) -> None:
+        """Hold the reviews that a result has taken in against those that people made, and against what it says.
+
+        After a correction the lines of the bill have other numbers: what became of them cannot be seen from here.
+        """
+        brought = self._reviews(shown)
+        _expect("reviews", brought[: len(result.reviews)], result.reviews)
+        if not outcome.is_review:
+            return
+        actions = {(reason.rule, reason.line): reason.action for reason in result.reasons}
+        for review in result.reviews:
+            _expect(
+                f"review of {review.rule}",
+                None if review.accepted else "refused",
+                actions.get((review.rule, review.line)),
+            )
 
     def _open(self, answer: VisitAnswer, execution: ExecutionReceipt) -> VisitResult:
         actor = self._view.actor(execution.hospital)
