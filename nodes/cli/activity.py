@@ -39,6 +39,8 @@ KINDS = {
     "settlement": "理赔使用 to settle on ",
     "opening": "理算 calculation of ",
 }
+ATTEMPTED = {"visit": "规则就地计算 its rules would compute there "}
+"""Said of what was refused, where nobody would have been given a record."""
 TYPES = {
     "admission": "入院 admission",
     "item-list": "费用清单 item list",
@@ -96,7 +98,8 @@ def describe(look: "Look", *, with_fields: bool) -> list[str]:
     """Return what people read of one look; with the names of the fields, or how many they are."""
     when = dt.datetime.fromtimestamp(look.time_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
     what = ", ".join(TYPES[kind] for kind in look.record_types) or look.claim or look.stay or ""
-    lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {KINDS[look.kind]}{what} · {look.hospital}"]
+    kind = ATTEMPTED.get(look.kind, KINDS[look.kind]) if look.status == "refused" else KINDS[look.kind]
+    lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {kind}{what} · {look.hospital}"]
     rests = f"{look.grant} version {look.grant_version}" if look.grant else look.order or look.basis
     lines.append(f"{'':19}  {look.purpose} · {rests} · at {look.height}-{look.index}")
     if look.status == "refused":

@@ -3,7 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from contracts.executions import Execute, ExecutionReceipt, ListExecutions, ShowExecutions
+from contracts.attempts import Attempt, AttemptView, ListAttempts
+from contracts.executions import (
+    Execute,
+    ExecutionReceipt,
+    ListExecutions,
+    RefusedFor,
+    RefuseVisit,
+    ShowExecutions,
+)
 from contracts.grants import Grant, Revoke
 from contracts.outcomes import decision_message
 from contracts.settlements import AwaitConsent, Outcome
@@ -174,3 +182,72 @@ def test_a_balance_that_moved_in_between_refuses_the_settlement_and_another_visi
     chain.do(*(execute(chain, case, outcome) for case, outcome in zip(cases, outcomes, strict=True)))
     chain.do(chain.settle(cases[0], outcomes[0]))
     assert chain.post(chain.settle(cases[1], outcomes[1])) == ["STALE_ACCUMULATOR"]
+
+
+# ------------------------------------------------------------------------------------------------- refused visits
+
+
+def refusal(case: Case, condition: RefusedFor, recipient: str = "insurer-a", signer: str = "hospital-a") -> Call:
+    return signer, "visits.refuse_visit", RefuseVisit(case.stay_id, recipient, case.grant_id, condition)
+
+
+def attempts(chain: Consortium, case: Case) -> list[Attempt]:
+    found = chain.ask("attempts.of_subject", ListAttempts(case.customer, 0), tuple[AttemptView, ...])
+    return [item.attempt for item in found]
+
+
+def test_a_visit_that_the_grant_does_not_cover_any_more_is_refused_on_the_record(chain: Consortium) -> None:
+    grant = consent(chain)
+    case = closed(chain, grant)
+    chain.do((case.customer, "consent.revoke", Revoke(grant.grant_id)))
+    assert chain.post(execute(chain, case, chain.outcome(case, PAYABLE))) == ["AUTH-013"]
+    (attempt,) = attempts(chain, case)
+    assert (attempt.kind, attempt.decision, attempt.condition) == ("visit", "deny", "status")
+    assert (attempt.recipient, attempt.signer, attempt.hospital) == ("insurer-a", "hospital-a", "hospital-a")
+    assert (attempt.record_type, attempt.field_set, attempt.stay_id) == ("admission", None, case.stay_id)
+    assert chain.events() == ["access-refused"]
+    assert visits(chain, case) == ()
+
+
+def test_the_hospital_says_why_it_let_no_rules_in_where_the_chain_cannot(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    chain.do(refusal(case, "rules"), refusal(case, "premises"))
+    assert [(item.code, item.condition) for item in attempts(chain, case)] == [
+        ("AUTH-013", "rules"),
+        ("AUTH-013", "premises"),
+    ]
+
+
+def test_what_the_chain_can_tell_of_a_refusal_the_chain_says(chain: Consortium) -> None:
+    case = closed(chain, consent(chain, uses_max=1))
+    chain.do(execute(chain, case, chain.outcome(case, PAYABLE)))
+    chain.do(refusal(case, "rules"))
+    assert attempts(chain, case)[-1].condition == "uses"
+    chain.do(refusal(case, "premises", "insurer-b"))
+    assert (attempts(chain, case)[-1].condition, attempts(chain, case)[-1].recipient) == ("recipient", "insurer-b")
+
+
+def test_a_hospital_does_not_say_that_a_grant_covers_nothing_which_does(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    assert chain.post(refusal(case, "grant")) == ["COVERED"]
+    assert attempts(chain, case) == []
+
+
+def test_the_same_refusal_is_one_entry_until_grant_or_visits_change(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    message = refusal(case, "premises")[2]
+    assert not chain.ask("visits.is_refused", message, bool)
+    chain.do(refusal(case, "premises"))
+    assert chain.ask("visits.is_refused", message, bool)
+    assert chain.post(refusal(case, "premises")) == ["ALREADY_REFUSED"]
+    chain.do(execute(chain, case, chain.outcome(case, PAYABLE)))
+    assert not chain.ask("visits.is_refused", message, bool)
+    chain.do(refusal(case, "premises"))
+    assert len(attempts(chain, case)) == 2
+
+
+def test_only_the_custodian_enters_a_refusal(chain: Consortium) -> None:
+    case = closed(chain, consent(chain))
+    for signer in ("hospital-b", "insurer-a", "regulator"):
+        assert chain.post(refusal(case, "premises", signer=signer)) == ["FORBIDDEN"]
+    assert attempts(chain, case) == []

@@ -27,6 +27,9 @@ from nodes.vault.sealing import AmountOpening, Envelope, Sealed
 ANSWER_CHUNKS_MAX = 4
 """Chunks of one answer, 256 KiB: a vote that waits behind one on its way waits 20 ms at 100 Mbit/s."""
 
+EXECUTING = "EXECUTING"
+"""Refusal of a visit: its result is being entered on the chain; ask again."""
+
 
 class FetchRecord(Struct, tag="fetch-record"):
     """The recipient of a committed share asks for the record."""

@@ -48,7 +48,7 @@ from nodes.roles.claims.facts import Facts, consent_facts
 from nodes.roles.claims.settlement import BalanceOpening, Ground, Reader, draft_settlement
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.documents import Document
-from nodes.roles.exchange.questions import Refusal, VisitAnswer, VisitRules
+from nodes.roles.exchange.questions import EXECUTING, Refusal, VisitAnswer, VisitRules
 from nodes.roles.exchange.visits import (
     PolicyPremises,
     VisitResult,
@@ -66,8 +66,6 @@ from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
 from nodes.vault.sealing import AmountOpening, seal
 
-EXECUTING = "EXECUTING"
-"""Refusal: the result is being entered on the chain; ask again."""
 UNKNOWN_CLAIM = "UNKNOWN_CLAIM"
 
 

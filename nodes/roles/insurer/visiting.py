@@ -30,7 +30,7 @@ from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.claims.settlement import disposition_of, open_after, open_moves
 from nodes.roles.exchange.asking import Asking
 from nodes.roles.exchange.opening import VisitOpening, hash_opening
-from nodes.roles.exchange.questions import Refusal, VisitAnswer, VisitRules, decode_reply, encode_body
+from nodes.roles.exchange.questions import EXECUTING, Refusal, VisitAnswer, VisitRules, decode_reply, encode_body
 from nodes.roles.exchange.visits import (
     POLICIES_MAX,
     PolicyPremises,
@@ -90,6 +90,7 @@ class Visiting:
         self._wanted: dict[str, tuple[PolicyEntry, ...]] = {}
         self._asked: dict[str, str] = {}
         self._doubts: dict[tuple[str, int], str] = {}
+        self._refusals: dict[str, Refusal] = {}
 
     def derive(
         self,
@@ -134,7 +135,13 @@ class Visiting:
         doubt = self._doubts.get((claim.claim_id, len(executions)))
         if doubt is not None:
             raise WaitError("VISIT-DISPUTED", doubt)
-        raise WaitError(WAITS, "the hospital runs the rules on its own records")
+        refusal = self._refusals.get(claim.claim_id)
+        raise WaitError(
+            WAITS,
+            "the hospital runs the rules on its own records"
+            if refusal is None
+            else f"the hospital let no rules in: {refusal.code} {refusal.reason}",
+        )
 
     def ask(self, now_ms: int) -> list[Request]:
         """Return the questions to hospitals that are due."""
@@ -172,7 +179,10 @@ class Visiting:
             reply = decode_reply(event.body)
             if not isinstance(reply, VisitAnswer):
                 code = reply.code if isinstance(reply, Refusal) else "UNEXPECTED"
+                if isinstance(reply, Refusal) and code != EXECUTING:
+                    self._refusals[claim_id] = reply
                 return [Note("visit-refused", {**fields, "code": code})]
+            self._refusals.pop(claim_id, None)
             self._keep(claim_id, reply)
         except (VerificationError, DecodeError) as error:
             self._doubts[claim_id, len(list_executions(self._view, claim_id))] = str(error)

@@ -1,0 +1,169 @@
+"""A visit that the hospital lets in nowhere is an entry about the customer, with the condition that failed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from contracts.adjudication.case import Review
+from contracts.grants import GrantView, ShowGrant
+from nodes.agent import Call
+from nodes.cli.activity import describe
+from nodes.fhir.audit_events import render_event
+from nodes.roles.activity import list_looks
+from nodes.roles.exchange.questions import VisitRules, decode_question
+from nodes.roles.exchange.visits import VisitPremises
+from nodes.schemas.looks import Look
+from tests.nodes.roles.lane import Lane
+from tests.nodes.roles.test_visiting import (
+    VISIT,
+    accumulated,
+    amend_to_hand_over,
+    answer,
+    ask,
+    asked,
+    first,
+    waiting,
+)
+from tests.nodes.roles.town import Customer
+
+
+@pytest.fixture
+def lane(tmp_path: Path) -> Lane:
+    return Lane(tmp_path)
+
+
+def refused(lane: Lane) -> list[Look]:
+    """Return the refused visits about the one claim's customer, once all is entered that is on its way."""
+    lane.run_for(5_000)
+    subject = lane.claim().claim.customer
+    looks = list_looks(lane.town.view, subject, "attempts", "").looks
+    return [look for look in looks if look.kind == "visit"]
+
+
+def question(lane: Lane) -> VisitRules:
+    found = decode_question(asked(lane)[0][2])
+    assert isinstance(found, VisitRules)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("alter", "condition"),
+    [
+        (lambda premises: first(premises, payee_version=2), "premises"),
+        (lambda premises: first(premises, period_salt=bytes(32)), "premises"),
+        (lambda premises: accumulated(premises, paid_year=1), "premises"),
+        (lambda premises: replace(premises, rules=bytes(32)), "rules"),
+    ],
+)
+def test_premises_that_do_not_match_and_other_rules_leave_an_entry(
+    lane: Lane, alter: Callable[[VisitPremises], VisitPremises], condition: str
+) -> None:
+    waiting(lane)
+    ask(lane, alter)
+    (look,) = refused(lane)
+    claim = lane.claim().claim
+    assert (look.status, look.code, look.condition) == ("refused", "AUTH-013", condition)
+    assert (look.by, look.role, look.signer, look.hospital) == ("insurer-a", "insurer", "hospital-a", "hospital-a")
+    assert (look.stay, look.grant, look.grant_version) == (claim.stay_ids[0], claim.grant_id, 1)
+    assert (look.field_set, look.fields) == (None, ()), "nothing was released"
+    lines = describe(look, with_fields=True)
+    assert "拒绝 REFUSED · 规则就地计算 its rules would compute there" in lines[0]
+    assert f"AUTH-013: {condition}" in lines[2]
+    assert render_event(lane.town.genesis.chain_id, look)["outcome"] == "8"
+    assert lane.town.codes("visits.execute") == []
+
+
+def test_the_other_adjudicator_is_named_to_the_insurer_and_none_runs(lane: Lane) -> None:
+    waiting(lane)
+    said = ask(lane, lambda premises: replace(premises, rules=bytes(32)))
+    assert said.startswith("RULES rules: expected ")
+    assert said.endswith(", which the members pinned, got 0000000000000000")
+
+
+def test_asked_again_for_the_same_it_is_one_entry_and_another_reason_another(lane: Lane) -> None:
+    waiting(lane)
+    for _ in range(3):
+        ask(lane, lambda premises: first(premises, payee_version=2))
+        lane.run_for(5_000)
+    answer(lane, replace(question(lane), signature=bytes(64)))
+    assert [look.condition for look in refused(lane)] == ["premises", "signature"]
+
+
+def test_under_a_grant_that_hands_over_the_chain_names_the_condition(lane: Lane) -> None:
+    waiting(lane)
+    amend_to_hand_over(lane)
+    ask(lane, lambda premises: premises)
+    (look,) = refused(lane)
+    assert (look.code, look.condition, look.grant_version) == ("AUTH-013", "execution", 2)
+
+
+def test_a_revoked_grant_leaves_an_entry(lane: Lane) -> None:
+    waiting(lane)
+    Customer(lane.town, "wang").revoke(lane.claim().claim.grant_id)
+    assert ask(lane, lambda premises: premises).startswith("AUTH-013")
+    (look,) = refused(lane)
+    assert (look.code, look.condition) == ("AUTH-013", "status")
+
+
+def test_a_grant_that_ended_leaves_an_entry(lane: Lane) -> None:
+    waiting(lane, for_ms=86_400_000)
+    lane.town.now_ms += 86_400_000
+    lane.town.add_block(())
+    assert ask(lane, lambda premises: premises).startswith("AUTH-013")
+    (look,) = refused(lane)
+    assert (look.code, look.condition) == ("AUTH-013", "expiry")
+
+
+def test_a_grant_without_a_use_left_leaves_an_entry(lane: Lane) -> None:
+    lane.insure(execution=VISIT, uses_max=1)
+    lane.stay(hanging_bed=True)
+    lane.run()
+    claim_id = lane.claim().claim.claim_id
+    decision = Review("R08", None, accepted=True)
+    lane.town.operate("insurer-a", lambda agent: agent.review(claim_id, decision, lane.town.now_ms))
+    lane.run_for(30_000)
+    (look,) = refused(lane)
+    assert (look.code, look.condition) == ("AUTH-013", "uses")
+    assert len(lane.claim().settlements) == 1
+    waits = lane.shown().waits
+    assert waits is not None
+    assert waits.reason.startswith("the hospital let no rules in: AUTH-013 grant-"), "and the reviewer is told"
+
+
+def test_days_that_the_grant_does_not_mean_leave_an_entry(lane: Lane) -> None:
+    waiting(lane)
+    grant = lane.town.query("consent", "show", ShowGrant(lane.claim().claim.grant_id), GrantView).versions[-1].grant
+    elsewhen = replace(grant, version=2, previous_version=1, scope=replace(grant.scope, dates=bytes(32)))
+    assert Customer(lane.town, "wang").post(Call("consent", "grant", elsewhen)).ok
+    assert ask(lane, lambda premises: premises).startswith("AUTH-013")
+    (look,) = refused(lane)
+    assert (look.code, look.condition) == ("AUTH-013", "record dates")
+
+
+def test_a_stranger_is_told_nothing_and_the_customer_who_it_was(lane: Lane) -> None:
+    waiting(lane)
+    heard = question(lane)
+    unknown = answer(lane, replace(heard, claim_id="claim-000000000000"), "insurer-b")
+    assert answer(lane, heard, "insurer-b") == unknown.replace("claim-000000000000", heard.claim_id)
+    (look,) = refused(lane)
+    assert (look.by, look.code, look.condition) == ("insurer-b", "AUTH-013", "recipient")
+
+
+def test_what_comes_too_early_or_too_late_is_no_entry(lane: Lane) -> None:
+    waiting(lane)
+    assert ask(lane, lambda premises: accumulated(premises, sequence=1)).startswith("STALE_ACCUMULATOR")
+    assert ask(lane, lambda premises: replace(premises, version=2)).startswith("STALE_VERSION")
+    assert refused(lane) == []
+
+
+def test_a_hospital_killed_after_its_refusal_enters_it_when_asked_again(lane: Lane) -> None:
+    waiting(lane)
+    lane.town.loses_submission = lambda _submission: True
+    ask(lane, lambda premises: first(premises, payee_version=2))
+    lane.town.restart("hospital-a")
+    lane.town.loses_submission = lambda _submission: False
+    assert refused(lane) == []
+    ask(lane, lambda premises: first(premises, payee_version=2))
+    assert [look.condition for look in refused(lane)] == ["premises"]
