@@ -137,7 +137,8 @@ def review(
         form = {"rule": rule, "line": line, "accepted": accepted}
         found.client.post(f"/v1/cases/{found.claim_id}/reviews", form)
         view = await_settled(found.client, found.claim_id, version + 1, output)
-        output.say(_describe_status(view, found.opening()))
+        opening = found.opening()
+        output.say(_describe_status(view, opening, found.visited() if opening is None else None))
     output.finish(view)
 
 

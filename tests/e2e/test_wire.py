@@ -4,6 +4,9 @@ Two layers are recorded. Relays stand in front of each node's two ports and keep
 TLS. The nodes write down what they send each other as it is before TLS, so that the sealed layer is searched by
 itself: what a relay with the nodes' own keys would see. The desk's requests to its own node carry plaintext within
 TLS; they are searched on the wire alone.
+
+A second stay is settled by rules that visit the data, from the command line: there the insurer's own books, opened,
+are searched as well.
 """
 
 import contextlib
@@ -12,21 +15,25 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from ledger.codec import decode
 from nodes.authentication import RequestSigner
+from nodes.cli.demo import read_example
 from nodes.client import Client
 from nodes.config import Home
 from nodes.keystore import load_keystore
 from nodes.roles.exchange.documents import Document, Invoice
+from nodes.roles.hospital.stays import LocalStay
+from nodes.vault.register import ENTRY_BYTES_MAX
 from tests.e2e import tapped
-from tests.e2e.network import ALL, ENTROPY, Network
+from tests.e2e.network import ALL, ENTROPY, Network, eventually
 from tests.e2e.test_erasure import open_books
 from tests.e2e.test_lane_kills import Stay
-from tests.nodes.secrets import find_secrets, list_secrets
+from tests.nodes.cli.commands import run
+from tests.nodes.secrets import find_secrets, list_secrets, search_folder, search_register
 
 CHARACTERS_MIN = 5
 """Four bytes stand in some megabytes of ciphertext by chance."""
@@ -113,7 +120,7 @@ class TappedNetwork(Network):
         return b"\n".join(path.read_bytes() for path in sorted(self.frames.iterdir()))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TappedNetwork]:
     network = TappedNetwork(tmp_path_factory.mktemp("w") / "n")
     network.start()
@@ -165,3 +172,85 @@ def test_no_wire_carries_a_field_of_a_record(network: TappedNetwork, tmp_path: P
     assert claim_id not in wire, "what is public among members is under TLS on the wire"
     assert find_secrets(forbidden, sent) == []
     assert find_secrets(forbidden, wire) == []
+
+
+# -------------------------------------------------------------------------------------------- rules visit the data
+
+
+def write_forms(folder: Path, patient: str) -> tuple[str, str]:
+    """Write a stay whose every text is its own, with a line that a person has to look at."""
+    admitted = json.loads(read_example("polyp/admission.json"))
+    admitted |= {"patient": patient, "department": "ward of the visited"}
+    admitted["reason"] = [{"icd10": "D25.100x003", "text": "fibroid of the visited"}]
+    form = json.loads(read_example("polyp/discharge.json"))
+    form["diagnoses"] = [
+        diagnosis | {"icd10": "D25.100x003", "text": "fibroid of the visited"} for diagnosis in form["diagnoses"]
+    ]
+    form["lines"] = [line | {"item": f"visited-{line['item']}"} for line in form["lines"]]
+    form["procedures"] = [procedure | {"code": "68.4999"} for procedure in form["procedures"]]
+    form["lines"][5]["reasonable"] = False
+    form["invoice"] = {"code": "33069999", "number": "0009999999", "check_code": "5eeded"}
+    paths = (folder / "visited-admission.json", folder / "visited-discharge.json")
+    for path, content in zip(paths, (admitted, form), strict=True):
+        path.write_text(json.dumps(content), encoding="utf-8")
+    return str(paths[0]), str(paths[1])
+
+
+def list_kept(network: TappedNetwork, number: str, claim_id: str, folder: Path) -> dict[str, bytes]:
+    """Return what must have stayed at the hospital: all that its books have of one stay."""
+    vault, register = open_books(network, "hospital-a", folder)
+    data = register.get("stay", number)
+    assert data is not None
+    lanes = decode(data, LocalStay, ENTRY_BYTES_MAX).lanes
+    own = {number, *(entry.record_id for lane in lanes for entry in lane.entries)}
+    found = {
+        name: secret
+        for name, secret in list_secrets(vault, register).items()
+        if name.split()[0] in own or name.startswith(claim_id)
+    }
+    assert len(own) == 5, "four parts, and the stay"
+    return {name: secret for name, secret in found.items() if " blinding " not in name and len(secret) > CHARACTERS_MIN}
+
+
+def test_what_rules_visit_stays_at_the_hospital_and_a_person_reviews_a_line_of_it(
+    network: TappedNetwork, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(*arguments: str) -> dict[str, Any]:
+        ran = run(capsys, *arguments, "--json", "--home", str(network.home.folder))
+        assert ran.code == 0, ran.err
+        found: dict[str, Any] = json.loads(ran.out)
+        return found
+
+    def show(actor: str) -> str:
+        return run(capsys, "claim", "show", claim_id, "--as", actor, "--home", str(network.home.folder)).out
+
+    say("customer", "create", "visited")
+    say("policy", "issue", "--as", "insurer-a", "--insured", "visited", "--product", "inpatient-100")
+    parties = ("--as", "visited", "--from", "hospital-a", "--to", "insurer-a")
+    say("consent", "grant", *parties, "--execution", "rules-visit-data", "--yes")
+    admission, discharge = write_forms(tmp_path, "visited")
+    number = say("stay", "admit", "--as", "hospital-a", admission)["number"]
+    say("stay", "discharge", number, "--as", "hospital-a", discharge)
+    (claim_id,) = [item["claim"] for item in say("claim", "list", "--as", "visited")["claims"]]
+    said = show("insurer-a")
+    assert "hospital-a computed this by your rules, on records that stayed there." in said
+    assert "R09 第 6 行 line 6 · " in said
+    review = ("claim", "review", claim_id, "--as", "insurer-a", "--rule", "R09", "--line", "6", "--accept")
+    assert len(say(*review)["settlements"]) == 2
+    eventually("it is paid", lambda: say("claim", "show", claim_id, "--as", "visited")["status"] == "PAID")
+    assert "− 1,080.00 already settled = 980.00 PAID" in show("visited"), "she sees the calculation"
+    looks = [look for look in say("customer", "activity", "visited")["looks"] if look["kind"] == "visit"]
+    assert [look["status"] for look in looks] == ["visited", "visited"]
+
+    kept = list_kept(network, number, claim_id, tmp_path / "hospital-a")
+    assert any(name.endswith("text D25.100x003") for name in kept), "a diagnosis is among them"
+    assert any(name.endswith("text visited-drug-list") for name in kept), "so is the line that was reviewed"
+    sent, wire = network.sent(), network.wire()
+    assert b"visit-answer" in sent, "the frames of the visits were recorded"
+    assert find_secrets(kept, sent) == []
+    assert find_secrets(kept, wire) == []
+    vault, register = open_books(network, "insurer-a", tmp_path / "insurer-a")
+    assert not {name.split()[0] for name in kept} & set(vault.list_records())
+    assert register.get("claim", claim_id) is not None, "its book of this claim is open here"
+    assert search_register(kept, register) == []
+    assert search_folder(kept, network.folder("insurer-a")) == []

@@ -14,6 +14,7 @@ from contracts.adjudication.product import Product
 from ledger.codec import Struct, decode, encode
 from nodes.roles.claims.casebook import Draft
 from nodes.roles.exchange.documents import Document
+from nodes.roles.exchange.opening import ClaimOpening
 from nodes.roles.hospital.stays import LocalStay
 from nodes.vault.records import Vault
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
@@ -39,12 +40,13 @@ def list_secrets(vault: Vault | None, register: Register) -> dict[str, bytes]:
         found |= _of_plaintext(record_id, document)
     for name, data in register.list_entries("draft"):
         draft = decode(data, Draft, ENTRY_BYTES_MAX)
-        opening = draft.whole
-        found |= {f"{name} case salt": opening.case_salt, f"{name} decision salt": opening.decision_salt}
+        opening = draft.opening
         for field in ("payable", "deductible", "paid_after", "deductible_used_after"):
             found |= _of_opening(name, getattr(opening, field))
         found |= _of_opening(name, draft.moves)
-        found |= _of_plaintext(name, opening.case)
+        if isinstance(opening, ClaimOpening):  # of a visit the insurer has no case
+            found |= {f"{name} case salt": opening.case_salt, f"{name} decision salt": opening.decision_salt}
+            found |= _of_plaintext(name, opening.case)
     for name, data in register.list_entries("stay"):
         stay = decode(data, LocalStay, ENTRY_BYTES_MAX)
         found[f"{name} plaintext"] = data
