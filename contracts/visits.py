@@ -24,7 +24,7 @@ Rules:
                    condition
 """
 
-from contracts.attempts import Attempt, Attempts
+from contracts.attempts import Asked, Attempts
 from contracts.consent import Consent
 from contracts.executions import (
     ClaimEntry,
@@ -79,8 +79,9 @@ class Visits(Contract):
                 self.call(Retention).require_kept(reference.stay_id, record_id, hospital)
             failing = self._failing(stays[place], stay.recipient, outcome.grant_id, found)
             if failing is not None:
-                self._note(stays[place], stay.recipient, outcome.grant_id, *failing)
-                self.refuse(failing[1].code, f"{failing[1].condition}: {failing[1].text}")
+                record_type, finding = failing
+                asked = _ask(stays[place], stay.recipient, outcome.grant_id, record_type)
+                self.call(Attempts).refuse_on_record(asked, finding)
                 return
             visited = (*visited, VisitedStay(reference.stay_id, found))
         version = self.call(Consent).use(_need(outcome.grant_id, stay, stay.recipient, None))
@@ -126,7 +127,7 @@ class Visits(Contract):
         if self.refused.get(key) == standing:
             reject("ALREADY_REFUSED", f"{stay.stay_id}: {message.recipient} was refused for {finding.condition}")
         self.refused.put(key, standing)
-        self._note(stay, message.recipient, message.grant_id, record_type, finding)
+        self.call(Attempts).note(_ask(stay, message.recipient, message.grant_id, record_type), finding)
 
     @query
     def is_refused(self, message: RefuseVisit) -> bool:
@@ -205,33 +206,9 @@ class Visits(Contract):
         head = None if stay.claim_id is None else self.heads.get(stay.claim_id)
         return RefusedVisit(self.call(Consent).latest_version(grant_id), 0 if head is None else head.sequence)
 
-    def _note(
-        self, stay: Stay, recipient: str, grant_id: str, record_type: RecordType | None, finding: Finding
-    ) -> None:
-        """Enter a refusal about the customer."""
-        attempts = self.call(Attempts)
-        attempts.enter(
-            Attempt(
-                subject=stay.subject,
-                kind="visit",
-                recipient=recipient,
-                role=attempts.role_of(recipient),
-                signer=self.context.signer,
-                hospital=stay.hospital,
-                stay_id=stay.stay_id,
-                record_id=None,
-                record_type=record_type,
-                purpose="HPAYMT",
-                grant_id=grant_id,
-                grant_version=self.call(Consent).latest_version(grant_id),
-                order_id=None,
-                decision="deny",
-                code=finding.code,
-                condition=finding.condition,
-                field_set=None,
-                place=locate(self.context),
-            )
-        )
+
+def _ask(stay: Stay, recipient: str, grant_id: str, record_type: RecordType | None) -> Asked:
+    return Asked("visit", recipient, stay, record_type, None, grant_id, "HPAYMT")
 
 
 def _need(grant_id: str, stay: Stay, recipient: str, record_type: RecordType | None) -> Need:
