@@ -17,7 +17,7 @@ from ledger.crypto.hashes import commit_salted
 from ledger.errors import VerificationError
 from nodes.entropy import Entropy
 
-DocumentType = Literal["resident-id", "passport", "residence-permit", "birth-certificate", "newborn"]
+DocumentType = Literal["resident-id", "passport", "residence-permit", "social-security", "birth-certificate", "newborn"]
 """`newborn`: a child without a document yet, known by her mother's and by which of her children it is."""
 
 _SYNTHETIC_REGION = "990000"
@@ -32,12 +32,16 @@ YOUTH_YEARS = 18
 """Under this age the guardian countersigns."""
 
 
+NUMBER_CHARACTERS_MAX = 32
+NAME_CHARACTERS_MAX = 64
+
+
 class Identity(Struct):
     """What identifies a customer to those she deals with. Never on the chain, never in a log."""
 
     document_type: DocumentType
-    document_number: Annotated[str, Meta(min_length=1, max_length=32)]
-    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    document_number: Annotated[str, Meta(min_length=1, max_length=NUMBER_CHARACTERS_MAX)]
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
     birth_date: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")]
     """ISO 8601; text, because people were born before 1970."""
     phone: Annotated[str, Meta(min_length=3, max_length=20)] | None = None

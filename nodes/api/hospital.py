@@ -78,6 +78,11 @@ def make_hospital_router(hospital: Hospital) -> APIRouter:
         _perform(node, effects, read_clock_ms())
         return PatientInfo(number=person.number)
 
+    @router.post("/patients/match")
+    async def match_patient(_node: Node, _caller: Operator, form: IdentityForm) -> PatientInfo:
+        """Find the patient with exactly this document, name and birth date."""
+        return PatientInfo(number=hospital.match_person(Identity(**form.model_dump())).number)
+
     @router.post("/stays")
     async def admit(node: Node, _caller: Operator, request: Request) -> StayInfo:
         """Begin a stay; it is reported under every usable grant that names this hospital."""

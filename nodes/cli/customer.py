@@ -23,25 +23,43 @@ customer.add_command(activity)
 @click.argument("name")
 @click.option("--newborn-of", "mother", metavar="NAME", help="A child without a document, linked through her mother.")
 @click.option("--born", metavar="DATE", help="Her birth date; of a newborn today, of others a grown-up's if left out.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Who she is: the Patient of a FHIR R4 Bundle, whose stays a hospital can then import.",
+)
 @click.option("--guardian", "guardians", multiple=True, metavar="NAME", help="Who acts for her; again for more.")
 @home_option
 @json_option
 def create(
-    name: str, mother: str | None, born: str | None, guardians: tuple[str, ...], home: Path, *, as_json: bool
+    name: str,
+    mother: str | None,
+    born: str | None,
+    bundle: Path | None,
+    guardians: tuple[str, ...],
+    home: Path,
+    *,
+    as_json: bool,
 ) -> None:
     """Create a synthetic customer NAME and save her wallet.
 
-    Her identity is made up and nobody's. So that hospitals can recognise her, she is also entered as a patient, under
-    NAME, at every hospital of this network, with her guardians; an insurer learns of her when it issues a policy. The
-    wallet is encrypted if XINPEI_PASSPHRASE is set; without it the file is readable to you alone, which is enough for
-    development only. A child's wallet is her guardian's to keep.
+    Her identity is made up and nobody's, or that of a synthetic bundle's patient. So that hospitals can recognise her,
+    she is also entered as a patient, under NAME, at every hospital of this network, with her guardians; an insurer
+    learns of her when it issues a policy. The wallet is encrypted if XINPEI_PASSPHRASE is set; without it the file is
+    readable to you alone, which is enough for development only. A child's wallet is her guardian's to keep.
     """
-    from nodes.cli.session import create_wallet, identity_fields, open_operator, open_wallet
+    from nodes.cli.session import create_wallet, identity_fields, make_identity, open_operator, open_wallet
+    from nodes.fhir import read_bundle
+    from nodes.roles.hospital.importing import identify
 
     output = Output(as_json=as_json)
     place = Home(home)
+    if bundle is not None and (mother is not None or born is not None):
+        msg = "--bundle: says who she is; leave out --newborn-of and --born"
+        raise click.UsageError(msg)
     parent = None if mother is None else open_wallet(place, mother).identity
-    wallet = create_wallet(place, name, parent, read_date("--born", born))
+    known = None if bundle is None else identify(read_bundle(bundle).patient)
+    wallet = create_wallet(place, name, known or make_identity(name, parent, read_date("--born", born)))
     genesis = place.load_genesis()
     hospitals = [member.name for member in genesis.organisations if member.role == "hospital"]
     for hospital in hospitals:
@@ -50,7 +68,8 @@ def create(
             if guardians:
                 client.post(f"/v1/people/{name}/relations", {"acts_through": list(guardians)})
     guard = "encrypted" if wallet.protected else "not encrypted: development only"
-    output.say(f"synthetic identity · wallet saved ({guard}) · a patient of {' and '.join(hospitals)}")
+    source = "synthetic identity" if known is None else "the bundle's patient"
+    output.say(f"{source} · wallet saved ({guard}) · a patient of {' and '.join(hospitals)}")
     output.hint(f"xinpei policy issue --as insurer-a --insured {name} --product inpatient-100")
     output.finish(
         {

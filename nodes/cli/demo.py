@@ -174,10 +174,10 @@ class Story:
     # ----------------------------------------------------------------------------------------------------- steps
 
     def _prepare(self, name: str) -> str:
-        from nodes.cli.session import create_wallet, identity_fields, open_customer, open_operator
+        from nodes.cli.session import create_wallet, identity_fields, make_identity, open_customer, open_operator
         from nodes.schemas.terms import default_terms, today
 
-        wallet = create_wallet(self._home, name)
+        wallet = create_wallet(self._home, name, make_identity(name))
         with open_operator(self._home, HOSPITAL) as client:
             client.post("/v1/patients", {"number": name, "identity": identity_fields(wallet.identity)})
         with open_operator(self._home, INSURER) as client:

@@ -68,24 +68,32 @@ def connector(home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SE
     return lambda signer: Client(address, authority, signer, SystemEntropy(), timeout_seconds)
 
 
-def create_wallet(home: Home, name: str, mother: Identity | None = None, born: dt.date | None = None) -> Wallet:
-    """Make and save the wallet of a synthetic customer.
+def make_identity(name: str, mother: Identity | None = None, born: dt.date | None = None) -> Identity:
+    """Make up somebody for development.
+
+    Args:
+        name: Hers.
+        mother: Of a newborn without a document.
+        born: When; today for a newborn, a grown-up's birth date for others if left out.
+    """
+    if mother is None:
+        return synthetic_identity(name, SystemEntropy(), born)
+    return newborn_identity(mother, 1, name, born or today())
+
+
+def create_wallet(home: Home, name: str, identity: Identity) -> Wallet:
+    """Make and save a customer's wallet.
 
     Args:
         home: The network's.
-        name: Hers, and the wallet's.
-        mother: Of a newborn without a document.
-        born: When; today for a newborn, a grown-up's birth date for others if left out.
+        name: The wallet's.
+        identity: Hers.
 
     Raises:
         CustomerError: If the name is no plain name or taken.
     """
     path = find_free_wallet_path(home, name)
     entropy = SystemEntropy()
-    if mother is None:
-        identity = synthetic_identity(name, entropy, born)
-    else:
-        identity = newborn_identity(mother, 1, name, born or today())
     wallet = Wallet.create(identity, entropy)
     wallet.save(path, read_passphrase(), entropy)
     return wallet

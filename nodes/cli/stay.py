@@ -86,32 +86,54 @@ def correct(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -
 @stay.command("import")
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @actor_option(HOSPITAL)
-@click.option("--patient", required=True, metavar="NAME", help="Whose stay it becomes: a number of the patient index.")
+@click.option("--patient", metavar="NAME", help="Whose stay it becomes, if not that of the bundle's own patient.")
 @click.option("--encounter", metavar="ID", help="Which stay, where the bundle has several.")
 @click.option("--shift", is_flag=True, help="Move all dates so that the discharge is today; said in the output.")
 @home_option
 @json_option
 def import_(
-    bundle: Path, actor: str, patient: str, encounter: str | None, home: Path, *, shift: bool, as_json: bool
+    bundle: Path, actor: str, patient: str | None, encounter: str | None, home: Path, *, shift: bool, as_json: bool
 ) -> None:
-    """Import the inpatient stay in BUNDLE, a FHIR R4 Bundle: admission and discharge with its bills."""
+    """Import the inpatient stay in BUNDLE, a FHIR R4 Bundle: admission and discharge with its bills.
+
+    The patient is found in the hospital's index by her document, name and birth date, as the bundle has them.
+    """
     from nodes.cli.session import open_operator
     from nodes.fhir import read_bundle
     from nodes.fhir.instants import civil_day
-    from nodes.roles.hospital.importing import import_stay
+    from nodes.roles.hospital.importing import identify, import_stay
 
     output = Output(as_json=as_json)
     found = read_bundle(bundle).select(encounter)
     if shift:
         found = found.shift(civil_day(time.time_ns() // 1_000_000) - found.discharge_day)
-    imported = import_stay(found, patient)
+    identity = identify(found.patient) if patient is None else None
+    imported = import_stay(found, patient or found.patient.name)
     for note in imported.notes:
         output.say(f"  note: {note}")
     with open_operator(Home(home), actor, role="hospital") as client:
-        admitted = await_reported(client, client.post("/v1/stays", imported.admission))
+        number = patient if identity is None else _find_patient(client, identity, actor, bundle)
+        admitted = await_reported(client, client.post("/v1/stays", imported.admission | {"patient": number}))
         output.say(_describe_admission(admitted))
         ended = _watch_end(client, admitted["number"], "discharge", json.dumps(imported.discharge).encode(), output)
     output.finish(ended | {"notes": list(imported.notes), "encounter": found.encounter_id})
+
+
+def _find_patient(client: Any, identity: Any, hospital: str, bundle: Path) -> str:
+    """Return the number of a bundle's patient in a hospital's index; raises `click.ClickException`."""
+    from nodes.cli.session import identity_fields
+    from nodes.client import ApiError
+
+    try:
+        return str(client.post("/v1/patients/match", identity_fields(identity))["number"])
+    except ApiError as error:
+        if error.code != "REFUSED":
+            raise
+        msg = (
+            f"Patient: {hospital} knows nobody with her document, name and birth date; make her a customer with "
+            f"`xinpei customer create NAME --bundle {bundle}`, or say --patient NAME"
+        )
+        raise click.ClickException(msg) from None
 
 
 @stay.command("list")

@@ -13,7 +13,7 @@ from nodes.keystore import Keystore
 from nodes.roles.authorising import Authorising
 from nodes.roles.in_flight import InFlight
 from nodes.roles.linking import Linked, Linking
-from nodes.roles.people import Person
+from nodes.roles.people import PeopleError, Person
 from nodes.roles.requests import Requests, RequestView
 from nodes.schemas.terms import GrantTerms
 from nodes.vault.register import Register
@@ -83,6 +83,14 @@ class Reception:
     def register_person(self, number: str, identity: Identity) -> tuple[Person, list[AgentEffect]]:
         """Enter a person under the organisation's own number, or correct what is known; raises as `People.enter`."""
         return self._linking.people.enter(number, identity), []
+
+    def match_person(self, identity: Identity) -> Person:
+        """Return the person with exactly this document, name and birth date; raises `PeopleError` if none is known."""
+        person = self._linking.people.match(identity)
+        if person is None:
+            msg = "identity: nobody is entered here with this document, name and birth date"
+            raise PeopleError(msg)
+        return person
 
     def relate(
         self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.codec import encode
-from nodes.cli.session import create_wallet, identity_fields
+from nodes.cli.session import create_wallet, identity_fields, make_identity
 from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.roles.customer.acting import act_for, countersign
@@ -29,9 +29,8 @@ class People:
         """Return the number and the customer."""
         number = f"{name}-{self._suffix}"
         born = today().replace(year=today().year - years, day=1) if years else None
-        wallet: Wallet = create_wallet(
-            self._network.home, number, None if mother is None else mother.wallet.identity, born
-        )
+        identity = make_identity(number, None if mother is None else mother.wallet.identity, born)
+        wallet: Wallet = create_wallet(self._network.home, number, identity)
         person = {"number": number, "identity": identity_fields(wallet.identity)}
         with self._network.client(HOSPITAL, HOSPITAL) as client:
             client.post("/v1/patients", person)

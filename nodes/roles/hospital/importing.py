@@ -12,12 +12,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from nodes.fhir.instants import format_day
-from nodes.fhir.stays import Bill, BillItem, Stay
+from nodes.fhir.stays import Bill, BillItem, Patient, Stay
+from nodes.identity import NAME_CHARACTERS_MAX, NUMBER_CHARACTERS_MAX, DocumentType, Identity, check_identity
 from nodes.roles.hospital.paperwork import PaperworkError
 from nodes.schemas.notation import write_yuan
 
 INVOICE_CODE = "FHIR-R4"
 BILLS_MAX = 16
+DOCUMENTS: tuple[tuple[str, DocumentType], ...] = (
+    ("NNCHN", "resident-id"),
+    ("PPN", "passport"),
+    ("PRC", "residence-permit"),
+    ("SS", "social-security"),
+    ("BCT", "birth-certificate"),
+)
+"""HL7's identifier types (v2-0203) that name one person, the best first. A driver's licence and a hospital's own record
+number do not."""
 _ITEM_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+*/_-]{0,47}")
 
 
@@ -71,6 +81,32 @@ def import_stay(stay: Stay, patient: str) -> ImportedStay:
         "further_bills": further,
     }
     return ImportedStay(admission, discharge, _list_notes(stay))
+
+
+def identify(patient: Patient) -> Identity:
+    """Return the identity of a bundle's patient, by the best document that the bundle has of her.
+
+    Raises:
+        PaperworkError: If it has none, or name or number are longer than an identity takes.
+        VerificationError: If the document contradicts itself.
+    """
+    numbers = {document.kind: document.number for document in reversed(patient.documents)}
+    found = next(((named, numbers[kind]) for kind, named in DOCUMENTS if kind in numbers), None)
+    if found is None:
+        kinds = ", ".join(kind for kind, _ in DOCUMENTS)
+        msg = (
+            f"Patient {patient.id}: expected an identifier of type {kinds}, got {', '.join(sorted(numbers)) or 'none'}"
+        )
+        raise PaperworkError(msg)
+    if len(found[1]) > NUMBER_CHARACTERS_MAX or len(patient.name) > NAME_CHARACTERS_MAX:
+        msg = (
+            f"Patient {patient.id}: expected a name of at most {NAME_CHARACTERS_MAX} characters and a number of at "
+            f"most {NUMBER_CHARACTERS_MAX}, got {len(patient.name)} and {len(found[1])}"
+        )
+        raise PaperworkError(msg)
+    identity = Identity(found[0], found[1], patient.name, patient.birth_date)
+    check_identity(identity)
+    return identity
 
 
 def _render_bill(bill: Bill, place: int) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def test_the_stay_of_the_documentation_is_read_whole(example: Path) -> None:
 def test_the_patient_has_her_official_name_and_document(example: Path) -> None:
     patient = read_bundle(example.read_bytes()).patient
     assert (patient.name, patient.gender, patient.birth_date) == ("示例雨", "female", "1990-03-07")
-    assert patient.documents == (Document("NNCHN", "000000199003070000"),)
+    assert patient.documents == (Document("NNCHN", "000000199003070006"),)
     assert (patient.deceased, patient.deceased_ms) == (False, None)
 
 
@@ -141,7 +141,7 @@ def test_a_broken_bundle_is_refused_whole_and_in_words(
     with pytest.raises(FhirError, match=sentence) as caught:
         read_bundle(edited(edit))
     assert "示例" not in str(caught.value), "errors name resources, not people"
-    assert "000000199003070000" not in str(caught.value)
+    assert "000000199003070006" not in str(caught.value)
 
 
 def test_a_concept_outside_the_table_is_told_as_unmapped(edited: Edited) -> None:

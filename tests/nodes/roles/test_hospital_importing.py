@@ -5,11 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from ledger.errors import LedgerError
 from nodes.fhir import read_bundle
-from nodes.fhir.stays import Stay
-from nodes.roles.hospital.importing import import_stay
+from nodes.fhir.stays import Document, Stay
+from nodes.roles.hospital.importing import identify, import_stay
 from nodes.roles.hospital.paperwork import PaperworkError, write_admission, write_discharge
+from nodes.roles.people import PeopleError
 from nodes.schemas.stay import read_admission, read_discharge
 from tests.nodes.roles.desk import EXAMPLES, Desk, discharge, know, make_town
 from tests.nodes.roles.town import TODAY, Customer
@@ -48,6 +51,44 @@ def test_a_death_in_the_stay_is_in_the_discharge_summary(stay: Stay, *, deceased
     ended = write_discharge(read_discharge(json.dumps(imported.discharge).encode(), today), admission, today)
     assert ended.summary is not None
     assert ended.summary.stay.deceased is deceased
+
+
+def test_a_patient_is_who_her_best_document_says(stay: Stay) -> None:
+    identity = identify(stay.patient)
+    assert (identity.document_type, identity.document_number) == ("resident-id", "000000199003070006")
+    abroad = (Document("DL", "S99969081"), Document("SS", "999-21-5422"), Document("PPN", "X57290540X"))
+    identity = identify(replace(stay.patient, documents=abroad))
+    assert (identity.document_type, identity.document_number) == ("passport", "X57290540X")
+    assert (identity.name, identity.birth_date) == (stay.patient.name, stay.patient.birth_date)
+
+
+@pytest.mark.parametrize(
+    ("documents", "sentence"),
+    [
+        ((), "expected an identifier of type NNCHN, PPN, PRC, SS, BCT, got none"),
+        ((Document("DL", "S99969081"),), "got DL"),
+        ((Document("PPN", "X" * 33),), "a number of at most 32, got 5 and 33"),
+        ((Document("NNCHN", "000000199003070000"),), "the check digit of this resident id is wrong"),
+    ],
+)
+def test_a_patient_without_a_document_that_identifies_is_refused_without_naming_her(
+    stay: Stay, documents: tuple[Document, ...], sentence: str
+) -> None:
+    patient = replace(stay.patient, name="x" * 5, documents=documents)
+    with pytest.raises(LedgerError) as caught:
+        identify(patient)
+    assert sentence in str(caught.value)
+    assert not any(document.number in str(caught.value) for document in documents)
+
+
+def test_a_patient_is_found_by_document_name_and_birth_date_together(tmp_path: Path, stay: Stay) -> None:
+    hospital = Desk(make_town(tmp_path)).agent
+    identity = identify(stay.patient)
+    hospital.register_person("p-17", identity)
+    assert hospital.match_person(identity).number == "p-17"
+    for other in ({"name": "other"}, {"birth_date": "1990-03-08"}, {"document_number": "000000199003070014"}):
+        with pytest.raises(PeopleError, match="nobody is entered here"):
+            hospital.match_person(structs.replace(identity, **other))
 
 
 def test_the_same_claim_is_the_same_invoice_and_another_is_not(stay: Stay) -> None:
