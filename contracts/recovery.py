@@ -11,13 +11,15 @@ Rules:
     4. An approval counts once for each keeper, while the keeper is a member or customer and the key that gave it is
        the keeper's newest: what a stolen key approved stops to count when that key is replaced.
     5. When enough approvals have stood for the waiting time, any keeper completes it: the pseudonym keeps its name and
-       its history, and has the new key from the next height on.
+       its history, and has the new key from the next height on. How long that is she says, and the founders how long
+       it is at least (in the genesis): nobody talks her into a wait in which she cannot see what is done to her.
     6. Until then the old key vetoes, for ever, what was put forward. Replacing her key, or naming keepers anew, ends
        every attempt as well: an attempt is bound to both.
 
     table      key                      value
     plans      pseudonym                Plan
     attempts   pseudonym, public key    Attempt
+    waits      "shortest"               ShortestWait: what the genesis demands
 """
 
 from typing import Annotated, Literal
@@ -30,6 +32,7 @@ from ledger.execution.contract import (
     CUSTOMER_PREFIX,
     ChainId,
     Contract,
+    Genesis,
     Meta,
     Name,
     PublicKey,
@@ -58,7 +61,7 @@ class NameKeepers(Struct):
     threshold: Annotated[int, Meta(ge=1, le=KEEPERS_MAX)]
     """How many of them it takes."""
     wait_ms: Annotated[int, Meta(ge=1_000, le=WAIT_MS_MAX)]
-    """How long enough approvals must have stood: her time for a veto. Days, unless she tries things out."""
+    """How long enough approvals must have stood: her time for a veto; at least what the genesis demands."""
 
 
 class PutForward(Struct):
@@ -95,6 +98,12 @@ class Plan(Struct):
     number: int
     """How often she has named keepers; an attempt is made under one naming."""
     place: Place
+
+
+class ShortestWait(Struct):
+    """Table `waits`: the shortest that a plan may have."""
+
+    wait_ms: int
 
 
 class Approval(Struct):
@@ -167,6 +176,11 @@ class Recovery(Contract):
     name = "recovery"
     plans = Table("plans", Plan)
     attempts = Table("attempts", Attempt)
+    waits = Table("waits", ShortestWait)
+
+    def genesis(self, genesis: Genesis) -> None:
+        """Enter how long a customer has at least to veto."""
+        self.waits.put("shortest", ShortestWait(genesis.recovery_wait_ms_min))
 
     @transaction
     def name_keepers(self, message: NameKeepers) -> None:
@@ -183,6 +197,10 @@ class Recovery(Contract):
             reject("KEEPERS", f"threshold: expected at most {len(message.keepers)} keepers, got {message.threshold}")
         if message.threshold < 2 and not all(is_customer(keeper) for keeper in message.keepers):
             reject("KEEPERS", "threshold: expected 2 or more: no organisation takes a customer's key by itself")
+        shortest = self.waits.get("shortest")
+        shortest_ms = WAIT_MS_MAX if shortest is None else shortest.wait_ms
+        if message.wait_ms < shortest_ms:
+            reject("WAIT", f"wait_ms: expected {shortest_ms} or more, as the genesis demands, got {message.wait_ms}")
         former = self.plans.get(customer.name)
         number = 1 if former is None else former.number + 1
         plan = Plan(message.keepers, message.threshold, message.wait_ms, number, locate(self.context))

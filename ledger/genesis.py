@@ -15,11 +15,14 @@ from msgspec import Meta
 
 from ledger.codec import ChainId, Hash, Height, Milliseconds, Name, PublicKey, Struct, encode
 from ledger.crypto.hashes import hash_tagged
+from ledger.limits import RECOVERY_WAIT_MS_MIN
 from ledger.membership import CUSTOMER_PREFIX, Role, ValidatorSet
 
 SealKey = Annotated[bytes, Meta(min_length=1216, max_length=1216)]
 """ML-KEM-768 (1184 bytes) followed by X25519 (32 bytes), for HPKE."""
 
+RecoveryWait = Annotated[int, Meta(ge=1_000, le=90 * 24 * 60 * 60 * 1000)]
+"""Milliseconds. A second suits a network on which people try things out, and no other."""
 
 CHAIN_ID_HASH_CHARACTERS = 32
 """Hex digits at the end of a chain id: 128 bits, against somebody who looks for a genesis with another's chain id."""
@@ -85,6 +88,8 @@ class Genesis(Struct, dict=True):
     """Sorted by name."""
     contracts: tuple[ContractPin, ...]
     """Sorted by name."""
+    recovery_wait_ms_min: RecoveryWait
+    """How long a customer has at least to veto another key for her pseudonym: the contract `recovery` keeps to it."""
 
     def __post_init__(self) -> None:
         """Refuse unsorted or repeated names, and a chain id that is another genesis's.
@@ -101,7 +106,13 @@ class Genesis(Struct, dict=True):
                 raise ValueError(msg)
         label = self.chain_id[: -CHAIN_ID_HASH_CHARACTERS - 1]
         expected = derive_chain_id(
-            self.protocol_version, label, self.time_ms, self.validators, self.organisations, self.contracts
+            self.protocol_version,
+            label,
+            self.time_ms,
+            self.validators,
+            self.organisations,
+            self.contracts,
+            self.recovery_wait_ms_min,
         )
         if self.chain_id != expected:
             msg = f"genesis chain_id: expected {expected}, which its content makes it, got {self.chain_id}"
@@ -116,6 +127,7 @@ class Genesis(Struct, dict=True):
         validators: ValidatorSet,
         organisations: tuple[Organisation, ...],
         contracts: tuple[ContractPin, ...],
+        recovery_wait_ms_min: int = RECOVERY_WAIT_MS_MIN,
     ) -> Self:
         """Return the genesis of these founders, with the chain id that its content makes it.
 
@@ -126,9 +138,12 @@ class Genesis(Struct, dict=True):
             validators: Who votes on block 1.
             organisations: The founding members, sorted by name.
             contracts: The pins of what they run, sorted by name.
+            recovery_wait_ms_min: How long a customer has at least to veto another key for her pseudonym.
         """
-        chain_id = derive_chain_id(protocol_version, label, time_ms, validators, organisations, contracts)
-        return cls(protocol_version, chain_id, time_ms, validators, organisations, contracts)
+        chain_id = derive_chain_id(
+            protocol_version, label, time_ms, validators, organisations, contracts, recovery_wait_ms_min
+        )
+        return cls(protocol_version, chain_id, time_ms, validators, organisations, contracts, recovery_wait_ms_min)
 
     @property
     def hash(self) -> bytes:
@@ -147,7 +162,8 @@ def derive_chain_id(
     validators: ValidatorSet,
     organisations: tuple[Organisation, ...],
     contracts: tuple[ContractPin, ...],
+    recovery_wait_ms_min: int,
 ) -> str:
     """Return the chain id of a genesis with these fields."""
-    content = encode((protocol_version, label, time_ms, validators, organisations, contracts))
+    content = encode((protocol_version, label, time_ms, validators, organisations, contracts, recovery_wait_ms_min))
     return f"{label}-{hash_tagged('xinpei/chain-id/v1', content).hex()[:CHAIN_ID_HASH_CHARACTERS]}"

@@ -81,6 +81,10 @@ SEQUENCE_ITEMS_MAX = 1024 * 1024
 EXPIRY_HEIGHTS_MAX = 1_000
 """How far ahead a transaction may set its expiry height: the replay window, kept in the state."""
 
+RECOVERY_WAIT_MS_MIN = 3 * 24 * 60 * 60 * 1000
+"""What a genesis demands of the wait before a customer's keepers give her pseudonym another key, unless its founders
+choose otherwise: longer than a weekend, so that she still has a working day to see it and to veto."""
+
 EXPIRY_MS_MAX = 24 * 60 * 60 * 1000
 """How far ahead of block time a transaction may set its expiry time. Both expiries bound the replay window."""
 

@@ -5,11 +5,19 @@ her own attempt stands; who the keepers are is told to members, to the keepers, 
 """
 
 import re
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from contracts.recovery import RecoveryView, ShowRecovery
+from contracts.recovery import (
+    ATTEMPT_ROWS_MAX,
+    Attempt,
+    RecoveryView,
+    ShowRecovery,
+    find_due_ms,
+    is_stale,
+)
 from nodes.api.callers import AnyCaller, Node
 from nodes.api.errors import NotFoundError
 from nodes.authentication import Caller
@@ -28,6 +36,8 @@ class AttemptInfo(BaseModel):
     """Whether it was ended by naming keepers anew or by replacing the key."""
     approvals: list[str]
     """By whom; also those that count no more because the keeper's key was replaced."""
+    due_ms: int | None
+    """The block time from which on it can take effect, if all of these count; null while they are too few."""
 
 
 class RecoveryInfo(BaseModel):
@@ -54,10 +64,15 @@ async def show_recovery(node: Node, caller: AnyCaller, pseudonym: str) -> Recove
         msg = f"pseudonym {pseudonym[:40]}: not found"
         raise NotFoundError(msg)
     view = node.view.query("recovery", "show", ShowRecovery(pseudonym, b""), RecoveryView)
-    return _describe(pseudonym, view, caller)
+    attempts = [*view.attempts]
+    page = view.attempts
+    while len(page) == ATTEMPT_ROWS_MAX:  # a keeper must not hide one attempt behind a hundred others
+        page = node.view.query("recovery", "show", ShowRecovery(pseudonym, page[-1].public_key), RecoveryView).attempts
+        attempts += page
+    return _describe(pseudonym, view, attempts, caller)
 
 
-def _describe(pseudonym: str, view: RecoveryView, caller: Caller) -> RecoveryInfo:
+def _describe(pseudonym: str, view: RecoveryView, attempts: Sequence[Attempt], caller: Caller) -> RecoveryInfo:
     plan = view.plan
     keepers = () if plan is None else plan.keepers
     is_known = caller.role != "customer" or caller.name in (pseudonym, *keepers)
@@ -73,10 +88,11 @@ def _describe(pseudonym: str, view: RecoveryView, caller: Caller) -> RecoveryInf
             AttemptInfo(
                 public_key=item.public_key.hex(),
                 status=item.status,
-                is_stale=item.status == "open" and (item.plan, item.key_version) != (number, view.key_version),
+                is_stale=item.status == "open" and (plan is None or is_stale(item, plan, view.key_version)),
                 approvals=[approval.keeper for approval in item.approvals],
+                due_ms=None if plan is None else find_due_ms(plan, [one.place.time_ms for one in item.approvals]),
             )
-            for item in view.attempts
+            for item in attempts
             if is_known or item.public_key == caller.public_key
         ],
     )

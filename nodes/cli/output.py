@@ -29,7 +29,7 @@ class Output:
     def hint(self, text: str) -> None:
         """Print what would be useful next."""
         if not self.as_json:
-            click.echo(click.style(f"  next: {text}{_name_home()}", dim=True))
+            click.echo(click.style(f"  next: {text}{name_home()}", dim=True))
 
     def progress(self, text: str) -> None:
         """Show a passing line while something takes longer than a second; for a watching person only."""
@@ -47,7 +47,7 @@ class Output:
             click.echo(json.dumps(data, ensure_ascii=False))
 
 
-def _name_home() -> str:
+def name_home() -> str:
     """Return ` --home FOLDER` if this command was given another one than the default, as the next one needs it too."""
     context = click.get_current_context(silent=True)
     home = None if context is None else context.params.get("home")

@@ -42,7 +42,7 @@ def recovery() -> None:
     type=click.FloatRange(min=0.001, max=2160),
     default=168,
     show_default=True,
-    help="How long your old key can veto.",
+    help="How long your old key can veto; three days at least, unless the genesis says otherwise.",
 )
 @home_option
 @json_option
@@ -65,8 +65,6 @@ def keepers(
     named = name_keepers(open_customer(place, actor), organisations, friends, threshold, wait_ms)
     for pseudonym in named:
         output.say(f"{pseudonym.name} · {threshold} of {', '.join(keepers)} · after {wait_hours:g} hours")
-    if wait_hours < 24:
-        output.say("a wait of less than a day leaves you little time for a veto")
     output.hint(f"xinpei wallet show {actor} --json > my-pseudonyms.json")
     output.finish({"pseudonyms": [item.name for item in named], "threshold": threshold, "wait_ms": wait_ms})
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import click
 
+from nodes.cli.output import name_home
 from nodes.client import TIMEOUT_SECONDS, Client
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import SystemEntropy
 from nodes.files import FileError, read_private
 from nodes.identity import Identity, newborn_identity, synthetic_identity
 from nodes.passphrase import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE
+from nodes.roles.customer.alerting import find_takeovers
 from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.roles.office.rotating import Connect, connect_in_force
 from nodes.schemas.terms import today
@@ -24,6 +26,7 @@ from nodes.wallet import Wallet, WalletError, is_protected
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
+BEIJING = dt.timezone(dt.timedelta(hours=8))
 PASSPHRASE_BYTES_MAX = 4096
 """Of a file that holds one: far above any that a person types or a program draws."""
 
@@ -116,13 +119,38 @@ def find_free_wallet_path(home: Home, name: str) -> Path:
 
 
 def open_customer(home: Home, name: str) -> Customer:
-    """Return the customer whose wallet has this name.
+    """Return the customer whose wallet has this name, having told her if one of her pseudonyms is being taken over.
 
     Raises:
         CustomerError: If there is no such wallet.
         WalletError: If it does not open.
     """
-    return Customer(home, home.load_genesis(), open_wallet(home, name), SystemEntropy())
+    customer = Customer(home, home.load_genesis(), open_wallet(home, name), SystemEntropy())
+    warn_of_takeovers(customer, name)
+    return customer
+
+
+def warn_of_takeovers(customer: Customer, name: str) -> None:
+    """Say on the standard error which keys wait to become a customer's, and how she vetoes.
+
+    Args:
+        customer: She, with her wallet open.
+        name: Of the wallet.
+    """
+    found, untold = find_takeovers(customer)
+    for item in found:
+        click.secho("警告 WARNING: 有人要求接管您的化名 somebody asks to take over your pseudonym", err=True, fg="red")
+        click.echo(f"  {item.pseudonym} · {item.hospital} · {item.insurer} · key {item.public_key[:16]}", err=True)
+        given = f"{len(item.approvals)}/{item.threshold}"
+        click.echo(f"  已同意 approved by {given}: {', '.join(item.approvals)}", err=True)
+        if item.due_ms is not None:
+            due = dt.datetime.fromtimestamp(item.due_ms / 1000, BEIJING)
+            click.echo(f"  最早生效 takes effect from {due:%Y-%m-%d %H:%M} on", err=True)
+    if found:
+        veto = f"xinpei recovery veto --as {name}{name_home()}"
+        click.echo(f"  非本人要求请立即否决 if it was not you who asked, veto it: {veto}", err=True)
+    for reason in untold:
+        click.echo(f"未能查询 whether somebody asks to take it over is not known: {reason}", err=True)
 
 
 def open_wallet(home: Home, name: str) -> Wallet:

@@ -92,7 +92,7 @@ def rotate(name: str, home: Path, *, as_json: bool) -> None:
     Whoever has a copy of the old wallet signs nothing for her from then on. It still opens what was sealed to the old
     keys. Interrupted anywhere, the command goes on when it is typed again.
     """
-    from nodes.cli.session import find_wallet, unlock_wallet_file
+    from nodes.cli.session import find_wallet, unlock_wallet_file, warn_of_takeovers
     from nodes.entropy import SystemEntropy
     from nodes.roles.customer.customer import Customer
     from nodes.roles.customer.renewing import KeyRenewal
@@ -102,6 +102,8 @@ def rotate(name: str, home: Path, *, as_json: bool) -> None:
     path = find_wallet(place, name)
     found, passphrase = unlock_wallet_file(path)
     customer = Customer(place, place.load_genesis(), found, entropy)
+    if not found.is_renewing:  # else a key of hers may be on the chain that the wallet does not hold yet
+        warn_of_takeovers(customer, name)
     try:
         done = KeyRenewal(customer, lambda: found.save(path, passphrase, entropy), entropy).run(output.progress)
     finally:

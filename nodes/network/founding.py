@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ledger.genesis import ContractPin, Genesis, Organisation
-from ledger.limits import PROTOCOL_VERSION
+from ledger.limits import PROTOCOL_VERSION, RECOVERY_WAIT_MS_MIN
 from ledger.membership import Role, Validator, ValidatorSet
 from nodes.config import ConfigurationError, Home, NetworkConfig, NodeAddress, write_file
 from nodes.entropy import Entropy
@@ -59,6 +59,7 @@ def found_network(
     entropy: Entropy,
     now: dt.datetime,
     members: Sequence[Member] = CONSORTIUM,
+    recovery_wait_ms_min: int = RECOVERY_WAIT_MS_MIN,
 ) -> Genesis:
     """Make everything a network needs before its first block.
 
@@ -68,16 +69,22 @@ def found_network(
         entropy: Where the keys come from.
         now: The genesis time, with time zone.
         members: Who founds it.
+        recovery_wait_ms_min: How long a customer has at least to veto another key for her pseudonym.
 
     Raises:
         ConfigurationError: If there is a network already, or the folder holds something else.
     """
     with _founding(home):
-        return _found(home, contracts, entropy, now, members)
+        return _found(home, contracts, entropy, now, members, recovery_wait_ms_min)
 
 
 def _found(
-    home: Home, contracts: Sequence[ContractPin], entropy: Entropy, now: dt.datetime, members: Sequence[Member]
+    home: Home,
+    contracts: Sequence[ContractPin],
+    entropy: Entropy,
+    now: dt.datetime,
+    members: Sequence[Member],
+    recovery_wait_ms_min: int,
 ) -> Genesis:
     ordered = sorted(members, key=lambda member: member.name)
     organisations: list[Organisation] = []
@@ -98,6 +105,7 @@ def _found(
         validators=ValidatorSet(tuple(validators)),
         organisations=tuple(organisations),
         contracts=tuple(sorted(contracts, key=lambda pin: pin.name)),
+        recovery_wait_ms_min=recovery_wait_ms_min,
     )
     names = [validator.name for validator in validators]
     ports = free_ports(2 * len(names), entropy)

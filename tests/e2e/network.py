@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 REPOSITORY = Path(__file__).parents[2]
 ENTROPY = SystemEntropy()
+RECOVERY_WAIT_MS = 1_000
+"""What the genesis demands here; others demand days, and no test has them."""
 ALL = ("hospital-a", "hospital-b", "insurer-a", "regulator")
 PATIENCE_SECONDS = 100.0
 """How long anything may take on a machine that does much else."""
@@ -67,7 +69,9 @@ class Network:
         self.home = Home(folder)
         self.environment: dict[str, str] = {}
         """What nodes find in their environment beside this process's."""
-        found_network(self.home, installed_pins(), ENTROPY, dt.datetime.now(dt.UTC))
+        found_network(
+            self.home, installed_pins(), ENTROPY, dt.datetime.now(dt.UTC), recovery_wait_ms_min=RECOVERY_WAIT_MS
+        )
         self.network = self.home.load_network()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.module = "nodes.process"

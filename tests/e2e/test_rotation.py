@@ -181,7 +181,11 @@ def test_a_customer_replaces_her_keys_within_a_stay_whatever_interrupts_her(netw
 
 
 def write_file(path: Path, content: object) -> str:
-    path.write_text(json.dumps(content), encoding="utf-8")
+    return write_text(path, json.dumps(content))
+
+
+def write_text(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
     path.chmod(0o600)
     return str(path)
 
@@ -234,7 +238,7 @@ def test_a_lost_wallet_is_replaced_by_its_keepers_and_its_claims_open_again(netw
 
 
 def test_a_guardian_keeps_alone_and_the_old_key_vetoes_for_good(
-    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = network.home
 
@@ -254,9 +258,17 @@ def test_a_guardian_keeps_alone_and_the_old_key_vetoes_for_good(
     identity = write_file(tmp_path / "identity", identity_fields(stay.customer.wallet.identity))
     out = str(tmp_path / "recovery.json")
     answer("ask", "--as", "thief", "--pseudonyms", names, "--identity", identity, "--out", out)
+    look = ("customer", "activity", "ward", "--home", str(home.folder), "--json")
+    assert run(capsys, *look).err == ""
     answer("approve", out, "--as", "mother")
     (shown,) = answer("show", "--as", "ward")["recoveries"]
     assert [(item["status"], len(item["approvals"])) for item in shown["attempts"]] == [("open", 1)]
+    assert shown["attempts"][0]["due_ms"] > 0
+    warned = run(capsys, *look)
+    assert (warned.code, json.loads(warned.out)["customer"]) == (0, "ward")
+    for part in ("WARNING: 有人要求接管您的化名", name, shown["attempts"][0]["public_key"][:16], "1/1: c-"):
+        assert part in warned.err
+    assert f"veto it: xinpei recovery veto --as ward --home {home.folder}" in warned.err
     assert answer("veto", "--as", "ward")["vetoed"] == [shown["attempts"][0]["public_key"]]
     assert answer("veto", "--as", "ward")["vetoed"] == []
     for command in ("complete", "approve"):
@@ -264,3 +276,12 @@ def test_a_guardian_keeps_alone_and_the_old_key_vetoes_for_good(
         assert (late.code, "expected an open attempt, got a vetoed one" in late.err) == (1, True)
     (after,) = answer("show", "--as", "ward")["recoveries"]
     assert (after["key_version"], after["attempts"][0]["status"]) == (1, "vetoed")
+    assert run(capsys, *look).err == ""
+
+    monkeypatch.setenv("XINPEI_PASSPHRASE_FILE", write_text(tmp_path / "passphrase", "of the backup"))
+    backup, place = str(tmp_path / "ward.backup"), ("--home", str(home.folder))
+    export = ("wallet", "export", "ward", "--out", backup, "--new-passphrase-file", str(tmp_path / "passphrase"))
+    assert run(capsys, *export, *place).code == 0
+    home.wallet_path("ward").unlink()
+    assert run(capsys, "wallet", "import", "ward", backup, *place).code == 0
+    assert answer("show", "--as", "ward")["recoveries"] == [after]

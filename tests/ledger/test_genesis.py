@@ -39,6 +39,7 @@ CHANGES = [
     {"validators": ValidatorSet((Validator("a", b"a" * 32, 2),))},
     {"organisations": (organisation("a"),)},
     {"contracts": (ContractPin("claims", b"\x01" * 32), ContractPin("consent", bytes(32)))},
+    {"recovery_wait_ms_min": 1_000},
 ]
 
 
@@ -100,6 +101,13 @@ def test_a_seal_key_has_its_exact_size() -> None:
     short = replace(organisation("a"), seal_key=bytes(1215))
     with pytest.raises(DecodeError):
         decode(encode(Genesis.found(**(fields(GENESIS) | {"organisations": (short,)}))), Genesis)
+
+
+def test_the_shortest_wait_for_a_veto_is_a_second_to_ninety_days() -> None:
+    assert GENESIS.recovery_wait_ms_min == 3 * 86_400_000
+    for wait_ms in (0, 999, 90 * 86_400_000 + 1):
+        with pytest.raises(DecodeError):
+            decode(encode(Genesis.found(**(fields(GENESIS) | {"recovery_wait_ms_min": wait_ms}))), Genesis)
 
 
 def test_founding_members_are_found_by_name() -> None:
