@@ -5,19 +5,19 @@ her own attempt stands; who the keepers are is told to members, to the keepers, 
 """
 
 import re
-from collections.abc import Sequence
 
 from fastapi import APIRouter
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from contracts.recovery import (
     ATTEMPT_ROWS_MAX,
-    Attempt,
     RecoveryView,
     ShowRecovery,
     find_due_ms,
     is_stale,
 )
+from nodes.agent import ChainView
 from nodes.api.callers import AnyCaller, Node
 from nodes.api.errors import NotFoundError
 from nodes.authentication import Caller
@@ -63,16 +63,20 @@ async def show_recovery(node: Node, caller: AnyCaller, pseudonym: str) -> Recove
     if actor is None:
         msg = f"pseudonym {pseudonym[:40]}: not found"
         raise NotFoundError(msg)
-    view = node.view.query("recovery", "show", ShowRecovery(pseudonym, b""), RecoveryView)
-    attempts = [*view.attempts]
-    page = view.attempts
-    while len(page) == ATTEMPT_ROWS_MAX:  # a keeper must not hide one attempt behind a hundred others
-        page = node.view.query("recovery", "show", ShowRecovery(pseudonym, page[-1].public_key), RecoveryView).attempts
-        attempts += page
-    return _describe(pseudonym, view, attempts, caller)
+    return _describe(pseudonym, read_recovery(node.view, pseudonym), caller)
 
 
-def _describe(pseudonym: str, view: RecoveryView, attempts: Sequence[Attempt], caller: Caller) -> RecoveryInfo:
+def read_recovery(view: ChainView, pseudonym: str) -> RecoveryView:
+    """Return a pseudonym's keepers and all that was put forward: no keeper hides one attempt behind a hundred."""
+    found = page = view.query("recovery", "show", ShowRecovery(pseudonym, b""), RecoveryView)
+    while len(page.attempts) == ATTEMPT_ROWS_MAX:
+        after = page.attempts[-1].public_key
+        page = view.query("recovery", "show", ShowRecovery(pseudonym, after), RecoveryView)
+        found = replace(found, attempts=(*found.attempts, *page.attempts))
+    return found
+
+
+def _describe(pseudonym: str, view: RecoveryView, caller: Caller) -> RecoveryInfo:
     plan = view.plan
     keepers = () if plan is None else plan.keepers
     is_known = caller.role != "customer" or caller.name in (pseudonym, *keepers)
@@ -92,7 +96,7 @@ def _describe(pseudonym: str, view: RecoveryView, attempts: Sequence[Attempt], c
                 approvals=[approval.keeper for approval in item.approvals],
                 due_ms=None if plan is None else find_due_ms(plan, [one.place.time_ms for one in item.approvals]),
             )
-            for item in attempts
+            for item in view.attempts
             if is_known or item.public_key == caller.public_key
         ],
     )
