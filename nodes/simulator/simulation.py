@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from ledger.application import Application
 from ledger.codec import encode
+from ledger.consensus.driver import Timeout
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import DecodeError
 from ledger.execution.loader import ContractSet
@@ -27,30 +28,18 @@ from ledger.genesis import Genesis
 from ledger.replica import Replica
 from ledger.replica.messages import CommittedBlock, Message, SubmissionMessage, decode_message
 from ledger.replica.ports import (
-    AppendLog,
-    Broadcast,
-    CommitBlock,
-    Effect,
-    Halt,
     Input,
     LogReplayed,
     MessageReceived,
-    Report,
-    ResetLog,
-    SaveSignerState,
-    ScheduleTimeout,
-    Send,
-    SendBlocks,
     Started,
-    SubmissionAccepted,
     SubmissionReceived,
-    SubmissionRefused,
     Tick,
     TimeoutElapsed,
 )
 from ledger.transactions import Submission
 from nodes.simulator.checks import Checks
 from nodes.simulator.disk import DiskFaultError
+from nodes.simulator.effects import perform
 from nodes.simulator.node import CrashedError, Happening, Lie, Node, Residents
 from nodes.simulator.trace import Trace
 from nodes.simulator.weather import Links, Weather
@@ -189,7 +178,7 @@ class Simulation:
         found: list[R] = []
         if node.is_up and node.paused_until_ms <= self.now_ms:
             if not is_reading:
-                self._wake(node)
+                self.wake(node)
             self._within(node, lambda: found.append(operation()))
         return found[0] if found else None
 
@@ -281,13 +270,13 @@ class Simulation:
             if node.is_honest:
                 self.checks.note_heard(node, message, self._list_suspects(), self.now_ms)
             if isinstance(message, SubmissionMessage | CommittedBlock):
-                self._wake(node)
+                self.wake(node)
             if not node.ignores(message):
                 self._step(node, MessageReceived(event.sender, message, self.clock(node)))
             return
         self._note(event.kind, node.name, event.data, self.trace.describe_event(event))
         if event.kind == "frame":
-            self._wake(node)
+            self.wake(node)
             self._within(node, lambda: self._take_frame(node, event))
         elif event.kind == "elapse" and event.timeout is not None and is_same_life:
             self._step(node, TimeoutElapsed(event.timeout, self.clock(node)))
@@ -315,7 +304,7 @@ class Simulation:
             self._suspects = frozenset(node.name for node in self.nodes.values() if not node.is_honest)
         return self._suspects
 
-    def _wake(self, node: Node) -> None:
+    def wake(self, node: Node) -> None:
         """Have a node tick as usual again: something happens to it."""
         if self.now_ms - node.active_ms > ACTIVE_MS and self.idle_tick_ms > TICK_MS:
             self._plan_tick(node, self.chance.randint(1, TICK_MS))
@@ -376,63 +365,18 @@ class Simulation:
         if node.lie is None and effects and self.chance.random() < self.weather.crashes:
             crash_at = self.chance.randint(0, len(effects))
         for effect in effects[:crash_at]:
-            self._perform(node, effect)
+            perform(self, node, effect)
         if crash_at < len(effects):
             raise CrashedError
         while node.committed and node.residents is not None:
             node.residents.take_block(node.committed.popleft(), self.clock(node))
 
-    def _perform(self, node: Node, effect: Effect) -> None:
-        if isinstance(effect, AppendLog):
-            node.disk.append(effect.entry)
-            return
-        node.disk.sync()
-        match effect:
-            case SaveSignerState():
-                node.disk.save_signer(effect.public_key, effect.state)
-            case Broadcast():
-                self._send_message(node, [name for name in self.nodes if name != node.name], effect.message)
-            case Send():
-                self._send_message(node, [effect.peer], effect.message)
-            case SendBlocks():
-                for height in range(effect.from_height, effect.from_height + effect.count):
-                    self._send_message(node, [effect.peer], CommittedBlock(*node.disk.blocks[height]))
-            case ScheduleTimeout():
-                self._plan(effect.duration_ms, Happening("elapse", node.name, node.life, timeout=effect.timeout))
-            case CommitBlock():
-                self._commit(node, effect)
-            case ResetLog():
-                node.disk.reset_log()
-            case Report():
-                node.reports.append(effect)
-                self._note("report", node.name, b"", self.trace.describe_report(effect))
-            case Halt():
-                node.replies.append(effect)
-                self._note("halt", node.name, b"", effect.reason)
-                self.crash(node.name)
-            case SubmissionAccepted() | SubmissionRefused():
-                node.replies.append(effect)
+    def wait(self, node: Node, duration_ms: int, timeout: Timeout) -> None:
+        """Have a timeout elapse in a node's present life."""
+        self._plan(duration_ms, Happening("elapse", node.name, node.life, timeout=timeout))
 
-    def _commit(self, node: Node, effect: CommitBlock) -> None:
-        header = effect.executed.block.header
-        assert node.replica is not None, f"{node.name} is down"
-        validators = node.replica.application.validators(header.height)
-        if node.is_honest:
-            self._count_block(effect)
-            self.checks.note_commit(effect.executed, effect.commit, validators)
-        node.disk.store(effect.executed.block, effect.commit, effect.executed.receipts, effect.executed.writes)
-        self._wake(node)
-        if node.residents is not None:
-            node.committed.append(effect.executed)
-        detail = f"height {header.height} round {effect.commit.round} transactions {header.transaction_count}"
-        self._note("commit", node.name, header.hash, detail)
-
-    def _count_block(self, effect: CommitBlock) -> None:
-        if effect.commit.height not in self.checks.committed:
-            self.happened["blocks decided in a later round"] += effect.commit.round > 0
-            self.happened["blocks with evidence"] += bool(effect.executed.block.evidence)
-
-    def _send_message(self, node: Node, receivers: Sequence[str], message: Message) -> None:
+    def send_message(self, node: Node, receivers: Sequence[str], message: Message) -> None:
+        """Send a message from a node's replica to others'."""
         if node.lie is None:
             self.checks.note_sent(node.name, message)
         data = encode(message)
