@@ -102,7 +102,7 @@ class Auditor:
         if not node.is_honest or not isinstance(answer, RecordHandover):
             return
         recipient = answer.envelope.keys.context.recipient
-        height = max(node.disk.blocks, default=0)
+        height = node.disk.height
         shares = [item for item in self._shares.get((answer.record_id, recipient), ()) if item[1] <= height]
         if not shares:
             raise InvariantError(HANDOVER, f"{node.name} gives {answer.record_id} to {recipient}, it was not shared")

@@ -207,10 +207,7 @@ def make_outcome(scenario: Scenario, failure: str, cpu_seconds: float) -> Outcom
     simulation, auditor = scenario.simulation, scenario.auditor
     happened = sum((node.deeds for node in simulation.nodes.values()), Counter(simulation.happened))
     evidence = {
-        (item.first.height, item.first.round)
-        for node in simulation.nodes.values()
-        for block, _ in node.disk.blocks.values()
-        for item in block.evidence
+        (item.first.height, item.first.round) for block in simulation.checks.blocks.values() for item in block.evidence
     }
     return Outcome(
         seed=scenario.options.seed,

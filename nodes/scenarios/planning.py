@@ -132,7 +132,7 @@ class Planning:
     def _store_bytes(self, name: str) -> int:
         """Return what a node keeps of the chain: its state, and its blocks with certificates and receipts."""
         disk = self.simulation.nodes[name].disk
-        for height in range(self._stored_height[name] + 1, max(disk.blocks, default=0) + 1):
+        for height in range(self._stored_height[name] + 1, disk.height + 1):
             self._stored[name] += len(encode((*disk.blocks[height], disk.receipts[height])))
             self._stored_height[name] = height
         return self._stored[name] + sum(len(key) + len(value) for key, value in disk.entries.items())

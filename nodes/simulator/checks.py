@@ -5,6 +5,8 @@ certificates     a block is stored without the precommits of more than two third
 double-signing   an honest validator's two different signatures for one height, round and type leave its node
 acknowledged     a client was told of a transaction's receipt, and a node has another one, or none
 stores           two nodes at one height whose stored states differ, whatever their headers say
+snapshots        a node begins from a snapshot that is not the chain's: another header, or another state than those who
+                 executed all blocks had there
 evidence         a validator's two halves of a double signature reached one honest node in time, and no block says so:
                  none at all a while later, or not one that this node proposed afterwards
 
@@ -12,12 +14,10 @@ They count and verify by themselves: a mistake in the core's own rules is not re
 (`nodes.scenarios`) look at what the blocks mean; they are told each block once, by `follow`.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 
 from ledger.application import ExecutedBlock
-from ledger.blocks import PRECOMMIT, Block, Commit, vote_sign_bytes
-from ledger.codec import encode
+from ledger.blocks import PRECOMMIT, Block, BlockHeader, Commit, vote_sign_bytes
 from ledger.consensus.evidence import offender
 from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
@@ -54,6 +54,12 @@ class Checks:
         """Have seen nothing."""
         self.committed: dict[int, bytes] = {}
         self.acknowledged: dict[bytes, Receipt] = {}
+        self.blocks: dict[int, Block] = {}
+        """By height, as they were first committed: nodes that took a snapshot have no earlier ones."""
+        self._heights: dict[bytes, int] = {}
+        """Transaction id -> where it was first included."""
+        self._states: dict[int, bytes] = {}
+        """Height -> hash of the state there, as whoever made a snapshot had it."""
         self._followers: list[Callable[[ExecutedBlock], None]] = []
         self._verified: set[tuple[bytes, bytes, bytes]] = set()
         self._signed: dict[Place, Value] = {}
@@ -78,6 +84,9 @@ class Checks:
         header = executed.block.header
         if header.height not in self.committed:
             self.committed[header.height] = header.hash
+            self.blocks[header.height] = executed.block
+            for receipt in executed.receipts:
+                self._heights.setdefault(receipt.transaction_id, header.height)
             for follower in self._followers:
                 follower(executed)
         if self.committed[header.height] != header.hash:
@@ -121,6 +130,20 @@ class Checks:
         if known != receipt:
             raise InvariantError("acknowledged", f"two receipts of {receipt.transaction_id.hex()}")
 
+    def note_snapshot(self, node: Node, height: int) -> None:
+        """Compare the state of which an honest node makes a snapshot with the others' of that height."""
+        state = node.disk.digest(STATE)
+        if self._states.setdefault(height, state) != state:
+            raise InvariantError("stores", f"{node.name} makes a snapshot of another state at height {height}")
+
+    def note_adopted(self, node: Node, header: BlockHeader) -> None:
+        """Check the snapshot that an honest node begins from."""
+        if self.committed.get(header.height) != header.hash:
+            raise InvariantError("snapshots", f"{node.name} begins from a header of height {header.height} of no chain")
+        state = node.disk.digest(STATE)
+        if self._states.setdefault(header.height, state) != state:
+            raise InvariantError("snapshots", f"{node.name} begins from another state of height {header.height}")
+
     # ------------------------------------------------------------------------------------------------- at the end
 
     def check_nodes(self, nodes: Iterable[Node], now_ms: int) -> None:
@@ -135,6 +158,8 @@ class Checks:
         for node in honest:
             for transaction_id, receipt in self.acknowledged.items():
                 found = node.disk.find(transaction_id)
+                if found is None and self._heights.get(transaction_id, 1) <= node.disk.base_height:
+                    continue  # its block came before the snapshot that this store began from
                 if found is None or found[2] != receipt:
                     what = "none" if found is None else f"{found[2].code} at height {found[0]}"
                     reason = f"told {receipt.code} of {transaction_id.hex()}, {node.name} has {what}"
@@ -172,12 +197,9 @@ class Checks:
     def _check_stores(self, nodes: list[Node]) -> None:
         states: dict[int, tuple[str, bytes]] = {}
         for node in nodes:
-            digest = hashlib.sha256()
-            for item in node.disk.scan(STATE):
-                digest.update(encode(item))
-            height = max(node.disk.blocks, default=0)
-            first, state = states.setdefault(height, (node.name, digest.digest()))
-            if state != digest.digest():
+            digest, height = node.disk.digest(STATE), node.disk.height
+            first, state = states.setdefault(height, (node.name, digest))
+            if state != digest:
                 raise InvariantError("stores", f"{first} and {node.name} differ at height {height}")
 
     def _check_evidence(self, nodes: list[Node], now_ms: int) -> None:
@@ -186,7 +208,7 @@ class Checks:
         A validator's first one is a reason for a block by itself. Later ones wait for blocks that are made anyway, so
         they must be there only if whoever heard them has proposed a block since.
         """
-        blocks = {height: block for node in nodes for height, (block, _) in node.disk.blocks.items()}
+        blocks = self.blocks
         told = {(offender(item), item.first.height) for block in blocks.values() for item in block.evidence}
         on_record = {validator for validator, _ in told}
         for node in nodes:

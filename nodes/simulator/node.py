@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ledger.application import ExecutedBlock
 from ledger.consensus.driver import Timeout
@@ -12,11 +12,19 @@ from ledger.replica import Replica
 from ledger.replica.messages import Message, PolkaMessage, VoteMessage
 from ledger.replica.ports import Effect, Halt, Input, Report, SubmissionAccepted, SubmissionRefused
 from ledger.replica.signer import SigningKey
+from ledger.snapshot_exchange import SnapshotFrame
 from nodes.simulator.disk import Disk
+
+if TYPE_CHECKING:
+    from nodes.simulator.syncing import Syncing
 
 
 class CrashedError(Exception):
     """The node that was acting is down; what it still wanted done is lost."""
+
+
+class AdoptedError(Exception):
+    """The node that was acting has another store, made from a snapshot, and must begin again on it."""
 
 
 class Residents(Protocol):
@@ -37,6 +45,10 @@ class Residents(Protocol):
 
 Lie = Callable[["Node", Effect], Iterable[Effect]]
 """What a node does instead of one effect: a Byzantine one, or one with a planted bug."""
+Giving = Callable[["Node", SnapshotFrame], Iterable[SnapshotFrame]]
+"""What a Byzantine node answers instead of an honest offer or chunk."""
+Way = Literal["deliver", "frame", "snapshot"]
+"""What bytes on their way to a node are: a replica's message, residents', or what concerns snapshots."""
 
 
 @dataclass
@@ -49,11 +61,15 @@ class Node:
     disk: Disk = field(default_factory=Disk)
     replica: Replica | None = None
     residents: Residents | None = None
+    syncing: "Syncing | None" = None
+    """Takes and gives snapshots, where that is simulated."""
     life: int = 0
     """Counts starts: timeouts of an earlier life are void."""
     clock_offset_ms: int = 0
     lie: Lie | None = None
     """A Byzantine node's; nothing is promised about such a node."""
+    giving: Giving | None = None
+    """What a Byzantine one does instead of giving an honest piece of a snapshot."""
     bug: Lie | None = None
     """A node's that is believed to be honest: what checks must find."""
     deeds: Counter[str] = field(default_factory=Counter)
@@ -119,6 +135,7 @@ class Node:
         """Lose everything that is not durable."""
         self.replica = None
         self.residents = None
+        self.syncing = None
         self.inputs.clear()
         self.committed.clear()
 
@@ -127,7 +144,7 @@ class Node:
 class Happening:
     """One entry of the heap, beside its time."""
 
-    kind: Literal["deliver", "frame", "elapse", "tick", "start", "call"]
+    kind: Way | Literal["elapse", "tick", "start", "call"]
     node: str
     life: int
     """The node's life when it was planned: only deliveries outlive it."""

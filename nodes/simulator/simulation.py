@@ -3,6 +3,7 @@
     heap entry     what happens when its time comes
     deliver        a message, as bytes, reaches a node that is up and not cut off
     frame          the same, from the residents of one node to those of another
+    snapshot       the same, of what a node that is far behind asks for, or is answered
     elapse         a timeout of a node's present life
     tick           every node that is up, every TICK_MS
     start          a node that crashed comes back
@@ -16,10 +17,10 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ledger.application import Application
-from ledger.codec import encode
+from ledger.codec import decode, encode
 from ledger.consensus.driver import Timeout
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import DecodeError
@@ -36,11 +37,14 @@ from ledger.replica.ports import (
     Tick,
     TimeoutElapsed,
 )
+from ledger.snapshot_exchange import SnapshotFrame
 from ledger.transactions import Submission
 from nodes.simulator.checks import Checks
 from nodes.simulator.disk import DiskFaultError
 from nodes.simulator.effects import perform
-from nodes.simulator.node import CrashedError, Happening, Lie, Node, Residents
+from nodes.simulator.node import AdoptedError, CrashedError, Happening, Lie, Node, Residents, Way
+from nodes.simulator.snapshots import SnapshotPolicy
+from nodes.simulator.syncing import Syncing
 from nodes.simulator.trace import Trace
 from nodes.simulator.weather import Links, Weather
 
@@ -50,6 +54,8 @@ TICK_MS = 500
 ACTIVE_MS = 20_000
 """A node at which nothing has happened for so long ticks more slowly, if the simulation allows it."""
 DECODED_MAX = 1_024
+RESTART_MS = 1_500
+"""How long a node is away that begins again on another store."""
 STUCK_TICK_MS = 30_000
 """How often one does that has something to do and gets no further; votes and timeouts go on by themselves."""
 
@@ -93,6 +99,8 @@ class Simulation:
         self.events = 0
         self.happened: Counter[str] = Counter()
         """How often which fault really occurred."""
+        self.snapshots: SnapshotPolicy | None = None
+        """When nodes make and take snapshots; None if they never do, as on a chain of less than thousands of blocks."""
         self._furnish = furnish
         self._suspects: frozenset[str] | None = None
         self._heap: list[tuple[int, int, Happening]] = []
@@ -123,6 +131,8 @@ class Simulation:
         node.replica = Replica(application, node.name, *node.signing_keys())
         if self._furnish is not None:
             node.residents = self._furnish(node)
+        if self.snapshots is not None:
+            node.syncing = Syncing(self, node, self.snapshots)
         self._take(node, LogReplayed(log))
         self._take(node, Started(self.clock(node)))
         node.active_ms = self.now_ms
@@ -212,7 +222,7 @@ class Simulation:
 
     def height(self, name: str) -> int:
         """Return the latest height that a node has stored."""
-        return max(self.nodes[name].disk.blocks, default=0)
+        return self.nodes[name].disk.height
 
     def heights(self) -> list[int]:
         """Return all nodes' stored heights, by name."""
@@ -228,6 +238,15 @@ class Simulation:
         """Send bytes from a node's residents to another's."""
         self.risk(node)
         self._send(node, receiver, "frame", data, self.weather.loss)
+
+    def send_snapshot_frame(self, node: Node, receiver: str, frame: SnapshotFrame) -> None:
+        """Send a node's question about a snapshot, or its answer."""
+        self._send(node, receiver, "snapshot", encode(frame), self.weather.loss)
+
+    def reachable(self, node: Node) -> list[str]:
+        """Return the nodes that a node has connections to."""
+        others = [other for other in self.nodes.values() if other is not node and other.is_up]
+        return [other.name for other in others if not self.links.is_cut(node.name, other.name)]
 
     def note(self, node: Node, event: str, fields: dict[str, str | int]) -> None:
         """Write what a node's residents log into the trace."""
@@ -271,13 +290,17 @@ class Simulation:
                 self.checks.note_heard(node, message, self._list_suspects(), self.now_ms)
             if isinstance(message, SubmissionMessage | CommittedBlock):
                 self.wake(node)
-            if not node.ignores(message):
+            is_passed_over = isinstance(message, CommittedBlock) and node.syncing is not None and node.syncing.is_taking
+            if not node.ignores(message) and not is_passed_over:
                 self._step(node, MessageReceived(event.sender, message, self.clock(node)))
             return
         self._note(event.kind, node.name, event.data, self.trace.describe_event(event))
         if event.kind == "frame":
             self.wake(node)
             self._within(node, lambda: self._take_frame(node, event))
+        elif event.kind == "snapshot":
+            self.wake(node)
+            self._within(node, lambda: self._take_snapshot_frame(node, event))
         elif event.kind == "elapse" and event.timeout is not None and is_same_life:
             self._step(node, TimeoutElapsed(event.timeout, self.clock(node)))
         elif event.kind == "tick" and is_same_life and event.number == node.tick_number:
@@ -314,6 +337,8 @@ class Simulation:
         self._take(node, Tick(self.clock(node)))
         if node.residents is not None:
             node.residents.tick(self.clock(node))
+        if node.syncing is not None:
+            node.syncing.tick(self.clock(node))
 
     def _take_frame(self, node: Node, event: Happening) -> None:
         if node.residents is None:
@@ -322,6 +347,11 @@ class Simulation:
             node.residents.take_frame(event.sender, event.data, self.clock(node))
         except DecodeError as error:
             self._note("refused", node.name, b"", str(error))
+
+    def _take_snapshot_frame(self, node: Node, event: Happening) -> None:
+        if node.syncing is not None:
+            frame = decode(event.data, cast("type[SnapshotFrame]", SnapshotFrame))
+            node.syncing.take(event.sender, frame, self.clock(node))
 
     # -------------------------------------------------------------------------------------------------- steps
 
@@ -346,6 +376,9 @@ class Simulation:
             self._go_down(node)
         except CrashedError:
             self._go_down(node)
+        except AdoptedError:
+            node.stop()
+            self._plan(RESTART_MS, Happening("start", node.name, node.life))
         finally:
             node.is_acting = False
             node.inputs.clear()
@@ -383,7 +416,7 @@ class Simulation:
         for receiver in receivers:
             self._send(node, receiver, "deliver", data, self.weather.loss_of(message, receiver))
 
-    def _send(self, node: Node, receiver: str, kind: str, data: bytes, loss: float) -> None:
+    def _send(self, node: Node, receiver: str, kind: Way, data: bytes, loss: float) -> None:
         node.sent_bytes += len(data)
         copies = 1 + (self.chance.random() < self.weather.repeats)
         self.happened["messages repeated"] += copies - 1
@@ -392,12 +425,7 @@ class Simulation:
             lost = self.chance.random() < loss or self.links.is_cut(node.name, receiver)
             self.happened["messages lost"] += lost
             if not lost:
-                happening = (
-                    Happening("deliver", receiver, 0, sender=node.name, data=data)
-                    if kind == "deliver"
-                    else Happening("frame", receiver, 0, sender=node.name, data=data)
-                )
-                self._plan(delay_ms, happening)
+                self._plan(delay_ms, Happening(kind, receiver, 0, sender=node.name, data=data))
 
     def _note(self, kind: str, name: str, data: bytes, detail: str) -> None:
         self.trace.note(self.now_ms, kind, name, data, detail)

@@ -71,4 +71,4 @@ class Trace:
         """Return a timeout or a frame in a few words."""
         if event.timeout is not None:
             return f"{event.timeout.step.name.lower()} height {event.timeout.height} round {event.timeout.round}"
-        return f"{len(event.data)} bytes from {event.sender}" if event.kind == "frame" else ""
+        return f"{len(event.data)} bytes from {event.sender}" if event.data else ""
