@@ -21,10 +21,11 @@ def give_other_values(node: Node, frame: SnapshotFrame) -> Iterable[SnapshotFram
 
 
 def give_holes(node: Node, frame: SnapshotFrame) -> Iterable[SnapshotFrame]:
-    """Give chunks without their first entry."""
-    if isinstance(frame, ChunkFrame) and frame.data and len(_open(frame).entries) > 1:
+    """Give chunks without their first entry, or with an empty one if there is no other."""
+    if isinstance(frame, ChunkFrame) and frame.data:
         node.deeds["wrong chunks given"] += 1
-        frame = _close(frame, _open(frame).entries[1:])
+        (key, _), *others = _open(frame).entries
+        frame = _close(frame, tuple(others) or ((key, b""),))
     yield frame
 
 
