@@ -9,7 +9,7 @@ what it wants done, so that the real node and the simulator run the same agents.
     exchange                              what members hand each other point to point
     claims                                from documents to decision and settlement, wherever the rules run
 
-The modules beside them serve several of these: who is who (`people`, `linking`),
-who may act for whom (`authorising`), what the chain says (`lookup`), who
-looked (`activity`), what is to be erased (`erasing`).
+The modules beside them serve several of these: who is who (`people`, `linking`), who may act for whom (`authorising`),
+where people meet an organisation (`reception`), what the chain says (`lookup`), who looked (`activity`), what is to be
+erased (`erasing`).
 """

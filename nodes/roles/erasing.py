@@ -9,30 +9,45 @@
 
 Erasing comes before the certificate, and erasing twice does no harm; so whoever is killed in between finds the item
 ASKED still, erases what is left and certifies.
+
+What is the same for every holder is here: the order of things, the holds, and when money moves. A hospital's, an
+insurer's and the rail's `Books` say what they have.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Protocol
 
 from contracts.erasures import Certify, ErasureItem, ErasureRow, ListOpen, Restrict, ShowErasures
-from contracts.holds import Basis, Hold
+from contracts.holds import Basis, Hold, Kind
+from contracts.listings import ClaimView
 from nodes.agent import Call, ChainView
 from nodes.fhir.instants import civil_day
 from nodes.schemas.holds import last_day
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One item that a holder is asked for."""
+
+    scope: str
+    """The stay or claim."""
+    item: str
+    kind: Kind
+
+
 class Books(Protocol):
     """What a holder has of others, and can destroy."""
 
-    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:
+    def is_in_use(self, asked: Asked) -> bool:
         """Whether an item is needed for something that was begun before it was asked for, such as a payment."""
         ...
 
-    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:
+    def hold_begins(self, asked: Asked) -> int | None:
         """Return the civil day with which a hold on an item begins; None if no law is about it."""
         ...
 
-    def erase(self, row: ErasureRow, item: ErasureItem) -> None:
+    def erase(self, asked: Asked) -> None:
         """Destroy all that is here of an item, durably; what is gone already is fine."""
         ...
 
@@ -67,11 +82,12 @@ class Erasing:
         erased: list[str] = []
         restricted: dict[tuple[Basis, int], list[str]] = defaultdict(list)
         for item in row.items:
-            if item.status != "ASKED" or self._books.is_in_use(row, item):
+            asked = Asked(row.scope, item.item, item.kind)
+            if item.status != "ASKED" or self._books.is_in_use(asked):
                 continue
-            held = self._find_hold(row, item)
+            held = self._find_hold(row.role, asked)
             if held is None:
-                self._books.erase(row, item)
+                self._books.erase(asked)
                 erased.append(item.item)
             else:
                 restricted[held].append(item.item)
@@ -80,12 +96,12 @@ class Erasing:
             calls.append(Call("erasure", "restrict", Restrict(row.scope, tuple(items), basis, until_day)))
         return calls
 
-    def _find_hold(self, row: ErasureRow, item: ErasureItem) -> tuple[Basis, int] | None:
+    def _find_hold(self, role: str, asked: Asked) -> tuple[Basis, int] | None:
         """Return basis and last day of the hold that keeps an item longest; None if none runs today."""
-        begins = self._books.hold_begins(row, item)
+        begins = self._books.hold_begins(asked)
         if begins is None:
             return None
-        fitting = [hold for hold in self._holds if hold.role == row.role and item.kind in hold.kinds]
+        fitting = [hold for hold in self._holds if hold.role == role and asked.kind in hold.kinds]
         running = [
             (last_day(hold, begins), hold.basis)
             for hold in fitting
@@ -95,6 +111,11 @@ class Erasing:
             return None
         until_day, basis = max(running)
         return basis, until_day
+
+
+def is_money_moving(claim: ClaimView | None) -> bool:
+    """Whether a payment of a claim is not paid yet: what opens it is in use at its insurer and at the rail."""
+    return claim is not None and any(payment.status != "paid" for payment in claim.payments)
 
 
 def list_erasures(view: ChainView, scope: str) -> tuple[ErasureRow, ...]:

@@ -8,9 +8,9 @@ and until then nothing more of it is shared.
 
 from collections.abc import Callable
 
-from contracts.erasures import ErasureItem, ErasureRow
 from nodes.agent import ChainView
 from nodes.roles.claims.casebook import Casebook
+from nodes.roles.erasing import Asked
 from nodes.roles.hospital.book import StayBook
 from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
 from nodes.roles.lookup import find_record, find_stay
@@ -29,24 +29,24 @@ class HospitalBooks:
         self._vault = vault
         self._casebook = casebook
 
-    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:  # noqa: ARG002 - as `Books` has it
+    def is_in_use(self, asked: Asked) -> bool:
         """Whether the stay goes on."""
-        stay = self._find(row.scope)
+        stay = self._find(asked.scope)
         return stay is not None and not stay.discharges
 
-    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:
+    def hold_begins(self, asked: Asked) -> int | None:
         """Return the day of discharge; what is gone is held no more."""
-        stay = self._find(row.scope)
-        return None if stay is None or self._vault.is_erased(item.item) else stay.last_day
+        stay = self._find(asked.scope)
+        return None if stay is None or self._vault.is_erased(asked.item) else stay.last_day
 
-    def erase(self, row: ErasureRow, item: ErasureItem) -> None:
+    def erase(self, asked: Asked) -> None:
         """Destroy a record, and the document behind it if it was the last that held it."""
-        self._vault.erase(item.item)
-        stay = self._find(row.scope)
+        self._vault.erase(asked.item)
+        stay = self._find(asked.scope)
         if stay is None:
             return
         for lane in stay.lanes:
-            if lane.stay_id == row.scope:  # what rules computed here from the record goes with it
+            if lane.stay_id == asked.scope:  # what rules computed here from the record goes with it
                 self._casebook.erase(lane.claim_id)
         entered = [lane for lane in stay.lanes if find_stay(self._view, lane.stay_id) is not None]
         for entry in (entry for lane in entered for entry in lane.entries):

@@ -10,10 +10,10 @@ not settled any more: the desk says so.
 What survives a claim is in the yearbook: its payment as a part of sums, without which no report could be proved.
 """
 
-from contracts.erasures import ErasureItem, ErasureRow
 from contracts.listings import ClaimView
 from nodes.agent import ChainView
 from nodes.roles.claims.casebook import Casebook
+from nodes.roles.erasing import Asked, is_money_moving
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import Portfolio
 from nodes.roles.insurer.yearbook import Yearbook
@@ -50,28 +50,27 @@ class InsurerBooks:
         self._portfolio = portfolio
         self._yearbook = yearbook
 
-    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:  # noqa: ARG002 - as `Books` has it
+    def is_in_use(self, asked: Asked) -> bool:
         """Whether a payment of the claim is not paid yet."""
-        claim = self._find_claim(row)
-        return claim is not None and any(payment.status != "paid" for payment in claim.payments)
+        return is_money_moving(self._find_claim(asked.scope))
 
-    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:
+    def hold_begins(self, asked: Asked) -> int | None:
         """Return the last day of the contract that the claim was settled on; None for what no settlement rests on."""
-        claim = self._find_claim(row)
-        if claim is None or not claim.settlements or not self._is_kept(item):
+        claim = self._find_claim(asked.scope)
+        if claim is None or not claim.settlements or not self._is_kept(asked):
             return None
-        if item.kind != "claim" and not self._is_settled_on(claim, row.scope, item.item):
+        if asked.kind != "claim" and not self._is_settled_on(claim, asked.scope, asked.item):
             return None
         return self._portfolio.get(claim.settlements[-1].outcome.policy_id).until_day
 
-    def erase(self, row: ErasureRow, item: ErasureItem) -> None:  # noqa: ARG002 - as `Books` has it
+    def erase(self, asked: Asked) -> None:
         """Destroy a record, or what was made of a claim."""
-        if item.kind == "claim":
-            self._add_up(item.item)
-            self._casebook.erase(item.item)
+        if asked.kind == "claim":
+            self._add_up(asked.item)
+            self._casebook.erase(asked.item)
         else:
-            self._vault.erase(item.item)
-            self._intake.erase_disputes(item.item)
+            self._vault.erase(asked.item)
+            self._intake.erase_disputes(asked.item)
 
     def _add_up(self, claim_id: str) -> None:
         """Have the yearbook take in what the claim's drafts open, while they are here, and blend it with the rest."""
@@ -80,8 +79,8 @@ class InsurerBooks:
             self._yearbook.follow(claim)
             self._yearbook.blend(claim)
 
-    def _is_kept(self, item: ErasureItem) -> bool:
-        return self._casebook.holds(item.item) if item.kind == "claim" else item.item in self._vault
+    def _is_kept(self, asked: Asked) -> bool:
+        return self._casebook.holds(asked.item) if asked.kind == "claim" else asked.item in self._vault
 
     def _is_settled_on(self, claim: ClaimView, stay_id: str, record_id: str) -> bool:
         stay = find_stay(self._view, stay_id)
@@ -92,8 +91,8 @@ class InsurerBooks:
             record_id in closings[reference.version].parts for reference in references if reference.stay_id == stay_id
         )
 
-    def _find_claim(self, row: ErasureRow) -> ClaimView | None:
-        if row.scope.startswith("claim-"):
-            return find_claim(self._view, row.scope)
-        stay = find_stay(self._view, row.scope)
+    def _find_claim(self, scope: str) -> ClaimView | None:
+        if scope.startswith("claim-"):
+            return find_claim(self._view, scope)
+        stay = find_stay(self._view, scope)
         return None if stay is None or stay.stay.claim_id is None else find_claim(self._view, stay.stay.claim_id)

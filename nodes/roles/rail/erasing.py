@@ -9,7 +9,7 @@ from ledger.codec import decode
 from ledger.transactions import Event
 from nodes.agent import ChainView
 from nodes.fhir.instants import civil_day
-from nodes.roles.erasing import list_erasures
+from nodes.roles.erasing import Asked, is_money_moving, list_erasures
 from nodes.roles.lookup import find_claim
 from nodes.roles.rail.attempts import Attempts
 from nodes.roles.rail.bank import Bank
@@ -50,23 +50,21 @@ class RailBooks:
             rows.append(ErasureRow(claim_id, self._rail, "rail", others[0].subject, (item,)))
         return tuple(rows)
 
-    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:  # noqa: ARG002 - as `Books` has it
+    def is_in_use(self, asked: Asked) -> bool:
         """Whether an attempt is open, or a payment of the claim not paid yet."""
-        if any(attempt.order.claim_id == row.scope for attempt in self._attempts.list_open()):
-            return True
-        claim = find_claim(self._view, row.scope)
-        return claim is not None and any(payment.status != "paid" for payment in claim.payments)
+        is_open = any(attempt.order.claim_id == asked.scope for attempt in self._attempts.list_open())
+        return is_open or is_money_moving(find_claim(self._view, asked.scope))
 
-    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:  # noqa: ARG002 - as `Books` has it
+    def hold_begins(self, asked: Asked) -> int | None:
         """Return the day of the claim's last receipt."""
-        claim = find_claim(self._view, row.scope)
-        if claim is None or row.scope not in self._keys:
+        claim = find_claim(self._view, asked.scope)
+        if claim is None or asked.scope not in self._keys:
             return None
         return max((civil_day(step.place.time_ms) for paid in claim.payments for step in paid.steps), default=None)
 
-    def erase(self, row: ErasureRow, item: ErasureItem) -> None:  # noqa: ARG002 - as `Books` has it
+    def erase(self, asked: Asked) -> None:
         """Destroy every order of the claim."""
-        for key in self._keys.get(row.scope, []):
+        for key in self._keys.get(asked.scope, []):
             self._bank.forget(key)
             self._attempts.erase(key)
-        self._keys.pop(row.scope, None)
+        self._keys.pop(asked.scope, None)
