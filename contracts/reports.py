@@ -18,8 +18,10 @@ from typing import Annotated
 
 from contracts.calendar import MONTHS, Year, civil_year
 from contracts.identifiers import Currency, Place, locate
+from contracts.listings import CountClaims
 from contracts.membership import Membership
 from contracts.registers import Registers
+from contracts.settlements import Sequence
 from contracts.totals import Group, disclosure_context, merge_months
 from ledger.execution.contract import (
     AMOUNT_MINOR_UNITS_MAX,
@@ -82,6 +84,8 @@ class YearReport(Struct):
     currency: Currency
     groups: Annotated[tuple[GroupTotal, ...], Meta(max_length=MONTHS)]
     """Empty if the year has fewer than ten claims."""
+    registered: Sequence
+    """Claims in the insurer's register when this was published, of whatever year: those that a sample is drawn from."""
     place: Place
 
 
@@ -118,7 +122,8 @@ class Reports(Contract):
             context = disclosure_context(self.context.chain_id, insurer, year, currency, group)
             verify_total(group.sums.paid, stated.total, context, stated.proof)
             published.append(GroupTotal(group, stated))
-        self.reports.put(key, YearReport(insurer, year, currency, tuple(published), locate(self.context)))
+        registered = self.call(Registers).count(CountClaims(insurer)).count
+        self.reports.put(key, YearReport(insurer, year, currency, tuple(published), registered, locate(self.context)))
         self.emit("report-published", ReportEvent(insurer, year, currency))
 
     @query

@@ -11,8 +11,8 @@ from contracts.reports import ListReports, YearReport
 from contracts.totals import YearHead, YearTotal
 from ledger.limits import NAME_CHARACTERS_MAX
 from nodes.api.callers import AnyCaller, Member, Node, Operator
-from nodes.audit.sample import SAMPLE_CLAIMS_MAX, SEED_CHARACTERS_MAX
-from nodes.audit.year_collection import collect_report, collect_sample
+from nodes.audit.sample import SAMPLE_CLAIMS_MAX
+from nodes.audit.year_collection import collect_report, collect_sample, list_hashes
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.insurer.agent import Insurer
 from nodes.schemas import canonical_json
@@ -79,16 +79,17 @@ async def show_report(node: Node, _caller: AnyCaller, insurer: InsurerName, year
     return Response(canonical_json.render(found), media_type="application/json")
 
 
-@router.get("/samples/{insurer}")
+@router.get("/samples/{insurer}/{year}")
 async def draw_sample(
     node: Node,
     _caller: Member,
     insurer: InsurerName,
-    seed: Annotated[str, Query(min_length=1, max_length=SEED_CHARACTERS_MAX)],
+    year: CalendarYear,
     count: Annotated[int, Query(ge=1, le=SAMPLE_CLAIMS_MAX)],
 ) -> Response:
-    """Return the file that shows which of an insurer's claims a seed draws, as of this node's latest block."""
-    found = collect_sample(node.application, node.files.blocks, insurer, seed, count)
+    """Return the file that shows which of an insurer's claims are drawn after its report, as of the latest block."""
+    hashes = await asyncio.to_thread(list_hashes, node.application, node.files.blocks)
+    found = collect_sample(node.application, node.files.blocks, insurer, year, count, hashes)
     return Response(canonical_json.render(found), media_type="application/json")
 
 

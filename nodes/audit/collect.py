@@ -64,6 +64,10 @@ class Blocks(Protocol):
         """Return the block at `height`."""
         ...
 
+    def commit(self, height: int) -> Commit | None:
+        """Return the commit of the block at `height`."""
+        ...
+
     def certificate(self, height: int) -> tuple[BlockHeader, Commit] | None:
         """Return header and commit of a block, or of a change of the validator set before the first one."""
         ...

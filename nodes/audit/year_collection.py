@@ -1,17 +1,28 @@
-"""Builds reports' and samples' files at a node, from its latest state."""
+"""Builds reports' and samples' files at a node, from its latest state and its blocks."""
 
 from typing import TypeVar
 
 from contracts.reports import YearReport
-from contracts.settlements import RegisterHead, RegisterRow
+from contracts.settlements import RegisterRow
 from contracts.totals import YearHead, YearTotal
+from ledger import merkle
 from ledger.application import Application
+from ledger.blocks import BlockHeader
 from ledger.codec import decode
 from ledger.execution.state import Key, encode_key
+from ledger.membership import Actor
 from ledger.state_multiproof import StateMultiProof, join_proofs
 from nodes.audit.collect import Blocks, CollectionError, collect_certificates
 from nodes.audit.evidence import founding_entry
-from nodes.audit.sample import SAMPLE_FORMAT, Sample, draw_numbers, list_sample_entries
+from nodes.audit.sample import (
+    DRAW_HEADERS_MAX,
+    SAMPLE_FORMAT,
+    Sample,
+    draw_numbers,
+    draws,
+    find_last,
+    list_sample_entries,
+)
 from nodes.audit.yearly_report import REPORT_FORMAT, CurrencySection, YearlyReport, list_report_entries
 
 V = TypeVar("V")
@@ -23,10 +34,7 @@ def collect_report(application: Application, blocks: Blocks, insurer: str, year:
     Raises:
         CollectionError: If the year has no totals, or not all of it is published, or there is no block yet.
     """
-    head = _find(application, "registers", "years", (insurer, year), YearHead)
-    if head is None:
-        msg = f"{insurer} {year}: nothing was paid up to height {application.height}"
-        raise CollectionError(msg)
+    head = _find_year(application, insurer, year)
     sections = tuple(_section(application, insurer, year, currency) for currency in head.currencies)
     entries = list_report_entries(insurer, year, head, sections)
     return YearlyReport(
@@ -42,34 +50,100 @@ def collect_report(application: Application, blocks: Blocks, insurer: str, year:
     )
 
 
-def collect_sample(application: Application, blocks: Blocks, insurer: str, seed: str, asked: int) -> Sample:
+def list_hashes(application: Application, blocks: Blocks, known: list[bytes] | None = None) -> list[bytes]:
+    """Return the hashes of the genesis and of every block that is here, by height.
+
+    Args:
+        application: Knows the genesis.
+        blocks: The node's blocks. Reading them is safe while others are appended.
+        known: The first of these hashes, so that the rest alone is read.
+
+    Raises:
+        CollectionError: If the node does not have the first blocks.
+    """
+    if blocks.first_height > 1:
+        msg = f"the first block here has height {blocks.first_height}: ask a node that has all blocks"
+        raise CollectionError(msg)
+    hashes = list(known or [application.genesis.hash])
+    while (commit := blocks.commit(len(hashes))) is not None:
+        hashes.append(commit.block_hash)
+    return hashes
+
+
+def collect_sample(
+    application: Application, blocks: Blocks, insurer: str, year: int, asked: int, hashes: list[bytes] | None = None
+) -> Sample:
     """Return the file of a sample as of the latest committed height.
 
     Args:
         application: The state.
         blocks: The node's blocks.
         insurer: Whose claims.
-        seed: What draws.
+        year: Of the report whose publication settled the draw.
         asked: How many claims.
+        hashes: What `list_hashes` returned before, if it did: reading all takes time.
 
     Raises:
-        CollectionError: If there is no block yet.
+        CollectionError: If the year is not published in all its currencies, the block that draws is not there yet, or
+            this node does not have the first blocks.
     """
-    head = _find(application, "registers", "register_heads", insurer, RegisterHead) or RegisterHead(0)
-    numbers = draw_numbers(application.genesis.chain_id, insurer, seed, head.count, asked)
-    rows = tuple(_numbered(application, insurer, number) for number in numbers)
+    head = _find_year(application, insurer, year)
+    reports = tuple(_section(application, insurer, year, currency).report for currency in head.currencies)
+    last = find_last(reports)
+    headers, proposers = _find_drawing(application, blocks, insurer, last.place.height)
+    drawing = headers[-1]
+    leaves = [merkle.leaf_hash(item) for item in list_hashes(application, blocks, hashes)[: application.height]]
+    is_latest = drawing.height == application.height
+    numbers = draw_numbers(application.genesis.chain_id, insurer, year, drawing.hash, last.registered, asked)
+    rows = {number: _numbered(application, insurer, number) for number in numbers}
     return Sample(
         SAMPLE_FORMAT,
         application.genesis.chain_id,
         application.genesis.hash,
         insurer,
-        seed,
+        year,
         asked,
         collect_certificates(application, blocks),
         head,
-        rows,
-        _prove(application, list_sample_entries(insurer, head, numbers, rows)),
+        reports,
+        headers,
+        () if is_latest else merkle.inclusion_proof(leaves, drawing.height),
+        proposers,
+        tuple(rows.values()),
+        _prove(application, list_sample_entries((insurer, year), head, reports, proposers, rows)),
     )
+
+
+def _find_drawing(
+    application: Application, blocks: Blocks, insurer: str, published: int
+) -> tuple[tuple[BlockHeader, ...], tuple[Actor, ...]]:
+    """Return the headers from a report's block to the one that draws, without the first, and who proposed them."""
+    headers: list[BlockHeader] = []
+    actors: dict[str, Actor] = {}
+    while len(headers) < DRAW_HEADERS_MAX:
+        block = blocks.block(published + 1 + len(headers))
+        if block is None:
+            msg = (
+                f"the report is of height {published}: the first block after it that neither {insurer} nor a regulator "
+                "proposes draws, and there is none yet; any transaction makes one"
+            )
+            raise CollectionError(msg)
+        headers.append(block.header)
+        proposer = _find(application, "membership", "actors", block.header.proposer, Actor)
+        assert proposer is not None, "who proposes is or was a member"
+        actors[proposer.name] = proposer
+        if draws(insurer, proposer):
+            return tuple(headers), tuple(actors[name] for name in sorted(actors))
+    msg = f"none of {DRAW_HEADERS_MAX} blocks after the report's was proposed by anybody but {insurer} and regulators"
+    raise CollectionError(msg)
+
+
+def _find_year(application: Application, insurer: str, year: int) -> YearHead:
+    head = _find(application, "registers", "years", (insurer, year), YearHead)
+    if head is None:
+        msg = f"{insurer} {year}: nothing was paid up to height {application.height}"
+        raise CollectionError(msg)
+    return head
 
 
 def _section(application: Application, insurer: str, year: int, currency: str) -> CurrencySection:

@@ -15,8 +15,8 @@ REPORT_LIMITS = {
     "zh": "未证明：每笔理赔决定正确、支付通道确实划付了它所回执的款项、每次住院都已报案",
 }
 SAMPLE_LIMITS = {
-    "en": "not proven: that nobody chose the seed, or the height at which it was used, to get this sample",
-    "zh": "未证明：没有人为得到这份样本而挑选种子或抽样时的区块高度",
+    "en": "not proven: that whoever proposed the drawing block did not try contents to get this sample",
+    "zh": "未证明：抽样区块的提议者没有为得到这份样本而反复试换区块内容",
 }
 
 
@@ -35,11 +35,12 @@ def summarise_report(verified: VerifiedReport) -> dict[str, Any]:
 
 def summarise_sample(verified: VerifiedSample) -> dict[str, Any]:
     """Return what a sample proved as JSON values."""
-    sample = verified.sample
+    sample, drawing = verified.sample, verified.sample.headers[-1]
     return {
         "insurer": sample.insurer,
-        "seed": sample.seed,
-        "claims_in_register": sample.head.count,
+        "year": sample.year,
+        "claims_in_register": verified.count,
+        "drawn_by": {"height": drawing.height, "header": drawing.hash.hex(), "proposer": drawing.proposer},
         "as_of": _as_of(verified.ground.header),
         "drawn": [
             {"number": number, "claim": row.claim_id} for number, row in zip(verified.numbers, sample.rows, strict=True)
@@ -71,16 +72,18 @@ def render_report(verified: VerifiedReport, language: Language = "en") -> list[s
 def render_sample(verified: VerifiedSample, language: Language = "en") -> list[str]:
     """Return what a sample proved as lines for people."""
     is_chinese = language == "zh"
-    sample, header = verified.sample, verified.ground.header
+    sample, header, drawing = verified.sample, verified.ground.header, verified.sample.headers[-1]
     drawn = zip(verified.numbers, sample.rows, strict=True)
     if is_chinese:
-        head = f"{sample.insurer} · 登记 {sample.head.count} 件案件，抽取 {len(sample.rows)} 件，种子：{sample.seed}"
+        head = f"{sample.insurer} {sample.year}年度 · 登记 {verified.count} 件案件，抽取 {len(sample.rows)} 件"
+        by = f"由高度 {drawing.height} 的区块 {drawing.hash.hex()} 抽取，提议者 {drawing.proposer}"
         when = f"截至高度 {header.height}，{show_time(header.time_ms)}"
     else:
-        count, rows = sample.head.count, len(sample.rows)
-        head = f"{sample.insurer} · claims in its register: {count} · drawn by the seed {sample.seed!r}: {rows}"
+        count, rows = verified.count, len(sample.rows)
+        head = f"{sample.insurer}, report of {sample.year} · claims in its register: {count} · drawn: {rows}"
+        by = f"drawn by block {drawing.height}, {drawing.hash.hex()}, which {drawing.proposer} proposed"
         when = f"as of height {header.height}, {show_time(header.time_ms)}"
-    lines = [head, when, *(f"  {number:>8}  C-{row.claim_id.removeprefix('claim-')}" for number, row in drawn)]
+    lines = [head, by, when, *(f"  {number:>8}  C-{row.claim_id.removeprefix('claim-')}" for number, row in drawn)]
     return [*lines, *describe_trust(verified.ground, language), SAMPLE_LIMITS[language]]
 
 

@@ -96,10 +96,8 @@ def show(
 
 @report.command()
 @click.option("--insurer", required=True, metavar="INSURER", help="Whose claims.")
+@year_option
 @click.option("--count", required=True, type=click.IntRange(1, 1_000), help="How many claims to draw.")
-@click.option(
-    "--seed", required=True, metavar="TEXT", help="What draws them: something that the insurer cannot choose."
-)
 @click.option("--as", "actor", required=True, metavar="ACTOR", help="Who draws, at its own node: the regulator.")
 @click.option(
     "--out",
@@ -112,9 +110,13 @@ def show(
 @home_option
 @json_option
 def sample(
-    insurer: str, count: int, seed: str, actor: str, out: Path, language: Any, home: Path, *, as_json: bool
+    insurer: str, year: int, count: int, actor: str, out: Path, language: Any, home: Path, *, as_json: bool
 ) -> None:
-    """Draw claims of an insurer's register by a public seed, with a proof of how many there are."""
+    """Draw claims of an insurer's register: the block after its published report draws them, nobody else.
+
+    It is the first block after the report's that neither the insurer nor a regulator proposed. Whoever asks for more
+    claims gets the same ones and further ones.
+    """
     from nodes.audit.sample import verify_sample
     from nodes.audit.trust import Trust
     from nodes.audit.year_summary import render_sample, summarise_sample
@@ -123,7 +125,7 @@ def sample(
     output = Output(as_json=as_json)
     place = Home(home)
     with open_operator(place, actor) as client:
-        data = client.get_bytes(f"/v1/samples/{insurer}", {"seed": seed, "count": count})
+        data = client.get_bytes(f"/v1/samples/{insurer}/{year}", {"count": count})
     verified = verify_sample(data, Trust(place.load_genesis()))
     write_file(out, data)
     for line in render_sample(verified, language):

@@ -111,15 +111,17 @@ def test_what_is_not_published_is_refused(api: Api, path: str) -> None:
 
 
 def test_members_draw_samples_and_customers_do_not(api: Api) -> None:
-    status, answer = api.get(f"/v1/samples/{INSURER}", seed="dice", count=4)
+    status, answer = api.get(f"/v1/samples/{INSURER}/2026", count=4)
+    assert (status, "there is none yet" in answer.json()["message"]) == (409, True)
+    api.chain.post()
+    status, answer = api.get(f"/v1/samples/{INSURER}/2026", count=4)
     assert status == 200
     assert len(verify_sample(answer.content, Trust(api.chain.genesis)).numbers) == 4
     api.caller = SimpleNamespace(name="c-somebody", role="customer")
-    assert api.get(f"/v1/samples/{INSURER}", seed="dice", count=4)[0] == 403
+    assert api.get(f"/v1/samples/{INSURER}/2026", count=4)[0] == 403
 
 
-@pytest.mark.parametrize(
-    "asked", [{}, {"seed": "", "count": 1}, {"seed": "s", "count": 0}, {"seed": "s", "count": 1001}]
-)
-def test_a_sample_has_a_seed_and_a_bounded_count(api: Api, asked: dict[str, Any]) -> None:
-    assert api.get(f"/v1/samples/{INSURER}", **asked)[0] == 422
+@pytest.mark.parametrize("asked", [{}, {"count": 0}, {"count": 1001}])
+def test_a_sample_has_a_bounded_count_and_a_published_year(api: Api, asked: dict[str, Any]) -> None:
+    assert api.get(f"/v1/samples/{INSURER}/2026", **asked)[0] == 422
+    assert api.get(f"/v1/samples/{INSURER}/2025", count=1)[0] == 409

@@ -83,13 +83,15 @@ class AuditedChain(Consortium):
         self.blocks.create(self.application.genesis_writes())
         self.receipts = ()
         self.faults = ()
+        self.proposer = "hospital-a"
+        """Of the blocks to come."""
         self._drawn = 0
 
     def post(self, *calls: Call, after_ms: int = 1_000) -> list[str]:
         time_ms = self.application.time_ms + after_ms
         height = self.application.height + 1
         submissions = tuple(self._submissions(calls, height, time_ms))
-        executed = self.application.execute(BlockInputs(height, time_ms, "hospital-a", submissions, ()))
+        executed = self.application.execute(BlockInputs(height, time_ms, self.proposer, submissions, ()))
         commit = certify(executed.block.header, self.application.validators(height))
         self.application.commit(executed)
         self.blocks.append(executed.block, commit, executed.receipts, executed.writes)

@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from contracts.settlements import RegisterHead, RegisterRow
+from contracts.settlements import RegisterRow
 from contracts.totals import Group, YearHead, disclosure_context
+from ledger.blocks import BlockHeader
 from ledger.crypto.totals import prove_total
 from ledger.errors import VerificationError
 from ledger.execution.loader import ContractSet
 from ledger.genesis import Genesis
+from ledger.merkle import inclusion_proof, leaf_hash
 from nodes.audit.collect import CollectionError
 from nodes.audit.sample import Sample, draw_numbers, verify_sample
 from nodes.audit.trust import Trust
-from nodes.audit.year_collection import collect_report, collect_sample
+from nodes.audit.year_collection import collect_report, collect_sample, list_hashes
 from nodes.audit.year_summary import render_report, render_sample, summarise_report, summarise_sample
 from nodes.audit.yearly_report import CurrencySection, YearlyReport, verify_report
 from nodes.schemas.canonical_json import render
@@ -26,8 +28,6 @@ from nodes.schemas.notation import write_yuan
 from tests.contracts.books import INSURER, Books
 from tests.contracts.consortium import CHAIN_ID
 from tests.nodes.audit.chain import AuditedChain
-
-SEED = "the header of height 1,000,000"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,12 @@ def year(contract_set: ContractSet) -> Year:
         collect_report(chain.application, chain.blocks, INSURER, 2026)
     chain.do(books.publish(2026))
     report = collect_report(chain.application, chain.blocks, INSURER, 2026)
-    return Year(chain, books, report, collect_sample(chain.application, chain.blocks, INSURER, SEED, 5))
+    for chain.proposer in ("regulator", INSURER, "hospital-b"):
+        with pytest.raises(CollectionError, match="there is none yet"):
+            collect_sample(chain.application, chain.blocks, INSURER, 2026, 5)
+        chain.post()
+    books.settle()
+    return Year(chain, books, report, collect_sample(chain.application, chain.blocks, INSURER, 2026, 5))
 
 
 def refused(report: YearlyReport, year: Year, match: str) -> None:
@@ -206,41 +211,111 @@ def test_a_published_report_stays_true_after_returns(contract_set: ContractSet) 
 # ------------------------------------------------------------------------------------------------- the sample
 
 
-def test_a_sample_shows_the_count_and_the_claims_that_its_seed_draws(year: Year) -> None:
+def sample_refused(year: Year, forged: Sample, match: str | None = None) -> None:
+    with pytest.raises(VerificationError, match=match):
+        verify_sample(render(forged), Trust(year.genesis))
+
+
+def test_a_sample_is_drawn_by_the_first_block_after_the_report_that_a_third_party_proposed(year: Year) -> None:
     verified = verify_sample(render(year.sample), Trust(year.genesis))
-    assert (verified.sample.head.count, len(verified.numbers)) == (26, 5)
+    (report,) = verified.sample.reports
+    assert [header.proposer for header in verified.sample.headers] == ["regulator", INSURER, "hospital-b"]
+    assert verified.sample.headers[0].height == report.place.height + 1
+    assert (verified.count, len(verified.numbers)) == (26, 5), "what was settled since is not drawn from"
+    assert len(year.books.cases) == 27
+    summary = summarise_sample(verified)
     claims = [year.books.cases[number].claim_id for number in verified.numbers]
-    assert [item["claim"] for item in summarise_sample(verified)["drawn"]] == claims
-    assert SEED in render_sample(verified)[0]
+    assert [item["claim"] for item in summary["drawn"]] == claims
+    assert summary["drawn_by"]["proposer"] == "hospital-b"
+    assert summary["drawn_by"]["header"] in render_sample(verified)[1]
     assert "抽取 5 件" in render_sample(verified, "zh")[0]
 
 
-def test_another_seed_count_or_claim_is_refused(year: Year) -> None:
-    sample = year.sample
+def test_whoever_draws_later_or_more_gets_the_same_claims(year: Year) -> None:
+    more = collect_sample(year.chain.application, year.chain.blocks, INSURER, 2026, 9)
+    assert set(year.sample.rows) < set(more.rows)
+    assert verify_sample(render(more), Trust(year.genesis)).numbers
+    everything = collect_sample(year.chain.application, year.chain.blocks, INSURER, 2026, 1_000)
+    assert [row.claim_id for row in everything.rows] == [case.claim_id for case in year.books.cases[:26]]
+
+
+def test_a_sample_may_stand_on_its_drawing_block_itself(contract_set: ContractSet) -> None:
+    chain = AuditedChain(contract_set)
+    books = Books(chain)
+    books.pay(2026, 3, 2)
+    books.go_to(2027, 1)
+    chain.do(books.publish(2026))
+    chain.post()
+    sample = collect_sample(chain.application, chain.blocks, INSURER, 2026, 1)
+    assert sample.history == ()
+    assert len(verify_sample(render(sample), Trust(chain.genesis)).numbers) == 1
+    with pytest.raises(VerificationError, match="history"):
+        verify_sample(render(replace(sample, history=(bytes(32),))), Trust(chain.genesis))
+    with pytest.raises(CollectionError, match="nothing was paid"):
+        collect_sample(chain.application, chain.blocks, "insurer-b", 2026, 1)
+
+
+def test_another_block_count_or_claim_is_refused(year: Year) -> None:
+    sample, (report,) = year.sample, year.sample.reports
     other = next(case.claim_id for case in year.books.cases if RegisterRow(case.claim_id) not in sample.rows)
+    drawing = sample.headers[-1]
+    later = year.chain.blocks.block(drawing.height + 1)
+    assert later is not None
+    sample_refused(year, in_history(year, (*sample.headers, later.header)), "hospital-b proposed this one")
+    sample_refused(year, replace(sample, headers=sample.headers[:2]), "inclusion")
+    sample_refused(year, replace(sample, headers=sample.headers[1:]), "heights up to the drawing block")
+    ground = (*sample.headers[:2], replace(drawing, time_ms=drawing.time_ms + 1))
+    sample_refused(year, replace(sample, headers=ground), "inclusion")
+    sample_refused(year, replace(sample, headers=(sample.headers[0], drawing)), "heights up to the drawing block")
+    early = replace(report, place=replace(report.place, height=report.place.height + 2))
+    sample_refused(year, replace(sample, reports=(early,), headers=sample.headers[2:]), "proposers")
+    fewer = replace(report, registered=25)
     for forged in (
-        replace(sample, seed="another"),
-        replace(sample, head=RegisterHead(25)),
-        replace(sample, head=RegisterHead(27)),
+        replace(sample, year=2025),
+        replace(sample, reports=(fewer,)),
+        replace(sample, reports=(early,), headers=(drawing,), proposers=sample.proposers[:1]),
         replace(sample, rows=(RegisterRow(other), *sample.rows[1:])),
         replace(sample, rows=sample.rows[::-1]),
         replace(sample, rows=sample.rows[1:]),
         replace(sample, asked=4),
         replace(sample, insurer="insurer-b"),
     ):
-        with pytest.raises(VerificationError):
-            verify_sample(render(forged), Trust(year.genesis))
+        sample_refused(year, forged)
 
 
-def test_a_sample_of_a_register_without_claims_is_empty(year: Year) -> None:
-    sample = collect_sample(year.chain.application, year.chain.blocks, "insurer-b", SEED, 5)
-    assert verify_sample(render(sample), Trust(year.genesis)).numbers == ()
+def test_the_insurers_or_a_regulators_block_draws_under_no_other_name(year: Year) -> None:
+    sample = year.sample
+    actors = {actor.name: actor for actor in sample.proposers}
+    renamed = replace(actors["regulator"], role="hospital")
+    proposers = tuple(renamed if actor.name == "regulator" else actor for actor in sample.proposers)
+    sample_refused(year, replace(sample, proposers=proposers), "regulator proposed this one")
+    first = replace(in_history(year, sample.headers[:1]), proposers=(renamed,))
+    drawn = draw_numbers(CHAIN_ID, INSURER, 2026, first.headers[0].hash, 26, 5)
+    rows = tuple(RegisterRow(year.books.cases[number].claim_id) for number in drawn)
+    sample_refused(year, replace(first, rows=rows), "membership has not")
 
 
-@given(st.text(min_size=1, max_size=20), st.integers(0, 300), st.integers(1, 300))
-def test_a_draw_is_of_distinct_numbers_of_the_register_and_repeats(seed: str, count: int, asked: int) -> None:
-    numbers = draw_numbers(CHAIN_ID, INSURER, seed, count, asked)
-    assert numbers == draw_numbers(CHAIN_ID, INSURER, seed, count, asked) == tuple(sorted(set(numbers)))
+def in_history(year: Year, headers: tuple[BlockHeader, ...]) -> Sample:
+    """Return the sample as other headers of its chain would draw it, shown to be of the chain."""
+    latest = year.sample.certificates[-1].header.height
+    leaves = [leaf_hash(item) for item in list_hashes(year.chain.application, year.chain.blocks)[:latest]]
+    names = sorted({header.proposer for header in headers})
+    actors = {actor.name: actor for actor in year.sample.proposers}
+    for name in names:
+        if name not in actors:
+            actors[name] = replace(actors["hospital-b"], name=name)
+    proposers = tuple(actors[name] for name in names)
+    history = inclusion_proof(leaves, headers[-1].height)
+    return replace(year.sample, headers=headers, history=history, proposers=proposers)
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 300), st.integers(1, 300))
+def test_a_draw_is_of_distinct_numbers_of_the_register_and_grows_when_more_is_asked(
+    block_hash: bytes, count: int, asked: int
+) -> None:
+    numbers = draw_numbers(CHAIN_ID, INSURER, 2026, block_hash, count, asked)
+    assert numbers == tuple(sorted(set(numbers)))
+    assert set(numbers) <= set(draw_numbers(CHAIN_ID, INSURER, 2026, block_hash, count, asked + 1))
     assert len(numbers) == min(count, asked)
     assert all(0 <= number < count for number in numbers)
 
@@ -248,6 +323,6 @@ def test_a_draw_is_of_distinct_numbers_of_the_register_and_repeats(seed: str, co
 def test_every_number_is_drawn_about_equally_often() -> None:
     hits = [0] * 20
     for seed in range(400):
-        for number in draw_numbers(CHAIN_ID, INSURER, str(seed), 20, 5):
+        for number in draw_numbers(CHAIN_ID, INSURER, 2026, seed.to_bytes(32), 20, 5):
             hits[number] += 1
     assert 60 < min(hits) <= max(hits) < 145

@@ -23,9 +23,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     books.pay(2026, 4, 12)
     books.go_to(2027, 1)
     chain.do(books.publish(2026))
+    chain.post()
     (folder / "genesis.json").write_bytes(render(chain.genesis))
     (folder / "report.json").write_bytes(render(collect_report(chain.application, chain.blocks, INSURER, 2026)))
-    (folder / "sample.json").write_bytes(render(collect_sample(chain.application, chain.blocks, INSURER, "seed", 3)))
+    (folder / "sample.json").write_bytes(render(collect_sample(chain.application, chain.blocks, INSURER, 2026, 3)))
     return folder
 
 
@@ -50,7 +51,8 @@ def test_verify_knows_a_report_by_its_format(capsys: pytest.CaptureFixture[str],
 def test_verify_knows_a_sample_by_its_format(capsys: pytest.CaptureFixture[str], files: Path) -> None:
     code, out, _ = verify(capsys, files, "sample.json")
     assert code == 0
-    assert "claims in its register: 12 · drawn by the seed 'seed': 3" in out
+    assert "insurer-a, report of 2026 · claims in its register: 12 · drawn: 3\ndrawn by block " in out
+    assert "which hospital-a proposed" in out
     assert out.count("  C-") == 3
 
 
