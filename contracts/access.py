@@ -9,12 +9,16 @@ Rules:
        no denial of the customer stands against it. Anybody else who tries is refused on the record.
     3. The order's entry is the door, as a share is: the custodian hands over after it is committed and not before.
        The regulator answers once: opened, or disputed. Orders do not lapse.
-    4. Every entry stands under the customer's pseudonym (contract `attempts`), and its event names it.
+    4. A regulator is a holder of what it ordered, and an erasure reaches it (contract `erasure`): when the customer
+       asks, and when the grant under which the record was entered has its recipient erase. What it has erased it does
+       not get again.
+    5. Every entry stands under the customer's pseudonym (contract `attempts`), and its event names it.
 
     table          key                   value
     orders         order id              Order, with its answer
     open           regulator, order id   OrderIndex: not yet answered
     by_regulator   regulator, order id   OrderIndex
+    by_record      record id, regulator  LatestOrder
 """
 
 from contracts.attempts import Asked, Attempt, Attempts
@@ -25,6 +29,8 @@ from contracts.needs import Finding
 from contracts.orders import (
     AnswerOrder,
     Ask,
+    FindOrder,
+    LatestOrder,
     ListOrders,
     Order,
     OrderAnswer,
@@ -34,6 +40,7 @@ from contracts.orders import (
     ShowOrder,
 )
 from contracts.records import Records
+from contracts.retention import Retention
 from contracts.stays import Record
 from ledger.execution.contract import Actor, Contract, Rows, Table, query, reject, replace, transaction
 
@@ -48,6 +55,7 @@ class Access(Contract):
     orders = Table("orders", Order)
     open_orders = Table("open", OrderIndex)
     by_regulator = Table("by_regulator", OrderIndex)
+    by_record = Table("by_record", LatestOrder)
 
     @transaction
     def ask(self, message: Ask) -> None:
@@ -76,7 +84,12 @@ class Access(Contract):
         if self.orders.get(message.order_id) is not None:
             reject("ORDER_TAKEN", f"{message.order_id} is entered already")
         place = locate(self.context)
-        finding = find_unentitled(member) or self.call(Attempts).find_crowding(record.subject)
+        retention = self.call(Retention)
+        finding = (
+            find_unentitled(member)
+            or retention.find_erased(record.stay_id, record.record_id, member.name)
+            or self.call(Attempts).find_crowding(record.subject)
+        )
         self._note(message, record, place, finding)
         if finding is not None:
             self.refuse(finding.code, f"{finding.condition}: {finding.text}")
@@ -98,6 +111,9 @@ class Access(Contract):
         self.orders.put(order.order_id, order)
         for table in (self.open_orders, self.by_regulator):
             table.put((order.regulator, order.order_id), OrderIndex(place))
+        if self.by_record.get((order.record_id, order.regulator)) is None:
+            retention.remind_regulator(record, order.regulator)
+        self.by_record.put((order.record_id, order.regulator), LatestOrder(order.order_id))
         self._emit("access-ordered", order)
 
     @transaction
@@ -124,6 +140,12 @@ class Access(Contract):
         return self.orders.get(message.order_id)
 
     @query
+    def latest(self, message: FindOrder) -> Order | None:
+        """Return a regulator's latest order of a record, or None."""
+        found = self.by_record.get((message.record_id, message.regulator))
+        return None if found is None else self.orders.get(found.order_id)
+
+    @query
     def list_open(self, message: ListOrders) -> tuple[Order, ...]:
         """Return a regulator's orders that it has not answered."""
         return self._page(self.open_orders, message)
@@ -132,6 +154,10 @@ class Access(Contract):
     def list_of_regulator(self, message: ListOrders) -> tuple[Order, ...]:
         """Return a regulator's orders."""
         return self._page(self.by_regulator, message)
+
+    def regulators_of(self, record_id: str) -> list[str]:
+        """Return the regulators that ordered a record, sorted."""
+        return [key[-1] for key, _ in self.by_record.scan(record_id)]
 
     def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:
         attempts = self.call(Attempts)

@@ -7,8 +7,9 @@ Rules:
        hospital, recipient and types of the records: WIDENED for whatever goes beyond. A delegate may not. Anybody
        else is refused, and the failed transaction is the receipt.
     2. An heir asks once the stay's claim is settled and paid, or withdrawn: others may inherit what it pays.
-    3. Holders are the record's hospital, its recipient once it was shared, and of what was made of a claim the
-       insurer and the payment rail. A request may name the hospital or the recipient alone.
+    3. Holders are the record's hospital, its recipient once it was shared, every regulator that ordered it under a
+       law, and of what was made of a claim the insurer and the payment rail. A request may name one of the first
+       three alone. Who orders a record after a request was not asked by it, and can be asked anew.
     4. Whoever has a recipient erase a record that a settlement may rest on has it erase what was made of it too: the
        claim. On a record that is asked for nothing is settled any more (contract `retention`, rule 1).
     5. A holder answers for itself alone. It restricts only on a basis that the table of holds has for its role and
@@ -16,6 +17,7 @@ Rules:
     6. The rail has nothing but orders for claims: it is asked with the insurer, and its row begins with its answer.
 """
 
+from contracts.access import Access
 from contracts.authorities import Authorities
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.claims import Claims
@@ -45,7 +47,8 @@ class Erasure(Contract):
         hospital = records[0].hospital
         shared = [record for record in records if self.call(Records).is_shared(record.record_id)]
         recipient = self.call(Records).find_stay(message.stay_id).recipient
-        holders = [hospital] if not shared else [hospital, recipient]
+        regulators = self._list_regulators(records)
+        holders = [hospital, *([recipient] if shared else []), *regulators]
         if message.holder is not None and message.holder not in holders:
             reject("UNKNOWN_HOLDER", f"holder: expected {' or '.join(holders)}, got {message.holder}")
         asked = 0
@@ -53,6 +56,9 @@ class Erasure(Contract):
             asked = asked + self._ask(message.stay_id, hospital, "hospital", records, cause)
         if message.holder is None or message.holder == recipient:
             asked = asked + self._ask_recipient(message.stay_id, recipient, shared, cause)
+        for regulator, ordered in regulators.items():
+            if message.holder is None or message.holder == regulator:
+                asked = asked + self._ask(message.stay_id, regulator, "regulator", ordered, cause)
         if asked == 0:
             reject("ALREADY_ASKED", f"{message.stay_id}: every holder was asked for these records before")
 
@@ -74,6 +80,14 @@ class Erasure(Contract):
         if not is_last_of_year(message.until_day) or message.until_day < today or year_of(message.until_day) > last:
             reject("HOLD_ENDS", f"until_day: expected a 31 December, {year_of(today)} to {last}")
         self.call(Retention).restrict(row, message.items, message.basis, message.until_day)
+
+    def _list_regulators(self, records: list[Record]) -> dict[str, list[Record]]:
+        """Return who ordered records under a law, with those that each of them ordered."""
+        found: dict[str, list[Record]] = {}
+        for record in records:
+            for regulator in self.call(Access).regulators_of(record.record_id):
+                found[regulator] = [*found.get(regulator, []), record]
+        return found
 
     def _record(self, record_id: str, stay_id: str) -> Record:
         """Return a record of a stay; else reject."""

@@ -10,6 +10,7 @@ chain tells a year and never a service date.
     accounting-vouchers       hospital   invoice, item-list, interim-bill      the discharge        30
     insurance-claim-file      insurer    what a settled claim was decided on   the contract's end   5
     payment-record            rail       the order and the account             the payment          10
+    inspection-file           regulator  what it ordered under a law           its latest order     10
 
 Nobody's lawyers have read this. It is what the cited texts were understood to say, and a network that serves real
 people has its own lawyers fill it before it is founded; each organisation may apply fewer of them.
@@ -20,7 +21,7 @@ from typing import Annotated, Literal
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS, civil_year
 from ledger.execution.contract import Day, Meta, Struct
 
-Basis = Literal["medical-records", "accounting-vouchers", "insurance-claim-file", "payment-record"]
+Basis = Literal["medical-records", "accounting-vouchers", "insurance-claim-file", "payment-record", "inspection-file"]
 Kind = Literal["admission", "item-list", "invoice", "interim-bill", "discharge-summary", "document", "claim"]
 """What is kept: a record, or all that was made of a claim: drafts, openings, orders."""
 HolderRole = Literal["hospital", "insurer", "regulator", "rail"]
@@ -77,6 +78,15 @@ HOLDS: tuple[Hold, ...] = (
         10,
         "《反洗钱法》（2024年修订）：客户交易信息在交易结束后至少保存十年",
         "Anti-Money Laundering Law (as revised in 2024): records of a transaction, 10 years after it at least",
+    ),
+    Hold(
+        "inspection-file",
+        "regulator",
+        ("admission", "discharge-summary", "document", "interim-bill", "invoice", "item-list"),
+        10,
+        10,
+        "《机关文件材料归档范围和文书档案保管期限规定》：文书档案定期保管，一般分为三十年、十年",
+        "Provisions on the Filing and Retention of Documents of State Organs: fixed terms are 30 or 10 years as a rule",
     ),
 )
 

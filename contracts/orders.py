@@ -98,6 +98,19 @@ class OrderIndex(Struct):
     place: Place
 
 
+class LatestOrder(Struct):
+    """Table `by_record`: the latest order of a record by one regulator."""
+
+    order_id: OrderId
+
+
+class FindOrder(Struct):
+    """Query `latest`: a regulator's latest order of a record."""
+
+    record_id: RecordId
+    regulator: Name
+
+
 class ShowOrder(Struct):
     """Query `show`."""
 

@@ -6,6 +6,7 @@ Rules:
        its recipient was asked to erase it (ERASED), and an item that is erased is never held again.
     2. A grant's erase-at asks its recipient by itself at that block time, for every record that was shared under it;
        if the grant's latest words name a later time, then. Its latest words count, a revocation changes nothing.
+       A regulator that ordered a record is asked at the same time as the recipient of the grant it was entered under.
     3. A restriction ends by itself: on the day after its last one the item is asked for again.
     4. Nobody posts here: the contracts `records` and `erasure` write as they go.
 
@@ -40,7 +41,7 @@ from contracts.grants import BESIDE
 from contracts.holds import Basis, HolderRole, Kind, begin_ms
 from contracts.identifiers import locate
 from contracts.needs import Finding
-from contracts.stays import ShareReceipt, Stay
+from contracts.stays import Record, ShareReceipt, Stay
 from ledger.execution.contract import Contract, Day, Table, clock, query, reject, replace
 
 LIST_ROWS_MAX = 100
@@ -117,6 +118,12 @@ class Retention(Contract):
                 return Finding("ERASED", "erasure", f"{item}: {holder} was asked to erase it")
         return None
 
+    def find_erased(self, scope: str, item: str, holder: str) -> Finding | None:
+        """Return that a holder has erased an item, which it never gets again; None if it has not."""
+        row = self.erasures.get((scope, holder))
+        erased = [] if row is None else [known for known in row.items if (known.item, known.status) == (item, "ERASED")]
+        return Finding("ERASED", "erasure", f"{item}: {holder} has erased it") if erased else None
+
     def ask(self, row: ErasureRow, items: tuple[tuple[str, Kind], ...], cause: Cause) -> int:
         """Ask a holder for items that it was not asked for before, and return how many these are.
 
@@ -174,6 +181,20 @@ class Retention(Contract):
             share.grant_id,
         )
         self.schedule(self.call(Consent).terms(share.grant_id).permission.erase_at_ms, "end_retention", message)
+
+    def remind_regulator(self, record: Record, regulator: str) -> None:
+        """Have a regulator asked to erase what it orders when the recipient of the record's grant is."""
+        message = RetentionEnds(
+            record.record_id,
+            record.record_type,
+            regulator,
+            "regulator",
+            record.subject,
+            record.stay_id,
+            None,
+            record.grant_id,
+        )
+        self.schedule(self.call(Consent).terms(record.grant_id).permission.erase_at_ms, "end_retention", message)
 
     def _item(self, row: ErasureRow, item: str) -> ErasureItem:
         found = [known for known in row.items if known.item == item]

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from contracts.erasures import Ask, Certify, ErasureRow, ListOpen, Restrict, ShowErasures
 from contracts.grants import Grant
 from contracts.holds import HOLDS, begin_ms, is_last_of_year, year_of
+from contracts.orders import PlaceOrder
 from contracts.stays import Deliver, ListInbox, ShareView
 from tests.contracts.consortium import BEGUN_MS, Call, Case, Consortium, Figure
 
@@ -314,3 +315,73 @@ def test_civil_years_end_where_they_do() -> None:
     assert not is_last_of_year(LAST_OF_2031 + 1)
     assert (year_of(LAST_OF_2031), year_of(LAST_OF_2031 + 1)) == (2031, 2032)
     assert begin_ms(0) == -8 * 3_600_000
+
+
+# ------------------------------------------------------------------------------------------- a regulator's copies
+
+
+def order(chain: Consortium, case: Case, record_type: str = "invoice") -> Call:
+    message = PlaceOrder(chain.draw("order"), case.record(record_type), "medical-fund-supervision", bytes(32))  # type: ignore[arg-type]
+    return "regulator", "access.order", message
+
+
+def test_who_ordered_a_record_under_a_law_is_asked_like_every_holder(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(order(chain, case), order(chain, case, "admission"))
+    chain.do(ask(case, case.record("invoice"), case.record("item-list")))
+    assert sorted(rows(chain, case.stay_id)) == ["hospital-a", "insurer-a", "regulator"]
+    (item,) = rows(chain, case.stay_id)["regulator"].items
+    assert (item.item, item.status, item.cause) == (case.record("invoice"), "ASKED", "request")
+    assert list_open(chain, "regulator") == [case.stay_id]
+    chain.do(certify("regulator", case.stay_id, case.record("invoice")))
+    assert list_open(chain, "regulator") == []
+    assert chain.post(order(chain, case)) == ["ERASED"], "what it has erased it does not get again"
+    chain.do(order(chain, case, "admission"))
+
+
+def test_a_regulator_that_orders_after_a_request_can_be_asked_alone(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    invoice = case.record("invoice")
+    assert chain.post(ask(case, invoice, holder="regulator")) == ["UNKNOWN_HOLDER"]
+    chain.do(ask(case, invoice))
+    chain.do(order(chain, case))
+    assert "regulator" not in rows(chain, case.stay_id)
+    chain.do(ask(case, invoice))
+    assert statuses(chain, case.stay_id, "regulator") == ["ASKED"]
+    assert chain.post(ask(case, invoice)) == ["ALREADY_ASKED"]
+
+
+def test_a_regulator_restricts_on_its_own_basis_alone_and_the_clock_asks_again(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    invoice = case.record("invoice")
+    chain.do(order(chain, case))
+    chain.do(ask(case, invoice))
+    year = year_of((BEGUN_MS + 8 * 3_600_000) // DAY_MS)
+    last = next(day for day in range(20_454, 30_000) if is_last_of_year(day) and year_of(day) == year + 10)
+    codes = chain.post(
+        restrict("regulator", case.stay_id, "medical-records", last, invoice),
+        restrict("regulator", case.stay_id, "insurance-claim-file", last, invoice),
+        restrict("insurer-b", case.stay_id, "inspection-file", last, invoice),
+        restrict("regulator", case.stay_id, "inspection-file", last, invoice),
+    )
+    assert codes == ["NO_HOLD", "NO_HOLD", "NOT_ASKED", "OK"]
+    assert statuses(chain, case.stay_id, "regulator") == ["RESTRICTED"]
+    chain.do(order(chain, case))
+    assert statuses(chain, case.stay_id, "regulator") == ["RESTRICTED"], "what is kept may be ordered again"
+    chain.post(after_ms=begin_ms(last + 1) - chain.application.time_ms)
+    assert statuses(chain, case.stay_id, "regulator") == ["ASKED"]
+
+
+def test_the_clock_of_the_grant_asks_the_regulator_with_the_recipient(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(order(chain, case), order(chain, case))
+    erase_at_ms = chain.grant(case.customer).permission.erase_at_ms
+    chain.post(after_ms=erase_at_ms - chain.application.time_ms - 1)
+    assert rows(chain, case.stay_id) == {}
+    chain.post(after_ms=1)
+    assert {(row.holder, item.cause) for row in rows(chain, case.stay_id).values() for item in row.items} == {
+        ("insurer-a", "retention"),
+        ("regulator", "retention"),
+    }
+    assert len(rows(chain, case.stay_id)["regulator"].items) == 1
+    assert "regulator" not in rows(chain, case.claim_id), "nothing was made of the claim there"
