@@ -111,9 +111,11 @@ class Access(Contract):
         self.orders.put(order.order_id, order)
         for table in (self.open_orders, self.by_regulator):
             table.put((order.regulator, order.order_id), OrderIndex(place))
-        if self.by_record.get((order.record_id, order.regulator)) is None:
+        latest = self.by_record.get((order.record_id, order.regulator))
+        if latest is None:
             retention.remind_regulator(record, order.regulator)
-        self.by_record.put((order.record_id, order.regulator), LatestOrder(order.order_id))
+        is_delivered = latest is not None and latest.is_delivered
+        self.by_record.put((order.record_id, order.regulator), LatestOrder(order.order_id, is_delivered))
         self._emit("access-ordered", order)
 
     @transaction
@@ -129,6 +131,10 @@ class Access(Contract):
         result = OrderAnswer(
             "DELIVERED" if message.reason is None else "DISPUTED", message.reason, locate(self.context)
         )
+        latest = self.by_record.get((order.record_id, order.regulator))
+        assert latest is not None, "what was ordered has a latest order"
+        if result.result == "DELIVERED" and not latest.is_delivered:
+            self.by_record.put((order.record_id, order.regulator), replace(latest, is_delivered=True))
         answered = replace(order, answer=result)
         self.orders.put(order.order_id, answered)
         self.open_orders.delete((order.regulator, order.order_id))
@@ -156,8 +162,13 @@ class Access(Contract):
         return self._page(self.by_regulator, message)
 
     def regulators_of(self, record_id: str) -> list[str]:
-        """Return the regulators that ordered a record, sorted."""
-        return [key[-1] for key, _ in self.by_record.scan(record_id)]
+        """Return the regulators that have a record by an order, or wait for it, sorted."""
+        found: list[str] = []
+        for key, latest in self.by_record.scan(record_id):
+            order = self.orders.get(latest.order_id)
+            if latest.is_delivered or (order is not None and order.answer is None):
+                found.append(key[-1])
+        return found
 
     def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:
         attempts = self.call(Attempts)

@@ -102,6 +102,8 @@ class LatestOrder(Struct):
     """Table `by_record`: the latest order of a record by one regulator."""
 
     order_id: OrderId
+    is_delivered: bool
+    """Whether any order of the record by this regulator brought it."""
 
 
 class FindOrder(Struct):

@@ -114,7 +114,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
         case "rail":
             agent = Rail(name, node.view, keys, register, PromptBank(register), holds)
         case "regulator":
-            agent = regulator = Regulator(name, node.view, keys, vault, register, entropy)
+            agent = regulator = Regulator(name, node.view, keys, vault, register, entropy, holds)
             routers.append(access.make_orders_router(regulator))
         case _:
             return HostedMember(name, role, keys.seal, routers)

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from contracts.erasures import Ask, Certify, ErasureRow, ListOpen, Restrict, ShowErasures
 from contracts.grants import Grant
 from contracts.holds import HOLDS, begin_ms, is_last_of_year, year_of
-from contracts.orders import PlaceOrder
+from contracts.orders import AnswerOrder, PlaceOrder
 from contracts.stays import Deliver, ListInbox, ShareView
 from tests.contracts.consortium import BEGUN_MS, Call, Case, Consortium, Figure
 
@@ -349,6 +349,23 @@ def test_a_regulator_that_orders_after_a_request_can_be_asked_alone(chain: Conso
     chain.do(ask(case, invoice))
     assert statuses(chain, case.stay_id, "regulator") == ["ASKED"]
     assert chain.post(ask(case, invoice)) == ["ALREADY_ASKED"]
+
+
+def test_who_got_nothing_by_its_order_is_no_holder_and_a_later_dispute_makes_nobody_one_less(
+    chain: Consortium, case: Case
+) -> None:
+    settle(chain, case)
+    invoice = case.record("invoice")
+    first, second = order(chain, case), order(chain, case)
+    assert isinstance(first[2], PlaceOrder)
+    assert isinstance(second[2], PlaceOrder)
+    chain.do(first, ("regulator", "access.answer", AnswerOrder(first[2].order_id, bytes(32))))
+    assert chain.post(ask(case, invoice, holder="regulator")) == ["UNKNOWN_HOLDER"]
+    delivered = order(chain, case)
+    assert isinstance(delivered[2], PlaceOrder)
+    chain.do(delivered, ("regulator", "access.answer", AnswerOrder(delivered[2].order_id, None)))
+    chain.do(second, ("regulator", "access.answer", AnswerOrder(second[2].order_id, bytes(32))))
+    chain.do(ask(case, invoice, holder="regulator"))
 
 
 def test_a_regulator_restricts_on_its_own_basis_alone_and_the_clock_asks_again(chain: Consortium, case: Case) -> None:

@@ -4,17 +4,17 @@
     2. fetch     a committed order that is not answered is asked for at its custodian, ever more seldom
     3. check     as every recipient does: envelope, payload, plaintext and openings against the chain
     4. keep      in the vault, and `access.answer`; or the dispute, whose reason is a salted commitment
+    5. erase     when the customer or the clock of her grant asks and no hold is left: see `erasing`
 
 The customer's activity shows the order from the moment it is committed, before anything is handed over.
 """
 
-from typing import Annotated, cast
+from typing import cast
 
-from msgspec import Meta
-
+from contracts.holds import HOLDS, Hold
 from contracts.identifiers import OrderId
 from contracts.orders import AnswerOrder, LegalBasis, ListOrders, Order, PlaceOrder
-from ledger.codec import Hash, Struct, decode, encode
+from ledger.codec import decode, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.agent import (
@@ -30,45 +30,39 @@ from nodes.agent import (
 )
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
+from nodes.roles.erasing import Erasing
 from nodes.roles.exchange.asking import Asking
 from nodes.roles.exchange.documents import Document
 from nodes.roles.exchange.questions import FetchOrdered, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.in_flight import InFlight
 from nodes.roles.insurer.intake import check_record
 from nodes.roles.lookup import find_record, find_signing_key
+from nodes.roles.regulator.book import OrderBook
+from nodes.roles.regulator.erasing import RegulatorBooks
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, open_envelope
 
-ORDER = "order"
 QUESTIONS_MAX = 16
-Salt = Annotated[bytes, Meta(min_length=32, max_length=32)]
+GONE = "was erased before it was handed over"
 
 
 class RegulatorError(LedgerError):
     """An order that cannot be given or shown; says why."""
 
 
-class OrderEntry(Struct):
-    """Register, kind `order`: what the chain has commitments of; the id is the order's."""
-
-    number: Annotated[str, Meta(min_length=1, max_length=200)]
-    """As on its paper, with the issuing authority."""
-    salt: Salt
-    dispute: Annotated[str, Meta(max_length=300)]
-    """What was wrong with the hand-over; empty if nothing was."""
-
-    @property
-    def commitment(self) -> Hash:
-        """Of the number."""
-        return commit_salted(self.salt, encode(self.number))
-
-
 class Regulator:
     """One regulator's agent."""
 
     def __init__(
-        self, name: str, view: ChainView, keystore: Keystore, vault: Vault, register: Register, entropy: Entropy
+        self,
+        name: str,
+        view: ChainView,
+        keystore: Keystore,
+        vault: Vault,
+        register: Register,
+        entropy: Entropy,
+        holds: tuple[Hold, ...] = HOLDS,
     ) -> None:
         """Go on where chain and register are.
 
@@ -79,15 +73,17 @@ class Regulator:
             vault: Keeps it.
             register: Keeps the orders' numbers.
             entropy: For ids and salts.
+            holds: The bases by which it keeps what it was asked to erase.
         """
         self.name = name
         self._view = view
         self._seal_key = keystore.seal
         self._vault = vault
-        self._register = register
+        self._book = OrderBook(register)
         self._entropy = entropy
         self._asking = Asking(QUESTIONS_MAX)
         self._in_flight = InFlight(name)
+        self._erasing = Erasing(name, view, RegulatorBooks(name, view, vault, self._book), holds)
 
     # -------------------------------------------------------------------------------------------- what is ordered
 
@@ -95,7 +91,8 @@ class Regulator:
         """Return a new order's id and the call that enters it.
 
         Raises:
-            RegulatorError: If there is no such record, it is a reversal, or the number is empty or too long.
+            RegulatorError: If there is no such record, it is a reversal or was erased here, or the number is empty or
+                too long.
         """
         entered = find_record(self._view, record_id)
         if entered is None:
@@ -104,12 +101,14 @@ class Regulator:
         if entered.record.kind == "reversal":
             msg = f"record: expected one with content, got a reversal of {entered.record.replaces}"
             raise RegulatorError(msg)
+        if self._vault.is_erased(record_id):
+            msg = f"record: {record_id} was erased here, and what is erased is not had again"
+            raise RegulatorError(msg)
         if not 1 <= len(number) <= 200:
             msg = f"number: expected 1 to 200 characters, got {len(number)}"
             raise RegulatorError(msg)
         order_id = f"order-{self._entropy.draw(8).hex()}"
-        entry = OrderEntry(number, self._entropy.draw(32), "")
-        self._register.put(ORDER, order_id, encode(entry))
+        entry = self._book.add(order_id, number, self._entropy.draw(32))
         return order_id, Call("access", "order", PlaceOrder(order_id, record_id, basis, entry.commitment))
 
     def list_orders(self, after: str = "") -> tuple[Order, ...]:
@@ -124,8 +123,8 @@ class Regulator:
 
     def find_number(self, order_id: str) -> str | None:
         """Return an order's number, as on its paper."""
-        data = self._register.get(ORDER, order_id)
-        return None if data is None else decode(data, OrderEntry).number
+        entry = self._book.find(order_id)
+        return None if entry is None else entry.number
 
     # -------------------------------------------------------------------------------------------------- the agent
 
@@ -139,11 +138,13 @@ class Regulator:
             effects.extend(self._in_flight.release(event))
         if isinstance(event, PeerAnswered):
             effects.extend(self._take(event))
-        calls = []
+        calls = self._erasing.derive()
         for order in self._list("list_open", ""):
-            entry = self._entry(order.order_id)
+            entry = self._book.find(order.order_id)
             if entry is None:
                 continue  # given by another node of this regulator, whose books have its number
+            if self._vault.is_erased(order.record_id) and not entry.dispute:
+                entry = self._book.dispute(order.order_id, GONE)
             if entry.dispute:
                 reason = commit_salted(entry.salt, encode(entry.dispute))
                 calls.append(Call("access", "answer", AnswerOrder(order.order_id, reason)))
@@ -157,7 +158,9 @@ class Regulator:
     def _take(self, event: PeerAnswered) -> list[Note]:
         order_id = self._asking.take(event)
         order = next((item for item in self._list("list_open", "") if item.order_id == order_id), None)
-        if order is None or event.body is None or order.record_id in self._vault:
+        if order is None or event.body is None:
+            return []
+        if order.record_id in self._vault or self._vault.is_erased(order.record_id):
             return []
         fields: dict[str, str | int] = {"order": order.order_id, "record": order.record_id}
         try:
@@ -167,10 +170,7 @@ class Regulator:
                 return [Note("order-refused", {**fields, "code": code})]
             self._keep(order, reply)
         except (VerificationError, DecodeError) as error:
-            entry = self._entry(order.order_id)
-            assert entry is not None, "an order that is fetched is in the register"
-            disputed = OrderEntry(entry.number, entry.salt, str(error)[:300])
-            self._register.put(ORDER, order.order_id, encode(disputed))
+            self._book.dispute(order.order_id, str(error))
             return [Note("order-disputed", fields)]
         self._asking.forget(order.order_id)
         return [Note("order-opened", fields)]
@@ -185,10 +185,6 @@ class Regulator:
         check_record(self._view.chain_id, record, keys, handover.ciphertext)
         digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
         self._vault.put(digest, keys, handover.ciphertext)
-
-    def _entry(self, order_id: str) -> OrderEntry | None:
-        data = self._register.get(ORDER, order_id)
-        return None if data is None else decode(data, OrderEntry)
 
     def _list(self, method: str, after: str) -> tuple[Order, ...]:
         return self._view.query("access", method, ListOrders(self.name, after), tuple[Order, ...])

@@ -1,0 +1,52 @@
+"""What a regulator destroys: a record that it ordered under a law, and why a hand-over of it was disputed.
+
+An order that is not answered yet is in use: the law has it carried out first. Where the record's hospital has erased
+it, nothing will come any more, and the regulator answers. What has come is kept as long as the hold on an inspection's
+file says, and for that inspection it is read: each reading is a line of the node's log. The order itself, its number
+and its entry on the chain stay; they say nothing of the record.
+"""
+
+from typing import cast
+
+from contracts.erasures import ErasureItem, ErasureRow
+from contracts.orders import FindOrder, Order
+from nodes.agent import ChainView
+from nodes.fhir.instants import civil_day
+from nodes.roles.erasing import list_asked
+from nodes.roles.regulator.book import OrderBook
+from nodes.vault.records import Vault
+
+
+class RegulatorBooks:
+    """One regulator's vault and book of orders, as far as they can be erased."""
+
+    def __init__(self, regulator: str, view: ChainView, vault: Vault, book: OrderBook) -> None:
+        """Erase in `vault` and `book`; `view` has the orders of `regulator`."""
+        self._regulator = regulator
+        self._view = view
+        self._vault = vault
+        self._book = book
+
+    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:
+        """Whether an order of the record waits for it, and its hospital can still hand it over."""
+        order = self._find_order(item)
+        if order is None or order.answer is not None or self._book.find(order.order_id) is None:
+            return False
+        at_hospital = list_asked(self._view, row.scope, order.hospital).get(item.item)
+        return at_hospital is None or at_hospital.status != "ERASED"
+
+    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:  # noqa: ARG002 - as `Books` has it
+        """Return the day of the record's latest order; what never came or is gone is held by nothing."""
+        order = self._find_order(item)
+        return None if order is None or item.item not in self._vault else civil_day(order.place.time_ms)
+
+    def erase(self, row: ErasureRow, item: ErasureItem) -> None:  # noqa: ARG002 - as `Books` has it
+        """Destroy the record, and what was written about its hand-over."""
+        self._vault.erase(item.item)
+        order = self._find_order(item)
+        if order is not None and order.answer is not None:
+            self._book.redact(order.order_id)
+
+    def _find_order(self, item: ErasureItem) -> Order | None:
+        message = FindOrder(item.item, self._regulator)
+        return self._view.query("access", "latest", message, cast("type[Order | None]", Order | None))
