@@ -37,9 +37,8 @@ def write_private(path: Path, data: bytes) -> None:
     Raises:
         OSError: If the machine refuses; the old file is then still there.
     """
-    temporary = path.with_name(f".{path.name}{_TEMPORARY_SUFFIX}")
-    if temporary.exists():
-        erase_private(temporary)
+    temporary = _temporary_name(path)
+    erase_private(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
@@ -81,16 +80,24 @@ def read_private(path: Path, what: str, bytes_max: int) -> bytes:
 
 
 def erase_private(path: Path) -> None:
-    """Overwrite a file with zeros, sync it, unlink it, sync its directory; a file that is not there is fine."""
+    """Overwrite a file with zeros, sync it, unlink it, sync its directory; a file that is not there is fine.
+
+    It loses its name first, so that no crash leaves a file of zeros where a key or an entry was.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return
+    temporary = path if _is_temporary(path) else _temporary_name(path)
     try:
+        if temporary != path:
+            erase_private(temporary)
+            path.rename(temporary)
+            sync_directory(path.parent)
         overwrite(descriptor)
     finally:
         os.close(descriptor)
-    path.unlink()
+    temporary.unlink(missing_ok=True)
     sync_directory(path.parent)
 
 
@@ -107,7 +114,7 @@ def overwrite(descriptor: int) -> None:
 
 
 def erase_leftovers(directory: Path) -> None:
-    """Erase the temporary files that a crash left in `directory`."""
+    """Erase the temporary files that a crash left in `directory`: half written ones, and half erased ones."""
     for path in directory.glob(f".*{_TEMPORARY_SUFFIX}"):
         erase_private(path)
 
@@ -119,3 +126,11 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_TEMPORARY_SUFFIX}")
+
+
+def _is_temporary(path: Path) -> bool:
+    return path.name.startswith(".") and path.name.endswith(_TEMPORARY_SUFFIX)

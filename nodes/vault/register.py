@@ -12,8 +12,7 @@ secret of the keystore: whoever has both files and keystore reads the book, as t
 Replacing an entry and erasing one overwrite the former bytes before they are given back to the file system; what that
 promises is said in `nodes.files`. A crash during a replacement leaves the old entry or the new one, and possibly the
 old bytes, sealed, in a block that no file names. `redact` replaces without that gap: the former file keeps a second
-name until it is overwritten, and what a crash left under it is overwritten when the register is opened next. So does
-an entry that is erased: no crash leaves a file of zeros under an entry's name.
+name until it is overwritten, and what a crash left under it is overwritten when the register is opened next.
 
 Every entry has a fresh random nonce, which allows far more writes under one key (2^32) than an organisation makes.
 
@@ -119,7 +118,7 @@ class Register:
         Args, raises: As `put`.
         """
         path = self._path(kind, entry_id)
-        former = _former_name(path)
+        former = path.with_name(f".{path.name}{_FORMER_SUFFIX}")
         if former.exists():
             _finish(former)
         if path.exists():
@@ -165,8 +164,7 @@ class Register:
             RegisterError: If kind or id are malformed.
         """
         path = self._path(kind, entry_id)
-        if path.exists():
-            _discard(path)
+        erase_private(path)
 
     def check(self) -> None:
         """Open every entry once.
@@ -200,7 +198,7 @@ class Register:
         for kind, path in left:
             entry = earlier._read(kind, path)
             self.put(kind, entry.entry_id, entry.data)
-            _discard(path)
+            erase_private(path)
         return len(left)
 
     def _list_files(self) -> list[tuple[str, Path]]:
@@ -240,20 +238,6 @@ class Register:
             )
             raise RegisterError(msg)
         return entry
-
-
-def _discard(path: Path) -> None:
-    """Overwrite and remove an entry's file, which has another name by then: no crash leaves an entry of zeros."""
-    former = _former_name(path)
-    if former.exists():
-        _finish(former)
-    path.rename(former)
-    sync_directory(path.parent)
-    erase_private(former)
-
-
-def _former_name(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_FORMER_SUFFIX}")
 
 
 def _finish(former: Path) -> None:

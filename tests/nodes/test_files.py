@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nodes import files
 from nodes.files import FileError, erase_leftovers, erase_private, read_private, write_private
 
 
@@ -66,3 +67,43 @@ def test_erasing_overwrites_the_blocks_and_does_not_follow_links(tmp_path: Path)
     with pytest.raises(OSError, match="link"):
         erase_private(tmp_path / "link")
     assert (tmp_path / "target").read_bytes() == b"keep"
+
+
+class PowerCut(Exception):  # noqa: N818 - an event of the test, not an error
+    """The machine is off."""
+
+
+@pytest.mark.parametrize("step", ["sync_directory", "overwrite", "after overwrite", "unlink"])
+def test_an_erasure_that_was_cut_off_leaves_the_file_or_none_and_never_zeros_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    path = tmp_path / "secret"
+    write_private(path, b"key material")
+    held = path.open("rb")
+    overwrite = files.overwrite
+
+    def fail(*arguments: int, **_: object) -> None:
+        if step == "after overwrite":
+            overwrite(*arguments)
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path if step == "unlink" else files, step.removeprefix("after "), fail)
+        with pytest.raises(PowerCut):
+            erase_private(path)
+    assert not path.exists()
+    erase_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert held.read() == bytes(12), "the very blocks are zeros"
+    held.close()
+
+
+def test_what_an_earlier_erasure_left_is_overwritten_by_the_next(tmp_path: Path) -> None:
+    left, path = tmp_path / ".secret.partial", tmp_path / "secret"
+    left.write_bytes(b"key material")
+    write_private(tmp_path / "other", b"x")
+    path.write_bytes(b"newer")
+    with left.open("rb") as older, path.open("rb") as newer:
+        erase_private(path)
+        assert (older.read(), newer.read()) == (bytes(12), bytes(5))
+    assert [item.name for item in tmp_path.iterdir()] == ["other"]

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from nodes.entropy import SystemEntropy
-from nodes.files import overwrite
 from nodes.vault import register as register_module
 from nodes.vault.register import ENTRY_BYTES_MAX, Register, RegisterError
 
@@ -153,30 +152,6 @@ def test_a_redaction_leaves_no_former_bytes_wherever_the_power_fails(
     assert again.get("stay", "S-01") == b"less"
     assert [file.name for file in files(tmp_path)] == [path.name]
     assert held.read() == bytes(len(before)), "the very blocks of the former file are zeros"
-    held.close()
-
-
-@pytest.mark.parametrize("step", ["sync_directory", "erase_private"])
-def test_an_erasure_that_was_cut_off_leaves_no_entry_that_does_not_open(
-    register: Register, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    register.put("patient", "wang", b"Wang")
-    register.put("patient", "li", b"Li")
-    held = next(path for path in files(tmp_path) if register._path("patient", "wang") == path).open("rb")
-
-    def fail(path: Path) -> None:
-        if step == "erase_private":
-            with path.open("r+b") as file:
-                overwrite(file.fileno())
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(register_module, step, fail)
-        with pytest.raises(PowerCut):
-            register.erase("patient", "wang")
-    assert open_register(tmp_path).list_ids("patient") == ("li",)
-    assert len(files(tmp_path)) == 1
-    assert set(held.read()) == {0}
     held.close()
 
 
