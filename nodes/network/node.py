@@ -60,7 +60,7 @@ from nodes.network.directory import MemberDirectory
 from nodes.network.files import NodeFiles
 from nodes.network.frames import make_hello
 from nodes.network.hosting import AgentHost, NodeView
-from nodes.network.messages import AnswerFrame, ConsensusFrame, Frame, RequestFrame, decode_frame, is_bulky
+from nodes.network.messages import AnswerFrame, ConsensusFrame, Frame, RequestFrame, decode_frame, is_bulky, pack_frame
 from nodes.network.snapshots import Snapshots
 from nodes.network.syncing import SnapshotPolicy
 from nodes.network.transport import Address, PeerState, Transport
@@ -436,7 +436,7 @@ class NetworkNode:
         if self._transport is None:
             return
         try:
-            self._transport.send(peer, encode(frame), is_bulky=is_bulky(frame))
+            self._transport.send(peer, pack_frame(frame), is_bulky=is_bulky(frame))
         except LedgerError as error:
             self._report("send-refused", {"peer": peer, "why": str(error)})
 

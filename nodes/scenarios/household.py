@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ledger.application import ExecutedBlock
-from ledger.codec import encode
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
 from ledger.membership import Role
@@ -13,7 +12,7 @@ from nodes.agent import Agent, AgentEffect, AgentInput, Committed, Ticked
 from nodes.entropy import SeededEntropy
 from nodes.keystore import Keystore
 from nodes.network.hosting import AgentHost, NodeView, Signatory
-from nodes.network.messages import AnswerFrame, ConsensusFrame, RequestFrame, decode_frame
+from nodes.network.messages import AnswerFrame, ConsensusFrame, RequestFrame, decode_frame, pack_frame
 from nodes.roles.hospital import Hospital
 from nodes.roles.insurer import Insurer
 from nodes.roles.rail import Rail
@@ -168,7 +167,7 @@ class Household:
     def _send(self, peer: str, frame: RequestFrame | AnswerFrame) -> None:
         if isinstance(frame, AnswerFrame):
             self._estate.answered(self._node, frame.body)
-        self._simulation.send_frame(self._node, peer, encode(frame))
+        self._simulation.send_frame(self._node, peer, pack_frame(frame))
 
     def _note(self, event: str, fields: dict[str, str | int]) -> None:
         self._simulation.note(self._node, event, fields)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.codec import encode
 from ledger.consensus.round import Step
@@ -18,6 +19,8 @@ from nodes.network.messages import (
     Frame,
     RequestFrame,
     decode_frame,
+    pack_frame,
+    pad_length,
 )
 
 STATUS = ConsensusFrame(StatusMessage(7, 1, Step.PREVOTE, has_proposal=True))
@@ -44,7 +47,7 @@ def test_a_frame_survives_the_wire_and_no_part_of_it_does(frame: Frame) -> None:
         (STATUS, b"\x07", b"\xd0\x07"),
         (REQUEST, b"\xa9insurer-a", b"\xd9\x09insurer-a"),
         (REQUEST, b"\xc4\x08question", b"\xc5\x00\x08question"),
-        (ANSWER, b"\x93", b"\xdc\x00\x03"),
+        (ANSWER, b"\x94", b"\xdc\x00\x04"),
     ],
 )
 def test_a_second_encoding_of_a_frame_is_refused(frame: Frame, field: bytes, longer: bytes) -> None:
@@ -63,14 +66,17 @@ def test_a_second_encoding_of_a_frame_is_refused(frame: Frame, field: bytes, lon
         ("consensus", ("status", 7.0, 1, 2, True)),
         ("consensus", ("status", 7, 1, 2, True, None)),
         ("consensus", ("unheard-of", 7)),
-        ("request", 5, "insurer-a", "hospital-a", "text"),
-        ("request", 5, b"insurer-a", "hospital-a", b""),
-        ("request", -1, "insurer-a", "hospital-a", b""),
-        ("request", 5, "Insurer A", "hospital-a", b""),
-        ("request", 5, "insurer-a\n", "hospital-a", b""),
-        ("request", 5, "insurer-a", "hospital-a", bytes(BODY_BYTES_MAX + 1)),
-        ("answer", 5, bytes(BODY_BYTES_MAX + 1)),
-        ("answer", 2**53 + 1, b""),
+        ("request", 5, "insurer-a", "hospital-a", 3, "text", b""),
+        ("request", 5, b"insurer-a", "hospital-a", 3, b"", b""),
+        ("request", -1, "insurer-a", "hospital-a", 3, b"", b""),
+        ("request", 5, "Insurer A", "hospital-a", 3, b"", b""),
+        ("request", 5, "insurer-a\n", "hospital-a", 3, b"", b""),
+        ("request", 5, "insurer-a", "hospital-a", 3, bytes(BODY_BYTES_MAX + 1), b""),
+        ("request", 5, "insurer-a", "hospital-a", 3, b"question"),
+        ("answer", 5, bytes(BODY_BYTES_MAX + 1), b""),
+        ("answer", 2**53 + 1, b"", b""),
+        ("answer", 5, b"answer", "text"),
+        ("answer", 5, b"answer"),
         {"answer": 5},
     ],
 )
@@ -92,3 +98,33 @@ def test_no_bytes_raise_anything_but_a_decode_error(data: bytes) -> None:
         except DecodeError:
             continue
         assert encode(frame) == prefix + data
+
+
+@pytest.mark.parametrize(
+    ("encoded", "sent"),
+    [(1, 8_192), (8_192, 8_192), (8_193, 16_384), (65_536, 65_536), (65_537, 81_920), (262_400, 278_528)],
+)
+def test_a_frame_between_members_has_one_of_a_few_lengths(encoded: int, sent: int) -> None:
+    assert pad_length(encoded) == sent
+    assert pad_length(FRAME_BYTES_MAX) == FRAME_BYTES_MAX
+
+
+@pytest.mark.parametrize("empty", [RequestFrame(5, "insurer-a", "hospital-a", 3, b""), AnswerFrame(5, b"")])
+def test_whatever_is_in_it_a_padded_frame_comes_back_and_has_such_a_length(empty: RequestFrame | AnswerFrame) -> None:
+    around = len(encode(empty))
+    edges = (0, 8_192, 16_384, 32_768, 65_536, 81_920, 98_304)
+    near = {edge - around + off for edge in edges for off in range(-262, 8)} | {BODY_BYTES_MAX}
+    for size in sorted(size for size in near if size >= 0):
+        frame = replace(empty, body=bytes(size))
+        data = pack_frame(frame)
+        assert len(data) == pad_length(len(data)) >= len(encode(frame))
+        assert len(data) <= FRAME_BYTES_MAX
+        came = decode_frame(data)
+        assert isinstance(came, RequestFrame | AnswerFrame)
+        assert replace(came, padding=b"") == frame
+
+
+def test_two_hand_overs_of_other_sizes_are_equally_long_and_a_vote_is_as_long_as_it_is() -> None:
+    short, long = (pack_frame(AnswerFrame(5, bytes(size))) for size in (1_400, 7_900))
+    assert len(short) == len(long)
+    assert pack_frame(STATUS) == encode(STATUS)
