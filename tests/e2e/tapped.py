@@ -23,8 +23,9 @@ def tap() -> None:
     tape = (Path(os.environ[FRAMES]) / f"{os.getpid()}.frames").open("ab", buffering=0)
 
     def note_frame(payload: bytes) -> bytes:
-        tape.write(payload)
-        return encode_frame(payload)
+        frame = encode_frame(payload)
+        tape.write(frame)
+        return frame
 
     async def dial(host: str, port: int, **options: Any) -> Any:
         return await open_connection(host, relays.get(str(port), port), **options)

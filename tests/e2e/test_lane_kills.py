@@ -7,6 +7,7 @@ its own books.
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,9 +52,10 @@ class Stay:
             lambda: next((lane["claim"] for lane in self.stay()["lanes"] if lane["claim_status"]), None),
         )
 
-    def discharge(self) -> None:
+    def discharge(self, changes: Callable[[dict[str, Any]], None] = lambda _form: None) -> None:
         form = json.loads(read_example("polyp/discharge.json"))
         form["invoice"]["number"] = self.name
+        changes(form)
         self.ask(f"/v1/stays/{self.number}/discharge", form)
 
     def correct(self) -> None:

@@ -7,6 +7,9 @@ TLS; they are searched on the wire alone.
 
 A second stay is settled by rules that visit the data, from the command line: there the insurer's own books, opened,
 are searched as well.
+
+Last, a stay of a long diagnosis and a long bill shows what lengths tell: of what the nodes send each other about a
+person there is one length.
 """
 
 import contextlib
@@ -18,13 +21,17 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
-from ledger.codec import decode
+from ledger.codec import decode, encode
+from ledger.errors import DecodeError
 from nodes.authentication import RequestSigner
 from nodes.cli.demo import read_example
 from nodes.client import Client
 from nodes.config import Home
 from nodes.keystore import load_keystore
+from nodes.network.frames import FrameDecoder
+from nodes.network.messages import PADDED_BYTES_MIN, AnswerFrame, RequestFrame, decode_frame
 from nodes.roles.exchange.documents import Document, Invoice
 from nodes.roles.hospital.stays import LocalStay
 from nodes.vault.register import ENTRY_BYTES_MAX
@@ -35,6 +42,7 @@ from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run
 from tests.nodes.secrets import find_secrets, list_secrets, search_folder, search_register
 
+LONG_DIAGNOSIS = "malignant neoplasm of overlapping sites of corpus uteri, with secondary malignant neoplasms"
 CHARACTERS_MIN = 5
 """Four bytes stand in some megabytes of ciphertext by chance."""
 
@@ -118,6 +126,38 @@ class TappedNetwork(Network):
     def sent(self) -> bytes:
         """Return all that nodes sent each other, before TLS."""
         return b"\n".join(path.read_bytes() for path in sorted(self.frames.iterdir()))
+
+    def list_between_members(self) -> list[bytes]:
+        """Return the questions and answers that nodes sent each other, encoded as they were sent."""
+        frames = []
+        for path in sorted(self.frames.iterdir()):
+            decoder = FrameDecoder()
+            decoder.accept_frames()
+            frames += [frame for frame in decoder.feed(path.read_bytes()) if is_between_members(frame)]
+        return frames
+
+
+def is_between_members(frame: bytes) -> bool:
+    try:
+        return isinstance(decode_frame(frame), RequestFrame | AnswerFrame)
+    except DecodeError:
+        return False  # a greeting
+
+
+def measure_unpadded(frame: bytes) -> int:
+    """Return how long a question or an answer is without its padding."""
+    found = decode_frame(frame)
+    assert isinstance(found, RequestFrame | AnswerFrame)
+    return len(encode(replace(found, padding=b"")))
+
+
+def lengthen(form: dict[str, Any]) -> None:
+    """Give a discharge a long diagnosis and a bill of 66 lines, of the same total."""
+    form["diagnoses"][0]["text"] = LONG_DIAGNOSIS
+    last = form["lines"].pop()
+    assert last["amount"] == "240.00"
+    part = {"amount": "4.00", "split": {"inscp_scp_amt": "4.00"}}
+    form["lines"] += [last | part | {"id": f"n{number}"} for number in range(60)]
 
 
 @pytest.fixture(scope="module")
@@ -254,3 +294,21 @@ def test_what_rules_visit_stays_at_the_hospital_and_a_person_reviews_a_line_of_i
     assert register.get("claim", claim_id) is not None, "its book of this claim is open here"
     assert search_register(kept, register) == []
     assert search_folder(kept, network.folder("insurer-a")) == []
+
+
+# ------------------------------------------------------------------------------------------------- what lengths tell
+
+
+def test_what_nodes_send_each_other_about_a_person_has_one_length(network: TappedNetwork) -> None:
+    """The longest is a bill of 66 lines; as they are before TLS, which adds as much to each."""
+    before = set(network.list_between_members())
+    stay = Stay(network, "Zhao Lei of the wire")
+    stay.admit()
+    stay.discharge(lengthen)
+    stay.await_paid(1)
+    frames = set(network.list_between_members()) - before
+    assert len(frames) >= 10, "four records and the payment's order were asked for and answered"
+    lengths = [measure_unpadded(frame) for frame in frames]
+    assert min(lengths) < 200
+    assert max(lengths) > 3_500
+    assert {len(frame) for frame in frames} == {PADDED_BYTES_MIN}
