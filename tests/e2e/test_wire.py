@@ -66,6 +66,10 @@ class Relay:
             thread.join(10)
         self._server.close()
 
+    def count(self) -> int:
+        """Return how many bytes went through so far."""
+        return sum(map(len, self.streams))
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -304,7 +308,9 @@ def test_what_nodes_send_each_other_about_a_person_has_one_length(network: Tappe
     before = set(network.list_between_members())
     stay = Stay(network, "Zhao Lei of the wire")
     stay.admit()
+    at_desk = network.apis["hospital-a"].count()
     stay.discharge(lengthen)
+    assert network.apis["hospital-a"].count() - at_desk > 8_000, "the desk's own link tells how long it is"
     stay.await_paid(1)
     frames = set(network.list_between_members()) - before
     assert len(frames) >= 10, "four records and the payment's order were asked for and answered"

@@ -22,6 +22,8 @@ from nodes.network.messages import (
     pack_frame,
     pad_length,
 )
+from nodes.roles.exchange.questions import ANSWER_CHUNKS_MAX, AttachmentChunks, encode_body
+from nodes.vault.payloads import CHUNK_BYTES, SEALED_CHUNK_BYTES
 
 STATUS = ConsensusFrame(StatusMessage(7, 1, Step.PREVOTE, has_proposal=True))
 REQUEST = RequestFrame(5, "insurer-a", "hospital-a", 3, b"question")
@@ -128,3 +130,19 @@ def test_two_hand_overs_of_other_sizes_are_equally_long_and_a_vote_is_as_long_as
     short, long = (pack_frame(AnswerFrame(5, bytes(size))) for size in (1_400, 7_900))
     assert len(short) == len(long)
     assert pack_frame(STATUS) == encode(STATUS)
+
+
+def list_answer_lengths(file_bytes: int) -> list[int]:
+    """Return how long the answers with a document's chunks are on their way."""
+    full, rest = divmod(file_bytes, CHUNK_BYTES)
+    chunks = [bytes(SEALED_CHUNK_BYTES)] * full + ([bytes(rest + SEALED_CHUNK_BYTES - CHUNK_BYTES)] if rest else [])
+    firsts = range(0, len(chunks), ANSWER_CHUNKS_MAX)
+    record_id = "record-0123456789ab"
+    bodies = [AttachmentChunks(record_id, first, tuple(chunks[first : first + ANSWER_CHUNKS_MAX])) for first in firsts]
+    return [len(pack_frame(AnswerFrame(5, encode_body(body)))) for body in bodies]
+
+
+def test_the_size_of_a_document_shows_to_16_kib() -> None:
+    assert list_answer_lengths(1_000_000) == [278_528, 278_528, 278_528, 229_376]
+    assert list_answer_lengths(1_010_000) == list_answer_lengths(1_000_000)
+    assert list_answer_lengths(1_020_000) != list_answer_lengths(1_000_000)
