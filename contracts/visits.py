@@ -46,7 +46,7 @@ from contracts.outcomes import decision_message
 from contracts.records import Records
 from contracts.retention import Retention
 from contracts.settlements import Outcome
-from contracts.stays import Stay
+from contracts.stays import Closing, Stay
 from ledger.execution.contract import Contract, Table, query, reject, transaction, verify
 
 LIST_ROWS_MAX = 100
@@ -75,9 +75,8 @@ class Visits(Contract):
             if claim_id != outcome.claim_id:
                 reject("FOREIGN_STAY", f"{reference.stay_id}: expected a stay of {outcome.claim_id}, got {claim_id}")
             closing, found = self.call(Records).closed(reference.stay_id, reference.version)
-            for record_id in closing.parts:
-                self.call(Retention).require_kept(reference.stay_id, record_id, hospital)
             failing = self._failing(stays[place], stay.recipient, outcome.grant_id, found)
+            failing = failing or self._find_erased(closing, hospital)
             if failing is not None:
                 record_type, finding = failing
                 asked = _ask(stays[place], stay.recipient, outcome.grant_id, record_type)
@@ -184,6 +183,14 @@ class Visits(Contract):
             finding = self.call(Consent).failing(_need(grant_id, stay, recipient, record_type))
             if finding is not None:
                 return record_type, finding
+        return None
+
+    def _find_erased(self, closing: Closing, hospital: str) -> tuple[RecordType, Finding] | None:
+        """Return that the hospital was asked to erase a part, with the part's type, or None."""
+        for record_id in closing.parts:
+            finding = self.call(Retention).find_erasure(closing.stay_id, record_id, hospital)
+            if finding is not None:
+                return self.call(Records).find(record_id).record_type, finding
         return None
 
     def _refusal(self, stay: Stay, message: RefuseVisit) -> tuple[RecordType | None, Finding]:

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.attempts import Attempt, AttemptView, ListAttempts
+from contracts.erasures import Ask
 from contracts.executions import (
     Execute,
     ExecutionReceipt,
@@ -216,6 +217,17 @@ def test_the_hospital_says_why_it_let_no_rules_in_where_the_chain_cannot(chain: 
         ("AUTH-013", "rules"),
         ("AUTH-013", "premises"),
     ]
+
+
+def test_rules_that_would_visit_what_the_hospital_was_asked_to_erase_are_refused_on_the_record(
+    chain: Consortium,
+) -> None:
+    case = closed(chain, consent(chain))
+    erasure: Call = (case.customer, "erasure.ask", Ask(case.stay_id, (case.record("invoice"),), None))
+    assert chain.post(erasure, execute(chain, case, chain.outcome(case, PAYABLE))) == ["OK", "ERASED"]
+    (found,) = attempts(chain, case)
+    assert (found.kind, found.decision, found.condition, found.record_type) == ("visit", "deny", "erasure", "invoice")
+    assert visits(chain, case) == ()
 
 
 def test_what_the_chain_can_tell_of_a_refusal_the_chain_says(chain: Consortium) -> None:

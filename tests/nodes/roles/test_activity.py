@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.attempts import ENTRIES_MAX
 from contracts.orders import Ask, PlaceOrder
 from ledger.errors import DecodeError
 from nodes.agent import Call
@@ -50,6 +51,26 @@ def test_every_share_refusal_question_and_order_is_shown_in_the_order_of_the_cha
     assert looks[5].law_en is not None
     assert (looks[5].by, looks[5].purpose, looks[5].grant) == ("regulator", "HLEGAL", None)
     assert looks_of(town, "customer-ffff") == ()
+
+
+def test_what_a_member_attempts_beyond_a_days_entries_is_one_look_that_says_how_often(town: Town) -> None:
+    wang, desk = Customer(town, "wang"), Desk(town)
+    know(town, wang)
+    grant_id = wang.consent()
+    desk.admit()
+    town.run_until_quiet()
+    lane = file_of(town).lanes[0]
+    call = Call("access", "ask", Ask(lane.stay_id, "invoice", None, grant_id, "HPAYMT"))
+    first_ms = 0
+    for count in (ENTRIES_MAX, 3):
+        town.post("insurer-b", *[call] * count)
+        first_ms = town.application.time_ms
+    town.post("insurer-b", call)
+    looks = [look for look in looks_of(town, lane.subject) if look.by == "insurer-b"]
+    assert [look.count for look in looks] == [1] * ENTRIES_MAX + [4]
+    assert (looks[-1].id, looks[-1].status, looks[-1].condition) == ("counted-1", "refused", "recipient")
+    assert looks[-1].since_ms == first_ms
+    assert looks[-1].time_ms > first_ms
 
 
 def test_a_place_that_is_none_in_its_source_is_refused(town: Town) -> None:
