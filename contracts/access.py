@@ -31,6 +31,7 @@ from contracts.orders import (
     Ask,
     FindOrder,
     LatestOrder,
+    ListHolders,
     ListOrders,
     Order,
     OrderAnswer,
@@ -152,6 +153,11 @@ class Access(Contract):
         return None if found is None else self.orders.get(found.order_id)
 
     @query
+    def held(self, message: ListHolders) -> tuple[Order, ...]:
+        """Return the latest order of each regulator that has a record or waits for it."""
+        return tuple(self._held(message.record_id))
+
+    @query
     def list_open(self, message: ListOrders) -> tuple[Order, ...]:
         """Return a regulator's orders that it has not answered."""
         return self._page(self.open_orders, message)
@@ -163,11 +169,16 @@ class Access(Contract):
 
     def regulators_of(self, record_id: str) -> list[str]:
         """Return the regulators that have a record by an order, or wait for it, sorted."""
-        found: list[str] = []
-        for key, latest in self.by_record.scan(record_id):
+        return [order.regulator for order in self._held(record_id)]
+
+    def _held(self, record_id: str) -> list[Order]:
+        """Return the latest order of each regulator that has a record or waits for it."""
+        found: list[Order] = []
+        for _, latest in self.by_record.scan(record_id):
             order = self.orders.get(latest.order_id)
-            if latest.is_delivered or (order is not None and order.answer is None):
-                found.append(key[-1])
+            assert order is not None, "an index names an order that exists"
+            if latest.is_delivered or order.answer is None:
+                found.append(order)
         return found
 
     def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:

@@ -113,6 +113,12 @@ class FindOrder(Struct):
     regulator: Name
 
 
+class ListHolders(Struct):
+    """Query `held`: the orders by which regulators have a record, or wait for it."""
+
+    record_id: RecordId
+
+
 class ShowOrder(Struct):
     """Query `show`."""
 

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from contracts.erasures import ErasureItem, ErasureRow
 from contracts.holds import find_hold
+from contracts.orders import ListHolders, Order
 from contracts.records import LIST_ROWS_MAX
-from contracts.stays import ListSeen, RecordView, StayView
+from contracts.stays import ListSeen, Record, RecordView, StayView
 from nodes.agent import ChainView
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
@@ -34,7 +35,7 @@ class HolderInfo(BaseModel):
     holder: str
     role: str
     has: str
-    """`custodian`, the status of the latest share with it, or `claim`."""
+    """`custodian`, the status of the latest share with it, of a regulator `ordered` or `delivered`, or `claim`."""
     status: Literal["kept", "asked", "restricted", "erased"]
     cause: str | None
     """`request` or `retention`; None while nobody asked."""
@@ -114,6 +115,7 @@ def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
     claim_id = None if stay is None else stay.stay.claim_id
     rows = {row.holder: row for row in list_erasures(node.view, record.stay_id)}
     has = {record.hospital: "custodian"} | {item.share.recipient: item.status.lower() for item in view.shares}
+    has |= {order.regulator: "ordered" if order.answer is None else "delivered" for order in list_held(node, record)}
     return RecordInfo(
         record=record.record_id,
         type=record.record_type,
@@ -129,6 +131,11 @@ def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
         visits=[] if stay is None else list_visits(node.view, stay, record.record_id),
         made_of_it=[] if claim_id is None else _describe_claim(node, claim_id),
     )
+
+
+def list_held(node: NetworkNode, record: Record) -> tuple[Order, ...]:
+    """Return the orders by which regulators have a record, or wait for it."""
+    return node.view.query("access", "held", ListHolders(record.record_id), tuple[Order, ...])
 
 
 def list_visits(view: ChainView, stay: StayView, record_id: str) -> list[VisitInfo]:

@@ -186,7 +186,8 @@ def _draw_up(
             drawn[stay] = [partial(person.ask_erasure, theirs, stay, ids, holder)]
             continue
         own = asker.pseudonym(theirs.hospital, theirs.insurer)
-        holders = sorted({item["holder"] for found in records for item in found["holders"]})
+        having = [item for found in records for item in found["holders"]]
+        holders = sorted({item["holder"] for item in having if item["role"] != "regulator"})
         drawn[stay] = [
             partial(asker.ask_erasure, own, stay, ids, name, stand_in(asker, person, acting_as, theirs, name))
             for name in ([holder] if holder is not None else holders)

@@ -1,7 +1,8 @@
 """A customer has her paid stay erased in a network of real processes, and every file of every node is searched.
 
-The hospital and the insurer apply no hold here, the payment rail one. The insurer is killed in the middle and finishes
-when it is back. Two people were paid in the month, so that the sums that survive are not one payment's.
+The hospital, the insurer and a regulator that ordered a record apply no hold here, the payment rail one. The insurer is
+killed in the middle and finishes when it is back. Two people were paid in the month, so that the sums that survive are
+not one payment's.
 """
 
 import json
@@ -30,14 +31,14 @@ from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run
 from tests.nodes.secrets import find_secrets, list_secrets, search_folder, search_register
 
-HOLDERS = ("hospital-a", "insurer-a", "rail")
+HOLDERS = ("hospital-a", "insurer-a", "rail", "regulator")
 NO_HOLDS = b'{"format": "xinpei-holds/1", "holds": []}'
 
 
 @pytest.fixture
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     network = Network(tmp_path_factory.mktemp("x") / "n")
-    for name in ("hospital-a", "insurer-a"):
+    for name in ("hospital-a", "insurer-a", "regulator"):
         (network.folder(name) / HOLDS_FILE).write_bytes(NO_HOLDS)
     network.start()
     try:
@@ -71,6 +72,14 @@ def settle(network: Network, name: str) -> Stay:
     stay.discharge()
     stay.await_paid(1)
     return stay
+
+
+def order(network: Network, record_id: str) -> None:
+    """Have the regulator order a record under a law, and wait until it has it."""
+    with network.client("regulator", "regulator") as client:
+        form = {"record": record_id, "basis": "medical-fund-supervision", "number": "17"}
+        placed = client.post("/v1/access/orders", form)["order"]
+        eventually("the order is carried out", lambda: client.get(f"/v1/access/orders/{placed}")["document"])
 
 
 def statuses(stay: Stay) -> dict[str, set[str]]:
@@ -179,6 +188,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     settle(town, "li").customer.wallet.save(town.home.wallet_path("li"), None, ENTROPY)
     of_other = set(gather(town, tmp_path / "before").values())
     wang = settle(town, "wang")
+    order(town, next(record["record"] for _, record in wang.customer.records() if record["type"] == "invoice"))
     gathered = gather(town, tmp_path / "after")
     secrets = {name: data for name, data in gathered.items() if data not in of_other}
     texts = {name: data for name, data in gathered.items() if " text " in name}
@@ -191,7 +201,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     town.kill("insurer-a")
     town.start("insurer-a")
 
-    wanted = {"hospital-a": {"erased"}, "insurer-a": {"erased"}, "rail": {"restricted"}}
+    wanted = {"hospital-a": {"erased"}, "insurer-a": {"erased"}, "rail": {"restricted"}, "regulator": {"erased"}}
     eventually("everybody has answered", lambda: patiently(lambda: statuses(wang)) == wanted)
     with pytest.raises(ApiError, match="ALREADY_ASKED"):
         wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
@@ -216,7 +226,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     }
     assert search_folder(secrets | texts, town.home.folder / "nodes") == []
     assert [hit for name in ALL for hit in search_store(town, name, secrets | texts)] == []
-    for name in ("hospital-a", "insurer-a"):
+    for name in ("hospital-a", "insurer-a", "regulator"):
         vault, register = open_books(town, name, tmp_path / name)
         assert search_register(secrets, register) == []
         assert not {record["record"] for record in records} & set(vault.list_records())
