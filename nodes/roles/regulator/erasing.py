@@ -8,11 +8,10 @@ and its entry on the chain stay; they say nothing of the record.
 
 from typing import cast
 
-from contracts.erasures import ErasureItem, ErasureRow
 from contracts.orders import FindOrder, Order
 from nodes.agent import ChainView
 from nodes.fhir.instants import civil_day
-from nodes.roles.erasing import list_asked
+from nodes.roles.erasing import Asked, list_asked
 from nodes.roles.regulator.book import OrderBook
 from nodes.vault.records import Vault
 
@@ -27,26 +26,26 @@ class RegulatorBooks:
         self._vault = vault
         self._book = book
 
-    def is_in_use(self, row: ErasureRow, item: ErasureItem) -> bool:
+    def is_in_use(self, asked: Asked) -> bool:
         """Whether an order of the record waits for it, and its hospital can still hand it over."""
-        order = self._find_order(item)
+        order = self._find_order(asked.item)
         if order is None or order.answer is not None or self._book.find(order.order_id) is None:
             return False
-        at_hospital = list_asked(self._view, row.scope, order.hospital).get(item.item)
+        at_hospital = list_asked(self._view, asked.scope, order.hospital).get(asked.item)
         return at_hospital is None or at_hospital.status != "ERASED"
 
-    def hold_begins(self, row: ErasureRow, item: ErasureItem) -> int | None:  # noqa: ARG002 - as `Books` has it
+    def hold_begins(self, asked: Asked) -> int | None:
         """Return the day of the record's latest order; what never came or is gone is held by nothing."""
-        order = self._find_order(item)
-        return None if order is None or item.item not in self._vault else civil_day(order.place.time_ms)
+        order = self._find_order(asked.item)
+        return None if order is None or asked.item not in self._vault else civil_day(order.place.time_ms)
 
-    def erase(self, row: ErasureRow, item: ErasureItem) -> None:  # noqa: ARG002 - as `Books` has it
+    def erase(self, asked: Asked) -> None:
         """Destroy the record, and what was written about its hand-over."""
-        self._vault.erase(item.item)
-        order = self._find_order(item)
+        self._vault.erase(asked.item)
+        order = self._find_order(asked.item)
         if order is not None and order.answer is not None:
             self._book.redact(order.order_id)
 
-    def _find_order(self, item: ErasureItem) -> Order | None:
-        message = FindOrder(item.item, self._regulator)
+    def _find_order(self, record_id: str) -> Order | None:
+        message = FindOrder(record_id, self._regulator)
         return self._view.query("access", "latest", message, cast("type[Order | None]", Order | None))
