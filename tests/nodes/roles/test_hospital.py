@@ -1,6 +1,7 @@
 """A hospital on the main lane: what it enters, when it enters nothing, and what its desk may not do."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -9,13 +10,16 @@ from contracts.stays import RecordView
 from ledger.codec import decode
 from ledger.crypto.commitments import IDENTITY, add_commitments, verify_amount
 from ledger.errors import LedgerError
+from nodes.entropy import SystemEntropy
 from nodes.roles.exchange.documents import Admission, DischargeSummary, Invoice, ItemList, Reversal
 from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.paperwork import PaperworkError
+from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay
 from nodes.roles.lookup import find_claim, find_record, find_stay
 from nodes.roles.people import PeopleError
 from nodes.schemas.stay import StayFileError
+from nodes.vault.records import Vault
 from tests.nodes.roles.desk import Desk, admission, correction, discharge, example, interim, know, make_town
 from tests.nodes.roles.recipient import Recipient
 from tests.nodes.roles.town import TODAY, Customer, Town
@@ -221,6 +225,8 @@ def test_two_insurers_see_two_stays_and_one_invoice_tag(town: Town, desk: Desk, 
     assert not {entry.record_id for entry in first.entries} & {entry.record_id for entry in second.entries}
     tags = [record_of(town, entry_of(lane, "invoice")).record.invoice_tag for lane in (first, second)]
     assert tags[0] == tags[1]
+    replaced = RecordWriter(cast("Vault", None), bytes(32), SystemEntropy())
+    assert replaced._tag(file_of(town), first, entry_of(first, "invoice")) != tags[0], "why its secret is not replaced"
     totals = [record_of(town, entry_of(lane, "invoice")).record.total for lane in (first, second)]
     assert totals[0] != totals[1]
     assert {lane.state for lane in desk.agent.show("S-01").lanes} == {"delivered"}
