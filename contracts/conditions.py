@@ -35,14 +35,14 @@ and can open the commitment gets the condition `record dates` after all of these
 These are functions of what they are given: the contract reads the tables.
 """
 
-from contracts.grants import Countersignature, GrantHead, GrantVersion, LinkHistory, Status
+from contracts.grants import Countersignature, GrantHead, GrantVersion, LinkHistory, Purpose, Status
 from contracts.mandates import Authority, find_lapse
 from contracts.needs import Finding, Need
 from contracts.precedence import find_denial
 from ledger.execution.contract import Struct
 
 DAY_MS = 86_400_000
-CLAIM_PURPOSE = "HPAYMT"
+CLAIM_PURPOSE: Purpose = "HPAYMT"
 GRANTORS: dict[str, tuple[str, ...]] = {
     "adult": ("customer", "delegate"),
     "youth": ("customer",),

@@ -10,6 +10,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
 """The laws under which a regulator sees a customer's data; `contracts.orders` has their words."""
 TYPES = ("admission", "discharge-summary", "document", "interim-bill", "invoice", "item-list")
+TREATMENT_TYPES = ("admission", "discharge-summary", "document")
+"""What another hospital is given to treat her: no bill."""
 PURPOSES = ("CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT")
 ROLES = ("insurer", "hospital", "regulator")
 
@@ -17,10 +19,16 @@ _OPTIONS = (
     click.option("--from", "hospital", metavar="HOSPITAL", help="Who provides the records."),
     click.option("--to", "recipient", metavar="ORGANISATION", help="Who receives them."),
     click.option("--role", type=click.Choice(ROLES), help="Of the recipient; insurer unless said otherwise."),
-    click.option("--purpose", type=click.Choice(PURPOSES), help="HPAYMT, for claims, unless said otherwise."),
+    click.option(
+        "--purpose", type=click.Choice(PURPOSES), help="HPAYMT, for claims; of a hospital CAREMGT, for treatment."
+    ),
     click.option("--scope", "case", type=click.Choice(["one-case", "standing"]), help="standing if left out."),
     click.option("--stay", "stays", multiple=True, metavar="STAY", help="Only this stay; again for more."),
-    click.option("--types", metavar="LIST", help=f"With commas: {', '.join(TYPES)}; all but document if left out."),
+    click.option(
+        "--types",
+        metavar="LIST",
+        help=f"With commas: {', '.join(TYPES)}; all but document if left out; of a hospital no bills.",
+    ),
     click.option("--mode", type=click.Choice(["VIEW", "STORE", "EXECUTE"]), help="STORE; EXECUTE where rules visit."),
     click.option(
         "--execution",
@@ -64,6 +72,8 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     changes: dict[str, Any] = {"effect": effect}
     plain = {"role": "role", "purpose": "purpose", "case": "case", "mode": "mode", "execution": "execution"}
     changes |= {field: given[option] for option, field in plain.items() if given.get(option) is not None}
+    if given.get("role") == "hospital" and base.role != "hospital":
+        changes |= {"purpose": given.get("purpose") or "CAREMGT", "record_types": TREATMENT_TYPES}
     if effect == "permit":
         _pair(changes, given)
     if given.get("uses") is not None:

@@ -88,6 +88,11 @@ def find_order(view: ChainView, order_id: str) -> Order | None:
     return view.query("access", "show", ShowOrder(order_id), cast("type[Order | None]", Order | None))
 
 
+def purpose_of(field_set: str) -> str:
+    """Return the purpose that a field set is for: it stands first in its name."""
+    return field_set.partition("/")[0]
+
+
 def _describe_share(view: ChainView, item: ShareView) -> Look:
     share = item.share
     return Look(
@@ -102,7 +107,7 @@ def _describe_share(view: ChainView, item: ShareView) -> Look:
         stay=share.stay_id,
         record=share.record_id,
         record_types=(share.record_type,),
-        purpose="HPAYMT",
+        purpose=purpose_of(share.field_set),
         grant=share.grant_id,
         grant_version=share.grant_version,
         field_set=share.field_set,

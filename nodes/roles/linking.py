@@ -286,6 +286,10 @@ class Linking:
             None,
         )
 
+    def list_matched(self) -> tuple[str, ...]:
+        """Return the grants whose subject is a person here, sorted."""
+        return tuple(sorted(grant_id for grant_id, entry in self._entries.items() if entry.person is not None))
+
     def matched(self, person: str) -> tuple[LinkEntry, ...]:
         """Return the links of a person, sorted by grant id."""
         return tuple(entry for _, entry in sorted(self._entries.items()) if entry.person == person)

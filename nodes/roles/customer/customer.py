@@ -121,8 +121,8 @@ class Customer:
             TermsError: If the terms contradict themselves.
         """
         pseudonym = self.pseudonym_for(terms)
-        if terms.effect == "permit" and terms.role != "insurer":
-            msg = f"recipient: a wallet shows itself to hospitals and insurers of claims; it can deny {terms.recipient}"
+        if terms.effect == "permit" and terms.role == "regulator":
+            msg = f"recipient: a wallet shows itself to hospitals and insurers; it can deny {terms.recipient}"
             raise CustomerError(msg)
         contacts = {name: self._contact(name) for name in (terms.hospital, terms.recipient)}
         offer = draw_up(self.wallet, pseudonym, terms, language, contacts, self._entropy, today(), behalf=behalf)

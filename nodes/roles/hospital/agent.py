@@ -12,9 +12,10 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from contracts.grants import BESIDE
+from contracts.grants import BESIDE, Grant
 from contracts.holds import HOLDS, Hold
 from ledger.errors import DecodeError
+from ledger.transactions import Event
 from nodes.agent import (
     AgentEffect,
     AgentInput,
@@ -31,6 +32,7 @@ from nodes.fhir.instants import civil_day
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.exchange.attachments import AttachmentLabel
+from nodes.roles.exchange.documents import Document
 from nodes.roles.exchange.questions import (
     FetchChunks,
     FetchOrdered,
@@ -45,11 +47,14 @@ from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
 from nodes.roles.hospital.erasing import HospitalBooks
 from nodes.roles.hospital.handover import Handover
-from nodes.roles.hospital.lanes import LaneState, LaneWorker
+from nodes.roles.hospital.lanes import LaneWorker
 from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
+from nodes.roles.hospital.receiving import Received, Receiving
 from nodes.roles.hospital.records import RecordWriter
-from nodes.roles.hospital.stays import LocalStay, attach
+from nodes.roles.hospital.sharing import LaneState
+from nodes.roles.hospital.stays import LocalStay, attach, days_of
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
+from nodes.roles.hospital.treatment import Treated
 from nodes.roles.hospital.visiting import Visiting
 from nodes.roles.reception import Reception
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
@@ -60,7 +65,7 @@ SWEEP_MS = 2_000
 """How often open stays are looked at although no event named them."""
 SWEEP_STAYS = 64
 """How many of them at a time, in turn."""
-ENDED: frozenset[LaneState] = frozenset({"delivered", "visited", "withdrawn", "disputed", "erased"})
+ENDED: frozenset[LaneState] = frozenset({"delivered", "visited", "withdrawn", "disputed", "erased", "not-permitted"})
 _ID = re.compile(rb"(?:stay|claim)-[0-9a-f]{12,32}")
 """As `contracts.identifiers` has them; every event about a stay or claim names it."""
 _GRANT = re.compile(rb"grant-[0-9a-f]{12,32}")
@@ -99,7 +104,9 @@ class Hospital(Reception):
         self._summaries = SummaryWriter(view, self._lanes)
         self._handover = Handover(name, view, keystore, vault)
         self._visiting = Visiting(name, view, keystore, vault, register, self._linking, entropy)
-        books = HospitalBooks(view, self._book, vault, self._visiting.casebook)
+        self._treated = Treated(view, self._linking)
+        self._receiving = Receiving(name, view, vault, register, keystore.seal, self._linking, entropy)
+        books = HospitalBooks(view, self._book, vault, self._visiting.casebook, self._receiving)
         self._erasing = Erasing(name, view, books, holds)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
@@ -224,6 +231,14 @@ class Hospital(Reception):
         """Return all stays, in the order in which they came."""
         return tuple(self.show(number) for number in self._book.numbers())
 
+    def list_received(self, patient: str | None, after: str) -> tuple[Received, ...]:
+        """Return what other hospitals handed over; see `Receiving.list_received`."""
+        return self._receiving.list_received(patient, after)
+
+    def open_received(self, record_id: str) -> tuple[Received, Document | None]:
+        """Return a received record and what it says; raises as `Receiving.open`."""
+        return self._receiving.open(record_id)
+
     # -------------------------------------------------------------------------------------------------- the agent
 
     def step(self, event: AgentInput) -> list[AgentEffect]:
@@ -232,7 +247,7 @@ class Hospital(Reception):
             case PeerRequested(request_id, peer, body):
                 return self._answer(request_id, peer, body, event.now_ms)
             case PeerAnswered():
-                return []
+                return [*self._receiving.take(event), *self._receive(event.now_ms)]
             case Committed():
                 return self._take_block(event)
             case _:
@@ -242,11 +257,13 @@ class Hospital(Reception):
         """Work on the stays that a block's events name; a grant that names this hospital may concern any of them."""
         effects: list[AgentEffect] = [*self._in_flight.release(event)]
         effects.extend(self._in_flight.offer(self._erasing.derive(), event.now_ms))
+        effects.extend(self._receive(event.now_ms))
         events = [item for receipt in event.receipts for item in receipt.events]
         named = {number for item in events for number in self._find_numbers(item.data)}
         if any(item.contract in ("consent", "authorities") and self._concerns(item.data) for item in events):
             effects.extend(self._in_flight.offer(self._linking.derive(), event.now_ms))
             named.update(self._open)
+        named.update(self._find_treated([item for item in events if item.contract in ("consent", "emergencies")]))
         if named:
             self._in_flight.forgive()
         for number in self._open_again(named):
@@ -256,6 +273,17 @@ class Hospital(Reception):
     def _find_numbers(self, data: bytes) -> list[str]:
         numbers = [self._book.find_number(found.decode("ascii")) for found in _ID.findall(data)]
         return [number for number in numbers if number is not None]
+
+    def _find_treated(self, events: list[Event]) -> list[str]:
+        """Return the stays, ended ones too, of whoever gave or changed a grant to another hospital, or a use of one."""
+        grants = {found.decode("ascii") for item in events for found in _GRANT.findall(item.data)}
+        patients = {patient for grant_id in sorted(grants) if (patient := self._treated.note(grant_id)) is not None}
+        return [number for number in self._book.numbers() if self._book.get(number).patient in patients]
+
+    def _receive(self, now_ms: int) -> list[AgentEffect]:
+        """Fetch and confirm what other hospitals share with this one."""
+        calls, requests = self._receiving.derive(now_ms)
+        return [*self._in_flight.offer(calls, now_ms), *requests]
 
     def _concerns(self, data: bytes) -> bool:
         """Whether an event of consent names this hospital, or a grant whose subject disclosed herself here."""
@@ -299,6 +327,7 @@ class Hospital(Reception):
         self._linking.judge_again(now_ms)
         effects: list[AgentEffect] = []
         effects += self._in_flight.offer([*self._linking.derive(), *self._erasing.derive()], now_ms)
+        effects += self._receive(now_ms)
         for number in list(self._open)[:SWEEP_STAYS]:
             del self._open[number]
             self._open[number] = None
@@ -315,6 +344,9 @@ class Hospital(Reception):
         """Open lanes for grants that have become usable, and offer what every lane needs next."""
         if not stay.discharges and not stay.is_redacted:
             stay = self._open_lanes(stay)
+        if stay.patient in self._treated and not stay.is_redacted:
+            for grant in self._coverage.find_treatments(stay.patient, days_of(stay)):
+                stay = self._open_lane(stay, grant)
         effects: list[AgentEffect] = []
         states: list[LaneState] = []
         try:
@@ -334,7 +366,11 @@ class Hospital(Reception):
     def _open_lanes(self, stay: LocalStay) -> LocalStay:
         assert stay.admission is not None, "a stay that goes on is in use, and nothing of it is erased"
         for grant in self._coverage.find_grants(stay.patient, stay.admission.admission_day):
-            lane = (grant.subject, grant.grantee.organisation)
-            if lane not in [(known.subject, known.insurer) for known in stay.lanes]:
-                stay = self._book.open_lane(stay, *lane)
+            stay = self._open_lane(stay, grant)
         return stay
+
+    def _open_lane(self, stay: LocalStay, grant: Grant) -> LocalStay:
+        lane = (grant.subject, grant.grantee.organisation, grant.purpose)
+        if lane in [(known.subject, known.insurer, known.purpose) for known in stay.lanes]:
+            return stay
+        return self._book.open_lane(stay, *lane)

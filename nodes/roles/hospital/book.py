@@ -5,6 +5,8 @@ All of them are in memory too, so that the register is read once; the file is wr
 
 from msgspec.structs import replace
 
+from contracts.conditions import CLAIM_PURPOSE
+from contracts.grants import Purpose
 from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.entropy import Entropy
@@ -92,9 +94,9 @@ class StayBook:
         """Return the number of the stay that a stay id or claim id of the chain belongs to, or None."""
         return self._numbers_by_id.get(public_id)
 
-    def open_lane(self, stay: LocalStay, subject: str, insurer: str) -> LocalStay:
-        """Add an insurer to whom the stay will be reported."""
-        lane = Lane(subject, insurer, self._draw("stay", 8), self._draw("claim", 6), ())
+    def open_lane(self, stay: LocalStay, subject: str, recipient: str, purpose: Purpose = CLAIM_PURPOSE) -> LocalStay:
+        """Add an insurer to whom the stay will be reported, or a hospital that is to treat her."""
+        lane = Lane(subject, recipient, self._draw("stay", 8), self._draw("claim", 6), (), purpose)
         return self.put(replace(stay, lanes=(*stay.lanes, lane)))
 
     def _index(self, stay: LocalStay) -> None:

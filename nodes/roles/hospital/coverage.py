@@ -4,8 +4,10 @@ The chain holds a commitment to the days whose records a grant means; the custom
 stay outside those days is not covered, whatever the chain says, and nothing about it leaves the house.
 """
 
+from contracts.emergencies import ShowOpen
 from contracts.grants import Grant, GrantView, RecordType
 from contracts.needs import ACTS, Act, Finding, Need
+from contracts.treatment import CARE, EMERGENCY
 from nodes.agent import ChainView
 from nodes.roles.hospital.stays import Lane
 from nodes.roles.linking import Linking
@@ -39,6 +41,24 @@ class Coverage:
             for grant in self._usable(pseudonym, None, (day, day))
             if self._person_of(grant) == patient
         ]
+
+    def find_treatments(self, patient: str, days: Days) -> list[Grant]:
+        """Return the grants under which a stay of these days is handed to another hospital now, by their ids."""
+        pseudonyms = sorted({entry.pseudonym for entry in self._linking.matched(patient)})
+        return [
+            grant
+            for pseudonym in pseudonyms
+            for grant in self._list_care(pseudonym, days)
+            if self._person_of(grant) == patient and self._may_have(grant, "admission", None)
+        ]
+
+    def find_care(self, lane: Lane, record_type: RecordType, days: Days) -> str | None:
+        """Return a grant that covers handing a type to the hospital of a lane for treatment; None if none does."""
+        for grant in self._list_care(lane.subject, days):
+            is_for = (grant.grantee.organisation, grant.purpose) == (lane.insurer, lane.purpose)
+            if is_for and self._may_have(grant, record_type, lane.stay_id):
+                return grant.grant_id
+        return None
 
     def find_for(self, lane: Lane, types: list[RecordType], claim_id: str | None, days: Days) -> str | None:
         """Return a grant for the lane's insurer that covers handing over `types`, or a visit; None if none does."""
@@ -80,6 +100,30 @@ class Coverage:
         """Whether a grant means records of these days."""
         view = find_grant(self._view, grant_id)
         return view is not None and self._linking.covers(view.versions[-1].grant, *days)
+
+    def _list_care(self, subject: str, days: Days) -> list[Grant]:
+        """Return the permits of a pseudonym for other hospitals to treat her that mean these days."""
+        grants = [view.versions[-1].grant for view in list_grants(self._view, subject) if view.status == "GRANTED"]
+        return [
+            grant
+            for grant in grants
+            if (grant.effect, grant.grantee.role) == ("permit", "hospital")
+            and grant.purpose in (CARE, EMERGENCY)
+            and self.hospital in grant.sources
+            and self._linking.covers(grant, *days)
+        ]
+
+    def _may_have(self, grant: Grant, record_type: RecordType, stay_id: str | None) -> bool:
+        """Whether a hospital may be handed a type now: under its grant, in an emergency under an open use of it."""
+        act: Act = "release"
+        if grant.purpose == EMERGENCY:
+            act = "enter"  # the use was counted when the glass was broken
+            asked = ShowOpen(grant.grant_id, self.hospital)
+            if record_type not in self._view.query("emergencies", "list_open", asked, tuple[RecordType, ...]):
+                return False
+        recipient, purpose = grant.grantee.organisation, grant.purpose
+        need = Need(grant.grant_id, self.hospital, recipient, grant.subject, record_type, stay_id, None, act, purpose)
+        return explain(self._view, need).usable
 
     def _person_of(self, grant: Grant) -> str | None:
         entry = self._linking.entry(grant.grant_id)

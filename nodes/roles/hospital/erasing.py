@@ -12,6 +12,7 @@ from nodes.agent import ChainView
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Asked
 from nodes.roles.hospital.book import StayBook
+from nodes.roles.hospital.receiving import Receiving
 from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
 from nodes.roles.lookup import find_record, find_stay
 from nodes.vault.records import Vault
@@ -22,12 +23,13 @@ IsErased = Callable[[Slot, int], bool]
 class HospitalBooks:
     """One hospital's vault and book of stays, as far as they can be erased."""
 
-    def __init__(self, view: ChainView, book: StayBook, vault: Vault, casebook: Casebook) -> None:
-        """Erase in `book`, `vault` and `casebook`; `view` tells which records were entered."""
+    def __init__(self, view: ChainView, book: StayBook, vault: Vault, casebook: Casebook, receiving: Receiving) -> None:
+        """Erase in `book`, `vault`, `casebook` and `receiving`; `view` tells which records were entered."""
         self._view = view
         self._book = book
         self._vault = vault
         self._casebook = casebook
+        self._receiving = receiving
 
     def is_in_use(self, asked: Asked) -> bool:
         """Whether the stay goes on."""
@@ -43,7 +45,8 @@ class HospitalBooks:
         """Destroy a record, and the document behind it if it was the last that held it."""
         self._vault.erase(asked.item)
         stay = self._find(asked.scope)
-        if stay is None:
+        if stay is None:  # another hospital's, handed over to treat her
+            self._receiving.erase(asked.item)
             return
         for lane in stay.lanes:
             if lane.stay_id == asked.scope:  # what rules computed here from the record goes with it
@@ -54,7 +57,7 @@ class HospitalBooks:
                 self._vault.erase(entry.record_id)
 
         def is_erased(slot: Slot, version: int) -> bool:
-            held = [find_entry(lane, slot, version) for lane in entered]
+            held = [find_entry(lane, slot, version) for lane in entered if lane.holds(slot[0])]
             return bool(held) and all(entry is None or self._vault.is_erased(entry.record_id) for entry in held)
 
         for lane in stay.lanes:

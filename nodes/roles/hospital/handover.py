@@ -2,8 +2,8 @@
 
 Decided on the latest committed state and on nothing that the question says: the record is this hospital's own, the
 share it names is the latest one with the asking peer, it neither lapsed nor was answered, its grant still covers it,
-and the claim it serves goes on. A share that was committed before a revocation and not yet handed over is not handed
-over any more.
+and the claim it serves goes on, if it is for one. A share that was committed before a revocation and not yet handed
+over is not handed over any more.
 
 An attached document takes many questions. Each of them is judged anew, so a revocation stops it between two chunks.
 
@@ -11,8 +11,9 @@ What a stranger may learn from a refusal is nothing: for a record that was not s
 as for one that does not exist.
 """
 
+from contracts.conditions import CLAIM_PURPOSE
 from contracts.needs import Need
-from contracts.stays import Record, RecordView, ShareView
+from contracts.stays import Record, RecordView, ShareView, Stay
 from ledger.crypto.hashes import hash_bytes
 from nodes.agent import ChainView
 from nodes.keystore import Keystore
@@ -73,9 +74,9 @@ class Handover:
             return Refusal("ERASED", f"{question.record_id}: the customer asked to have it erased")
         stay = find_stay(self._view, view.record.stay_id)
         assert stay is not None, "a record belongs to a stay"
-        if stay.stay.claim_id is None:
+        if stay.stay.claim_id is None and stay.stay.purpose == CLAIM_PURPOSE:
             return Refusal("WITHDRAWN", f"{question.record_id}: the claim it was shared for is withdrawn")
-        finding = explain(self._view, self._need(view, share, stay.stay.claim_id)).finding
+        finding = explain(self._view, self._need(view, share, stay.stay)).finding
         if finding is not None:
             return Refusal(finding.code, f"{question.record_id}: its grant does not cover it any more")
         try:
@@ -132,7 +133,7 @@ class Handover:
             return Refusal("NO_CHUNK", f"{record.record_id}: has no chunk {first} that is handed over by itself")
         return AttachmentChunks(record.record_id, first, chunks)
 
-    def _need(self, view: RecordView, share: ShareView, claim_id: str) -> Need:
+    def _need(self, view: RecordView, share: ShareView, stay: Stay) -> Need:
         record = view.record
         return Need(
             share.share.grant_id,
@@ -141,8 +142,9 @@ class Handover:
             record.subject,
             record.record_type,
             record.stay_id,
-            claim_id,
+            stay.claim_id,
             "enter",
+            stay.purpose,
         )
 
 

@@ -26,9 +26,8 @@ record's commitment in the chain. One record that is on the chain already stands
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
 
+from contracts.conditions import CLAIM_PURPOSE
 from contracts.grants import BESIDE, RecordType
 from contracts.settlements import AwaitConsent, ClosingReference, Report, Resume
 from contracts.stays import RecordView, StayView
@@ -37,34 +36,13 @@ from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.visits import list_executions
 from nodes.roles.hospital.coverage import Coverage, Days
 from nodes.roles.hospital.records import RecordWriter
-from nodes.roles.hospital.stays import Entry, Lane, LocalStay
+from nodes.roles.hospital.sharing import Progress, is_delivered, is_given_up, is_share_due, is_waited_for
+from nodes.roles.hospital.stays import Entry, Lane, LocalStay, days_of
+from nodes.roles.hospital.treatment import TreatmentWorker
 from nodes.roles.lookup import find_claim, find_record, find_stay
 
-LaneState = Literal[
-    "unreported",
-    "staying",
-    "handing-over",
-    "awaiting-consent",
-    "outside-dates",
-    "disputed",
-    "delivered",
-    "awaiting-rules",
-    "visited",
-    "withdrawn",
-    "erased",
-]
 VISITED_FOR = ("SETTLED", "PAID", "RECOVERING")
 """Of a claim that needs nothing more of its hospital once rules ran on the latest closing."""
-SHARES_MAX = 3
-"""Shares of one record that were answered by a dispute; then a person has to look."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a lane stands and what is to be done now."""
-
-    state: LaneState
-    calls: tuple[Call, ...] = ()
 
 
 class LaneWorker:
@@ -81,9 +59,14 @@ class LaneWorker:
         self._view = view
         self._coverage = coverage
         self._writer = writer
+        self._treatment = TreatmentWorker(view, coverage, writer)
 
     def derive(self, stay: LocalStay, lane: Lane) -> Progress:
         """Return where a lane stands and the calls that it needs next, in order."""
+        is_claim = lane.purpose == CLAIM_PURPOSE
+        return self._derive_claim(stay, lane) if is_claim else self._treatment.derive(stay, lane)
+
+    def _derive_claim(self, stay: LocalStay, lane: Lane) -> Progress:
         entered = find_stay(self._view, lane.stay_id)
         claim = find_claim(self._view, lane.claim_id)
         if claim is not None and claim.claim.status == "WITHDRAWN":
@@ -94,7 +77,7 @@ class LaneWorker:
         if entered is None or claim is None:
             return self._report(stay, lane, entered)
         grant_id = claim.claim.grant_id
-        days = _days(stay)
+        days = days_of(stay)
         views = {entry.record_id: find_record(self._view, entry.record_id) for entry in lane.entries}
         left = self._list_left(stay, lane, views)
         if claim.claim.status == "AWAITING_CONSENT":
@@ -136,7 +119,7 @@ class LaneWorker:
         )
 
     def _report(self, stay: LocalStay, lane: Lane, entered: StayView | None) -> Progress:
-        day = _days(stay)[0]
+        day = days_of(stay)[0]
         grant_id = self._coverage.find_for(lane, ["admission"], None, (day, day))
         if grant_id is None:
             return Progress("unreported")
@@ -155,7 +138,7 @@ class LaneWorker:
             return []
         left: list[RecordType] = []
         for entry in lane.live():
-            if entry.record_type in BESIDE or _is_delivered(views[entry.record_id], lane.insurer):
+            if entry.record_type in BESIDE or is_delivered(views[entry.record_id], lane.insurer):
                 continue
             if entry.record_type not in left:
                 left.append(entry.record_type)
@@ -200,7 +183,7 @@ class LaneWorker:
             and entry.record_id not in asked
             and not self._writer.is_erased(entry.record_id)
         ]
-        if not entries or not self._coverage.means(grant_id, _days(stay)):
+        if not entries or not self._coverage.means(grant_id, days_of(stay)):
             return []
         if self._coverage.explain(lane, record_type, grant_id, lane.claim_id, "release") is not None:
             return []
@@ -222,10 +205,10 @@ class LaneWorker:
         calls = self._enter_and_close(stay, lane, views, entered, grant_id)
         calls.extend([*self._share_due(lane, views, live, grant_id), *beside])
         documents = [entry for entry in lane.entries if entry.record_type == "document"]
-        is_waited_for = any(_is_waited_for(views[entry.record_id], lane.insurer) for entry in documents)
-        if not (calls or is_waited_for) and all(_is_delivered(views[entry.record_id], lane.insurer) for entry in live):
+        is_waited_for = any(is_waited_for(views[entry.record_id], lane.insurer) for entry in documents)
+        if not (calls or is_waited_for) and all(is_delivered(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("delivered")
-        if any(_is_given_up(views[entry.record_id], lane.insurer) for entry in live):
+        if any(is_given_up(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("disputed", tuple(calls))
         return Progress("handing-over", tuple(calls))
 
@@ -254,40 +237,5 @@ class LaneWorker:
         return [
             self._writer.share(lane, entry, grant_id)
             for entry in entries
-            if _is_share_due(views[entry.record_id], lane.insurer, grant_id)
+            if is_share_due(views[entry.record_id], lane.insurer, grant_id)
         ]
-
-
-def _days(stay: LocalStay) -> Days:
-    first, last = stay.first_day, stay.last_day
-    assert first is not None, "nothing is handed over of a stay whose admission was erased"
-    assert last is not None, "the last day is the admission's if no other is known"
-    return first, last
-
-
-def _is_share_due(view: RecordView | None, insurer: str, grant_id: str) -> bool:
-    """Whether a record was never shared, or its latest share ended, or stands under a grant that was replaced."""
-    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
-    if not shares:
-        return True
-    latest = shares[-1]
-    if latest.status == "SHARED":
-        return latest.share.grant_id != grant_id
-    return latest.status == "LAPSED" or (latest.status == "DISPUTED" and not _is_given_up(view, insurer))
-
-
-def _is_delivered(view: RecordView | None, insurer: str) -> bool:
-    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
-    return bool(shares) and shares[-1].status == "DELIVERED"
-
-
-def _is_given_up(view: RecordView | None, insurer: str) -> bool:
-    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
-    disputes = [item for item in shares if item.status == "DISPUTED"]
-    return bool(shares) and shares[-1].status == "DISPUTED" and len(disputes) >= SHARES_MAX
-
-
-def _is_waited_for(view: RecordView | None, insurer: str) -> bool:
-    """Whether a record is shared and not answered."""
-    shares = [] if view is None else [item for item in view.shares if item.share.recipient == insurer]
-    return bool(shares) and shares[-1].status == "SHARED"

@@ -58,7 +58,7 @@ class RecordWriter:
                 opening = self._open_total(stay, entry)
                 document = read_document(stay, entry)
                 if not isinstance(document, Reversal):
-                    check_release(type(document), entry.record_type, "HPAYMT")
+                    check_release(type(document), entry.record_type, lane.purpose)
                 plaintext = encode(document)
                 self._vault.add(entry.record_id, plaintext, () if opening is None else (opening,))
 
@@ -106,7 +106,7 @@ class RecordWriter:
         return Call("records", "close", message)
 
     def share(self, lane: Lane, entry: Entry, grant_id: str) -> Call:
-        """Return the call that shares a record with the lane's insurer."""
+        """Return the call that shares a record with the lane's recipient."""
         return Call("records", "share", Share(entry.record_id, lane.insurer, grant_id))
 
     def _digest(self, stay: LocalStay, entry: Entry) -> RecordDigest:

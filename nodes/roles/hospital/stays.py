@@ -1,7 +1,7 @@
 """What a hospital knows of a stay, and which records follow from it.
 
 A `LocalStay` is the hospital's own file: what its desk said, in order, nothing overwritten. A `Lane` is that stay
-towards one insurer under one pseudonym: it has a stay id, a claim id and record ids of its own, so two insurers who
+towards one recipient under one pseudonym: it has a stay id, a claim id and record ids of its own, so two insurers who
 compare what they see cannot tell that they see one stay.
 
 Records are planned before anything is sealed or sent: their ids are drawn and written to the register first, and all
@@ -27,7 +27,9 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
-from contracts.grants import RecordType
+from contracts.conditions import CLAIM_PURPOSE
+from contracts.field_sets import find_field_set
+from contracts.grants import Purpose, RecordType
 from contracts.identifiers import ClaimId, RecordId, StayId
 from contracts.stays import RecordKind
 from ledger.codec import Hash, Name, Struct
@@ -75,14 +77,21 @@ class Entry(Struct):
 
 
 class Lane(Struct):
-    """A stay towards one insurer."""
+    """A stay towards one recipient: an insurer for a claim, or another hospital for treatment."""
 
     subject: Name
     insurer: Name
+    """The recipient, also where it is a hospital."""
     stay_id: StayId
     claim_id: ClaimId
+    """Of treatment none is ever reported."""
     entries: tuple[Entry, ...]
     """In the order in which they are entered."""
+    purpose: Purpose = CLAIM_PURPOSE
+
+    def holds(self, record_type: RecordType) -> bool:
+        """Whether records of a type are planned for this recipient: of treatment those with a field set."""
+        return find_field_set(self.purpose, record_type) is not None
 
     def live(self) -> tuple[Entry, ...]:
         """Return the entries that no reversal takes back, reversals left out."""
@@ -132,6 +141,14 @@ class LocalStay(Struct):
         """Whether a document was erased: then the stay is neither corrected nor handed over any more."""
         documents = [self.admission, *(item for ended in self.discharges for item in _list_all(ended))]
         return any(document is None for document in documents)
+
+
+def days_of(stay: LocalStay) -> tuple[int, int]:
+    """Return the first and last civil day of a stay, as far as it is known."""
+    first, last = stay.first_day, stay.last_day
+    assert first is not None, "nothing is handed over of a stay whose admission was erased"
+    assert last is not None, "the last day is the admission's if no other is known"
+    return first, last
 
 
 def read_document(stay: LocalStay, entry: Entry) -> Document:
@@ -227,7 +244,7 @@ def _plan_lane(stay: LocalStay, lane: Lane, draw_id: Callable[[], str]) -> Lane:
     planned = {(entry.record_type, entry.place) for entry in lane.entries if entry.version == 0}
     before: list[Slot] = [("admission", 0), *(("interim-bill", place) for place in range(len(stay.interims)))]
     for record_type, place in before:
-        if (record_type, place) not in planned:
+        if (record_type, place) not in planned and lane.holds(record_type):
             lane = _extend(lane, Entry(draw_id(), record_type, "original", None, place, 0))
     done = max((entry.version for entry in lane.entries), default=0)
     for version in range(done + 1, len(stay.discharges) + 1):
@@ -236,7 +253,8 @@ def _plan_lane(stay: LocalStay, lane: Lane, draw_id: Callable[[], str]) -> Lane:
 
 
 def _plan_version(stay: LocalStay, lane: Lane, version: int, draw_id: Callable[[], str]) -> Lane:
-    wanted = stay.discharges[version - 1].documents()
+    documents = stay.discharges[version - 1].documents()
+    wanted = {slot: document for slot, document in documents.items() if lane.holds(slot[0])}
     live: dict[Slot, Entry] = {(entry.record_type, entry.place): entry for entry in lane.live() if entry.version > 0}
     for slot in [*wanted, *(slot for slot in live if slot not in wanted)]:
         record_type, place = slot

@@ -6,7 +6,8 @@ Derived from chain and register at the moment of asking; nothing here is stored.
 from dataclasses import dataclass
 
 from nodes.agent import ChainView
-from nodes.roles.hospital.lanes import LaneState, LaneWorker
+from nodes.roles.hospital.lanes import LaneWorker
+from nodes.roles.hospital.sharing import LaneState
 from nodes.roles.hospital.stays import Lane, LocalStay
 from nodes.roles.lookup import find_claim
 from nodes.schemas.waiting import describe_wait
@@ -23,6 +24,7 @@ WORDS: dict[LaneState, str] = {
     "awaiting-rules": "nothing is handed over: the insurer's rules visit the records here",
     "visited": "the insurer's rules ran here; only their result left",
     "withdrawn": "the customer withdrew the claim",
+    "not-permitted": "nothing is handed over: no grant for treatment covers it, or nobody broke the glass",
     "erased": "the customer had records erased; nothing is handed over any more",
 }
 

@@ -1,0 +1,142 @@
+"""What a hospital does with records that other hospitals hand to it, to treat somebody.
+
+The same as every recipient: fetch what is shared, hold it against the chain, keep it in the vault and say so, or
+dispute it (`nodes.roles.insurer.intake`, and `attachments` for documents). Nothing is settled on it, so it is confirmed
+by itself as soon as it is kept. What was received is never mixed with the hospital's own stays: it is read from the
+vault, by the record's id, for the patient behind its pseudonym.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from contracts.stays import Deliver, Record
+from ledger.codec import decode
+from ledger.errors import LedgerError
+from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
+from nodes.entropy import Entropy
+from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.documents import Document
+from nodes.roles.insurer.attachments import AttachmentIntake
+from nodes.roles.insurer.intake import Intake
+from nodes.roles.linking import Linking
+from nodes.roles.lookup import find_record, find_stay
+from nodes.vault.records import Vault
+from nodes.vault.register import Register
+from nodes.vault.sealing import SealKeys
+
+QUESTIONS_MAX = 16
+PAGE_MAX = 100
+"""Received records of one listing."""
+
+
+class ReceivingError(LedgerError):
+    """A record that was not received here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record that another hospital handed over."""
+
+    record: Record
+    patient: str | None
+    """The hospital's own number for her; None if no grant of hers is known here any more."""
+    purpose: str
+
+
+class Receiving:
+    """The hand-overs to one hospital."""
+
+    def __init__(
+        self,
+        hospital: str,
+        view: ChainView,
+        vault: Vault,
+        register: Register,
+        seal_key: SealKeys,
+        linking: Linking,
+        entropy: Entropy,
+    ) -> None:
+        """Begin with whatever vault and register hold.
+
+        Args:
+            hospital: Who is handed records.
+            view: The latest committed state.
+            vault: Keeps what was opened.
+            register: Keeps why something was disputed.
+            seal_key: Opens envelopes.
+            linking: Knows which pseudonym is which patient.
+            entropy: For the salts of disputes.
+        """
+        self._hospital = hospital
+        self._view = view
+        self._vault = vault
+        self._linking = linking
+        self._asking = Asking(QUESTIONS_MAX)
+        self._intake = Intake(hospital, view, vault, register, seal_key, entropy, self._asking)
+        self._documents = AttachmentIntake(vault, self._intake, self._asking)
+
+    def derive(self, now_ms: int) -> tuple[list[Call], list[Request]]:
+        """Return the answers that the chain lacks, and the questions to custodians that are due."""
+        shares = self._intake.list_shares()
+        calls: list[Call] = []
+        for share in shares:
+            dispute = self._intake.dispute(share)
+            if dispute is not None:
+                calls.append(dispute)
+            elif self._intake.is_kept(share):
+                calls.append(Call("records", "deliver", Deliver(share.record_id)))
+        return calls, [*self._intake.fetch(shares, now_ms), *self._documents.fetch(shares, now_ms)]
+
+    def take(self, event: PeerAnswered) -> list[Note]:
+        """Take in an answer of a custodian."""
+        subject = self._asking.take(event)
+        if subject is None:
+            return []
+        for taker in (self._intake, self._documents):
+            notes = taker.take(subject, event)
+            if notes is not None:
+                return notes
+        return []
+
+    def erase(self, record_id: str) -> None:
+        """Remove what was written about hand-overs of a record that is erased; the vault's part is done."""
+        self._intake.erase_disputes(record_id)
+
+    def list_received(self, patient: str | None, after: str) -> tuple[Received, ...]:
+        """Return a page of what other hospitals handed over and is kept, by record id.
+
+        Args:
+            patient: Of one patient only, by this hospital's number.
+            after: The last record id already seen; empty for the first page.
+        """
+        found: list[Received] = []
+        for record_id in self._vault.list_records():
+            item = self._find(record_id) if record_id > after else None
+            if item is not None and patient in (None, item.patient):
+                found.append(item)
+            if len(found) == PAGE_MAX:
+                break
+        return tuple(found)
+
+    def open(self, record_id: str) -> tuple[Received, Document | None]:
+        """Return a received record and what it says; None for a document, which is saved as a file.
+
+        Raises:
+            ReceivingError: If it was not handed to this hospital, or is erased.
+            VaultError: If it is damaged.
+        """
+        item = self._find(record_id)
+        if item is None:
+            msg = f"record: expected one that another hospital handed to {self._hospital}, got {record_id[:64]!r}"
+            raise ReceivingError(msg)
+        if item.record.record_type == "document":
+            return item, None
+        return item, decode(self._vault.open(record_id), cast("type[Document]", Document))
+
+    def _find(self, record_id: str) -> Received | None:
+        view = find_record(self._view, record_id) if record_id.startswith("record-") else None
+        if view is None or view.record.hospital == self._hospital or record_id not in self._vault:
+            return None
+        stay = find_stay(self._view, view.record.stay_id)
+        assert stay is not None, "a record belongs to a stay"
+        return Received(view.record, self._linking.person_of(view.record.subject), stay.stay.purpose)
