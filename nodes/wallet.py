@@ -100,11 +100,12 @@ class _WalletSecrets(Struct):
 
 @dataclass(frozen=True, slots=True)
 class Pseudonym:
-    """One customer towards one hospital and one insurer."""
+    """One customer towards one hospital and one insurer, or another hospital that may treat her."""
 
     chain_id: str
     hospital: str
     insurer: str
+    """The recipient, also where it is a hospital."""
     name: str
     """`c-...`: how the chain calls her."""
     key: PrivateKey

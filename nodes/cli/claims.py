@@ -187,7 +187,7 @@ def _open_clients(home: Home, actor: str) -> list[tuple[Client, Pseudonym | None
     if genesis.organisation(actor) is not None:
         return [(open_operator(home, actor), None)]
     person = open_customer(home, actor)
-    pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.pairs()]
+    pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.insured_pairs()]
     return [(person.client(pseudonym, pseudonym.insurer), pseudonym) for pseudonym in pseudonyms]
 
 

@@ -10,7 +10,7 @@ from nodes.cli.explaining import explain
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.requests import deny, edit, request, requests
-from nodes.cli.terms import read_terms, terms_options
+from nodes.cli.terms import name_role, read_terms, terms_options
 from nodes.config import Home, write_file
 
 ACTING = ("guardian", "delegate", "heir")
@@ -56,6 +56,7 @@ def grant(
 
     output = Output(as_json=as_json)
     place = Home(home)
+    name_role(given, place.roles())
     terms = read_terms(given, effect="deny" if deny else "permit")
     person = open_customer(place, actor)
     behalf = None if other is None else act_for(person, open_customer(place, other), acting_as, terms)
@@ -104,7 +105,7 @@ def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str,
     else:
         output.say(f"{granted.grant_id} granted · NOT usable: {decision['finding']['text']}")
     if usable:
-        output.hint(f"xinpei stay admit --as {grant.sources[0]} docs/examples/polyp/admission.json")
+        output.hint(_say_next(grant))
     output.finish(
         {
             "grant": granted.grant_id,
@@ -132,6 +133,7 @@ def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: boo
 
     output = Output(as_json=as_json)
     place = Home(home)
+    name_role(given, place.roles())
     terms = read_terms(given | {"expires": until} if until else given)
     ends = terms.expires_day
     until_ms = (ends * 24 - 8) * 3_600_000
@@ -150,6 +152,8 @@ def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: boo
 @json_option
 def countersign(actor: str, other: str, grant_id: str, home: Path, *, as_json: bool) -> None:
     """Agree, as a guardian, to the latest version of GRANT: at 14 to 17 both sign."""
+    from msgspec.structs import replace
+
     from nodes.cli.session import open_customer
     from nodes.roles.customer import acting
     from nodes.schemas.terms import default_terms, today
@@ -160,6 +164,7 @@ def countersign(actor: str, other: str, grant_id: str, home: Path, *, as_json: b
     _, found = young.find_grant(grant_id)
     words: Any = found["versions"][-1]["grant"]  # type: ignore[index]
     terms = default_terms(words["sources"][0], words["grantee"]["organisation"], today())
+    terms = replace(terms, role=words["grantee"]["role"])
     acting.countersign(open_customer(place, actor), str(found["grant_id"]), young, terms)
     output.say(f"{found['grant_id']} countersigned")
     output.finish({"grant": found["grant_id"], "countersigned_by": actor})
@@ -240,6 +245,16 @@ def _describe_line(hospital: str, insurer: str, view: dict[str, Any]) -> str:
             f"{view['grant_id']}  {view['status']:<8} DENIES {hospital} → {words['grantee']['organisation']}: {types}"
         )
     return f"{view['grant_id']}  {view['status']:<8} {hospital} → {insurer} · {matched}"
+
+
+def _say_next(grant: Any) -> str:
+    """Return the command by which somebody now does what a grant covers."""
+    source, recipient = grant.sources[0], grant.grantee.organisation
+    if grant.purpose == "BTG":
+        return f"xinpei access break-glass NUMBER --as {recipient} --from {source} --reason TEXT"
+    if grant.grantee.role == "hospital":
+        return f"xinpei record received --as {recipient}"
+    return f"xinpei stay admit --as {source} docs/examples/polyp/admission.json"
 
 
 def _rows(value: Any) -> list[Any]:

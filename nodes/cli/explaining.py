@@ -7,7 +7,7 @@ import click
 
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.terms import TYPES, read_days, read_terms, terms_options
+from nodes.cli.terms import TYPES, name_role, read_days, read_terms, terms_options
 from nodes.config import Home
 
 DATES = {
@@ -44,14 +44,16 @@ def explain(
 ) -> None:
     """Say who may see what of yours, under which grant; and for a refusal, which condition failed.
 
-    Without --from and --to, for every hospital and insurer. With --what-if, as if you had given a grant or denial with
-    the terms of the other options, and as if both parties knew you: nothing is signed and nothing is written.
+    Without --from and --to, for every hospital, and every insurer or other hospital that treats you. With --what-if, as
+    if you had given a grant or denial with the terms of the other options, and as if both parties knew you: nothing is
+    signed and nothing is written.
 
     With --day, whether the grants mean records of that day. Your wallet knows this of the grants that were signed with
     it, and hospital and insurer of those that were shown to them; of others the answer says that it is not known here.
     """
     from nodes.cli.session import open_customer
     from nodes.roles.customer.openings import describe_opening, read_openings
+    from nodes.schemas.terms import TREATMENT_TYPES
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -62,9 +64,12 @@ def explain(
         if supposed is not None:
             msg = "--what-if: expected --from HOSPITAL and --to ORGANISATION"
             raise click.UsageError(msg)
-        wanted = pairs[0]
+        wanted, role = pairs[0], given["role"]
         pairs = [
-            pair for pair in person.pairs() if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
+            pair
+            for pair in person.pairs()
+            if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
+            and role in (None, place.roles().get(pair[1]))
         ]
     days = {} if day is None else read_days(day)
     openings = [] if day is None else read_openings(place, (actor, other))
@@ -72,6 +77,7 @@ def explain(
     rows = []
     for hospital, recipient in pairs:
         asked = dict(given) | {"hospital": hospital, "recipient": recipient}
+        name_role(asked, place.roles())
         terms = read_terms(asked, effect="deny" if supposed == "deny" else "permit")
         theirs = subject.pseudonym_for(terms)
         what_if = None
@@ -82,7 +88,7 @@ def explain(
             what_if = encode(offer.grant).hex()
             if offer.dates is not None and day is not None:
                 openings = [*openings, describe_opening(offer.grant.grant_id, offer.dates)]
-        for kind in (record_type,) if record_type else TYPES:
+        for kind in (record_type,) if record_type else TYPES if terms.role == "insurer" else TREATMENT_TYPES:
             question = {
                 "subject": theirs.name,
                 "hospital": hospital,

@@ -7,7 +7,7 @@ import click
 
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.terms import read_terms, terms_options
+from nodes.cli.terms import name_role, read_terms, terms_options
 from nodes.config import Home
 
 DAYS = 30
@@ -30,6 +30,7 @@ def request(actor: str, person: str, reason: str, home: Path, *, as_json: bool, 
     from nodes.schemas.terms import EPOCH, today
 
     output = Output(as_json=as_json)
+    name_role(given, Home(home).roles())
     terms = read_terms(given)
     until = (today() - EPOCH).days + DAYS
     form = {"person": person, "terms": encode(terms).hex(), "reason": reason, "until_day": until}

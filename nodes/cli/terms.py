@@ -10,15 +10,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
 """The laws under which a regulator sees a customer's data; `contracts.orders` has their words."""
 TYPES = ("admission", "discharge-summary", "document", "interim-bill", "invoice", "item-list")
-TREATMENT_TYPES = ("admission", "discharge-summary", "document")
-"""What another hospital is given to treat her: no bill."""
 PURPOSES = ("CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT")
 ROLES = ("insurer", "hospital", "regulator")
 
 _OPTIONS = (
     click.option("--from", "hospital", metavar="HOSPITAL", help="Who provides the records."),
     click.option("--to", "recipient", metavar="ORGANISATION", help="Who receives them."),
-    click.option("--role", type=click.Choice(ROLES), help="Of the recipient; insurer unless said otherwise."),
+    click.option("--role", type=click.Choice(ROLES), help="Of the recipient; if left out, its role in the network."),
     click.option(
         "--purpose", type=click.Choice(PURPOSES), help="HPAYMT, for claims; of a hospital CAREMGT, for treatment."
     ),
@@ -58,7 +56,7 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     """
     from msgspec.structs import replace
 
-    from nodes.schemas.terms import GRANT_DAYS, RETENTION_DAYS, default_terms, today
+    from nodes.schemas.terms import GRANT_DAYS, RETENTION_DAYS, TREATMENT_TYPES, default_terms, today
 
     hospital, recipient = given.pop("hospital", None), given.pop("recipient", None)
     if base is None:
@@ -98,6 +96,11 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     if given.get("erase_at"):
         changes["erase_day"] = _read_day("--erase-at", given["erase_at"])
     return replace(base, **changes)
+
+
+def name_role(given: dict[str, Any], roles: dict[str, Any]) -> None:
+    """Fill in the role of the recipient where it was left out: what the network knows it as."""
+    given["role"] = given["role"] or roles.get(given["recipient"] or "")
 
 
 def read_days(text: str) -> dict[str, int]:

@@ -4,7 +4,8 @@ Somebody asks under her own pseudonym and says, sealed, who she is and who the o
 with its master data: the desk has seen the documents (a birth certificate, a court's decision, a death certificate) and
 entered who acts for whom. It attests what follows from that, and no more, for one hospital and one recipient:
 
-    to grant    a hospital, for itself as the source; for payment, until the child comes of age or for five years
+    to grant    a hospital, for itself as the source; for payment, or for another hospital's treatment,
+                until the child comes of age or for five years
     to erase    hospital or insurer, for what it has itself; for a day, since to ask is one act. Not for somebody of 14
                 to 17: she asks herself, or waits until she is 18
 
@@ -14,8 +15,9 @@ The chain gets a commitment to what the records say. Its opening is kept in the 
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Literal
 
-from contracts.grants import Purpose
+from contracts.grants import Purpose, RecordType
 from contracts.mandates import Attest, Authority, MandateKind, MandateScope, find_lapse
+from contracts.treatment import CARE, EMERGENCY
 from ledger.codec import decode, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError
@@ -25,7 +27,7 @@ from nodes.fhir.instants import civil_date
 from nodes.identity import YOUTH_YEARS, Disclosure
 from nodes.roles.lookup import list_held
 from nodes.roles.people import People, Person
-from nodes.schemas.terms import RECORD_TYPES
+from nodes.schemas.terms import RECORD_TYPES, TREATMENT_TYPES
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, Sealed, SealKeys
 
@@ -112,11 +114,18 @@ class Authorising:
             subject,
             holder,
             commit_salted(salt, seen),
-            MandateScope((PURPOSES[act],), RECORD_TYPES, (parties[0],), (parties[1],)),
+            MandateScope(*self._bounds(act, parties[1]), (parties[0],), (parties[1],)),
             0,
             now_ms + ERASE_DAY_MS if act == "erase" else _end_ms(person, today),
         )
         return authority_id, Call("authorities", "attest", message)
+
+    def _bounds(self, act: Act, recipient: str) -> tuple[tuple[Purpose, ...], tuple[RecordType, ...]]:
+        """Return the purposes and record types of an authority: a claim's, or another hospital's that treats her."""
+        actor = self._view.actor(recipient)
+        if act == "grant" and actor is not None and actor.role == "hospital":
+            return (EMERGENCY, CARE), TREATMENT_TYPES
+        return (PURPOSES[act],), RECORD_TYPES
 
     def _check_part(self, act: Act, parties: tuple[str, str]) -> None:
         """Raise unless it is this organisation's to say: a hospital's for grants, each one's for what it has."""
@@ -148,7 +157,7 @@ class Authorising:
         scope = item.scope
         return (
             (item.kind, item.subject, item.given_by) == (kind, subject, self._organisation)
-            and PURPOSES[act] in scope.purposes
+            and scope.purposes == self._bounds(act, recipient)[0]
             and hospital in scope.sources
             and recipient in scope.grantees
             and find_lapse(item, self._view.time_ms) is None

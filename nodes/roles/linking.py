@@ -295,13 +295,13 @@ class Linking:
         return tuple(entry for _, entry in sorted(self._entries.items()) if entry.person == person)
 
     def pseudonyms_of(self, person: str) -> tuple[tuple[str, str, str], ...]:
-        """Return (hospital, insurer, pseudonym) of a person's grants to insurers, sorted: her names, to be told."""
+        """Return (hospital, recipient, pseudonym) of a person's grants, sorted: her names, to be told."""
         grants = [find_grant(self._view, entry.grant_id) for entry in self.matched(person)]
         words = [grant.versions[-1].grant for grant in grants if grant is not None]
         found = {
             (word.sources[0], word.grantee.organisation, word.subject)
             for word in words
-            if word.grantee.role == "insurer"
+            if word.grantee.role in ("insurer", "hospital")
         }
         return tuple(sorted(found))
 

@@ -15,6 +15,8 @@ from ledger.errors import LedgerError
 
 RECORD_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
 """What a grant covers unless somebody says otherwise: what claims are made of. Attached documents are asked for."""
+TREATMENT_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "document")
+"""What another hospital is given to treat her, in an emergency or not: no bill."""
 GRANT_DAYS = 365
 """How long a grant runs unless somebody says otherwise."""
 BACK_DAYS = 366

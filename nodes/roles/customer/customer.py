@@ -77,24 +77,28 @@ class Customer:
         return self._genesis.chain_id
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return every (hospital, insurer) of the network: she has a pseudonym for each."""
-        hospitals = [item.name for item in self._genesis.organisations if item.role == "hospital"]
-        insurers = [item.name for item in self._genesis.organisations if item.role == "insurer"]
-        return tuple((hospital, insurer) for hospital in hospitals for insurer in insurers)
+        """Return every (hospital, recipient) of the network: she has a pseudonym for each.
 
-    def pseudonym(self, hospital: str, insurer: str) -> Pseudonym:
-        """Return her pseudonym towards a hospital and an insurer.
+        Recipients are the insurers, and every other hospital, which may come to treat her.
+        """
+        hospitals = self._names("hospital")
+        treating = [(hospital, other) for hospital in hospitals for other in hospitals if other != hospital]
+        return (*self.insured_pairs(), *treating)
+
+    def insured_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Return every (hospital, insurer) of the network: where claims are."""
+        return tuple((hospital, insurer) for hospital in self._names("hospital") for insurer in self._names("insurer"))
+
+    def pseudonym(self, hospital: str, recipient: str) -> Pseudonym:
+        """Return her pseudonym towards a hospital and an insurer, or another hospital.
 
         Raises:
             CustomerError: If one of them is no member of that role.
         """
-        for name, role in ((hospital, "hospital"), (insurer, "insurer")):
-            member = self._genesis.organisation(name)
-            if member is None or member.role != role:
-                known = ", ".join(item.name for item in self._genesis.organisations if item.role == role)
-                msg = f"{role}: expected one of {known}, got {name}"
-                raise CustomerError(msg)
-        return self.wallet.pseudonym(self._genesis.chain_id, hospital, insurer)
+        self._check_role(hospital, "hospital")
+        if recipient == hospital or recipient not in self._names("hospital"):
+            self._check_role(recipient, "insurer")
+        return self.wallet.pseudonym(self._genesis.chain_id, hospital, recipient)
 
     def client(self, pseudonym: Pseudonym, organisation: str) -> Client:
         """Return a client of an organisation's node, calling as a pseudonym."""
@@ -131,17 +135,13 @@ class Customer:
     def pseudonym_for(self, terms: GrantTerms) -> Pseudonym:
         """Return the pseudonym under which terms are granted.
 
-        A recipient that is no insurer is met under the pseudonym for the hospital and the network's first insurer:
-        the hospital knows her under it, and no grant to an insurer is touched.
+        A regulator is met under the pseudonym for the hospital and the network's first insurer: the hospital knows her
+        under it, and no grant to an insurer is touched.
         """
-        insurers = [item.name for item in self._genesis.organisations if item.role == "insurer"]
-        insurer = terms.recipient if terms.role == "insurer" or not insurers else insurers[0]
-        member = self._genesis.organisation(terms.recipient)
-        if member is None or member.role != terms.role:
-            known = ", ".join(item.name for item in self._genesis.organisations if item.role == terms.role)
-            msg = f"{terms.role}: expected one of {known}, got {terms.recipient}"
-            raise CustomerError(msg)
-        return self.pseudonym(terms.hospital, insurer)
+        self._check_role(terms.recipient, terms.role)
+        insurers = self._names("insurer")
+        met = insurers[0] if terms.role == "regulator" and insurers else terms.recipient
+        return self.pseudonym(terms.hospital, met)
 
     def enrol(self, client: Client, pseudonym: Pseudonym) -> None:
         """Have an organisation enter a pseudonym; again does nothing."""
@@ -377,6 +377,14 @@ class Customer:
         return lambda contract, method, message: self.transact(client, pseudonym, contract, method, message)
 
     # ------------------------------------------------------------------------------------------------- private
+
+    def _names(self, role: str) -> list[str]:
+        return [item.name for item in self._genesis.organisations if item.role == role]
+
+    def _check_role(self, name: str, role: str) -> None:
+        if name not in self._names(role):
+            msg = f"{role}: expected one of {', '.join(self._names(role))}, got {name}"
+            raise CustomerError(msg)
 
     def _connect(self, organisation: str, name: str, key: PrivateKey, key_version: int) -> Client:
         signer = RequestSigner(key, self._genesis.chain_id, name, key_version, carry_key=True)

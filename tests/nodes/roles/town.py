@@ -356,7 +356,7 @@ class Town:
 
 
 class Customer:
-    """A person with a wallet, towards one hospital and one insurer."""
+    """A person with a wallet, towards one hospital and one insurer, or another hospital in the insurer's place."""
 
     def __init__(
         self,
@@ -393,10 +393,13 @@ class Customer:
         case: Any = "standing",
         for_ms: int = YEAR_MS,
         execution: Any = "data-to-insurer",
+        purpose: Any = "HPAYMT",
     ) -> str:
         """Post a grant and return its id; nobody is linked yet."""
         grant_id = f"grant-{self.entropy.draw(8).hex()}"
         dates = RecordDates(*days, self.entropy.draw(32))
+        member = self.town.genesis.organisation(self.insurer)
+        role: Any = None if member is None else member.role
         parties = sorted((self.hospital, self.insurer))
         disclosures = {party: self.wallet.make_disclosure(self.entropy, dates) for party in parties}
         self._drawn[grant_id] = (dates, disclosures)
@@ -408,9 +411,9 @@ class Customer:
             None,
             self.pseudonym.name,
             Grantor("customer", self.pseudonym.name, None),
-            Grantee(self.insurer, "insurer"),
+            Grantee(self.insurer, role),
             (self.hospital,),
-            "HPAYMT",
+            purpose,
             Scope(case, (), record_types, dates.commitment),
             Permission(mode, uses_max, None, now_ms + 2 * YEAR_MS, now_ms + for_ms),
             execution,
