@@ -16,6 +16,7 @@ from nodes.api.attachments import make_attaching_router, make_document_router
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
+from nodes.api.received import make_received_router
 from nodes.api.requests import make_request_router
 from nodes.config import ConfigurationError, Home
 from nodes.entropy import Entropy
@@ -99,6 +100,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
                 *_make_people_routers(hospital, hospital.authorising),
                 make_hospital_router(hospital),
                 make_attaching_router(hospital),
+                make_received_router(hospital),
                 make_document_router(vault),
             ]
         case "insurer":

@@ -12,6 +12,7 @@ import click
 from nodes.cli.attaching import save
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
+from nodes.cli.receiving import open_, received
 from nodes.config import Home
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ on the chain, which hold no medical fact and no amount."""
 
 @click.group()
 def record() -> None:
-    """See who has your records, and have them erased; save a document that your organisation was handed."""
+    """See who has your records, and have them erased; read what your organisation was handed."""
 
 
-record.add_command(save)
+for command in (save, received, open_):
+    record.add_command(command)
 
 
 @record.command("list")

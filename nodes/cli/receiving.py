@@ -1,0 +1,73 @@
+"""`xinpei record received` and `open`: what other hospitals handed over, to treat somebody."""
+
+import datetime as dt
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home
+
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+PURPOSES = {"CAREMGT": "诊疗 treatment", "BTG": "紧急 EMERGENCY"}
+
+
+@click.command()
+@actor_option("the hospital that treats")
+@click.option("--patient", metavar="NUMBER", help="Only of this patient, by your hospital's number.")
+@home_option
+@json_option
+def received(actor: str, patient: str | None, home: Path, *, as_json: bool) -> None:
+    """List what other hospitals handed to yours, because a customer granted it or in an emergency."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    rows: list[dict[str, Any]] = []
+    with open_operator(Home(home), actor, role="hospital") as client:
+        after: str | None = ""
+        while after is not None:
+            wanted = {"after": after} | ({} if patient is None else {"patient": patient})
+            page = client.get("/v1/received", wanted)
+            rows += page["records"]
+            after = page["next"]
+    for row in rows:
+        output.say(_describe(row))
+    if rows:
+        output.hint(f"xinpei record open {rows[0]['record']} --as {actor}")
+    else:
+        output.say("nothing was handed over")
+    output.finish({"records": rows})
+
+
+@click.command("open")
+@click.argument("record_id", metavar="RECORD")
+@actor_option("the hospital that treats")
+@home_option
+@json_option
+def open_(record_id: str, actor: str, home: Path, *, as_json: bool) -> None:
+    """Show what RECORD says, which another hospital handed to yours; your node's log has a line for it."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    if not re.fullmatch(r"record-[0-9a-f]{12,32}", record_id):
+        msg = f"RECORD: expected the id of a record, got {record_id[:64]!r}"
+        raise click.UsageError(msg)
+    with open_operator(Home(home), actor, role="hospital") as client:
+        found = client.get(f"/v1/received/{record_id}")
+    output.say(_describe(found))
+    if found["document"] is None:
+        output.hint(f"xinpei record save {record_id} --as {actor} copy")
+    else:
+        output.say(json.dumps(found["document"], ensure_ascii=False, indent=2))
+    output.finish(found)
+
+
+def _describe(row: dict[str, Any]) -> str:
+    when = dt.datetime.fromtimestamp(row["entered_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+    patient = row["patient"] or "(unknown here)"
+    kind = row["type"] if row["kind"] == "original" else f"{row['type']} ({row['kind']})"
+    return f"{row['record']}  {kind:<18} {patient} · {row['hospital']} · {PURPOSES[row['purpose']]} · {when}"
