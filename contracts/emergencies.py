@@ -83,6 +83,12 @@ class ShowOpen(Struct):
     hospital: Name
 
 
+class ShowUse(Struct):
+    """Query `show`."""
+
+    use_id: GlassUseId
+
+
 class ListWaiting(Struct):
     """Query `list_waiting`: at most LIST_ROWS_MAX uses, in the order of their ids."""
 
@@ -188,6 +194,11 @@ class Emergencies(Contract):
         self.uses.put(message.use_id, reviewed)
         self.waiting.delete(message.use_id)
         self._emit("glass-reviewed", reviewed)
+
+    @query
+    def show(self, message: ShowUse) -> GlassUse | None:
+        """Return a use with its review, or None."""
+        return self.uses.get(message.use_id)
 
     @query
     def list_of_subject(self, message: ListGrants) -> tuple[GlassUse, ...]:

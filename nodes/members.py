@@ -14,6 +14,7 @@ from nodes.agent import Agent
 from nodes.api import access, activity, claims, customers, explanations, records, recovery, reports
 from nodes.api.attachments import make_attaching_router, make_document_router
 from nodes.api.authorities import make_authority_router, make_relation_router
+from nodes.api.emergencies import make_glass_router, make_review_router
 from nodes.api.hospital import make_hospital_router
 from nodes.api.insurer import make_insurer_router
 from nodes.api.received import make_received_router
@@ -101,6 +102,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
                 make_hospital_router(hospital),
                 make_attaching_router(hospital),
                 make_received_router(hospital),
+                make_glass_router(hospital),
                 make_document_router(vault),
             ]
         case "insurer":
@@ -117,7 +119,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
             agent = Rail(name, node.view, keys, register, PromptBank(register), holds)
         case "regulator":
             agent = regulator = Regulator(name, node.view, keys, vault, register, entropy, holds)
-            routers.append(access.make_orders_router(regulator))
+            routers += [access.make_orders_router(regulator), make_review_router(regulator)]
         case _:
             return HostedMember(name, role, keys.seal, routers)
     if name == node.organisation:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from nodes.cli.emergencies import break_glass, review, reviews
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.terms import BASES, TYPES
@@ -15,7 +16,11 @@ PURPOSES = ("HPAYMT", "CAREMGT", "BTG", "PUBHLTH", "DSRCH", "PATRQT", "HLEGAL")
 
 @click.group()
 def access() -> None:
-    """Ask for a record under a grant, or order one under a law; the customer sees both."""
+    """Ask for a record under a grant, in an emergency, or under a law; the customer sees each."""
+
+
+for command in (break_glass, reviews, review):
+    access.add_command(command)
 
 
 @access.command()

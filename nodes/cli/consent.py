@@ -251,7 +251,7 @@ def _say_next(grant: Any) -> str:
     """Return the command by which somebody now does what a grant covers."""
     source, recipient = grant.sources[0], grant.grantee.organisation
     if grant.purpose == "BTG":
-        return f"xinpei access break-glass NUMBER --as {recipient} --from {source} --reason TEXT"
+        return f"xinpei access break-glass NUMBER --as {recipient} --from {source}"
     if grant.grantee.role == "hospital":
         return f"xinpei record received --as {recipient}"
     return f"xinpei stay admit --as {source} docs/examples/polyp/admission.json"

@@ -61,7 +61,7 @@ def requests(actor: str, home: Path, *, as_json: bool) -> None:
     for item in found:
         output.say(_describe(item))
     for notice in notices:
-        for line in _tell(notice, actor):
+        for line in _tell_emergency(notice, actor) if "use_id" in notice else _tell(notice, actor):
             output.say(line)
     if not found and not notices:
         output.say("nothing is asked")
@@ -122,6 +122,19 @@ def _describe(item: dict[str, Any]) -> str:
     what = f"{terms['hospital']} → {terms['recipient']} {terms['purpose']} {terms['case']}"
     types = ", ".join(terms["record_types"])
     return f"{asked['request_id']}  {item['status']:<9} {what}: {types} {asked['reason']}".rstrip()
+
+
+def _tell_emergency(notice: dict[str, Any], actor: str) -> list[str]:
+    """Return what a customer is told of a look in an emergency, or of its review, in both languages."""
+    who = f"{notice['recipient']} → {notice['hospital']}: {', '.join(notice['record_types'])} · {notice['use_id']}"
+    if notice["finding"]:
+        found = {"justified": "正当 justified", "unjustified": "不正当 UNJUSTIFIED"}[notice["finding"]]
+        return [f"监管机构已审查该次紧急查看:{found} · the regulator reviewed the emergency", f"  {who}"]
+    return [
+        "有医院为抢救您查看了您的病历,监管机构将审查 a hospital looked at your records in an emergency; it is reviewed",
+        f"  {who}",
+        f"  see it with       xinpei customer activity {actor}",
+    ]
 
 
 def _tell(notice: dict[str, Any], actor: str) -> list[str]:

@@ -13,6 +13,8 @@ The request's id becomes the grant's, if she grants; so the chain says what beca
 
 A notice tells the customer that a claim of hers waits for her consent, what is missing, and what she can do. It follows
 from the chain and is told once for each wait: the register remembers that. Meanwhile the claim's clocks stand still.
+Another notice, by the hospital whose records it was about, tells her that somebody broke the glass, and then of the
+review.
 """
 
 from typing import Annotated, Literal
@@ -20,8 +22,9 @@ from typing import Annotated, Literal
 from msgspec import Meta
 from msgspec.structs import replace
 
-from contracts.grants import Grant
-from contracts.identifiers import ClaimId, GrantId
+from contracts.emergencies import GlassUse
+from contracts.grants import Grant, ListGrants, RecordType
+from contracts.identifiers import ClaimId, GlassUseId, GrantId
 from contracts.listings import ClaimSummary, ListClaims
 from ledger.codec import Day, Milliseconds, Name, Struct, decode, encode
 from ledger.errors import DecodeError, LedgerError
@@ -75,6 +78,19 @@ class WaitingNotice(Struct):
     since_ms: Milliseconds
 
 
+class GlassNotice(Struct):
+    """What a customer is told when another hospital broke the glass for her records, and again when it is reviewed."""
+
+    use_id: GlassUseId
+    hospital: Name
+    """Whose records."""
+    recipient: Name
+    record_types: tuple[RecordType, ...]
+    used_ms: Milliseconds
+    finding: Literal["", "justified", "unjustified"]
+    """The regulator's; empty while it has not reviewed it."""
+
+
 class RequestView(Struct):
     """A request as it stands."""
 
@@ -87,7 +103,8 @@ class Inbox(Struct):
 
     requests: tuple[RequestView, ...]
     notices: tuple[WaitingNotice, ...]
-    """Each once."""
+    """Each once, as the next ones."""
+    emergencies: tuple[GlassNotice, ...] = ()
 
 
 class Requests:
@@ -165,10 +182,15 @@ class Requests:
         self._register.put(CORRESPONDENT, pseudonym, person.number.encode())
         waiting = [view for view in self.list_all(now_ms) if view.request.person == person.number]
         notices = self._list_notices(person) if is_telling else []
-        inbox = Inbox(tuple(waiting[-INBOX_MAX:]), tuple(notice for _, notice in notices))
+        emergencies = self._list_emergencies(person) if is_telling else []
+        inbox = Inbox(
+            tuple(waiting[-INBOX_MAX:]),
+            tuple(notice for _, notice in notices),
+            tuple(notice for _, notice in emergencies),
+        )
         context = SealContext(self._view.chain_id, f"inbox.{pseudonym}", self._organisation, pseudonym)
         answer = seal(seal_key, context, encode(inbox))
-        for key, _ in notices:
+        for key in [*(key for key, _ in notices), *(key for key, _ in emergencies)]:
             self._register.put(TOLD, key, b"told")
         return answer
 
@@ -228,6 +250,21 @@ class Requests:
                 if self._register.get(TOLD, key) is None:
                     notice = WaitingNotice(
                         summary.claim_id, summary.hospital, summary.insurer, step.reference, step.place.time_ms
+                    )
+                    found.append((key, notice))
+        return found[:INBOX_MAX]
+
+    def _list_emergencies(self, person: Person) -> list[tuple[str, GlassNotice]]:
+        """Return (register key, notice) of the uses of this hospital's records, and reviews, that are not told."""
+        found = []
+        for pseudonym in sorted({entry.pseudonym for entry in self._linking.matched(person.number)}):
+            asked = ListGrants(pseudonym, "")
+            for use in self._view.query("emergencies", "list_of_subject", asked, tuple[GlassUse, ...]):
+                finding = "" if use.review is None else use.review.finding
+                key = f"{use.use_id} {finding}"
+                if use.hospital == self._organisation and self._register.get(TOLD, key) is None:
+                    notice = GlassNotice(
+                        use.use_id, use.hospital, use.recipient, use.record_types, use.place.time_ms, finding
                     )
                     found.append((key, notice))
         return found[:INBOX_MAX]

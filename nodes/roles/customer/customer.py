@@ -227,7 +227,7 @@ class Customer:
             for organisation in (hospital, insurer):
                 inbox = self._take_inbox(pseudonym, organisation, is_telling=True)
                 requests |= {item.request.request_id: _fields(item) for item in inbox.requests}
-                notices += [_fields(item) for item in inbox.notices]
+                notices += [_fields(item) for item in (*inbox.notices, *inbox.emergencies)]
         return [requests[key] for key in sorted(requests)], notices
 
     def find_request(self, request_id: str) -> ConsentRequest:

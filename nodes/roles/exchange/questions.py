@@ -7,6 +7,7 @@
     InstructPayment    insurer     rail          PaymentAcknowledged | Refusal
     AskPayment         insurer     rail          PaymentAcknowledged | Refusal
     VisitRules         insurer     hospital      VisitAnswer | Refusal
+    FetchReason        regulator   hospital      ReasonGiven | Refusal
 
 Mutual TLS has established who asks. A question carries no authority of its own: the custodian looks at its latest
 committed state, finds the share or order that the question names, and hands over only if that stands. An attached
@@ -18,7 +19,7 @@ from typing import Annotated, Literal, cast
 
 from msgspec import Meta
 
-from contracts.identifiers import ClaimId, OrderId, PaymentId, RecordId
+from contracts.identifiers import ClaimId, GlassUseId, OrderId, PaymentId, RecordId
 from contracts.stays import Sequence
 from ledger.codec import Hash, Name, Signature, Struct, decode, encode
 from nodes.vault.payloads import ATTACHMENT_CHUNKS_MAX, SEALED_CHUNK_BYTES
@@ -143,6 +144,20 @@ class VisitAnswer(Struct, tag="visit-answer"):
     """The hospital's, purpose `envelope`, over the encoding of (`result`, `opening`)."""
 
 
+class FetchReason(Struct, tag="fetch-reason"):
+    """A regulator asks why a hospital broke the glass."""
+
+    use_id: GlassUseId
+
+
+class ReasonGiven(Struct, tag="reason-given"):
+    """Why it did."""
+
+    use_id: GlassUseId
+    reason: Sealed
+    """`nodes.roles.exchange.emergencies.GlassReason`, sealed to the regulator."""
+
+
 class Refusal(Struct, tag="refusal"):
     """The question is not answered, and why."""
 
@@ -150,8 +165,8 @@ class Refusal(Struct, tag="refusal"):
     reason: Annotated[str, Meta(max_length=300)]
 
 
-Question = FetchRecord | FetchChunks | FetchOrdered | InstructPayment | AskPayment | VisitRules
-Reply = RecordHandover | AttachmentOffer | AttachmentChunks | PaymentAcknowledged | VisitAnswer | Refusal
+Question = FetchRecord | FetchChunks | FetchOrdered | InstructPayment | AskPayment | VisitRules | FetchReason
+Reply = RecordHandover | AttachmentOffer | AttachmentChunks | PaymentAcknowledged | VisitAnswer | ReasonGiven | Refusal
 
 
 def decode_question(body: bytes) -> Question:

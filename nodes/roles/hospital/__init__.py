@@ -6,6 +6,10 @@ records     documents -> sealed records and the calls that enter them
 coverage    which grants cover what
 attaching   files of the desk -> sealed documents, piece by piece
 lanes       one stay towards one insurer: what is left to do, derived from chain and register
+treatment   one stay towards another hospital, to treat her
+receiving   what other hospitals hand over
+emergencies breaking the glass for another hospital's records, and telling a regulator why
+sharing     how a record stands with one recipient
 handover    a peer's question for a shared record
 visiting    an insurer's rules, run here on the records, so that only the result leaves
 erasing     what is destroyed of a record that the hospital is asked to erase

@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from contracts.grants import BESIDE, Grant
+from contracts.emergencies import GlassUse
+from contracts.grants import BESIDE, Grant, RecordType
 from contracts.holds import HOLDS, Hold
 from ledger.errors import DecodeError
 from ledger.transactions import Event
@@ -20,6 +21,7 @@ from nodes.agent import (
     AgentEffect,
     AgentInput,
     Answer,
+    Call,
     ChainView,
     Committed,
     Note,
@@ -36,6 +38,7 @@ from nodes.roles.exchange.documents import Document
 from nodes.roles.exchange.questions import (
     FetchChunks,
     FetchOrdered,
+    FetchReason,
     FetchRecord,
     Refusal,
     VisitRules,
@@ -45,6 +48,7 @@ from nodes.roles.exchange.questions import (
 from nodes.roles.hospital.attaching import Attaching
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
+from nodes.roles.hospital.emergencies import Emergencies
 from nodes.roles.hospital.erasing import HospitalBooks
 from nodes.roles.hospital.handover import Handover
 from nodes.roles.hospital.lanes import LaneWorker
@@ -104,6 +108,7 @@ class Hospital(Reception):
         self._summaries = SummaryWriter(view, self._lanes)
         self._handover = Handover(name, view, keystore, vault)
         self._visiting = Visiting(name, view, keystore, vault, register, self._linking, entropy)
+        self._emergencies = Emergencies(name, view, self._linking, register, entropy)
         self._treated = Treated(view, self._linking)
         self._receiving = Receiving(name, view, vault, register, keystore.seal, self._linking, entropy)
         books = HospitalBooks(view, self._book, vault, self._visiting.casebook, self._receiving)
@@ -231,6 +236,14 @@ class Hospital(Reception):
         """Return all stays, in the order in which they came."""
         return tuple(self.show(number) for number in self._book.numbers())
 
+    def break_glass(self, patient: str, custodian: str, types: tuple[RecordType, ...], reason: str) -> tuple[str, Call]:
+        """Return the id of an emergency's use and the call that enters it; raises as `Emergencies.break_glass`."""
+        return self._emergencies.break_glass(patient, custodian, types, reason)
+
+    def find_use(self, use_id: str) -> GlassUse | None:
+        """Return an emergency's use as the chain has it, or None."""
+        return self._emergencies.find_use(use_id)
+
     def list_received(self, patient: str | None, after: str) -> tuple[Received, ...]:
         """Return what other hospitals handed over; see `Receiving.list_received`."""
         return self._receiving.list_received(patient, after)
@@ -305,6 +318,11 @@ class Hospital(Reception):
             outcome = ordered.code if isinstance(ordered, Refusal) else "OK"
             note = Note("order-answered", {"order": question.order_id, "peer": peer, "code": outcome})
             return [Answer(request_id, encode_body(ordered)), note]
+        if isinstance(question, FetchReason):
+            told = self._emergencies.answer(peer, question)
+            outcome = told.code if isinstance(told, Refusal) else "OK"
+            note = Note("reason-asked", {"use": question.use_id, "peer": peer, "code": outcome})
+            return [Answer(request_id, encode_body(told)), note]
         if isinstance(question, VisitRules):
             result, calls = self._visiting.answer(peer, question)
             said: dict[str, str | int] = {"claim": question.claim_id, "peer": peer}

@@ -39,6 +39,7 @@ from nodes.roles.insurer.intake import check_record
 from nodes.roles.lookup import find_record, find_signing_key
 from nodes.roles.regulator.book import OrderBook
 from nodes.roles.regulator.erasing import RegulatorBooks
+from nodes.roles.regulator.reviewing import Reviewing, Verdict, WaitingUse
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, open_envelope
@@ -82,6 +83,7 @@ class Regulator:
         self._book = OrderBook(register)
         self._entropy = entropy
         self._asking = Asking(QUESTIONS_MAX)
+        self._reviewing = Reviewing(name, view, register, keystore.seal, entropy, self._asking)
         self._in_flight = InFlight(name)
         self._erasing = Erasing(name, view, RegulatorBooks(name, view, vault, self._book), holds)
 
@@ -126,6 +128,16 @@ class Regulator:
         entry = self._book.find(order_id)
         return None if entry is None else entry.number
 
+    # ------------------------------------------------------------------------------------------- what is reviewed
+
+    def list_waiting(self, after: str = "") -> tuple[WaitingUse, ...]:
+        """Return a page of the emergencies that wait for review; see `Reviewing.list_waiting`."""
+        return self._reviewing.list_waiting(after)
+
+    def review(self, use_id: str, finding: Verdict, grounds: str) -> Call:
+        """Return the call that reviews an emergency; raises as `Reviewing.review`."""
+        return self._reviewing.review(use_id, finding, grounds)
+
     # -------------------------------------------------------------------------------------------------- the agent
 
     def step(self, event: AgentInput) -> list[AgentEffect]:
@@ -153,10 +165,14 @@ class Regulator:
             elif self._asking.may_ask(order.order_id, event.now_ms):
                 body = encode_body(FetchOrdered(order.order_id))
                 effects.append(self._asking.ask(order.order_id, order.hospital, body, event.now_ms))
+        effects.extend(self._reviewing.ask(event.now_ms))
         return [*effects, *self._in_flight.offer(calls, event.now_ms)]
 
     def _take(self, event: PeerAnswered) -> list[Note]:
         order_id = self._asking.take(event)
+        reviewed = None if order_id is None else self._reviewing.take(order_id, event)
+        if reviewed is not None:
+            return reviewed
         order = next((item for item in self._list("list_open", "") if item.order_id == order_id), None)
         if order is None or event.body is None:
             return []

@@ -1,0 +1,146 @@
+"""`xinpei access break-glass`, `reviews` and `review`: emergencies, and the regulator's look at each of them."""
+
+import datetime as dt
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.output import Output
+from nodes.config import Home
+
+BEIJING = dt.timezone(dt.timedelta(hours=8))
+TYPES = ("admission", "discharge-summary", "document")
+WORDS = click.File("r", encoding="utf-8")
+WORDS_MAX = 500
+WAIT_SECONDS = 20.0
+"""How long `break-glass` watches for records; they come without it too."""
+STILL_SECONDS = 3.0
+"""Nothing more has come for so long: that is what there is."""
+
+
+@click.command("break-glass")
+@actor_option("the hospital that treats")
+@click.argument("patient", metavar="PATIENT")
+@click.option("--from", "hospital", metavar="HOSPITAL", required=True, help="Whose records are needed.")
+@click.option("--reason", "words", type=WORDS, metavar="FILE", help="Says who looks and why; asked for if left out.")
+@click.option("--type", "types", type=click.Choice(TYPES), multiple=True, help="What; all but documents if left out.")
+@home_option
+@json_option
+def break_glass(
+    actor: str, patient: str, hospital: str, words: Any, types: tuple[str, ...], home: Path, *, as_json: bool
+) -> None:
+    """Have HOSPITAL's records of PATIENT, your number for her, to treat her in an emergency.
+
+    It rests on the grant for emergencies that she gave beforehand; no grant for treatment is needed, and a denial of
+    treatment does not stop it. She is told, and a regulator reviews every use. It is never for an insurer.
+    """
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    form: dict[str, object] = {"patient": patient, "hospital": hospital, "record_types": list(types or TYPES[:2])}
+    form["reason"] = _read_words(words, "谁查看、为什么 Who looks, and why", output)
+    with open_operator(Home(home), actor, role="hospital") as client:
+        before = {row["record"] for row in _list_received(client, patient)}
+        used = client.post("/v1/emergencies", form)
+        records = _await_records(client, patient, before, output)
+    output.say(f"{used['use']} · at height {used['height']} · the customer is told, a regulator reviews it")
+    for row in records:
+        output.say(f"{row['record']}  {row['type']} · {row['hospital']}")
+    if records:
+        output.hint(f"xinpei record open {records[0]['record']} --as {actor}")
+    else:
+        output.say("no record has come yet, or there is none of these types that you do not have")
+        output.hint(f"xinpei record received --as {actor} --patient {patient}")
+    output.finish({**used, "records": records})
+
+
+@click.command()
+@actor_option("a regulator")
+@home_option
+@json_option
+def reviews(actor: str, home: Path, *, as_json: bool) -> None:
+    """List the emergencies that wait for your review, with the reason that was given for each."""
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    rows: list[dict[str, Any]] = []
+    with open_operator(Home(home), actor, role="regulator") as client:
+        after: str | None = ""
+        while after is not None:
+            page = client.get("/v1/reviews", {"after": after})
+            rows += page["uses"]
+            after = page["next"]
+    for row in rows:
+        use = row["use"]
+        when = dt.datetime.fromtimestamp(use["place"]["time_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+        output.say(f"{use['use_id']}  {when}  {use['recipient']} ← {use['hospital']}: {', '.join(use['record_types'])}")
+        output.say(f"  {row['reason'] or '(the hospital has not told its reason yet)'}")
+    if rows:
+        output.hint(f"xinpei access review {rows[0]['use']['use_id']} --as {actor} --finding justified")
+    else:
+        output.say("nothing waits for review")
+    output.finish({"uses": rows})
+
+
+@click.command()
+@actor_option("a regulator")
+@click.argument("use_id", metavar="USE")
+@click.option("--finding", type=click.Choice(["justified", "unjustified"]), required=True, help="What you find.")
+@click.option("--grounds", "words", type=WORDS, metavar="FILE", help="Says why; asked for if left out.")
+@home_option
+@json_option
+def review(actor: str, use_id: str, finding: str, words: Any, home: Path, *, as_json: bool) -> None:
+    """Conclude the review of USE, once and for ever; the customer sees the finding.
+
+    Your grounds stay with you; the chain has a commitment to them.
+    """
+    from nodes.cli.session import open_operator
+
+    output = Output(as_json=as_json)
+    if not re.fullmatch(r"glass-[0-9a-f]{12,32}", use_id):
+        msg = f"USE: expected the id of an emergency, such as glass-0123456789abcdef, got {use_id[:64]!r}"
+        raise click.UsageError(msg)
+    grounds = _read_words(words, "理由 Grounds", output)
+    with open_operator(Home(home), actor, role="regulator") as client:
+        found = client.post(f"/v1/reviews/{use_id}", {"finding": finding, "grounds": grounds})
+    output.say(f"{use_id} {finding} · on the chain at height {found['height']}")
+    output.finish(found)
+
+
+def _read_words(file: Any, what: str, output: Output) -> str:
+    """Return what a file says, or what is typed: never an argument, which other users of the machine could read."""
+    words = str(click.prompt(what, err=output.as_json)) if file is None else file.read(WORDS_MAX + 1)
+    if not 1 <= len(words.strip()) <= WORDS_MAX:
+        msg = f"{what}: expected 1 to {WORDS_MAX} characters, got {len(words)}"
+        raise click.UsageError(msg)
+    return words.strip()
+
+
+def _list_received(client: Any, patient: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = client.get("/v1/received", {"patient": patient, "after": after})
+        rows += page["records"]
+        after = page["next"]
+    return rows
+
+
+def _await_records(client: Any, patient: str, before: set[str], output: Output) -> list[dict[str, Any]]:
+    """Return what has come since, once nothing more has come for STILL_SECONDS, or after WAIT_SECONDS."""
+    begun = changed = time.monotonic()
+    rows: list[dict[str, Any]] = []
+    try:
+        while time.monotonic() - begun < WAIT_SECONDS and not (rows and time.monotonic() - changed > STILL_SECONDS):
+            found = [row for row in _list_received(client, patient) if row["record"] not in before]
+            changed = time.monotonic() if len(found) > len(rows) else changed
+            rows = found
+            output.progress(f"{len(rows)} records have come ...")
+            time.sleep(0.2)
+    finally:
+        output.end_progress()
+    return rows
