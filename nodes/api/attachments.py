@@ -41,6 +41,8 @@ class DraftInfo(BaseModel):
     """Where to send it."""
 
     draft: str
+    taken: int
+    """Bytes of it that are here already: the next piece begins there."""
     piece_bytes_max: int
 
 
@@ -73,10 +75,13 @@ def make_attaching_router(hospital: Hospital) -> APIRouter:
 
     @router.post("/stays/{number}/attachments")
     async def begin(_caller: Operator, number: str, form: AttachmentForm) -> DraftInfo:
-        """Announce a file; it is sealed as it comes in, for every insurer the stay was reported to."""
+        """Announce a file; it is sealed as it comes in, for every insurer the stay was reported to.
+
+        Announced again after an interruption, it is gone on with where it stopped.
+        """
         label = AttachmentLabel(form.kind, form.media_type, form.file_bytes)
-        draft = hospital.begin_attachment(number, label, bytes.fromhex(form.sha256))
-        return DraftInfo(draft=draft, piece_bytes_max=PIECE_BYTES_MAX)
+        draft, taken = hospital.begin_attachment(number, label, bytes.fromhex(form.sha256), read_clock_ms())
+        return DraftInfo(draft=draft, taken=taken, piece_bytes_max=PIECE_BYTES_MAX)
 
     @router.post("/attachments/{draft}/{offset}")
     async def take(node: Node, _caller: Operator, draft: str, offset: int, request: Request) -> PieceInfo:

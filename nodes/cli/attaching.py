@@ -38,7 +38,8 @@ MEDIA_TYPES = (
 def attach(number: str, file: Path, actor: str, kind: str, home: Path, *, as_json: bool) -> None:
     """Attach FILE (a PDF, an image ..., up to 64 MB) to STAY, for the insurers it was reported to.
 
-    It is handed over where the claim's grant covers documents. It settles nothing, and nothing waits for it.
+    It is handed over where the claim's grant covers documents. It settles nothing, and nothing waits for it. After an
+    interruption the same command goes on where the file stopped, for a day.
     """
     from nodes.cli.session import open_operator
 
@@ -48,7 +49,10 @@ def attach(number: str, file: Path, actor: str, kind: str, home: Path, *, as_jso
         size = os.fstat(source.fileno()).st_size
         form = {"kind": kind, "media_type": _find_media_type(source), "file_bytes": size, "sha256": _hash(source)}
         draft = client.post(f"/v1/stays/{number}/attachments", form)
-        sent, records = 0, []
+        sent, records = draft["taken"], []
+        if sent:
+            output.say(f"goes on at {sent // 1024} of {size // 1024} KB")
+        source.seek(sent)
         while piece := source.read(draft["piece_bytes_max"]):
             records = client.post_bytes(f"/v1/attachments/{draft['draft']}/{sent}", piece)["records"]
             sent += len(piece)

@@ -110,6 +110,10 @@ class SimulatedVault(Vault):
         """Return nothing: nobody attaches files in a simulation."""
         return ()
 
+    def list_drafts(self) -> tuple[str, ...]:
+        """Return nothing, likewise."""
+        return ()
+
     def _write(self, path: Path, data: bytes) -> None:
         self._operate()
         self._shelf.files[path.parent.name, path.name] = data

@@ -1,15 +1,12 @@
 """Attachments: payloads of up to 64 MiB, sealed, taken in and read chunk by chunk, so that nobody holds one whole.
 
-    AttachmentWriter     the custodian's: plaintext in, in pieces of any size; a draft until `finish`
     AttachmentReceiver   the recipient's: sealed chunks in, in order; each is opened before it is kept
     read_chunks          sealed chunks out, for a hand-over
     read_plaintext       plaintext out, chunk by chunk
 
-A draft's key lies in memory until the payload is whole, so a restart begins it anew: no key ever seals two texts.
-
-What a recipient has lies in the vault over a restart, as ciphertext. It is read again then, chunk by chunk: a chunk
-that a crash tore is cut off, and the next question asks from there. A record exists once the hash of the whole is the
-chain's and its plaintext is what was committed to; never half.
+How a custodian seals one is in `nodes.vault.drafts`. What a recipient has lies in the vault over a restart, as
+ciphertext. It is read again then, chunk by chunk: a chunk that a crash tore is cut off, and the next question asks from
+there. A record exists once the hash of the whole is the chain's and its plaintext is what was committed to; never half.
 """
 
 import hashlib
@@ -18,83 +15,13 @@ from collections.abc import Iterator
 
 from ledger.crypto.hashes import RunningCommitment
 from ledger.errors import VerificationError
-from nodes.vault.payloads import (
-    ATTACHMENT_BYTES_MAX,
-    ATTACHMENT_CHUNKS_MAX,
-    CHUNK_BYTES,
-    SEALED_CHUNK_BYTES,
-    PayloadOpener,
-    PayloadSealer,
-    count_chunks,
-)
-from nodes.vault.records import SALT_BYTES, RecordDigest, Vault, VaultError
+from nodes.vault.chunk_files import ChunkFile
+from nodes.vault.payloads import ATTACHMENT_CHUNKS_MAX, SEALED_CHUNK_BYTES, PayloadOpener, count_chunks
+from nodes.vault.records import RecordDigest, Vault, VaultError
 from nodes.vault.sealing import RecordKeys
 
 HEAD_BYTES = 1024
 """What a receiver shows of the plaintext before the record is kept."""
-SYNC_BYTES = 4 * 1024 * 1024
-"""Written bytes are synced this often: the last sync, when all has come, is then a short one."""
-
-
-class AttachmentWriter:
-    """Seals one attachment into a vault."""
-
-    def __init__(self, vault: Vault, record_id: str) -> None:
-        """Begin a draft.
-
-        Args:
-            vault: The custodian's.
-            record_id: New to it.
-
-        Raises:
-            VaultError: If the vault has this id already, or erased it.
-        """
-        self._vault = vault
-        self._record_id = record_id
-        self._path = vault.begin_draft(record_id)
-        self._sealer = PayloadSealer(vault.entropy, vault.chain_id, record_id)
-        self._salt = vault.entropy.draw(SALT_BYTES)
-        self._commitment = RunningCommitment(self._salt)
-        self._hash = hashlib.sha256()
-        self._file = _ChunkFile(str(self._path))
-        self._rest = b""
-        self._taken = 0
-
-    def write(self, data: bytes) -> None:
-        """Take in the next plaintext.
-
-        Raises:
-            VerificationError: If that is more than an attachment may have.
-            OSError: If the machine refuses, such as for a full disk; `discard` then.
-        """
-        self._taken += len(data)
-        if self._taken > ATTACHMENT_BYTES_MAX:
-            msg = f"attachment: expected at most {ATTACHMENT_BYTES_MAX} bytes, got {self._taken}"
-            raise VerificationError(msg)
-        self._commitment.update(data)
-        data = self._rest + data
-        start = 0
-        while len(data) - start > CHUNK_BYTES:  # the last chunk is known by the end, so one is held back
-            self._put(self._sealer.seal(data[start : start + CHUNK_BYTES], last=False))
-            start += CHUNK_BYTES
-        self._rest = data[start:]
-
-    def finish(self) -> RecordDigest:
-        """Seal the last chunk and keep the record; return what goes onto the chain."""
-        self._put(self._sealer.seal(self._rest, last=True))
-        self._file.close()
-        keys = RecordKeys(self._sealer.data_key, self._salt)
-        self._vault.keep(self._record_id, keys, self._path)
-        return RecordDigest(self._record_id, self._hash.digest(), self._commitment.commitment())
-
-    def discard(self) -> None:
-        """Remove the draft."""
-        self._file.abandon()
-        self._path.unlink(missing_ok=True)
-
-    def _put(self, chunk: bytes) -> None:
-        self._hash.update(chunk)
-        self._file.write(chunk)
 
 
 class AttachmentReceiver:
@@ -131,7 +58,7 @@ class AttachmentReceiver:
         self._commitment = RunningCommitment(keys.salt)
         self._hash = hashlib.sha256()
         self._path = vault.begin_arrival(digest.record_id)
-        self._file = _ChunkFile(str(self._path))
+        self._file = ChunkFile(str(self._path))
         self._resume()
 
     def take(self, first: int, chunks: tuple[bytes, ...]) -> None:
@@ -243,46 +170,3 @@ def read_plaintext(vault: Vault, record_id: str, first: int = 0, count: int = AT
         except VerificationError as error:
             msg = f"{error}; the file is damaged on disk: ask the record's custodian for another copy"
             raise VaultError(msg) from None
-
-
-class _ChunkFile:
-    """A file that grows by whole chunks: a write that fails leaves it where it was."""
-
-    def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._size = 0
-        self._synced = 0
-        self._is_open = True
-
-    def read(self, count: int) -> bytes:
-        data = os.pread(self._descriptor, count, self._size)
-        self._size += len(data)
-        return data
-
-    def cut(self, size: int) -> None:
-        os.ftruncate(self._descriptor, size)
-        self._size = self._synced = size
-
-    def write(self, chunk: bytes) -> None:
-        done = 0
-        try:
-            while done < len(chunk):
-                done += os.pwrite(self._descriptor, chunk[done:], self._size + done)
-        except OSError:
-            os.ftruncate(self._descriptor, self._size)
-            raise
-        self._size += len(chunk)
-        if self._size - self._synced >= SYNC_BYTES:
-            os.fdatasync(self._descriptor)
-            self._synced = self._size
-
-    def close(self) -> None:
-        """Sync what was written, and close."""
-        os.fsync(self._descriptor)
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Close; doing it twice is fine."""
-        if self._is_open:
-            self._is_open = False
-            os.close(self._descriptor)

@@ -8,9 +8,10 @@ reordered, dropped, repeated, cut off or taken from another record do not open. 
 A small payload is sealed and opened whole. A large one, such as an attached file, goes through `PayloadSealer` and
 `PayloadOpener` chunk by chunk, so that nobody has to hold it; the bytes are the same.
 
-The key is drawn here and nowhere else, so no caller can encrypt twice under one key, which would be fatal with
-counted nonces. AES-GCM does not commit to its key: one ciphertext can be made that opens under two keys. What stops
-that is the commitment to the plaintext, on the chain, which every recipient checks.
+A key is used for one payload, or counted nonces would be fatal: `encrypt_payload` draws its own, and a draft that is
+sealed over a restart has one from its begin to its end (`nodes.vault.drafts`). AES-GCM does not commit to its key: one
+ciphertext can be made that opens under two keys. What stops that is the commitment to the plaintext, on the chain,
+which every recipient checks.
 """
 
 from cryptography.exceptions import InvalidTag
@@ -55,14 +56,15 @@ def encrypt_payload(entropy: Entropy, chain_id: str, record_id: str, plaintext: 
     if len(plaintext) > PAYLOAD_BYTES_MAX:
         msg = f"payload of {record_id}: expected at most {PAYLOAD_BYTES_MAX} bytes, got {len(plaintext)}"
         raise VerificationError(msg)
-    sealer = PayloadSealer(entropy, chain_id, record_id)
+    data_key = entropy.draw(DATA_KEY_BYTES)
+    sealer = PayloadSealer(data_key, chain_id, record_id)
     last = max(0, (len(plaintext) - 1) // CHUNK_BYTES)
     view = memoryview(plaintext)
     chunks = [
         sealer.seal(view[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES], last=number == last)
         for number in range(last + 1)
     ]
-    return sealer.data_key, b"".join(chunks)
+    return data_key, b"".join(chunks)
 
 
 def decrypt_payload(data_key: bytes, chain_id: str, record_id: str, ciphertext: bytes) -> bytes:
@@ -98,28 +100,32 @@ def count_chunks(ciphertext_bytes: int) -> int:
 
 
 class PayloadSealer:
-    """Encrypts one payload, chunk after chunk, under a key that it draws and a number that it counts itself."""
+    """Encrypts one payload, chunk after chunk, under a key of its own and a number that it counts itself."""
 
-    def __init__(self, entropy: Entropy, chain_id: str, record_id: str) -> None:
-        """Draw the data key.
+    def __init__(self, data_key: bytes, chain_id: str, record_id: str) -> None:
+        """Hold the key.
 
         Args:
-            entropy: Where it comes from.
+            data_key: The payload's, 32 bytes; it seals nothing else.
             chain_id: The chain the record is on.
             record_id: The record; the chunks open for no other.
         """
-        self.data_key = entropy.draw(DATA_KEY_BYTES)
-        self._cipher = AESGCM(self.data_key)
+        self.number = 0
+        """Of the next chunk."""
+        self._cipher = AESGCM(data_key)
         self._chain_id = chain_id
         self._record_id = record_id
-        self._number = 0
         self._ended = False
+
+    def skip(self) -> None:
+        """Leave the next chunk as it was sealed before."""
+        self.number += 1
 
     def seal(self, chunk: bytes | memoryview, *, last: bool) -> bytes:
         """Return the next chunk, sealed: CHUNK_BYTES of plaintext, or as many as are left if it is the last."""
         assert not self._ended, "nothing follows the last chunk"
         assert len(chunk) == CHUNK_BYTES or (last and len(chunk) < CHUNK_BYTES), "only the last chunk is short"
-        number, self._number, self._ended = self._number, self._number + 1, last
+        number, self.number, self._ended = self.number, self.number + 1, last
         return self._cipher.encrypt(
             _nonce(number), chunk, _associated_data(self._chain_id, self._record_id, number, last=last)
         )

@@ -5,7 +5,8 @@
       keys/ID        data key, salt and openings of one record, and a checksum
       erased/ID      the tombstone: this id was erased and is never stored again
       arriving/ID    the chunks so far of a large payload that another member hands over: kept over a restart
-      drafts/ID      the chunks so far of a large payload of one's own: a restart erases them, their key is gone
+      drafts/ID      the chunks so far of a large payload of one's own: kept over a restart, until it is whole
+      draft-keys/ID  as keys/ID, of a draft: overwritten when it is whole or given up
 
 It holds an organisation's own records (`add`), those it received (`put`), and whatever else must be erasable, such as
 the openings of a claim: those are the plaintext of a record of the vault's own, `claim.<id>`.
@@ -88,13 +89,16 @@ class Vault:
         self._erased = directory / "erased"
         self._arriving = directory / "arriving"
         self._drafts = directory / "drafts"
+        self._draft_keys = directory / "draft-keys"
         self._held: set[str] = set()
-        for folder in (directory, self._payloads, self._keys, self._erased, self._arriving, self._drafts):
+        private = (self._payloads, self._keys, self._erased, self._draft_keys)
+        for folder in (directory, *private, self._arriving, self._drafts):
             create_private_directory(folder)
-        for folder in (self._payloads, self._keys, self._erased):
+        for folder in private:
             erase_leftovers(folder)
         for draft in self._drafts.iterdir():
-            draft.unlink()
+            if not (self._draft_keys / draft.name).exists():
+                draft.unlink()
         for tombstone in self._erased.iterdir():
             self._destroy(tombstone.name)
 
@@ -149,8 +153,12 @@ class Vault:
         """Where data keys and salts come from."""
         return self._entropy
 
-    def begin_draft(self, record_id: str) -> Path:
+    def begin_draft(self, record_id: str, keys: RecordKeys) -> Path:
         """Return where the chunks of a large payload of one's own are to be written; nothing is there.
+
+        Args:
+            record_id: New to this vault.
+            keys: What opens it; kept from now on, for a restart.
 
         Raises:
             VaultError: If the vault has this id already, or erased it.
@@ -158,7 +166,46 @@ class Vault:
         self._check_free(record_id)
         path = self._drafts / record_id
         path.unlink(missing_ok=True)
+        self._write(self._draft_keys / record_id, _encode_keys(record_id, keys))
         return path
+
+    def open_draft(self, record_id: str) -> tuple[RecordKeys, Path]:
+        """Return the keys of a draft, and where its chunks are.
+
+        Raises:
+            VaultError: If there is none, or its keys are damaged.
+        """
+        _check_id(record_id)
+        if not (self._draft_keys / record_id).exists():
+            msg = f"draft of {record_id}: this vault has none"
+            raise VaultError(msg)
+        return self._read_keys(self._draft_keys, record_id), self._drafts / record_id
+
+    def list_drafts(self) -> tuple[str, ...]:
+        """Return the ids of all drafts, sorted."""
+        return tuple(sorted(path.name for path in self._draft_keys.iterdir()))
+
+    def keep_draft(self, record_id: str) -> None:
+        """Keep a draft that is whole and synced as a record; what a crash left undone of it is done.
+
+        Raises:
+            VaultError: If there is neither draft nor record, or the draft is damaged.
+        """
+        if record_id not in self:
+            keys, path = self.open_draft(record_id)
+            if path.exists():
+                path.replace(self._payloads / record_id)
+                sync_directory(self._payloads)
+            elif not (self._payloads / record_id).exists():
+                raise _damaged("draft", record_id, "its chunks are missing")
+            self._keep_keys(record_id, keys)
+        self.stop_draft(record_id)
+
+    def stop_draft(self, record_id: str) -> None:
+        """Destroy a draft: its keys are overwritten, its chunks removed; none is fine."""
+        _check_id(record_id)
+        erase_private(self._draft_keys / record_id)
+        (self._drafts / record_id).unlink(missing_ok=True)
 
     def begin_arrival(self, record_id: str) -> Path:
         """Return where the chunks of a large payload that is handed over are, and are to be written.
@@ -173,12 +220,12 @@ class Vault:
         return path
 
     def keep(self, record_id: str, keys: RecordKeys, path: Path) -> None:
-        """Keep a large payload that is whole, synced and checked.
+        """Keep a large payload that arrived, is whole, synced and checked.
 
         Args:
             record_id: Its id.
             keys: What opens it.
-            path: From `begin_draft` or `begin_arrival`; it moves.
+            path: From `begin_arrival`; it moves.
 
         Raises:
             VaultError: If the vault has this id already, or erased it.
@@ -217,6 +264,7 @@ class Vault:
         Raises:
             VaultError: If it is missing, erased or damaged.
         """
+        self._check_held(record_id)
         return self.keys(record_id), self._read(self._payloads, record_id, "payload", CIPHERTEXT_BYTES_MAX)
 
     def keys(self, record_id: str) -> RecordKeys:
@@ -225,7 +273,11 @@ class Vault:
         Raises:
             VaultError: If it is missing, erased or damaged.
         """
-        data = self._read(self._keys, record_id, "keys", _KEY_FILE_BYTES_MAX)
+        self._check_held(record_id)
+        return self._read_keys(self._keys, record_id)
+
+    def _read_keys(self, folder: Path, record_id: str) -> RecordKeys:
+        data = self._read(folder, record_id, "keys", _KEY_FILE_BYTES_MAX)
         try:
             file = decode(data, _KeyFile)
         except DecodeError:
@@ -318,20 +370,21 @@ class Vault:
         self._keep_keys(record_id, keys)
 
     def _keep_keys(self, record_id: str, keys: RecordKeys) -> None:
-        file = _KeyFile("xinpei-record-keys/1", record_id, keys, _checksum(record_id, keys))
-        self._write(self._keys / record_id, encode(file))
+        self._write(self._keys / record_id, _encode_keys(record_id, keys))
 
     def _write(self, path: Path, data: bytes) -> None:
         """Put a file down; what a simulated disk does otherwise."""
         write_private(path, data)
 
-    def _read(self, folder: Path, record_id: str, what: str, bytes_max: int) -> bytes:
+    def _check_held(self, record_id: str) -> None:
         if self.is_erased(record_id):
             msg = f"record {record_id}: was erased"
             raise VaultError(msg)
         if record_id not in self:
             msg = f"record {record_id}: this vault does not hold it"
             raise VaultError(msg)
+
+    def _read(self, folder: Path, record_id: str, what: str, bytes_max: int) -> bytes:
         try:
             return read_private(folder / record_id, f"{what} of {record_id}", bytes_max)
         except FileError as error:
@@ -341,7 +394,11 @@ class Vault:
         erase_private(self._keys / record_id)
         erase_private(self._payloads / record_id)
         (self._arriving / record_id).unlink(missing_ok=True)
-        (self._drafts / record_id).unlink(missing_ok=True)
+        self.stop_draft(record_id)
+
+
+def _encode_keys(record_id: str, keys: RecordKeys) -> bytes:
+    return encode(_KeyFile("xinpei-record-keys/1", record_id, keys, _checksum(record_id, keys)))
 
 
 def _checksum(record_id: str, keys: RecordKeys) -> bytes:

@@ -1,4 +1,4 @@
-"""A file of 64 MB from a hospital to an insurer, both real processes: in little memory, though both are killed."""
+"""A file of 64 MB from a desk to a hospital to an insurer, real processes: in little memory, though both are killed."""
 
 import hashlib
 import time
@@ -39,18 +39,23 @@ def holders(stay: Stay, record_id: str) -> list[str]:
     return [item["has"] for item in found["holders"] if item["has"] != "custodian"]
 
 
-def send(stay: Stay, file: Path) -> str:
-    """Send a file as `xinpei stay attach` does, without waiting for the insurer; return the record."""
+def send(stay: Stay, file: Path, pieces: int = FILE_BYTES_MAX) -> tuple[int, list[str]]:
+    """Send pieces of a file as `xinpei stay attach` does, without waiting for the insurer.
+
+    Returns:
+        Where the file was gone on with, and the records that it became.
+    """
     size = file.stat().st_size
     form = {"kind": "imaging", "media_type": "application/dicom", "file_bytes": size, "sha256": hash_file(file)}
     with stay.network.client("hospital-a", "hospital-a") as client, file.open("rb") as source:
         draft = client.post(f"/v1/stays/{stay.number}/attachments", form)
         answer: dict[str, Any] = {}
-        while piece := source.read(draft["piece_bytes_max"]):
+        source.seek(draft["taken"])
+        while pieces and (piece := source.read(draft["piece_bytes_max"])):
             offset = source.tell() - len(piece)
             answer = client.post_bytes(f"/v1/attachments/{draft['draft']}/{offset}", piece)
-    (record_id,) = answer["records"]
-    return str(record_id)
+            pieces -= 1
+    return draft["taken"], answer["records"]
 
 
 def hash_file(file: Path) -> str:
@@ -69,9 +74,13 @@ def test_a_file_of_64_mb_arrives_in_little_memory_though_both_are_killed(
     with file.open("wb") as target:
         for block in range(FILE_BYTES_MAX // MEBIBYTE + 1):
             target.write(hashlib.shake_256(b"%d" % block).digest(min(MEBIBYTE, FILE_BYTES_MAX - target.tell())))
+    assert send(stay, file, 20) == (0, [])
+    network.kill("hospital-a")
+    network.start("hospital-a")
     before = {name: reset_peak(network, name) for name in ("hospital-a", "insurer-a")}
 
-    record_id = send(stay, file)
+    taken, (record_id,) = send(stay, file)
+    assert 0 < 20 * MEBIBYTE - taken < MEBIBYTE, "the desk sends nothing twice that was sealed before the kill"
     arriving = network.folder("insurer-a") / VAULT_FOLDER / "arriving" / record_id
     kept = arriving.parents[1] / "payloads" / record_id
     stay.discharge()

@@ -101,7 +101,8 @@ class Hospital(Reception):
         """
         super().__init__(name, view, keystore, register, entropy)
         self._book = StayBook(register, entropy)
-        self._attaching = Attaching(vault, entropy)
+        self._attaching = Attaching(vault, register, entropy)
+        self._attach_whole()
         self._writer = RecordWriter(vault, keystore.tag_secret, entropy)
         self._coverage = Coverage(name, view, self._linking)
         self._lanes = LaneWorker(view, self._coverage, self._writer)
@@ -181,14 +182,14 @@ class Hospital(Reception):
             raise StayError(msg)
         return self._go_on(replace(stay, discharges=(*stay.discharges, corrected)), now_ms)
 
-    def begin_attachment(self, number: str, label: AttachmentLabel, sha256: bytes) -> str:
-        """Return the draft of a file that the desk attaches to a stay, going on or ended.
+    def begin_attachment(self, number: str, label: AttachmentLabel, sha256: bytes, now_ms: int) -> tuple[str, int]:
+        """Return the draft of a file that the desk attaches to a stay, going on or ended, and where to go on with it.
 
         Raises:
             StayError: If there is no such stay.
             AttachingError, VaultError: As `Attaching.begin`.
         """
-        return self._attaching.begin(self._book.get(number), label, sha256)
+        return self._attaching.begin(self._book.get(number), label, sha256, now_ms)
 
     def take_attachment(
         self, draft_id: str, offset: int, piece: bytes, now_ms: int
@@ -201,11 +202,32 @@ class Hospital(Reception):
         Raises:
             AttachingError, VaultError: As `Attaching.take`.
         """
+        self._give_up(now_ms)
         number, sealed = self._attaching.take(draft_id, offset, piece)
         if not sealed:
             return (), []
         _, effects = self._go_on(attach(self._book.get(number), sealed), now_ms)
+        self._attaching.close(draft_id)
         return tuple(item.record_id for item in sealed.values()), effects
+
+    def _give_up(self, now_ms: int) -> list[Note]:
+        given_up = self._attaching.give_up(now_ms, lambda number: self._book.get(number).is_redacted)
+        return [Note("attachment-given-up", {"stay": number}) for number in given_up]
+
+    def _attach_whole(self) -> None:
+        """Attach the files that had come in whole when the node was killed, unless their stay is being erased."""
+        for draft_id, entry in list(self._attaching.whole.items()):
+            stay = self._book.get(entry.number)
+            try:
+                sealed = {} if stay.is_redacted else self._attaching.keep(entry)
+            except VaultError:  # damaged on disk: the desk attaches it again
+                sealed = {}
+            if not sealed:
+                self._attaching.drop(draft_id)
+                continue
+            if entry.sealed[0] not in stay.attachments:
+                self._book.put(attach(stay, sealed))
+            self._attaching.close(draft_id)
 
     def _check_kept(self, stay: LocalStay) -> None:
         """Refuse to go on with a stay of which records are to be erased, are erased, or are kept by law alone."""
@@ -342,8 +364,8 @@ class Hospital(Reception):
     def _sweep(self, now_ms: int) -> list[AgentEffect]:
         """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""
         self._swept_ms = now_ms
+        effects: list[AgentEffect] = [*self._give_up(now_ms)]
         self._linking.judge_again(now_ms)
-        effects: list[AgentEffect] = []
         effects += self._in_flight.offer([*self._linking.derive(), *self._erasing.derive()], now_ms)
         effects += self._receive(now_ms)
         for number in list(self._open)[:SWEEP_STAYS]:

@@ -65,9 +65,10 @@ def take_piece(hospital: Any, **piece: Any) -> Any:
 def attach(lane: Lane, file: bytes = FILE, kind: Any = "imaging") -> str:
     """Have the desk attach a file to the one stay; return the record."""
     label = AttachmentLabel(kind, "application/dicom", len(file))
-    draft = lane.desk.agent.begin_attachment("S-01", label, hashlib.sha256(file).digest())
+    digest = hashlib.sha256(file).digest()
+    draft, taken = lane.desk.agent.begin_attachment("S-01", label, digest, lane.town.now_ms)
     records: tuple[str, ...] = ()
-    for offset in range(0, len(file), PIECE_BYTES_MAX):
+    for offset in range(taken, len(file), PIECE_BYTES_MAX):
         piece = file[offset : offset + PIECE_BYTES_MAX]
         take = partial(take_piece, draft=draft, offset=offset, piece=piece, now_ms=lane.town.now_ms)
         records = lane.town.operate("hospital-a", take)
@@ -337,8 +338,8 @@ def test_a_full_disk_at_the_desk_keeps_nothing_and_says_so(
 
 def test_the_desk_sends_pieces_in_order_and_the_file_that_it_announced(lane: Lane, wang: Customer) -> None:
     label = AttachmentLabel("other", "text/plain", 10)
-    draft = lane.desk.agent.begin_attachment("S-01", label, hashlib.sha256(b"0123456789").digest())
     now_ms = lane.town.now_ms
+    draft, _ = lane.desk.agent.begin_attachment("S-01", label, hashlib.sha256(b"0123456789").digest(), now_ms)
     with pytest.raises(AttachingError, match="expected 1 to 10 bytes at 0, got 5 at 5"):
         lane.desk.agent.take_attachment(draft, 5, b"56789", now_ms)
     with pytest.raises(AttachingError, match="expected 1 to 10 bytes at 0, got 11 at 0"):
@@ -346,7 +347,7 @@ def test_the_desk_sends_pieces_in_order_and_the_file_that_it_announced(lane: Lan
     assert lane.desk.agent.take_attachment(draft, 0, b"01234", now_ms) == ((), [])
     with pytest.raises(AttachingError, match="sha256: expected 84d89877f0d4041e"):
         lane.desk.agent.take_attachment(draft, 5, b"5678X", now_ms)
-    with pytest.raises(AttachingError, match="a restart forgets them"):
+    with pytest.raises(AttachingError, match="attach the file again"):
         lane.desk.agent.take_attachment(draft, 5, b"56789", now_ms)
     assert list((lane.town.folder / "hospital-a" / "vault" / "drafts").iterdir()) == []
 
