@@ -182,9 +182,10 @@ def test_a_whole_file_that_is_damaged_on_disk_does_not_keep_the_hospital_from_st
     def die(_vault: vault_records.Vault, _record_id: str) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(vault_records.Vault, "keep_draft", die)
-        attach(lane)
+        with pytest.raises(Killed):
+            attach(lane)
     (chunks,) = files(lane)["drafts"]
     chunks.unlink()
     lane.town.restart("hospital-a")
