@@ -10,9 +10,21 @@ from dataclasses import asdict, dataclass
 
 import uvloop
 
+from nodes.schemas.terms import RECORD_TYPES
 from scripts.benchmark.claims import load_claims, prepare_patients
 from scripts.benchmark.exchange import measure_exchange, render_exchange
-from scripts.benchmark.figures import Limits, Load, Percentiles, describe, render
+from scripts.benchmark.figures import (
+    MEGABYTE,
+    Handovers,
+    Limits,
+    Load,
+    Percentiles,
+    describe,
+    describe_handovers,
+    render,
+    render_handovers,
+)
+from scripts.benchmark.handovers import load_handovers
 from scripts.benchmark.machine import describe_machine, measure_limits
 from scripts.benchmark.network import BenchmarkNetwork
 from scripts.benchmark.transactions import TransactionSource, load_transactions, measure_idle_finality
@@ -31,11 +43,16 @@ class Plan:
     single_clients: int
     batches: int
     batch_clients: int
+    small_documents: int
+    large_documents: int
 
 
-QUICK = Plan(0.2, 40, 6, 40, 16, 1_000, 64, 60, 16)
-DEFAULT = Plan(1.0, 200, 24, 240, 16, 6_000, 64, 400, 16)
+QUICK = Plan(0.2, 40, 6, 40, 16, 1_000, 64, 60, 16, 24, 2)
+DEFAULT = Plan(1.0, 200, 24, 240, 16, 6_000, 64, 400, 16, 240, 8)
 BATCH = 100
+SMALL_BYTES, SMALL_AT_ONCE, SMALL_PATIENTS = 1024, 8, 8
+LARGE_BYTES, LARGE_AT_ONCE, LARGE_PATIENTS = 16 * MEGABYTE, 2, 2
+WITH_DOCUMENTS = tuple(sorted((*RECORD_TYPES, "document")))
 FAILED_EXIT_CODE = 1
 
 
@@ -46,6 +63,7 @@ class Results:
     limits: Limits
     idle: Percentiles
     loads: list[Load]
+    handovers: list[Handovers]
 
 
 def main() -> int:
@@ -72,8 +90,11 @@ def main() -> int:
         print(json.dumps(found, ensure_ascii=False))
     else:
         rows = render(machine, results.limits, results.loads, results.idle, cores)
+        for item in results.handovers:
+            rows += ["", *render_handovers(item, results.limits, cores)]
         print("\n".join([*rows, *render_exchange(exchange)]))
-    return FAILED_EXIT_CODE if any(load.failures for load in results.loads) else 0
+    loads = [*results.loads, *(item.load for item in results.handovers)]
+    return FAILED_EXIT_CODE if any(load.failures for load in loads) else 0
 
 
 async def run(network: BenchmarkNetwork, plan: Plan) -> Results:
@@ -90,11 +111,19 @@ async def run(network: BenchmarkNetwork, plan: Plan) -> Results:
     loads.append(await load_claims(network, patients[: plan.idle_claims], 1))
     _say(f"{plan.claims} claims, {plan.claims_at_once} at once")
     loads.append(await load_claims(network, patients[plan.idle_claims :], plan.claims_at_once))
+    _say(f"{plan.small_documents} documents of 1 KB and {plan.large_documents} of 16 MB, shared, fetched, opened")
+    handovers = []
+    for name, patient_count, count, file_bytes, at_once in (
+        ("small", SMALL_PATIENTS, plan.small_documents, SMALL_BYTES, SMALL_AT_ONCE),
+        ("large", LARGE_PATIENTS, plan.large_documents, LARGE_BYTES, LARGE_AT_ONCE),
+    ):
+        documented = await prepare_patients(network, patient_count, name, WITH_DOCUMENTS)
+        handovers.append(await load_handovers(network, documented, count, file_bytes, at_once))
     _say(f"{plan.singles} transactions in submissions of 1")
     loads.append(await load_transactions(network, source, 1, plan.singles, plan.single_clients))
     _say(f"{plan.batches * BATCH} transactions in submissions of {BATCH}")
     loads.append(await load_transactions(network, source, BATCH, plan.batches, plan.batch_clients))
-    return Results(limits, idle, loads)
+    return Results(limits, idle, loads, handovers)
 
 
 def _collect(machine: dict[str, str], plan: Plan, results: Results, cores: int) -> dict[str, object]:
@@ -105,6 +134,7 @@ def _collect(machine: dict[str, str], plan: Plan, results: Results, cores: int) 
         "limits": asdict(results.limits),
         "idle_finality_ms": asdict(results.idle),
         "loads": [describe(load, results.limits, cores) for load in results.loads],
+        "handovers": [describe_handovers(item, results.limits, cores) for item in results.handovers],
     }
 
 

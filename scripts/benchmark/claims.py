@@ -11,11 +11,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from contracts.grants import RecordType
 from nodes.cli.stay import is_settled
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer.customer import Customer
-from nodes.schemas.terms import default_terms, today
+from nodes.schemas.terms import RECORD_TYPES, default_terms, today
 from nodes.wallet import Wallet
 from scripts.benchmark.connections import Connection, RefusedError
 from scripts.benchmark.figures import Load, Work, count_claim_work
@@ -44,22 +47,33 @@ class Patient:
 
 
 @dataclass(frozen=True, slots=True)
-class _Admitted:
+class Admitted:
+    """A patient whose stay was reported and goes on."""
+
     patient: Patient
     stay: str
     claim: str
 
 
-async def prepare_patients(network: BenchmarkNetwork, count: int) -> list[Patient]:
-    """Enrol customers, issue their policies, and have them consent; alternately at the two hospitals."""
+async def prepare_patients(
+    network: BenchmarkNetwork, count: int, name: str = "patient", record_types: tuple[RecordType, ...] = RECORD_TYPES
+) -> list[Patient]:
+    """Enrol customers, issue their policies, and have them consent; alternately at the two hospitals.
+
+    Args:
+        network: Runs.
+        count: How many.
+        name: Their numbers begin with it.
+        record_types: What their grants cover.
+    """
     hospitals = [item.name for item in network.genesis.organisations if item.role == "hospital"]
-    patients = [Patient(f"patient-{number}", hospitals[number % len(hospitals)]) for number in range(count)]
+    patients = [Patient(f"{name}-{number}", hospitals[number % len(hospitals)]) for number in range(count)]
     waiting = iter(patients)
 
     async def work(_: int) -> None:
         desks = {name: open_connection(network, name, name) for name in (*hospitals, INSURER)}
         for patient in waiting:
-            await _prepare(network, desks, patient)
+            await _prepare(network, desks, patient, record_types)
         for desk in desks.values():
             await desk.close()
 
@@ -77,7 +91,7 @@ async def load_claims(network: BenchmarkNetwork, patients: list[Patient], at_onc
     """
 
     async def run(outcomes: Outcomes) -> None:
-        admitted = await _admit_all(network, patients, at_once)
+        admitted = await admit_all(network, patients, at_once)
         waiting = iter(admitted)
 
         async def work(_: int) -> None:
@@ -99,7 +113,9 @@ async def load_claims(network: BenchmarkNetwork, patients: list[Patient], at_onc
     return await measure(network, f"claims, {at_once} at once", "claim", run, count_work)
 
 
-async def _prepare(network: BenchmarkNetwork, desks: dict[str, Connection], patient: Patient) -> None:
+async def _prepare(
+    network: BenchmarkNetwork, desks: dict[str, Connection], patient: Patient, record_types: tuple[RecordType, ...]
+) -> None:
     entropy = SystemEntropy()
     wallet = Wallet.create(synthetic_identity(patient.number, entropy), entropy)
     identity = {name: value for name, value in _fields(wallet).items() if value is not None}
@@ -107,16 +123,17 @@ async def _prepare(network: BenchmarkNetwork, desks: dict[str, Connection], pati
     form = {"insured": patient.number, "identity": identity, "product": PRODUCT, "payee_account": "benchmark"}
     await desks[INSURER].post("/v1/policies", _json(form))
     customer = Customer(network.home, network.genesis, wallet, entropy)
-    offer = customer.draw_up(default_terms(patient.hospital, INSURER, today()), "zh")
+    terms = replace(default_terms(patient.hospital, INSURER, today()), record_types=record_types)
+    offer = customer.draw_up(terms, "zh")
     granted = await asyncio.to_thread(customer.sign, offer)
     assert set(granted.links.values()) == {"matched"}, f"{patient.number}: {granted.links}"
 
 
-async def _admit_all(network: BenchmarkNetwork, patients: list[Patient], at_once: int) -> list[_Admitted]:
+async def admit_all(network: BenchmarkNetwork, patients: list[Patient], at_once: int) -> list[Admitted]:
     """Admit every patient and wait until every claim is reported."""
     admission = json.loads((EXAMPLE / "admission.json").read_bytes())
     waiting = iter(patients)
-    admitted: list[_Admitted] = []
+    admitted: list[Admitted] = []
 
     async def work(_: int) -> None:
         desks = {name: open_connection(network, name, name) for name in {item.hospital for item in patients}}
@@ -124,7 +141,7 @@ async def _admit_all(network: BenchmarkNetwork, patients: list[Patient], at_once
             desk = desks[patient.hospital]
             found = await desk.post("/v1/stays", _json(admission | {"patient": patient.number}))
             (lane,) = found["lanes"]
-            admitted.append(_Admitted(patient, found["number"], lane["claim"]))
+            admitted.append(Admitted(patient, found["number"], lane["claim"]))
         for item in admitted:
             await _await_reported(desks[item.patient.hospital], item)
         for desk in desks.values():
@@ -134,7 +151,7 @@ async def _admit_all(network: BenchmarkNetwork, patients: list[Patient], at_once
     return admitted
 
 
-async def _await_reported(desk: Connection, item: _Admitted) -> None:
+async def _await_reported(desk: Connection, item: Admitted) -> None:
     deadline = time.monotonic() + REPORTED_SECONDS_MAX
     while (await desk.get(f"/v1/stays/{item.stay}"))["lanes"][0]["claim_status"] is None:
         if time.monotonic() > deadline:
@@ -143,7 +160,7 @@ async def _await_reported(desk: Connection, item: _Admitted) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _discharge(desk: Connection, watcher: Connection, item: _Admitted, outcomes: Outcomes) -> None:
+async def _discharge(desk: Connection, watcher: Connection, item: Admitted, outcomes: Outcomes) -> None:
     discharge = json.loads((EXAMPLE / "discharge.json").read_bytes())
     number = SystemEntropy().draw(4).hex()
     body = _json(discharge | {"invoice": discharge["invoice"] | {"number": f"{int(number, 16):010}"}})

@@ -1,7 +1,8 @@
 """What one core does of the sealed exchange, from vault to vault without a network: envelopes, and attached files.
 
 A row stands beside what it is made of: an envelope is one HPKE sealing (`Limits.seal`) and one signature, taking it in
-one opening and one verification; a file is bounded by AES-256-GCM on chunks of its size.
+one opening and one verification; a file is bounded by the cipher on chunks of its size (`Limits.encrypt_chunk`). What
+of it is left on a network: `scripts.benchmark.handovers`.
 """
 
 import tempfile
@@ -10,18 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from ledger.crypto.signatures import PrivateKey
 from nodes.entropy import SystemEntropy
 from nodes.vault.attachments import AttachmentReceiver, AttachmentWriter, measure_payload, read_chunks
-from nodes.vault.payloads import CHUNK_BYTES
 from nodes.vault.records import Vault
 from nodes.vault.sealing import RecordKeys, SealContext, SealKeyPair, make_envelope, open_envelope
+from scripts.benchmark.figures import MEGABYTE
 
 CHAIN_ID = "bench"
 RECORD_ID = "record-00000000"
-MEGABYTE = 1024 * 1024
 FILE_MEGABYTES = 16
 ANSWER_CHUNKS = 4
 
@@ -33,12 +31,10 @@ class Exchange:
     envelopes_made: float
     """Per second."""
     envelopes_opened: float
-    aes_gcm_megabytes: float
-    """Per second, on chunks of 64 KiB: what no file can exceed."""
     file_sealed_megabytes: float
-    """From plaintext to a synced payload in the custodian's vault."""
+    """Per second, from plaintext to a synced payload in the custodian's vault."""
     file_taken_megabytes: float
-    """From sealed chunks to a checked and synced record in the recipient's vault."""
+    """Per second, from sealed chunks to a checked and synced record in the recipient's vault."""
 
 
 def measure_exchange(folder: Path, seconds: float) -> Exchange:
@@ -53,12 +49,10 @@ def measure_exchange(folder: Path, seconds: float) -> Exchange:
     context = SealContext(CHAIN_ID, RECORD_ID, "hospital-a", "insurer-a")
     keys, digest = RecordKeys(entropy.draw(32), entropy.draw(32)), entropy.draw(32)
     envelope = make_envelope(key, reader.public_key, context, keys, digest)
-    cipher, chunk = AESGCM(entropy.draw(32)), bytes(CHUNK_BYTES)
     sealed, taken = _move_file(folder, entropy)
     return Exchange(
         _count(lambda: make_envelope(key, reader.public_key, context, keys, digest), seconds),
         _count(lambda: open_envelope(reader, envelope, context, digest, key.public_key), seconds),
-        _count(lambda: cipher.encrypt(bytes(12), chunk, b""), seconds) * CHUNK_BYTES / MEGABYTE,
         sealed,
         taken,
     )
@@ -71,7 +65,6 @@ def render_exchange(exchange: Exchange) -> list[str]:
         "sealed exchange, one core, vault to vault",
         f"  share: envelopes made     {exchange.envelopes_made:10,.0f} /s",
         f"  open: envelopes opened    {exchange.envelopes_opened:10,.0f} /s",
-        f"  AES-256-GCM, 64 KiB       {exchange.aes_gcm_megabytes:10,.0f} MB/s",
         f"  file sealed and synced    {exchange.file_sealed_megabytes:10,.0f} MB/s",
         f"  file fetched and checked  {exchange.file_taken_megabytes:10,.0f} MB/s",
     ]

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil
 
+MEGABYTE = 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
@@ -38,6 +40,8 @@ class Limits:
     open: float
     commit: float
     """A Pedersen commitment."""
+    encrypt_chunk: float
+    """AES-256-GCM, 64 KiB."""
     synced_write: float
     """4 KB and fdatasync, in the folder where the network ran."""
 
@@ -53,6 +57,7 @@ class Work:
     seal: float = 0
     open: float = 0
     commit: float = 0
+    encrypt_chunk: float = 0
 
     def bare_us(self, limits: Limits) -> float:
         """Return the microseconds of CPU that it costs in a loop."""
@@ -64,6 +69,7 @@ class Work:
             (self.seal, limits.seal),
             (self.open, limits.open),
             (self.commit, limits.commit),
+            (self.encrypt_chunk, limits.encrypt_chunk),
         )
         return sum(count * 1e6 / rate for count, rate in counts)
 
@@ -101,6 +107,23 @@ class Load:
     def cpu_us(self) -> float:
         """Microseconds of CPU of all nodes per unit."""
         return sum(self.cpu_seconds.values()) * 1e6 / self.units if self.units else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handovers:
+    """One measured load of attached documents, and its two halves."""
+
+    load: Load
+    megabytes: float
+    """Of one document."""
+    shared: float
+    """Shares a second, from the first piece at a desk to the last share."""
+    confirmed: float
+    """Documents a second that were fetched, opened and confirmed, from the first share on."""
+    share: Percentiles
+    """From the last piece at the desk to the block with its share."""
+    fetch: Percentiles
+    """From there to the block with the recipient's confirmation."""
 
 
 def percentiles(seconds: Sequence[float]) -> Percentiles:
@@ -142,6 +165,29 @@ def count_claim_work(validators: int, transactions: float, submissions: float, r
     )
 
 
+def count_handover_work(validators: int, transactions: float, submissions: float, megabytes: float) -> Work:
+    """Return what one attached document costs at the least, from the desk's last piece to its confirmation.
+
+    Its keys are sealed and opened once, in a signed envelope; custodian and recipient each run the cipher over it, and
+    each hash it twice, as it is and as it is sealed.
+
+    Args:
+        validators: How many there are.
+        transactions: On the chain for it.
+        submissions: That carried them.
+        megabytes: Its size.
+    """
+    return Work(
+        verify=validators * submissions + 1,
+        hashes=2 * validators * transactions + 4 * 1024 * megabytes,
+        encode=2 * validators * transactions,
+        decode=validators * transactions,
+        seal=1,
+        open=1,
+        encrypt_chunk=2 * 16 * megabytes,
+    )
+
+
 def describe(load: Load, limits: Limits, cores: int) -> dict[str, object]:
     """Return a load's figures with what follows from them, for `--json`."""
     bare_us = load.work.bare_us(limits)
@@ -174,6 +220,24 @@ def render(
     for load in loads:
         lines += ["", *_render_load(load, limits, cores)]
     return lines
+
+
+def describe_handovers(handovers: Handovers, limits: Limits, cores: int) -> dict[str, object]:
+    """Return the figures of hand-overs with what follows from them, for `--json`."""
+    return asdict(handovers) | {
+        "load": describe(handovers.load, limits, cores),
+        "shared_megabytes": handovers.shared * handovers.megabytes,
+        "confirmed_megabytes": handovers.confirmed * handovers.megabytes,
+    }
+
+
+def render_handovers(handovers: Handovers, limits: Limits, cores: int) -> list[str]:
+    """Return the rows of hand-overs: as of any load, and then each half, by documents and by megabytes a second."""
+    halves = (("share", handovers.shared, handovers.share), ("fetch, open", handovers.confirmed, handovers.fetch))
+    return _render_load(handovers.load, limits, cores) + [
+        f"  {name:<13}{rate:,.1f}/s, {rate * handovers.megabytes:,.2f} MB/s; {_render_latency(latency)}"
+        for name, rate, latency in halves
+    ]
 
 
 def _render_load(load: Load, limits: Limits, cores: int) -> list[str]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from ledger.codec import decode, encode
 from ledger.crypto.commitments import commit_amount, reduce_blinding
 from ledger.crypto.hashes import hash_bytes
@@ -14,6 +16,7 @@ from ledger.crypto.signatures import PrivateKey, sign_request, verify
 from ledger.transactions import Transaction
 from nodes.entropy import SystemEntropy
 from nodes.storage.files import sync_data
+from nodes.vault.payloads import CHUNK_BYTES
 from nodes.vault.sealing import SealContext, SealKeyPair, seal
 from scripts.benchmark.figures import Limits
 
@@ -56,6 +59,7 @@ def measure_limits(folder: Path, seconds: float) -> Limits:
     seal_key = SealKeyPair(entropy.draw(32))
     context = SealContext("bench", "record", "hospital-a", "insurer-a")
     sealed = seal(seal_key.public_key, context, kilobyte)
+    cipher, chunk = AESGCM(entropy.draw(32)), bytes(CHUNK_BYTES)
     return Limits(
         verify=_rate(lambda: verify("request", key.public_key, message, signature), seconds),
         sign=_rate(lambda: sign_request(key, message), seconds),
@@ -65,6 +69,7 @@ def measure_limits(folder: Path, seconds: float) -> Limits:
         seal=_rate(lambda: seal(seal_key.public_key, context, kilobyte), seconds),
         open=_rate(lambda: seal_key.open(sealed, context), seconds),
         commit=_rate(lambda: commit_amount(648_000, blinding), seconds),
+        encrypt_chunk=_rate(lambda: cipher.encrypt(bytes(12), chunk, b""), seconds),
         synced_write=_measure_writes(folder, seconds),
     )
 

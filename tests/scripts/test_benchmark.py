@@ -6,21 +6,33 @@ from pathlib import Path
 
 import pytest
 
+from contracts.stays import Deliver, Share
+from ledger.codec import Struct, encode
+from ledger.crypto.signatures import PrivateKey
+from ledger.transactions import Transaction, make_submission
+from nodes.schemas.canonical_json import plain
 from scripts.benchmark.connections import parse_head
 from scripts.benchmark.exchange import measure_exchange, render_exchange
 from scripts.benchmark.figures import (
+    MEGABYTE,
     Limits,
     Load,
     Percentiles,
     Work,
     count_claim_work,
+    count_handover_work,
     count_transaction_work,
     describe,
+    describe_handovers,
     percentiles,
     render,
+    render_handovers,
 )
+from scripts.benchmark.handovers import Moments, note_block, summarise
 from scripts.benchmark.network import read_cpu_seconds
 
+GRANT = "grant-0123456789ab"
+FIRST, SECOND, LOST = ("record-0123456789a1", "record-0123456789a2", "record-0123456789a3")
 LIMITS = Limits(
     verify=10_000,
     sign=20_000,
@@ -30,6 +42,7 @@ LIMITS = Limits(
     seal=2_000,
     open=4_000,
     commit=5_000,
+    encrypt_chunk=40_000,
     synced_write=1_000,
 )
 
@@ -134,5 +147,47 @@ def test_the_sealed_exchange_is_measured_from_vault_to_vault(tmp_path: Path) -> 
     assert min(exchange.envelopes_made, exchange.envelopes_opened) > 0
     assert exchange.file_sealed_megabytes > 0
     assert exchange.file_taken_megabytes > 0
-    assert len(render_exchange(exchange)) == 7
+    assert len(render_exchange(exchange)) == 6
     assert list(tmp_path.iterdir()) == []
+
+
+def note(moments: Moments, at: float, signer: str, *calls: tuple[str, Struct], code: str = "OK") -> None:
+    """Note a block with one submission of these calls to `records`."""
+    transactions = tuple(
+        Transaction("bench", signer, 1, "records", method, encode(message), bytes([number]) * 16, 100, 10**12)
+        for number, (method, message) in enumerate(calls)
+    )
+    submission = make_submission(PrivateKey(bytes(32)), transactions)
+    receipts = [{"transaction_id": tx.id.hex(), "code": code} for tx in transactions]
+    submissions = [plain(submission)]
+    block = {"header": {"time_ms": round(at * 1000)}, "submissions": submissions, "receipts": receipts}
+    note_block(block, moments)
+
+
+def test_a_hand_over_is_timed_by_its_blocks_and_refused_calls_do_not_count() -> None:
+    moments = Moments(10.0, {FIRST: 11.0, SECOND: 12.0, LOST: 12.0})
+    note(moments, 11.5, "hospital-a", ("share", Share(FIRST, "insurer-a", GRANT)), code="AUTH-001")
+    note(moments, 12.0, "hospital-a", *(("share", Share(item, "insurer-a", GRANT)) for item in (FIRST, SECOND, LOST)))
+    note(moments, 14.0, "insurer-a", ("deliver", Deliver(FIRST)))
+    note(moments, 16.0, "insurer-a", ("deliver", Deliver(SECOND)))
+    found = summarise(make_load(), moments, 16 * MEGABYTE)
+    assert (found.shared, found.confirmed) == (1.0, 0.5), "two in two seconds, and two in four"
+    assert (found.share.count, found.share.p50, found.share.worst) == (2, 0.0, 1000.0)
+    assert (found.fetch.p50, found.fetch.worst) == (2000.0, 4000.0)
+    described = describe_handovers(found, LIMITS, 2)
+    assert (described["shared_megabytes"], described["confirmed_megabytes"]) == (16.0, 8.0)
+    text = "\n".join(render_handovers(found, LIMITS, 2))
+    assert "share        1.0/s, 16.00 MB/s" in text
+    assert "fetch, open  0.5/s, 8.00 MB/s" in text
+
+
+def test_hand_overs_of_which_none_was_confirmed_have_figures_too() -> None:
+    found = summarise(make_load(units=0), Moments(10.0, {FIRST: 11.0}), 1024)
+    assert (found.shared, found.confirmed, found.share.count) == (0.0, 0.0, 0)
+
+
+def test_a_large_document_costs_its_cipher_and_its_hashes_at_both_ends() -> None:
+    none, large = count_handover_work(4, 3, 2, 0), count_handover_work(4, 3, 2, 16)
+    assert large.encrypt_chunk - none.encrypt_chunk == 2 * 256
+    assert large.hashes - none.hashes == 4 * 16 * 1024
+    assert (large.seal, large.open, large.verify) == (none.seal, none.open, none.verify)
