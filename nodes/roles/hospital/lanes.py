@@ -205,8 +205,8 @@ class LaneWorker:
         calls = self._enter_and_close(stay, lane, views, entered, grant_id)
         calls.extend([*self._share_due(lane, views, live, grant_id), *beside])
         documents = [entry for entry in lane.entries if entry.record_type == "document"]
-        is_waited_for = any(is_waited_for(views[entry.record_id], lane.insurer) for entry in documents)
-        if not (calls or is_waited_for) and all(is_delivered(views[entry.record_id], lane.insurer) for entry in live):
+        waits = any(is_waited_for(views[entry.record_id], lane.insurer) for entry in documents)
+        if not (calls or waits) and all(is_delivered(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("delivered")
         if any(is_given_up(views[entry.record_id], lane.insurer) for entry in live):
             return Progress("disputed", tuple(calls))
