@@ -10,14 +10,13 @@ a claim waits for are never behind more than these. A refusal that stands remove
 nothing is kept half, and the same chunk is asked for again later.
 """
 
-import errno
 from dataclasses import dataclass
 
 from contracts.stays import ShareReceipt
 from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Note, PeerAnswered, Request
+from nodes.roles.exchange.arriving import ARRIVING_MAX, FULL_DISK_MS, Arrival, is_full_disk
 from nodes.roles.exchange.asking import Asking
-from nodes.roles.exchange.attachments import read_head
 from nodes.roles.exchange.questions import (
     AttachmentChunks,
     AttachmentOffer,
@@ -28,21 +27,13 @@ from nodes.roles.exchange.questions import (
     encode_body,
 )
 from nodes.roles.insurer.intake import WITHHELD, WITHHELD_MS, Intake, key_of
-from nodes.vault.attachments import AttachmentReceiver
-from nodes.vault.records import RecordDigest, Vault
-
-ARRIVING_MAX = 2
-"""Documents that arrive at once."""
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
-FULL_DISK_MS = 30_000
-"""Until the next try after the disk was full."""
+from nodes.vault.records import Vault
 
 
 @dataclass(slots=True)
 class _Arrival:
     share: ShareReceipt
-    receiver: AttachmentReceiver | None = None
-    """None until the keys have come."""
+    document: Arrival
 
 
 class AttachmentIntake:
@@ -73,7 +64,7 @@ class AttachmentIntake:
                 continue
             if not self._asking.may_ask(subject, now_ms):
                 continue
-            arrival = self._arriving.setdefault(subject, _Arrival(share))
+            arrival = self._arriving.setdefault(subject, _Arrival(share, Arrival(self._vault, share.record_id)))
             requests.append(self._asking.ask(subject, share.hospital, _ask_next(arrival), now_ms))
         return requests
 
@@ -100,32 +91,25 @@ class AttachmentIntake:
             self._intake.note_dispute(share, str(error))
             return [Note("handover-disputed", fields)]
         except OSError as error:
-            if error.errno not in FULL_DISK:
+            if not is_full_disk(error):
                 raise
             self._asking.postpone(subject, event.now_ms, FULL_DISK_MS)
             return [Note("document-waits", {**fields, "why": "the disk is full; what arrived is kept"})]
 
     def _take_reply(self, subject: str, arrival: _Arrival, reply: object, fields: dict[str, str | int]) -> list[Note]:
-        receiver = arrival.receiver
-        if isinstance(reply, AttachmentOffer) and receiver is None:
-            record, keys = self._intake.open_keys(arrival.share, reply.envelope)
-            digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
-            receiver = arrival.receiver = AttachmentReceiver(self._vault, digest, keys, reply.payload_bytes)
-        elif isinstance(reply, AttachmentChunks) and receiver is not None:
-            receiver.take(reply.first, reply.chunks)
+        document = arrival.document
+        if isinstance(reply, AttachmentOffer) and document.next_chunk is None:
+            document.begin(*self._intake.open_keys(arrival.share, reply.envelope), reply)
+        elif isinstance(reply, AttachmentChunks) and document.next_chunk is not None:
+            document.take(reply)
         else:
             return [Note("handover-refused", {**fields, "code": "UNEXPECTED"})]
         self._asking.forget(subject)
-        if receiver.next_chunk < receiver.chunk_count:
+        chunks = document.keep_whole()
+        if not chunks:
             return []
-        label, begin = read_head(receiver.head)
-        if begin + label.file_bytes != receiver.plaintext_bytes:
-            file_bytes = receiver.plaintext_bytes - begin
-            msg = f"{arrival.share.record_id}: expected a file of {label.file_bytes} bytes, got {file_bytes}"
-            raise VerificationError(msg)
-        receiver.finish()
         del self._arriving[subject]
-        return [Note("record-opened", {**fields, "chunks": receiver.chunk_count})]
+        return [Note("record-opened", {**fields, "chunks": chunks})]
 
     def _note_refusal(self, subject: str, reply: Refusal, now_ms: int, fields: dict[str, str | int]) -> Note:
         if reply.code in WITHHELD:
@@ -150,20 +134,14 @@ class AttachmentIntake:
 
     def _pause(self, subject: str) -> None:
         """Make place for another document; what arrived stays in the vault."""
-        receiver = self._arriving.pop(subject).receiver
-        if receiver is not None:
-            receiver.pause()
+        self._arriving.pop(subject).document.pause()
 
     def _stop(self, subject: str) -> None:
-        arrival = self._arriving.pop(subject)
-        if arrival.receiver is None:
-            self._vault.stop_arrival(arrival.share.record_id)
-        else:
-            arrival.receiver.discard()
+        self._arriving.pop(subject).document.stop()
 
 
 def _ask_next(arrival: _Arrival) -> bytes:
-    share, receiver = arrival.share, arrival.receiver
-    if receiver is None:
+    share, first = arrival.share, arrival.document.next_chunk
+    if first is None:
         return encode_body(FetchRecord(share.record_id, share.sequence))
-    return encode_body(FetchChunks(share.record_id, share.sequence, receiver.next_chunk))
+    return encode_body(FetchChunks(share.record_id, share.sequence, first))
