@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ledger.crypto.signatures import PrivateKey
 from nodes.entropy import SystemEntropy
-from nodes.vault.attachments import AttachmentReceiver, AttachmentWriter, measure_payload, read_chunks
+from nodes.vault.attachments import AttachmentReceiver, measure_payload, read_chunks
+from nodes.vault.drafts import DraftWriter, begin_draft
 from nodes.vault.records import Vault
 from nodes.vault.sealing import RecordKeys, SealContext, SealKeyPair, make_envelope, open_envelope
 from scripts.benchmark.figures import MEGABYTE
@@ -75,10 +76,12 @@ def _move_file(folder: Path, entropy: SystemEntropy) -> tuple[float, float]:
         vault, other = (Vault(Path(place) / name, CHAIN_ID, entropy) for name in ("hospital", "insurer"))
         piece = entropy.draw(MEGABYTE)
         begun = time.perf_counter()
-        writer = AttachmentWriter(vault, RECORD_ID)
+        begin_draft(vault, RECORD_ID)
+        writer = DraftWriter(vault, RECORD_ID, FILE_MEGABYTES * MEGABYTE)
         for _ in range(FILE_MEGABYTES):
             writer.write(piece)
         digest = writer.finish()
+        vault.keep_draft(RECORD_ID)
         sealed = time.perf_counter()
         size = measure_payload(vault, RECORD_ID)
         receiver = AttachmentReceiver(other, digest, vault.keys(RECORD_ID), size)
