@@ -106,7 +106,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
                 make_document_router(vault),
             ]
         case "insurer":
-            agent = insurer = Insurer(name, node.view, node.application.genesis, keys, vault, register, entropy, holds)
+            agent = insurer = Insurer(name, node.view, keys, vault, register, entropy, holds)
             find_dates = insurer.find_dates
             routers += [
                 *_make_people_routers(insurer, insurer.authorising),

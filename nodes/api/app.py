@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fastapi import APIRouter, FastAPI
 
-from nodes.api import chain, events, metrics
+from nodes.api import chain, events, metrics, organisations
 from nodes.api.errors import install_handlers
 from nodes.api.gate import Gate
 from nodes.authentication import RequestVerifier
@@ -28,7 +28,7 @@ def make_app(node: NetworkNode, routers: Iterable[APIRouter]) -> FastAPI:
     app.state.node = node
     app.state.followers = events.Followers(node)
     app.state.meter = metrics.Meter(node)
-    for router in (chain.router, events.router, metrics.router):
+    for router in (chain.router, organisations.router, events.router, metrics.router):
         app.include_router(router)
     for router in routers:
         app.include_router(router)

@@ -22,7 +22,7 @@ from nodes.fhir.instants import format_day
 from nodes.network.node import NetworkNode
 from nodes.roles.erasing import list_erasures
 from nodes.roles.exchange.visits import list_executions
-from nodes.roles.lookup import find_claim, find_record, find_stay
+from nodes.roles.lookup import find_claim, find_rail, find_record, find_stay
 
 RECORD_ID = re.compile(r"record-[0-9a-f]{12,32}")
 
@@ -162,17 +162,12 @@ def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
     rows = list_erasures(node.view, claim_id)
     found = [_describe_holder(node, row.holder, "claim", row.items[0]) for row in rows]
     claim = find_claim(node.view, claim_id)
-    if rows and claim is not None and claim.payments and not any(row.role == "rail" for row in rows):
+    rail = find_rail(node.view)
+    is_awaited = rows and claim is not None and claim.payments and not any(row.role == "rail" for row in rows)
+    if rail is not None and is_awaited:
         asked = ErasureItem(claim_id, "claim", rows[0].items[0].cause, rows[0].items[0].steps[:1])
-        found.append(_describe_holder(node, _find_rail(node), "claim", asked))
+        found.append(_describe_holder(node, rail, "claim", asked))
     return found
-
-
-def _find_rail(node: NetworkNode) -> str:
-    """Return the rail that insurers instruct: the founding one, or the first admitted where none was founded."""
-    founding = [item.name for item in node.application.genesis.organisations if item.role == "rail"]
-    admitted = [name for name, role in node.application.roles().items() if role == "rail"]
-    return (*founding, *admitted)[0]
 
 
 def _find(row: ErasureRow | None, record_id: str) -> ErasureItem | None:

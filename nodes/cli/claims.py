@@ -183,12 +183,11 @@ def find_claim(home: Home, actor: str, claim_id: str) -> FoundClaim:
 
 
 def _open_clients(home: Home, actor: str) -> list[tuple[Client, Pseudonym | None]]:
-    genesis = home.load_genesis()
-    if genesis.organisation(actor) is not None:
+    if actor in home.roles():
         return [(open_operator(home, actor), None)]
     person = open_customer(home, actor)
     pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.insured_pairs()]
-    return [(person.client(pseudonym, pseudonym.insurer), pseudonym) for pseudonym in pseudonyms]
+    return [(person.client(pseudonym, person.parties(pseudonym)[-1]), pseudonym) for pseudonym in pseudonyms]
 
 
 def _list_at(client: Client) -> list[dict[str, Any]]:

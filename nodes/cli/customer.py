@@ -49,7 +49,9 @@ def create(
     readable to you alone, which is enough for development only. A child's wallet is her guardian's to keep.
     """
     from nodes.cli.session import create_wallet, identity_fields, make_identity, open_operator, open_wallet
+    from nodes.entropy import SystemEntropy
     from nodes.fhir import read_bundle
+    from nodes.roles.customer.organisations import Organisations
     from nodes.roles.hospital.importing import identify
 
     output = Output(as_json=as_json)
@@ -60,8 +62,8 @@ def create(
     parent = None if mother is None else open_wallet(place, mother).identity
     known = None if bundle is None else identify(read_bundle(bundle).patient)
     wallet = create_wallet(place, name, known or make_identity(name, parent, read_date("--born", born)))
-    genesis = place.load_genesis()
-    hospitals = [member.name for member in genesis.organisations if member.role == "hospital"]
+    organisations = Organisations(place, place.load_genesis(), SystemEntropy())
+    hospitals = [name for name in organisations.list_role("hospital") if organisations.is_reachable(name)]
     for hospital in hospitals:
         with open_operator(place, hospital) as client:
             client.post("/v1/patients", {"number": name, "identity": identity_fields(wallet.identity)})

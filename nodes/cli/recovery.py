@@ -203,7 +203,7 @@ def show(actor: str, home: Path, *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for hospital, insurer in customer.pairs():
         pseudonym = customer.pseudonym(hospital, insurer)
-        with customer.client(pseudonym, hospital) as client:
+        with customer.reach(pseudonym) as client:
             if client.get("/v1/pseudonym")["enrolled"]:
                 rows.append(client.get(f"/v1/recoveries/{pseudonym.name}"))
     for row in rows:
@@ -231,7 +231,7 @@ def veto(actor: str, home: Path, *, as_json: bool) -> None:
     vetoed = []
     for hospital, insurer in customer.pairs():
         pseudonym = customer.pseudonym(hospital, insurer)
-        with customer.client(pseudonym, hospital) as client:
+        with customer.reach(pseudonym) as client:
             if not client.get("/v1/pseudonym")["enrolled"]:
                 continue
             for item in client.get(f"/v1/recoveries/{pseudonym.name}")["attempts"]:
@@ -300,6 +300,6 @@ def _keepers_part(
     parts: list[tuple[RecoveryRequest, str, Client, Call]] = []
     for request in file.requests:
         own = customer.pseudonym(request.lost.hospital, request.lost.insurer)
-        theirs = stack.enter_context(customer.client(own, own.hospital))
+        theirs = stack.enter_context(customer.reach(own))
         parts.append((request, own.name, theirs, customer.caller(theirs, own)))
     return parts

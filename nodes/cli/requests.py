@@ -48,16 +48,16 @@ def request(actor: str, person: str, reason: str, home: Path, *, as_json: bool, 
 def requests(actor: str, home: Path, *, as_json: bool) -> None:
     """List what is asked of you, and claims of yours that wait for your consent; of an organisation, what it asked."""
     from nodes.cli.session import open_customer, open_operator
+    from nodes.roles.customer.inbox import take_inboxes
 
     output = Output(as_json=as_json)
     place = Home(home)
-    place.load_network()
     notices: list[dict[str, Any]] = []
-    if place.load_genesis().organisation(actor) is not None:
+    if actor in place.roles():
         with open_operator(place, actor) as client:
             found = client.get("/v1/consent-requests")["requests"]
     else:
-        found, notices = open_customer(place, actor).take_inboxes()
+        found, notices = take_inboxes(open_customer(place, actor))
     for item in found:
         output.say(_describe(item))
     for notice in notices:
@@ -80,11 +80,12 @@ def edit(actor: str, request_id: str, language: Any, home: Path, *, yes: bool, a
     """Grant REQUEST, with whatever the options say otherwise than was asked; without options, as it was asked."""
     from nodes.cli.consent import sign_offer
     from nodes.cli.session import open_customer
+    from nodes.roles.customer.inbox import find_request
 
     output = Output(as_json=as_json)
     place = Home(home)
     person = open_customer(place, actor)
-    asked = person.find_request(request_id)
+    asked = find_request(person, request_id)
     terms = read_terms(given, base=asked.terms)
     offer = person.draw_up(terms, language, grant_id=asked.request_id)
     sign_offer(place, output, person, offer, actor, yes=yes)
@@ -102,12 +103,13 @@ def deny(actor: str, request_id: str, home: Path, *, record: bool, as_json: bool
 
     from nodes.cli.consent import sign_offer
     from nodes.cli.session import open_customer
+    from nodes.roles.customer.inbox import deny_request, find_request
 
     output = Output(as_json=as_json)
     place = Home(home)
     person = open_customer(place, actor)
-    asked = person.find_request(request_id)
-    person.deny_request(asked)
+    asked = find_request(person, request_id)
+    deny_request(person, asked)
     output.say(f"{asked.request_id} DENIED · {asked.asked_by} was told")
     if not record:
         output.finish({"request": asked.request_id, "status": "DENIED"})

@@ -111,8 +111,7 @@ def find_free_wallet_path(home: Home, name: str) -> Path:
     if path.exists():
         msg = f"{path}: this customer exists; choose another name"
         raise CustomerError(msg)
-    home.load_network()
-    if home.load_genesis().organisation(name) is not None:
+    if name in home.roles():
         msg = f"name: {name} is an organisation of this network, and --as could not tell the two; choose another name"
         raise CustomerError(msg)
     return path

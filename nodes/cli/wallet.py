@@ -26,15 +26,25 @@ def wallet() -> None:
 @home_option
 @json_option
 def show(name: str, home: Path, *, as_json: bool) -> None:
-    """Show the pseudonyms of the wallet NAME: one for each hospital and insurer of this network. No secrets."""
+    """Show the pseudonyms of the wallet NAME: one for each hospital and insurer of this network. No secrets.
+
+    Who they are says the chain; where no node answers, this home's files.
+    """
     from nodes.cli.session import open_wallet
+    from nodes.entropy import SystemEntropy
+    from nodes.roles.customer.organisations import Organisations, OrganisationsError
 
     output = Output(as_json=as_json)
     place = Home(home)
     found = open_wallet(place, name)
     genesis = place.load_genesis()
-    hospitals = [item.name for item in genesis.organisations if item.role == "hospital"]
-    insurers = [item.name for item in genesis.organisations if item.role == "insurer"]
+    organisations = Organisations(place, genesis, SystemEntropy())
+    try:
+        hospitals = organisations.list_role("hospital", with_former=True)
+        insurers = organisations.list_role("insurer", with_former=True)
+    except OrganisationsError:
+        roles = place.roles()
+        hospitals, insurers = (tuple(item for item in roles if roles[item] == role) for role in ("hospital", "insurer"))
     rows: list[dict[str, Any]] = []
     for hospital in hospitals:
         for insurer in insurers:

@@ -8,12 +8,13 @@ from typing import cast
 from contracts.grants import GrantView, ListGrants, ShowGrant
 from contracts.listings import ClaimView, ShowClaim
 from contracts.mandates import Authority
-from contracts.membership import FindActor
+from contracts.membership import FindActor, ListRole
 from contracts.needs import Decision, Explanation, Need, Question
 from contracts.openings import FindOpening, Opening
 from contracts.stays import RecordView, ShowRecord, ShowStay, StayView
-from ledger.errors import VerificationError
+from ledger.errors import LedgerError, VerificationError
 from ledger.genesis import Credentials
+from ledger.membership import Role
 from nodes.agent import ChainView
 
 
@@ -80,6 +81,34 @@ def find_record(view: ChainView, record_id: str) -> RecordView | None:
 def find_claim(view: ChainView, claim_id: str) -> ClaimView | None:
     """Return a claim with its settlements and payments."""
     return view.query("claims", "show", ShowClaim(claim_id), cast("type[ClaimView | None]", ClaimView | None))
+
+
+class RemovedMemberError(LedgerError):
+    """Something was to be sealed to an organisation that is a member no more, or never was."""
+
+
+def list_members(view: ChainView, role: Role) -> tuple[str, ...]:
+    """Return the members of a role, in the order in which they were admitted."""
+    return view.query("membership", "list_role", ListRole(role), tuple[str, ...])
+
+
+def find_rail(view: ChainView) -> str | None:
+    """Return the payment rail that insurers instruct: of several the one that was admitted first; None without one."""
+    rails = list_members(view, "rail")
+    return rails[0] if rails else None
+
+
+def find_seal_key(view: ChainView, organisation: str) -> bytes:
+    """Return the key to seal to now for an organisation.
+
+    Raises:
+        RemovedMemberError: If it is a member no more.
+    """
+    credentials = find_credentials(view, organisation)
+    if credentials is None:
+        msg = f"{organisation}: is no member at height {view.height}; nothing is sealed to it"
+        raise RemovedMemberError(msg)
+    return credentials.seal_key
 
 
 def find_credentials(view: ChainView, organisation: str) -> Credentials | None:

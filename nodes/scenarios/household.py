@@ -48,7 +48,7 @@ def build_hospital(kit: Kit) -> Agent:
 
 def build_insurer(kit: Kit) -> Agent:
     """Return an insurer's agent."""
-    return Insurer(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy)
+    return Insurer(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy)
 
 
 def build_rail(kit: Kit) -> Agent:

@@ -11,6 +11,7 @@ from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.roles.customer.acting import act_for, countersign
 from nodes.roles.customer.customer import Customer
+from nodes.roles.customer.inbox import deny_request, find_request, take_inboxes
 from nodes.schemas.terms import EPOCH, GrantTerms, default_terms, today
 from nodes.wallet import Wallet
 from tests.e2e.network import Network, eventually
@@ -76,14 +77,14 @@ def test_a_request_is_edited_or_declined_by_the_wallet_it_is_for(network: Networ
     form = {"person": number, "terms": encode(terms()).hex(), "until_day": until}
     with network.client(INSURER, INSURER) as client:
         first, second = (client.post("/v1/consent-requests", form)["request"]["request_id"] for _ in range(2))
-        assert li.take_inboxes() == ([], [])
-        requests, notices = wang.take_inboxes()
+        assert take_inboxes(li) == ([], [])
+        requests, notices = take_inboxes(wang)
         assert {item["request"]["request_id"] for item in requests} == {first, second}
         assert notices == []
-        asked = wang.find_request(first)
+        asked = find_request(wang, first)
         edited = replace(asked.terms, record_types=("admission", "invoice"))
         wang.sign(wang.draw_up(edited, "en", grant_id=first))
-        wang.deny_request(wang.find_request(second))
+        deny_request(wang, find_request(wang, second))
         found = client.get("/v1/consent-requests")["requests"]
     statuses = {item["request"]["request_id"]: item["status"] for item in found}
     assert (statuses[first], statuses[second]) == ("EDITED", "DENIED")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from nodes.client import ApiError
 from nodes.roles.customer.customer import Customer
+from nodes.roles.customer.organisations import OrganisationsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,14 @@ def find_takeovers(customer: Customer) -> tuple[list[Takeover], list[str]]:
     found: dict[str, Takeover] = {}
     untold: list[str] = []
     silent: set[str] = set()
-    for hospital, insurer in customer.pairs():
+    try:
+        pairs = customer.pairs()
+    except OrganisationsError:
+        return [], []
+    for hospital, insurer in pairs:
         answers = 0
         reason = f"{hospital} and {insurer} do not answer"
-        for party in (hospital, insurer):
+        for party in customer.parties(customer.pseudonym(hospital, insurer)):
             if party in silent:
                 continue
             try:
@@ -54,7 +59,7 @@ def find_takeovers(customer: Customer) -> tuple[list[Takeover], list[str]]:
                     silent.add(party)
         if not answers:
             untold.append(f"{customer.pseudonym(hospital, insurer).name}: {reason}")
-    everybody = {party for pair in customer.pairs() for party in pair}
+    everybody = {party for pair in pairs for party in customer.parties(customer.pseudonym(*pair))}
     return list(found.values()), [] if silent == everybody else untold
 
 

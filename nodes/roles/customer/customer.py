@@ -7,7 +7,7 @@ disclosure that was taken is answered with the same judgement.
 
 import base64
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,10 @@ from nodes.config import Home
 from nodes.entropy import Entropy
 from nodes.identity import Disclosure
 from nodes.roles.customer.offers import Behalf, Offer, draw_up
-from nodes.roles.requests import ConsentRequest, Inbox, RequestView
-from nodes.schemas.canonical_json import plain
+from nodes.roles.customer.organisations import Organisations, OrganisationsError
 from nodes.schemas.notice import Language
 from nodes.schemas.terms import GrantTerms, today
-from nodes.vault.sealing import SealContext, Sealed
+from nodes.vault.sealing import Sealed
 from nodes.wallet import Challenge, Pseudonym, Wallet
 
 EXPIRY_HEIGHTS = 500
@@ -61,7 +60,7 @@ class Customer:
 
         Args:
             home: Where the nodes' addresses and authorities are.
-            genesis: The network's, with the members' seal keys.
+            genesis: The network's: what she trusts, and nothing that a node says alone.
             wallet: Hers.
             entropy: For nonces, salts and identifiers.
         """
@@ -70,6 +69,7 @@ class Customer:
         self.wallet = wallet
         self._entropy = entropy
         self._network = home.load_network()
+        self.organisations = Organisations(home, genesis, entropy)
 
     @property
     def chain_id(self) -> str:
@@ -77,36 +77,63 @@ class Customer:
         return self._genesis.chain_id
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return every (hospital, recipient) of the network: she has a pseudonym for each.
+        """Return every (hospital, recipient) of the network, by the state of the chain: she has a pseudonym for each.
 
-        Recipients are the insurers, and every other hospital, which may come to treat her.
+        Recipients are the insurers, and every other hospital, which may come to treat her. Of pairs with one that was
+        removed there are those whose other one is still there to be asked. Members whose node this home does not know
+        cannot be asked.
+
+        Raises:
+            OrganisationsError: If no node shows who the members are.
         """
-        hospitals = self._names("hospital")
+        hospitals = self.organisations.list_role("hospital", with_former=True)
         treating = [(hospital, other) for hospital in hospitals for other in hospitals if other != hospital]
-        return (*self.insured_pairs(), *treating)
+        return (*self.insured_pairs(), *self._keep_reachable(treating))
 
     def insured_pairs(self) -> tuple[tuple[str, str], ...]:
-        """Return every (hospital, insurer) of the network: where claims are."""
-        return tuple((hospital, insurer) for hospital in self._names("hospital") for insurer in self._names("insurer"))
+        """Return every (hospital, insurer) of the network, as `pairs`: where claims are."""
+        hospitals = self.organisations.list_role("hospital", with_former=True)
+        insurers = self.organisations.list_role("insurer", with_former=True)
+        return self._keep_reachable((hospital, insurer) for hospital in hospitals for insurer in insurers)
+
+    def parties(self, pseudonym: Pseudonym) -> tuple[str, ...]:
+        """Return those of a pseudonym's hospital and recipient that can be asked, the hospital first."""
+        return tuple(filter(self.organisations.is_reachable, (pseudonym.hospital, pseudonym.insurer)))
 
     def pseudonym(self, hospital: str, recipient: str) -> Pseudonym:
         """Return her pseudonym towards a hospital and an insurer, or another hospital.
 
         Raises:
-            CustomerError: If one of them is no member of that role.
+            OrganisationsError: If one of them never was a member of that role.
         """
-        self._check_role(hospital, "hospital")
-        if recipient == hospital or recipient not in self._names("hospital"):
-            self._check_role(recipient, "insurer")
+        self.organisations.check(hospital, "hospital")
+        if recipient == hospital or recipient not in self.organisations.list_role("hospital", with_former=True):
+            self.organisations.check(recipient, "insurer")
         return self.wallet.pseudonym(self._genesis.chain_id, hospital, recipient)
+
+    def door(self, pseudonym: Pseudonym) -> str:
+        """Return whose node serves her under a pseudonym: its hospital's, or its insurer's where that cannot be asked.
+
+        Raises:
+            OrganisationsError: If neither can be.
+        """
+        parties = self.parties(pseudonym)
+        if not parties:
+            msg = f"{pseudonym.hospital} and {pseudonym.insurer}: neither is a member whose node this home knows"
+            raise OrganisationsError(msg)
+        return parties[0]
+
+    def reach(self, pseudonym: Pseudonym) -> Client:
+        """Return a client of the node at her `door`."""
+        return self.client(pseudonym, self.door(pseudonym))
 
     def client(self, pseudonym: Pseudonym, organisation: str) -> Client:
         """Return a client of an organisation's node, calling as a pseudonym."""
         return self._connect(organisation, pseudonym.name, pseudonym.key, pseudonym.key_version)
 
-    def client_signing(self, hospital: str, name: str, key: PrivateKey, key_version: int) -> Client:
+    def client_signing(self, organisation: str, name: str, key: PrivateKey, key_version: int) -> Client:
         """Return a client that calls as a pseudonym with a key that the wallet does not hold for it yet."""
-        return self._connect(hospital, name, key, key_version)
+        return self._connect(organisation, name, key, key_version)
 
     # ------------------------------------------------------------------------------------------------- consent
 
@@ -121,7 +148,8 @@ class Customer:
         """Return a grant or denial to read and then to sign; see `nodes.roles.customer.offers.draw_up`.
 
         Raises:
-            CustomerError: If hospital or recipient are no such members.
+            CustomerError: If the recipient is nobody whom a wallet can permit.
+            OrganisationsError: If hospital or recipient are no such members, or no more.
             TermsError: If the terms contradict themselves.
         """
         pseudonym = self.pseudonym_for(terms)
@@ -136,10 +164,11 @@ class Customer:
         """Return the pseudonym under which terms are granted.
 
         A regulator is met under the pseudonym for the hospital and the network's first insurer: the hospital knows her
-        under it, and no grant to an insurer is touched.
+        under it, and no grant to an insurer is touched. The first one stays the first, also after it was removed.
         """
-        self._check_role(terms.recipient, terms.role)
-        insurers = self._names("insurer")
+        self.organisations.check_member(terms.hospital, "hospital")
+        self.organisations.check_member(terms.recipient, terms.role)
+        insurers = self.organisations.list_role("insurer", with_former=True)
         met = insurers[0] if terms.role == "regulator" and insurers else terms.recipient
         return self.pseudonym(terms.hospital, met)
 
@@ -148,13 +177,19 @@ class Customer:
         proof = pseudonym.prove_enrolment(client.address.organisation)
         client.post("/v1/enrolments", {"proof": proof.hex()})
 
+    def disclose_herself(self, pseudonym: Pseudonym, organisation: str, purpose: str) -> Sealed:
+        """Return who she is, sealed to an organisation for one purpose; raises `OrganisationsError`."""
+        seal_key = self.organisations.find_seal_key(organisation)
+        return pseudonym.disclose(
+            Disclosure(self.wallet.identity, self._entropy.draw(32)), organisation, seal_key, purpose
+        )
+
     def seal_both(self, other: Wallet, theirs: Pseudonym, organisation: str) -> Sealed:
         """Return who another customer is and who this one is, sealed to an organisation that knows both."""
-        member = self._genesis.organisation(organisation)
-        assert member is not None, "who is asked is a member"
+        seal_key = self.organisations.find_seal_key(organisation)
         disclosure = Disclosure(other.identity, self._entropy.draw(32), None, self.wallet.identity)
         pseudonym = self.pseudonym(theirs.hospital, theirs.insurer)
-        return pseudonym.disclose(disclosure, organisation, member.seal_key, f"authority.{theirs.name}")
+        return pseudonym.disclose(disclosure, organisation, seal_key, f"authority.{theirs.name}")
 
     def delegate(self, to: "Customer", terms: GrantTerms, until_ms: int) -> str:
         """Let another customer grant for this one within terms, until a time; return the authority's id."""
@@ -212,49 +247,8 @@ class Customer:
         Raises:
             ApiError: If it is settled or ended already.
         """
-        with self.client(pseudonym, pseudonym.hospital) as client:
+        with self.reach(pseudonym) as client:
             self.transact(client, pseudonym, "claims", "withdraw", Withdraw(claim_id, files_herself))
-
-    def take_inboxes(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return what every organisation asks of her, and which claims wait for her; notices are told once.
-
-        Organisations that do not know her have nothing for her.
-        """
-        requests: dict[str, dict[str, Any]] = {}
-        notices: list[dict[str, Any]] = []
-        for hospital, insurer in self.pairs():
-            pseudonym = self.pseudonym(hospital, insurer)
-            for organisation in (hospital, insurer):
-                inbox = self._take_inbox(pseudonym, organisation, is_telling=True)
-                requests |= {item.request.request_id: _fields(item) for item in inbox.requests}
-                notices += [_fields(item) for item in (*inbox.notices, *inbox.emergencies)]
-        return [requests[key] for key in sorted(requests)], notices
-
-    def find_request(self, request_id: str) -> ConsentRequest:
-        """Return what is asked of her by its id or the start of it.
-
-        Raises:
-            CustomerError: If none or several begin so, or it is answered.
-        """
-        views: dict[str, RequestView] = {}
-        for hospital, insurer in self.pairs():
-            pseudonym = self.pseudonym(hospital, insurer)
-            for organisation in (hospital, insurer):
-                inbox = self._take_inbox(pseudonym, organisation, is_telling=False)
-                views |= {item.request.request_id: item for item in inbox.requests}
-        found = [item for key, item in views.items() if key.startswith(request_id)]
-        if len(found) != 1:
-            msg = f"request: expected the id of one of your requests, got {request_id[:64]!r}, which fits {len(found)}"
-            raise CustomerError(msg)
-        if found[0].status != "REQUESTED":
-            msg = f"{found[0].request.request_id}: expected REQUESTED, got {found[0].status}"
-            raise CustomerError(msg)
-        return found[0].request
-
-    def deny_request(self, request: ConsentRequest) -> None:
-        """Tell whoever asked that she does not agree."""
-        with self.client(self.pseudonym_for(request.terms), request.asked_by) as client:
-            client.post(f"/v1/consent-requests/{request.request_id}/denial", {})
 
     def explain(self, question: Mapping[str, object], organisation: str, pseudonym: Pseudonym) -> dict[str, Any]:
         """Return whether something may be done with her records, under which grant, and what each of hers says."""
@@ -269,7 +263,7 @@ class Customer:
             CustomerError: If it is not hers or did not get onto the chain.
         """
         pseudonym, _ = self.find_grant(grant_id)
-        with self.client(pseudonym, pseudonym.hospital) as client:
+        with self.reach(pseudonym) as client:
             self.transact(client, pseudonym, "consent", "revoke", Revoke(grant_id))
 
     def records(self) -> list[tuple[Pseudonym, dict[str, Any]]]:
@@ -277,7 +271,7 @@ class Customer:
         found = []
         for hospital, insurer in self.pairs():
             pseudonym = self.pseudonym(hospital, insurer)
-            with self.client(pseudonym, hospital) as client:
+            with self.reach(pseudonym) as client:
                 after: str | None = ""
                 while after is not None:
                     page = client.get("/v1/records", {"after": after})
@@ -287,7 +281,7 @@ class Customer:
 
     def show_record(self, pseudonym: Pseudonym, record_id: str) -> dict[str, Any]:
         """Return one record, with who has it."""
-        with self.client(pseudonym, pseudonym.hospital) as client:
+        with self.reach(pseudonym) as client:
             found: dict[str, Any] = client.get(f"/v1/records/{record_id}")
         return found
 
@@ -312,7 +306,7 @@ class Customer:
             ApiError: If the chain refuses: every holder was asked before, or this one has none of them.
             CustomerError: If the request did not get onto the chain.
         """
-        with self.client(pseudonym, pseudonym.hospital) as client:
+        with self.reach(pseudonym) as client:
             for begin in range(0, len(record_ids), ASK_RECORDS_MAX):
                 some = tuple(sorted(record_ids)[begin : begin + ASK_RECORDS_MAX])
                 self.transact(client, pseudonym, "erasure", "ask", Ask(stay_id, some, holder, authority))
@@ -322,7 +316,7 @@ class Customer:
         found = []
         for hospital, insurer in self.pairs():
             pseudonym = self.pseudonym(hospital, insurer)
-            with self.client(pseudonym, hospital) as client:
+            with self.reach(pseudonym) as client:
                 after = ""
                 while True:
                     page = client.get("/v1/grants", {"after": after})
@@ -378,13 +372,8 @@ class Customer:
 
     # ------------------------------------------------------------------------------------------------- private
 
-    def _names(self, role: str) -> list[str]:
-        return [item.name for item in self._genesis.organisations if item.role == role]
-
-    def _check_role(self, name: str, role: str) -> None:
-        if name not in self._names(role):
-            msg = f"{role}: expected one of {', '.join(self._names(role))}, got {name}"
-            raise CustomerError(msg)
+    def _keep_reachable(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        return tuple(pair for pair in pairs if any(map(self.organisations.is_reachable, pair)))
 
     def _connect(self, organisation: str, name: str, key: PrivateKey, key_version: int) -> Client:
         signer = RequestSigner(key, self._genesis.chain_id, name, key_version, carry_key=True)
@@ -393,11 +382,10 @@ class Customer:
 
     def _disclose(self, client: Client, offer: Offer, party: str) -> None:
         grant_id = offer.grant.grant_id
-        member = self._genesis.organisation(party)
-        assert member is not None, "a party is a member"
+        seal_key = self.organisations.find_seal_key(party)
         asked = client.post(f"/v1/grants/{grant_id}/challenge", {})
         challenge = decode(bytes.fromhex(asked["challenge"]), Challenge)
-        sealed = offer.pseudonym.disclose(offer.disclosures[party], party, member.seal_key, f"identity.{grant_id}")
+        sealed = offer.pseudonym.disclose(offer.disclosures[party], party, seal_key, f"identity.{grant_id}")
         client.post(
             f"/v1/grants/{grant_id}/identity",
             {
@@ -411,26 +399,6 @@ class Customer:
         """Return whose seal key decisions are sealed to: a ward's wallet is her guardian's, other wallets are not."""
         is_ward = offer.behalf is not None and offer.behalf.kind == "guardian"
         return offer.behalf.pseudonym if is_ward and offer.behalf is not None else offer.pseudonym
-
-    def _take_inbox(self, pseudonym: Pseudonym, organisation: str, *, is_telling: bool) -> Inbox:
-        member = self._genesis.organisation(organisation)
-        assert member is not None, "a party is a member"
-        disclosure = Disclosure(self.wallet.identity, self._entropy.draw(32))
-        sealed = pseudonym.disclose(disclosure, organisation, member.seal_key, f"inbox.{pseudonym.name}")
-        form: dict[str, object] = {
-            "sealed": base64.b64encode(encode(sealed)).decode(),
-            "seal_key": base64.b64encode(pseudonym.seal_key.public_key).decode(),
-        }
-        form |= {"is_telling": is_telling}
-        with self.client(pseudonym, organisation) as client:
-            try:
-                answer = client.post("/v1/consent-requests/inbox", form)
-            except ApiError as error:
-                if error.code == "REFUSED":  # who she is means nothing to them: there is nothing for her
-                    return Inbox((), ())
-                raise
-        context = SealContext(self._genesis.chain_id, f"inbox.{pseudonym.name}", organisation, pseudonym.name)
-        return decode(pseudonym.seal_key.open(decode(bytes.fromhex(answer["sealed"]), Sealed), context), Inbox)
 
     def _await_links(self, client: Client, grant_id: str, parties: tuple[str, ...]) -> dict[str, str]:
         deadline = time.monotonic() + WAIT_SECONDS
@@ -448,10 +416,3 @@ class Customer:
     def _contact(self, organisation: str) -> str:
         address = self._network.address(organisation)
         return f"https://{address.host}:{address.api_port}"
-
-
-def _fields(value: Struct) -> dict[str, Any]:
-    """Return a struct as JSON values."""
-    found = plain(value)
-    assert isinstance(found, dict), "a struct has fields"
-    return found

@@ -26,7 +26,7 @@ def read_activity(person: Customer, other: Customer | None = None) -> tuple[Look
     found: list[Look] = []
     for hospital, insurer in person.pairs():
         subject = "" if other is None else other.pseudonym(hospital, insurer).name
-        with person.client(person.pseudonym(hospital, insurer), hospital) as client:
+        with person.reach(person.pseudonym(hospital, insurer)) as client:
             for source in SOURCES:
                 after: str | None = ""
                 while after is not None:
@@ -57,5 +57,5 @@ def read_proof(person: Customer, place: str) -> tuple[Look, bytes]:
     look = found[0]
     pseudonyms = [person.pseudonym(hospital, insurer) for hospital, insurer in person.pairs()]
     own = next(item for item in pseudonyms if item.name == look.subject)
-    with person.client(own, own.hospital) as client:
+    with person.reach(own) as client:
         return look, client.get_bytes(f"/v1/activity/{PROVABLE[kind]}/{look.subject}/{sequence}/proof")

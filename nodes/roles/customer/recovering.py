@@ -95,13 +95,13 @@ def name_keepers(
     named = []
     for hospital, insurer in customer.pairs():
         pseudonym = customer.pseudonym(hospital, insurer)
-        with customer.client(pseudonym, hospital) as client:
+        with customer.reach(pseudonym) as client:
             if not client.get("/v1/pseudonym")["enrolled"]:
                 continue
             keepers = [*organisations]
             for friend in friends:
                 own = friend.pseudonym(hospital, insurer)
-                with friend.client(own, hospital) as theirs:
+                with friend.client(own, client.address.organisation) as theirs:
                     friend.enrol(theirs, own)
                 keepers.append(own.name)
             message = NameKeepers(tuple(sorted(keepers)), threshold, wait_ms)
@@ -128,7 +128,7 @@ def ask(customer: Customer, lost: Sequence[LostName]) -> RecoveryFile:
     for item in lost:
         own = customer.pseudonym(item.hospital, item.insurer)
         key = customer.wallet.next_key(own.chain_id, item.hospital, item.insurer)
-        with customer.client(own, item.hospital) as client:
+        with customer.reach(own) as client:
             found = client.get(f"/v1/recoveries/{item.pseudonym}")
         if not found["plan"]:
             msg = f"{item.pseudonym}: no keepers were named while its key was there; it cannot be recovered"
@@ -186,7 +186,7 @@ def take_over(customer: Customer, file: RecoveryFile, save: Callable[[], None]) 
             if key.public_key != request.public_key:
                 msg = f"{lost.pseudonym}: the file asks for the key of another wallet"
                 raise CustomerError(msg)
-            with customer.client_signing(lost.hospital, lost.pseudonym, key, version) as client:
+            with customer.client_signing(customer.door(held), lost.pseudonym, key, version) as client:
                 client.get("/v1/pseudonym")
             customer.wallet.hold(*pair, lost.pseudonym, version)
             save()

@@ -61,6 +61,7 @@ class KeyRenewal:
             wallet.renew(self._entropy)
             self._save()
         renewed = []
+        self._customer.organisations.ask_all()  # a pseudonym that is left out would get another name
         for hospital, insurer in self._customer.pairs():
             pseudonym = self._customer.pseudonym(hospital, insurer)
             if not wallet.is_new(pseudonym.chain_id, hospital, insurer):
@@ -81,7 +82,7 @@ class KeyRenewal:
         key = wallet.next_key(*pair)
         failure: LedgerError | None = None
         try:
-            with self._customer.client(pseudonym, pseudonym.hospital) as client:
+            with self._customer.reach(pseudonym) as client:
                 if not client.get("/v1/pseudonym")["enrolled"]:
                     return False
                 signed = rotation_message(pseudonym.chain_id, pseudonym.name, key.public_key, version)
@@ -96,21 +97,21 @@ class KeyRenewal:
 
     def _check_taken(self, pseudonym: Pseudonym, key: PrivateKey, version: int, failure: LedgerError | None) -> None:
         try:
-            with self._customer.client_signing(pseudonym.hospital, pseudonym.name, key, version) as client:
+            with self._customer.client_signing(self._customer.door(pseudonym), pseudonym.name, key, version) as client:
                 client.get("/v1/pseudonym")
         except ApiError as error:
             raise failure or error from None
 
 
 def tell_seal_key(customer: Customer, pseudonym: Pseudonym) -> int:
-    """Have hospital and insurer seal to a pseudonym's newest seal key; return for how many grants they do.
+    """Have hospital and insurer, if members still, seal to a pseudonym's newest key; return for how many grants.
 
     Raises:
         ApiError: If one of them cannot be reached.
     """
     form = {"seal_key": base64.b64encode(pseudonym.seal_key.public_key).decode()}
     counts = []
-    for party in (pseudonym.hospital, pseudonym.insurer):
+    for party in customer.parties(pseudonym):
         with customer.client(pseudonym, party) as client:
             counts.append(int(client.post("/v1/seal-keys", form)["grants"]))
-    return max(counts)
+    return max(counts, default=0)

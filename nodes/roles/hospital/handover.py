@@ -29,7 +29,7 @@ from nodes.roles.exchange.questions import (
     RecordHandover,
     Refusal,
 )
-from nodes.roles.lookup import explain, find_credentials, find_record, find_stay
+from nodes.roles.lookup import RemovedMemberError, explain, find_record, find_seal_key, find_stay
 from nodes.roles.own_keys import OwnKeys
 from nodes.vault.attachments import measure_payload, read_chunks
 from nodes.vault.records import Vault, VaultError
@@ -111,18 +111,19 @@ class Handover:
         return Refusal("DOCUMENT", f"{order.record_id}: an attached document is not handed over under an order")
 
     def _hand_over(self, peer: str, record: Record) -> Given | Refusal:
-        member = find_credentials(self._view, peer)
-        if member is None:
-            return Refusal("NO_SEAL_KEY", f"{peer}: the chain has no seal key of this member")
+        try:
+            seal_key = find_seal_key(self._view, peer)
+        except RemovedMemberError as error:
+            return Refusal("NO_SEAL_KEY", str(error))
         record_id = record.record_id
         context = SealContext(self._view.chain_id, record_id, self._hospital, peer)
         if record.record_type == "document":
             payload_bytes = measure_payload(self._vault, record_id)
             keys = self._vault.keys(record_id)
-            envelope = make_envelope(self._keys.now(), member.seal_key, context, keys, record.ciphertext_hash)
+            envelope = make_envelope(self._keys.now(), seal_key, context, keys, record.ciphertext_hash)
             return AttachmentOffer(record_id, envelope, payload_bytes)
         keys, ciphertext = self._vault.get(record_id)
-        envelope = make_envelope(self._keys.now(), member.seal_key, context, keys, hash_bytes(ciphertext))
+        envelope = make_envelope(self._keys.now(), seal_key, context, keys, hash_bytes(ciphertext))
         return RecordHandover(record_id, envelope, ciphertext)
 
     def _hand_chunks(self, record: Record, first: int) -> AttachmentChunks | Refusal:

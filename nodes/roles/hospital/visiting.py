@@ -60,7 +60,15 @@ from nodes.roles.exchange.visits import (
 )
 from nodes.roles.hospital.premises import PremisesDesk, VisitRefusedError, take_reviews
 from nodes.roles.linking import Linking
-from nodes.roles.lookup import explain, find_claim, find_credentials, find_grant, find_record, find_stay
+from nodes.roles.lookup import (
+    RemovedMemberError,
+    explain,
+    find_claim,
+    find_grant,
+    find_record,
+    find_seal_key,
+    find_stay,
+)
 from nodes.roles.own_keys import OwnKeys
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
@@ -311,9 +319,10 @@ class Visiting:
         return total
 
     def _tell(self, peer: str, claim_id: str, draft: Draft, reviews: tuple[VisitReview, ...]) -> VisitAnswer | Refusal:
-        member = find_credentials(self._view, peer)
-        if member is None:
-            return Refusal("NO_SEAL_KEY", f"{peer}: the chain has no seal key of this member")
+        try:
+            seal_key = find_seal_key(self._view, peer)
+        except RemovedMemberError as error:
+            return Refusal("NO_SEAL_KEY", str(error))
         opening = draft.whole
         product = opening.case.product
         result = VisitResult(
@@ -326,7 +335,7 @@ class Visiting:
             reviews,
         )
         context = result_context(self._view.chain_id, claim_id, self._hospital, peer)
-        sealed = seal(member.seal_key, context, encode(result))
+        sealed = seal(seal_key, context, encode(result))
         signature = sign_envelope(self._keys.now(), encode((sealed, draft.sealed)))
         return VisitAnswer(claim_id, sealed, draft.sealed, signature)
 

@@ -21,7 +21,6 @@ from contracts.listings import ClaimSummary, ClaimView
 from contracts.orders import LegalBasis
 from contracts.stays import Deliver, ShareReceipt
 from ledger.codec import Day
-from ledger.genesis import Genesis
 from ledger.transactions import Event
 from nodes.agent import (
     AgentEffect,
@@ -72,7 +71,6 @@ class Insurer(Reception):
         self,
         name: str,
         view: ChainView,
-        genesis: Genesis,
         keystore: Keystore,
         vault: Vault,
         register: Register,
@@ -84,7 +82,6 @@ class Insurer(Reception):
         Args:
             name: The insurer.
             view: The latest committed state.
-            genesis: Names the payment rail and its seal key.
             keystore: The insurer's keys.
             vault: The records handed to it.
             register: Its book.
@@ -104,10 +101,7 @@ class Insurer(Reception):
         )
         grounds = (self._casebook, self._portfolio, premises)
         self._desk = Desk(name, view, own_keys, entropy, *grounds, self._intake, self._linking, self._visiting)
-        rail = next(member for member in genesis.organisations if member.role == "rail")
-        self._payments = Payments(
-            view, rail, own_keys, keystore.tag_secret, self._casebook, self._portfolio, self._asking
-        )
+        self._payments = Payments(view, own_keys, keystore.tag_secret, self._casebook, self._portfolio, self._asking)
         self._inquiries = Inquiries(name, view, self._casebook, self._linking)
         self._yearbook = Yearbook(name, view, register, self._casebook)
         books = InsurerBooks(view, vault, self._intake, self._casebook, self._portfolio, self._yearbook)

@@ -19,7 +19,7 @@ from nodes.roles.exchange.opening import ClaimOpening, VisitOpening, opening_con
 from nodes.roles.exchange.visits import PENDING, VisitReview
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
-from nodes.roles.lookup import find_claim, find_credentials, find_opening
+from nodes.roles.lookup import find_claim, find_opening, find_seal_key
 from nodes.vault.sealing import Sealed
 
 
@@ -197,12 +197,9 @@ class Inquiries:
         if actor is None or actor.role != "regulator":
             msg = f"auditor: expected a regulator of this network, got {auditor[:64]!r}"
             raise InsurerError(msg)
-        credentials = find_credentials(self._view, auditor)
-        if credentials is None:
-            msg = f"auditor: {auditor} is a member no more"
-            raise InsurerError(msg)
+        seal_key = find_seal_key(self._view, auditor)
         openings = {item.outcome.version: _whole(claim_id, self._draft(item.outcome)) for item in shown.settlements}
-        return credentials.seal_key, openings
+        return seal_key, openings
 
     def _find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
         shown = self.find(claim_id)

@@ -19,7 +19,6 @@ from ledger.codec import encode
 from ledger.crypto.hashes import tag_keyed
 from ledger.crypto.signatures import sign_instruction
 from ledger.errors import DecodeError
-from ledger.genesis import Organisation
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.exchange.asking import Asking
@@ -33,6 +32,7 @@ from nodes.roles.exchange.questions import (
     encode_body,
 )
 from nodes.roles.insurer.portfolio import Portfolio
+from nodes.roles.lookup import find_rail, find_seal_key
 from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import SealContext, seal
 
@@ -46,7 +46,6 @@ class Payments:
     def __init__(
         self,
         view: ChainView,
-        rail: Organisation,
         keys: OwnKeys,
         secret: bytes,
         casebook: Casebook,
@@ -57,7 +56,6 @@ class Payments:
 
         Args:
             view: The latest committed state.
-            rail: Who moves money, and what orders are sealed to.
             keys: Sign instructions.
             secret: 32 bytes; keys of attempts are derived from it.
             casebook: Opens the payments' amounts.
@@ -65,7 +63,6 @@ class Payments:
             asking: The agent's questions.
         """
         self._view = view
-        self._rail = rail
         self._keys = keys
         self._secret = secret
         self._casebook = casebook
@@ -127,16 +124,19 @@ class Payments:
         subject = f"{payment.payment_id} {attempt} {asks}"
         if not self._asking.may_ask(subject, now_ms):
             return []
+        rail = find_rail(self._view)
+        if rail is None:
+            return []
         key = self.attempt_key(payment.payment_id, attempt)
         if asks == "instruct":
             order = self._make_order(shown, payment, key)
-            body = None if order is None else self._seal_order(order)
+            body = None if order is None else self._seal_order(order, rail)
         else:
             body = encode_body(AskPayment(payment.payment_id, payment.idempotency_key or key))
         if body is None:
             return []
         self._asked[subject] = payment.payment_id
-        return [self._asking.ask(subject, self._rail.name, body, now_ms)]
+        return [self._asking.ask(subject, rail, body, now_ms)]
 
     def _make_order(self, shown: ClaimView, payment: Payment, key: bytes) -> PaymentOrder | None:
         """Return the order; None if what opens the amount is lost, which the desk tells its people."""
@@ -157,7 +157,7 @@ class Payments:
             key,
         )
 
-    def _seal_order(self, order: PaymentOrder) -> bytes:
-        context = SealContext(self._view.chain_id, order.payment_id, order.insurer, self._rail.name)
-        sealed = seal(self._rail.seal_key, context, encode(order))
+    def _seal_order(self, order: PaymentOrder, rail: str) -> bytes:
+        context = SealContext(self._view.chain_id, order.payment_id, order.insurer, rail)
+        sealed = seal(find_seal_key(self._view, rail), context, encode(order))
         return encode_body(InstructPayment(sealed, sign_instruction(self._keys.now(), encode(sealed))))

@@ -44,7 +44,7 @@ from nodes.roles.exchange.visits import (
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError
 from nodes.roles.linking import LinkEntry
-from nodes.roles.lookup import find_claim, find_credentials
+from nodes.roles.lookup import RemovedMemberError, find_claim, find_seal_key
 from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import AmountOpening, seal
 
@@ -131,6 +131,10 @@ class Visiting:
                 signed = decision_message(self._view.chain_id, self._insurer, latest)
                 signature = sign_decision(self._keys.next(), signed)
                 return [Call("claims", "settle", Settle(latest, signature, draft.payment_id, draft.zero_blinding))]
+        try:
+            find_seal_key(self._view, claim.hospital)
+        except RemovedMemberError as error:
+            raise WaitError("HOSPITAL-REMOVED", str(error)) from None
         self._wanted[claim.claim_id] = policies[:POLICIES_MAX]
         doubt = self._doubts.get((claim.claim_id, len(executions)))
         if doubt is not None:
@@ -153,9 +157,8 @@ class Visiting:
             if not self._asking.may_ask(subject, now_ms):
                 continue
             body = self._bring(shown, policies)
-            if body is not None:
-                self._asked[subject] = claim_id
-                requests.append(self._asking.ask(subject, shown.claim.hospital, body, now_ms))
+            self._asked[subject] = claim_id
+            requests.append(self._asking.ask(subject, shown.claim.hospital, body, now_ms))
         self._wanted.clear()
         return requests
 
@@ -223,18 +226,16 @@ class Visiting:
     def _reviews(self, shown: ClaimView) -> tuple[VisitReview, ...]:
         return self._casebook.list_visit_reviews(shown.claim.claim_id, shown.claim.settlement_version)
 
-    def _bring(self, shown: ClaimView, policies: tuple[PolicyEntry, ...]) -> bytes | None:
-        """Return the question with the premises; None if the hospital has no seal key any more."""
+    def _bring(self, shown: ClaimView, policies: tuple[PolicyEntry, ...]) -> bytes:
+        """Return the question with the premises."""
         claim = shown.claim
-        hospital = find_credentials(self._view, claim.hospital)
-        if hospital is None:
-            return None
+        seal_key = find_seal_key(self._view, claim.hospital)
         brought = tuple(self._describe(entry) for entry in policies)
         message = VisitPremises(
             claim.claim_id, claim.settlement_version + 1, brought, self._reviews(shown), hash_installed_rules()
         )
         context = premises_context(self._view.chain_id, claim.claim_id, self._insurer, claim.hospital)
-        sealed = seal(hospital.seal_key, context, encode(message))
+        sealed = seal(seal_key, context, encode(message))
         return encode_body(VisitRules(claim.claim_id, sealed, sign_instruction(self._keys.now(), encode(sealed))))
 
     def _describe(self, entry: PolicyEntry) -> PolicyPremises:

@@ -81,7 +81,7 @@ class Lane:
         return Hospital(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
 
     def _build_insurer(self, kit: Kit) -> Insurer:
-        return Insurer(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
+        return Insurer(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy, self.holds)
 
     def _build_rail(self, kit: Kit) -> Rail:
         return Rail(kit.name, kit.view, kit.keystore, kit.register, self.bank, self.holds)
@@ -187,4 +187,4 @@ class Lane:
 
 
 def build_insurer(kit: Kit) -> Insurer:
-    return Insurer(kit.name, kit.view, kit.genesis, kit.keystore, kit.vault, kit.register, kit.entropy)
+    return Insurer(kit.name, kit.view, kit.keystore, kit.vault, kit.register, kit.entropy)

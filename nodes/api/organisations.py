@@ -1,0 +1,50 @@
+"""The route that shows who the members are, with the proof: for wallets, which believe no node."""
+
+from fastapi import APIRouter, Response
+
+from ledger.application import Application
+from ledger.codec import decode, encode
+from ledger.execution.contract import actor_key
+from ledger.light_client import WalkStep
+from ledger.membership import Actor
+from ledger.state_multiproof import join_proofs
+from nodes.api.callers import AnyCaller, Node
+from nodes.api.chain import MESSAGE_PACK
+from nodes.api.errors import NotFoundError
+from nodes.audit.collect import Blocks, collect_certificates
+from nodes.roles.customer.organisations import OrganisationsProof, Standing, list_entries
+
+router = APIRouter(prefix="/v1/organisations", tags=["chain"])
+
+
+@router.get("")
+async def show_organisations(node: Node, _caller: AnyCaller) -> Response:
+    """Return all organisations as of the latest block, with their keys, and the proof of it from the genesis on.
+
+    The answer is MessagePack: `nodes.roles.customer.organisations.OrganisationsProof`. Before the first block there is
+    none, and the genesis says who the members are.
+    """
+    if node.application.header is None:
+        msg = "there is no block yet: the members are those of the genesis"
+        raise NotFoundError(msg)
+    return Response(encode(collect_organisations(node.application, node.files.blocks)), media_type=MESSAGE_PACK)
+
+
+def collect_organisations(application: Application, blocks: Blocks) -> OrganisationsProof:
+    """Return all organisations as of the latest committed height, with the proof.
+
+    Raises:
+        CollectionError: If there is no block yet, or a certificate on the way is not stored here.
+    """
+    members = application.members()
+    standings = []
+    for name in application.roles():
+        value = application.read(actor_key(name))
+        assert value is not None, "who has a role has a row"
+        standings.append(Standing(decode(value, Actor), members.get(name)))
+    entries = list_entries(tuple(standings))
+    steps = tuple(
+        WalkStep(item.header, item.commit, item.next_validators) for item in collect_certificates(application, blocks)
+    )
+    proof = join_proofs(application.roots, {key: (value, application.prove(key)) for key, value in entries.items()})
+    return OrganisationsProof(steps, tuple(standings), proof)
