@@ -45,6 +45,9 @@ class Nodes:
     def pseudonym(self, hospital: str, insurer: str) -> Pseudonym:
         return WALLET.pseudonym(CHAIN, hospital, insurer)
 
+    def parties(self, pseudonym: Pseudonym) -> tuple[str, ...]:
+        return pseudonym.hospital, pseudonym.insurer
+
     def client(self, pseudonym: Pseudonym, organisation: str) -> "Line":
         return Line(self, pseudonym, organisation)
 
