@@ -101,6 +101,22 @@ class Client:
         """Return the JSON answer to a GET; raises `ApiError`."""
         return self._send("GET", path, parameters, b"", "").json()
 
+    def list_rows(self, path: str, field: str, parameters: Mapping[str, str] | None = None) -> list[Any]:
+        """Return the rows of every page of a listing; raises `ApiError`.
+
+        Args:
+            path: Of the listing, whose answers have `next`: where the next page begins, null on the last one.
+            field: The answer's field with the rows.
+            parameters: Of each question, beside `after`.
+        """
+        rows: list[Any] = []
+        after: str | None = ""
+        while after is not None:
+            page = self.get(path, {**(parameters or {}), "after": after})
+            rows += page[field]
+            after = page["next"]
+        return rows
+
     def get_bytes(self, path: str, parameters: Mapping[str, str | int | float] | None = None) -> bytes:
         """Return the body of the answer to a GET; raises `ApiError`."""
         return self._send("GET", path, parameters, b"", "").content

@@ -1,7 +1,6 @@
 """`xinpei access`: ask for a record under a grant, and order one under a law; the customer sees both."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -102,13 +101,8 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    orders: list[dict[str, Any]] = []
     with open_operator(Home(home), actor, role="regulator") as client:
-        after: str | None = ""
-        while after is not None:
-            page = client.get("/v1/access/orders", {"after": after})
-            orders += page["orders"]
-            after = page["next"]
+        orders = client.list_rows("/v1/access/orders", "orders")
     for item in orders:
         output.say(f"{item['order']}  {item['status']:<9}  {item['record_type']} {item['record']} · {item['basis']}")
     if not orders:

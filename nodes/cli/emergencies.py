@@ -44,7 +44,7 @@ def break_glass(
     form: dict[str, object] = {"patient": patient, "hospital": hospital, "record_types": list(types or TYPES[:2])}
     form["reason"] = _read_words(words, "谁查看、为什么 Who looks, and why", output)
     with open_operator(Home(home), actor, role="hospital") as client:
-        before = {row["record"] for row in _list_received(client, patient)}
+        before = {row["record"] for row in client.list_rows("/v1/received", "records", {"patient": patient})}
         used = client.post("/v1/emergencies", form)
         records = _await_records(client, patient, before, output)
     output.say(f"{used['use']} · at height {used['height']} · the customer is told, a regulator reviews it")
@@ -67,13 +67,8 @@ def reviews(actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    rows: list[dict[str, Any]] = []
     with open_operator(Home(home), actor, role="regulator") as client:
-        after: str | None = ""
-        while after is not None:
-            page = client.get("/v1/reviews", {"after": after})
-            rows += page["uses"]
-            after = page["next"]
+        rows = client.list_rows("/v1/reviews", "uses")
     for row in rows:
         use = row["use"]
         when = dt.datetime.fromtimestamp(use["place"]["time_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
@@ -120,23 +115,17 @@ def _read_words(file: Any, what: str, output: Output) -> str:
     return words.strip()
 
 
-def _list_received(client: Any, patient: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    after: str | None = ""
-    while after is not None:
-        page = client.get("/v1/received", {"patient": patient, "after": after})
-        rows += page["records"]
-        after = page["next"]
-    return rows
-
-
 def _await_records(client: Any, patient: str, before: set[str], output: Output) -> list[dict[str, Any]]:
     """Return what has come since, once nothing more has come for STILL_SECONDS, or after WAIT_SECONDS."""
     begun = changed = time.monotonic()
     rows: list[dict[str, Any]] = []
     try:
         while time.monotonic() - begun < WAIT_SECONDS and not (rows and time.monotonic() - changed > STILL_SECONDS):
-            found = [row for row in _list_received(client, patient) if row["record"] not in before]
+            found = [
+                row
+                for row in client.list_rows("/v1/received", "records", {"patient": patient})
+                if row["record"] not in before
+            ]
             changed = time.monotonic() if len(found) > len(rows) else changed
             rows = found
             output.progress(f"{len(rows)} records have come ...")

@@ -26,14 +26,9 @@ def received(actor: str, patient: str | None, home: Path, *, as_json: bool) -> N
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    rows: list[dict[str, Any]] = []
+    wanted = None if patient is None else {"patient": patient}
     with open_operator(Home(home), actor, role="hospital") as client:
-        after: str | None = ""
-        while after is not None:
-            wanted = {"after": after} | ({} if patient is None else {"patient": patient})
-            page = client.get("/v1/received", wanted)
-            rows += page["records"]
-            after = page["next"]
+        rows = client.list_rows("/v1/received", "records", wanted)
     for row in rows:
         output.say(_describe(row))
     if rows:

@@ -113,3 +113,15 @@ def test_proxies_of_the_environment_are_not_used(authority: Path, monkeypatch: p
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     with Client(ADDRESS, authority, SIGNER, SystemEntropy()) as client:
         assert client._http._mounts == {}
+
+
+def test_a_listing_is_read_page_by_page_to_its_end(authority: Path) -> None:
+    pages = {"": (["a", "b"], "b"), "b": ([], "c"), "c": (["d"], None)}
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        assert request.url.params["patient"] == "wang"
+        rows, following = pages[request.url.params["after"]]
+        return httpx.Response(200, json={"records": rows, "next": following})
+
+    with answer_with(authority, respond) as client:
+        assert client.list_rows("/v1/received", "records", {"patient": "wang"}) == ["a", "b", "d"]

@@ -272,11 +272,7 @@ class Customer:
         for hospital, insurer in self.pairs():
             pseudonym = self.pseudonym(hospital, insurer)
             with self.reach(pseudonym) as client:
-                after: str | None = ""
-                while after is not None:
-                    page = client.get("/v1/records", {"after": after})
-                    found += [(pseudonym, record) for record in page["records"]]
-                    after = page["next"]
+                found += [(pseudonym, record) for record in client.list_rows("/v1/records", "records")]
         return found
 
     def show_record(self, pseudonym: Pseudonym, record_id: str) -> dict[str, Any]:

@@ -28,11 +28,8 @@ def read_activity(person: Customer, other: Customer | None = None) -> tuple[Look
         subject = "" if other is None else other.pseudonym(hospital, insurer).name
         with person.reach(person.pseudonym(hospital, insurer)) as client:
             for source in SOURCES:
-                after: str | None = ""
-                while after is not None:
-                    page = client.get(f"/v1/activity/{source}", {"after": after, "subject": subject})
-                    found += [convert(look, Look) for look in page["looks"]]
-                    after = page["next"]
+                rows = client.list_rows(f"/v1/activity/{source}", "looks", {"subject": subject})
+                found += [convert(look, Look) for look in rows]
     return sort_looks(found)
 
 

@@ -31,10 +31,11 @@ from contracts.adjudication.product import Product
 from contracts.executions import Execute, RefusedFor, RefuseVisit
 from contracts.grants import GrantView, RecordType
 from contracts.listings import ClaimView
-from contracts.needs import Act, Need
+from contracts.needs import Act
 from contracts.outcomes import decision_message
 from contracts.settlements import Claim, ClosingReference, Settlement
 from contracts.stays import Closing
+from contracts.steps import need_of
 from ledger.codec import decode, encode
 from ledger.crypto.commitments import GROUP_ORDER
 from ledger.crypto.signatures import sign_decision, sign_envelope
@@ -237,16 +238,7 @@ class Visiting:
             raise VisitRefusedError("AUTH-013", reason, "grant")
         for closing in closings:
             for record_type in self._types(closing):
-                need = Need(
-                    terms.grant_id,
-                    claim.hospital,
-                    claim.insurer,
-                    claim.customer,
-                    record_type,
-                    closing.stay_id,
-                    claim.claim_id,
-                    act,
-                )
+                need = need_of(claim, closing.stay_id, record_type, act)
                 finding = explain(self._view, need).finding
                 if finding is not None:
                     raise VisitRefusedError(finding.code, f"{terms.grant_id}: {finding.condition}", "grant")

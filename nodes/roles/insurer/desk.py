@@ -24,10 +24,10 @@ from contracts.adjudication.case import Case
 from contracts.adjudication.engine import adjudicate
 from contracts.grants import RecordType
 from contracts.listings import ClaimView
-from contracts.needs import Need
 from contracts.outcomes import decision_message
 from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settle, Settlement
 from contracts.stays import Closing, Record
+from contracts.steps import need_of
 from ledger.crypto.commitments import GROUP_ORDER
 from ledger.crypto.signatures import sign_decision
 from ledger.errors import ContractError, DecodeError
@@ -160,16 +160,7 @@ class Desk:
         version = 0
         for closing in closings:
             for record_type in self._types(closing):
-                need = Need(
-                    claim.grant_id,
-                    claim.hospital,
-                    claim.insurer,
-                    claim.customer,
-                    record_type,
-                    closing.stay_id,
-                    claim.claim_id,
-                    "enter",
-                )
+                need = need_of(claim, closing.stay_id, record_type, "enter")
                 found = explain(self.view, need).version
                 if found is None:
                     return 0, record_type or "discharge-summary"
