@@ -26,7 +26,7 @@ from ledger import state_tree
 from ledger.blocks import Block, BlockHeader, Evidence, evidence_root, receipts_root, submissions_root
 from ledger.codec import Struct, decode, encode
 from ledger.consensus.evidence import offence_id, offender
-from ledger.errors import DecodeError, InvalidBlockError, InvalidTransactionError, LedgerError
+from ledger.errors import DecodeError, InvalidBlockError, LedgerError
 from ledger.execution.contract import MEMBERSHIP
 from ledger.execution.executor import (
     BlockContext,
@@ -57,9 +57,6 @@ from ledger.execution.store import (
 )
 from ledger.genesis import Credentials, Genesis
 from ledger.limits import (
-    BLOCK_BYTES_MAX,
-    BLOCK_EVIDENCE_MAX,
-    BLOCK_TRANSACTIONS_MAX,
     CANDIDATES_MAX,
     EVIDENCE_AGE_HEIGHTS_MAX,
     PROTOCOL_VERSION,
@@ -335,7 +332,7 @@ class Application:
         if known is not None and known.block == block:
             return known
         self._check_header(block.header)
-        self._check_contents(block)
+        self._gate.check_contents(block, self.height + 1)
         header = block.header
         executed = self.execute(
             BlockInputs(header.height, header.time_ms, header.proposer, block.submissions, block.evidence)
@@ -364,27 +361,6 @@ class Application:
             raise InvalidBlockError("time_ms", f"more than {self.time_ms}", header.time_ms)
         if self.validators(header.height).get(header.proposer) is None:
             raise InvalidBlockError("proposer", "a validator of this height", header.proposer)
-
-    def _check_contents(self, block: Block) -> None:
-        """Refuse a body above its limits, with a submission twice, or with one that its signer did not sign."""
-        count = sum(len(submission.transactions) for submission in block.submissions)
-        size = sum(len(encode(submission)) for submission in block.submissions)
-        distinct = len({submission.id for submission in block.submissions})
-        for rule, limit, actual in (
-            ("transactions", BLOCK_TRANSACTIONS_MAX, count),
-            ("bytes", BLOCK_BYTES_MAX, size),
-            ("evidence", BLOCK_EVIDENCE_MAX, len(block.evidence)),
-        ):
-            if actual > limit:
-                raise InvalidBlockError(rule, f"at most {limit}", actual)
-        if distinct != len(block.submissions):
-            raise InvalidBlockError("submissions", f"{len(block.submissions)} different ones", distinct)
-        for place, submission in enumerate(block.submissions):
-            try:
-                self._gate.verify(submission, self.height + 1)
-            except InvalidTransactionError as error:
-                field = f"submissions[{place}]"
-                raise InvalidBlockError(field, "a signed submission", error) from None
 
     def candidate(self, block_hash: bytes) -> ExecutedBlock | None:
         """Return what was executed for this block hash at the next height, if it is still known."""

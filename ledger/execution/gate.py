@@ -1,4 +1,4 @@
-"""The gate: which submissions may wait for a block, and whose signature they carry.
+"""The gate: which submissions may wait for a block, whose signature they carry, and what a block may be full of.
 
 A mempool asks before it takes one in, and a validator asks again of every submission in a proposed block. Both ask the
 latest committed state, because keys and the replay window are state. A signature that held once under a key is not
@@ -9,12 +9,19 @@ key, not the verdict, so a key that is not in force any more is refused however 
 from collections import OrderedDict
 from collections.abc import Callable
 
+from ledger.blocks import Block
 from ledger.codec import encode
-from ledger.errors import InvalidTransactionError, VerificationError
+from ledger.errors import InvalidBlockError, InvalidTransactionError, VerificationError
 from ledger.execution.contract import read_actor
 from ledger.execution.replay import ReplayWindow, check_expiry
 from ledger.execution.state import StateReader
-from ledger.limits import SUBMISSION_BYTES_MAX, VERIFIED_SUBMISSIONS_MAX
+from ledger.limits import (
+    BLOCK_BYTES_MAX,
+    BLOCK_EVIDENCE_MAX,
+    BLOCK_TRANSACTIONS_MAX,
+    SUBMISSION_BYTES_MAX,
+    VERIFIED_SUBMISSIONS_MAX,
+)
 from ledger.transactions import KEY_NOT_IN_FORCE, REPLAYED, Submission, verify_submission
 
 
@@ -81,3 +88,32 @@ class Gate:
         self._verified[submission_id] = public_key
         if len(self._verified) > VERIFIED_SUBMISSIONS_MAX:
             self._verified.popitem(last=False)
+
+    def check_contents(self, block: Block, height: int) -> None:
+        """Refuse a body above its limits, with a submission twice, or with one that its signer did not sign.
+
+        Args:
+            block: A proposal.
+            height: The next block's.
+
+        Raises:
+            InvalidBlockError: Naming the rule.
+        """
+        count = sum(len(submission.transactions) for submission in block.submissions)
+        size = sum(len(encode(submission)) for submission in block.submissions)
+        distinct = len({submission.id for submission in block.submissions})
+        for rule, limit, actual in (
+            ("transactions", BLOCK_TRANSACTIONS_MAX, count),
+            ("bytes", BLOCK_BYTES_MAX, size),
+            ("evidence", BLOCK_EVIDENCE_MAX, len(block.evidence)),
+        ):
+            if actual > limit:
+                raise InvalidBlockError(rule, f"at most {limit}", actual)
+        if distinct != len(block.submissions):
+            raise InvalidBlockError("submissions", f"{len(block.submissions)} different ones", distinct)
+        for place, submission in enumerate(block.submissions):
+            try:
+                self.verify(submission, height)
+            except InvalidTransactionError as error:
+                field = f"submissions[{place}]"
+                raise InvalidBlockError(field, "a signed submission", error) from None
