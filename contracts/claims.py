@@ -46,7 +46,7 @@ from contracts.attempts import Attempts
 from contracts.authorities import Authorities
 from contracts.consent import Consent
 from contracts.coverage import Coverage
-from contracts.footing import check_parts, find_refused
+from contracts.footing import Closings, check_parts, find_refused, find_uncovered
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.invoices import Invoices
@@ -185,9 +185,16 @@ class Claims(Contract):
         outcome = message.outcome
         claim = self._claim(outcome.claim_id)
         self._require(claim, claim.insurer)
+        consent, records = self.call(Consent), self.call(Records)
         former = self._former(claim)
         check_turn(claim, former, outcome)
-        refused = find_refused(self.call(Consent), self.call(Records), self.call(Retention), claim, outcome)
+        refused = find_uncovered(consent, records, claim)
+        closings: Closings = ()
+        if refused is None:
+            if claim.status == "AWAITING_CONSENT":
+                reject("WRONG_STATE", f"{claim.claim_id}: is {claim.status}")
+            closings = tuple(records.closed(reference.stay_id, reference.version) for reference in outcome.closings)
+            refused = find_refused(consent, records, self.call(Retention), claim, closings)
         if refused is not None:
             self.call(Attempts).refuse_on_record(*refused)
             return
@@ -196,7 +203,7 @@ class Claims(Contract):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
         if version.grant.execution == "rules-visit-data":
             self.call(Visits).require_executed(outcome, version)
-        check_parts(self.call(Records), self.call(Invoices), claim, version, outcome)
+        check_parts(records, self.call(Invoices), claim, closings, version, outcome)
         signed = decision_message(self.context.chain_id, claim.insurer, outcome)
         verify("decision", self.call(Membership).signer_key(), signed, message.signature)
         policy = self.call(Coverage).settleable(

@@ -17,54 +17,64 @@ from contracts.needs import Finding
 from contracts.records import Records
 from contracts.retention import Retention
 from contracts.settlements import Claim, Outcome
+from contracts.stays import Closing
 from contracts.steps import need_of
 from ledger.execution.contract import reject
 
+Closings = tuple[tuple[Closing, tuple[RecordType, ...]], ...]
+"""The closings that a settlement is on, each with the types of its parts."""
 
-def find_refused(
-    consent: Consent, records: Records, retention: Retention, claim: Claim, outcome: Outcome
-) -> tuple[Asked, Finding] | None:
-    """Return the first use of the data that a settlement may not make, with the reason; None if it may make all.
 
-    Args:
-        consent: The register of grants.
-        records: The register of records; it rejects closings that are not the latest.
-        retention: What holders were asked to erase.
-        claim: The claim.
-        outcome: What its insurer decided.
-    """
+def find_uncovered(consent: Consent, records: Records, claim: Claim) -> tuple[Asked, Finding] | None:
+    """Return the first stay of a claim that its grant does not let be settled on, with the reason, or None."""
     for stay_id in claim.stay_ids:
         finding = consent.failing(need_of(claim, stay_id, None, "enter"))
         if finding is not None:
             return _ask(records, claim, stay_id, None, None), finding
-    for reference in outcome.closings:
-        stay_id = reference.stay_id
-        closing, types = records.closed(stay_id, reference.version)
-        for record_type in types:
-            finding = consent.failing(need_of(claim, stay_id, record_type, "enter"))
-            if finding is not None:
-                return _ask(records, claim, stay_id, record_type, None), finding
-        for record_id in closing.parts:
-            finding = retention.find_erasure(stay_id, record_id, claim.insurer)
-            if finding is not None:
-                return _ask(records, claim, stay_id, records.find(record_id).record_type, record_id), finding
     return None
 
 
-def check_parts(records: Records, invoices: Invoices, claim: Claim, covered: GrantVersion, outcome: Outcome) -> None:
+def find_refused(
+    consent: Consent, records: Records, retention: Retention, claim: Claim, closings: Closings
+) -> tuple[Asked, Finding] | None:
+    """Return the first part that a settlement may not use, with the reason; None if it may use all.
+
+    Args:
+        consent: The register of grants.
+        records: The register of records.
+        retention: What holders were asked to erase.
+        claim: The claim.
+        closings: The latest ones of its stays, each with the types of its parts.
+    """
+    for closing, types in closings:
+        for record_type in types:
+            finding = consent.failing(need_of(claim, closing.stay_id, record_type, "enter"))
+            if finding is not None:
+                return _ask(records, claim, closing.stay_id, record_type, None), finding
+        for record_id in closing.parts:
+            finding = retention.find_erasure(closing.stay_id, record_id, claim.insurer)
+            if finding is not None:
+                record_type = records.find(record_id).record_type
+                return _ask(records, claim, closing.stay_id, record_type, record_id), finding
+    return None
+
+
+def check_parts(
+    records: Records, invoices: Invoices, claim: Claim, closings: Closings, covered: GrantVersion, outcome: Outcome
+) -> None:
     """Refuse parts that the insurer has not confirmed, or that another claim was settled on; consume their invoices.
 
     Args:
         records: The register of records.
         invoices: The register of consumed invoices.
         claim: The claim.
+        closings: As `find_refused` was asked about.
         covered: The grant's version in force; where it has rules visit the data, nothing is confirmed.
         outcome: What its insurer decided.
     """
     parts: tuple[str, ...] = ()
     tags: tuple[bytes, ...] = ()
-    for reference in outcome.closings:
-        closing, _ = records.closed(reference.stay_id, reference.version)
+    for closing, _ in closings:
         if covered.grant.execution != "rules-visit-data":
             records.require_delivered(closing, claim.insurer)
         invoices.consume(closing, claim.hospital, claim.claim_id, claim.insurer)

@@ -31,14 +31,14 @@ def decision_message(chain_id: str, insurer: str, outcome: Outcome) -> bytes:
 
 
 def check_turn(claim: Claim, former: Settlement | None, outcome: Outcome) -> None:
-    """Refuse a settlement that is not the claim's next one.
+    """Refuse a settlement that is not the claim's next one; whether the claim waits for consent is asked beside it.
 
     Args:
         claim: The claim before it.
         former: The claim's latest settlement.
         outcome: What the insurer decided.
     """
-    if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
+    if claim.status == "WITHDRAWN":
         reject("WRONG_STATE", f"{claim.claim_id}: is {claim.status}")
     if tuple(reference.stay_id for reference in outcome.closings) != claim.stay_ids:
         reject("CLOSINGS", f"{claim.claim_id}: expected one closing for each of its {len(claim.stay_ids)} stays")

@@ -259,7 +259,7 @@ def test_nobody_lets_a_covered_claim_wait(chain: Consortium, case: Case) -> None
 def test_a_waiting_claim_is_not_settled_and_resumes_once(chain: Consortium, case: Case) -> None:
     deliver(chain, case)
     chain.do(revoke(case), ("hospital-a", "claims.await_consent", AwaitConsent(case.claim_id, "invoice")))
-    assert chain.post(chain.settle(case, chain.outcome(case, PAYABLE))) == ["WRONG_STATE"]
+    assert chain.post(chain.settle(case, chain.outcome(case, PAYABLE))) == ["AUTH-013"]
     grant, calls = renewed(chain, case)
     resume = ("hospital-a", "claims.resume", Resume(case.claim_id, grant.grant_id))
     assert chain.post(*calls, resume, resume) == ["OK", "OK", "OK", "OK", "WRONG_STATE"]

@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from contracts.attempts import Attempt, AttemptView, ListAttempts
 from contracts.erasures import Ask
-from contracts.grants import Revoke
+from contracts.grants import GrantView, Revoke, ShowGrant
 from contracts.listings import ShowPayment
-from contracts.settlements import Payment
+from contracts.settlements import AwaitConsent, ClosingReference, Payment
 from tests.contracts.consortium import Call, Case, Consortium, Figure
 
 PAYABLE = Figure.draw(206_000, "payable")
@@ -76,6 +76,31 @@ def test_a_record_that_the_insurer_was_asked_to_erase_is_named_by_the_entry(chai
     (found,) = attempts(chain, case)
     assert (found.kind, found.condition, found.record_id) == ("settlement", "erasure", record_id)
     assert payment(chain, case) is None
+
+
+def test_a_claim_that_waits_for_consent_is_not_settled_behind_the_customers_back(chain: Consortium, case: Case) -> None:
+    chain.do((case.customer, "consent.revoke", Revoke(case.grant_id)))
+    chain.do(("insurer-a", "claims.await_consent", AwaitConsent(case.claim_id, "invoice")))
+    assert chain.post(settle(chain, case)) == ["AUTH-013"]
+    assert [entry.kind for entry in attempts(chain, case)] == ["settlement"]
+
+
+def test_a_claim_that_waits_and_is_covered_again_is_resumed_before_it_is_settled(chain: Consortium, case: Case) -> None:
+    grant = chain.ask("consent.show", ShowGrant(case.grant_id), GrantView).versions[-1].grant
+    chain.do(chain.link(grant, "insurer-a", "mismatch"))
+    chain.do(("insurer-a", "claims.await_consent", AwaitConsent(case.claim_id, "invoice")))
+    chain.do(chain.link(grant, "insurer-a"))
+    assert chain.post(settle(chain, case)) == ["WRONG_STATE"]
+    assert attempts(chain, case) == []
+
+
+def test_a_settlement_on_closings_of_somebody_elses_stay_is_no_entry_about_her(chain: Consortium, case: Case) -> None:
+    other = chain.case(chain.consent(), chain.policy())
+    chain.do(*chain.admit(other))
+    chain.do(*chain.discharge(other))
+    closings = (ClosingReference(other.stay_id, 1),)
+    assert chain.post(chain.settle(case, chain.outcome(case, PAYABLE, closings=closings))) == ["CLOSINGS"]
+    assert attempts(chain, other) == attempts(chain, case) == []
 
 
 def test_what_keeps_no_data_from_anybody_is_no_entry(chain: Consortium, case: Case) -> None:

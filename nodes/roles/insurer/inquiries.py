@@ -198,6 +198,10 @@ class Inquiries:
             msg = f"auditor: expected a regulator of this network, got {auditor[:64]!r}"
             raise InsurerError(msg)
         seal_key = find_seal_key(self._view, auditor)
+        asked = list_asked(self._view, claim_id, self._insurer).get(claim_id)
+        if asked is not None and asked.status == "ASKED":
+            msg = f"{claim_id}: its customer asked to have it erased; it is opened to nobody until that is answered"
+            raise InsurerError(msg)
         openings = {item.outcome.version: _whole(claim_id, self._draft(item.outcome)) for item in shown.settlements}
         return seal_key, openings
 
