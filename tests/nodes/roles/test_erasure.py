@@ -430,6 +430,8 @@ def test_money_that_moves_is_waited_for(tmp_path: Path) -> None:
     lane.run_for(6_000)
     stay_id, claim_id = scopes(lane)
     assert rows(lane, stay_id) == {"hospital-a": {"ERASED"}, "insurer-a": {"ASKED"}}
+    with pytest.raises(InsurerError, match="opened to nobody until that is answered"):
+        lane.insurer.draft_opening(claim_id, "regulator", "insurance-supervision")
     lane.bank.later = ["paid"]
     lane.run()
     assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
