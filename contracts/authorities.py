@@ -4,7 +4,8 @@ Rules:
 
     1. A guardian and an heir are attested by a hospital or an insurer that has seen the documents: the subject cannot
        speak for herself. A delegate is named by the customer's own key and by nobody else.
-    2. Subject and holder are two enrolled pseudonyms. The authority begins now or later and ends.
+    2. Subject and holder are two enrolled pseudonyms. The authority begins now or later and ends. A guardian's says
+       whether it is for a child, a youth or a ward, and lasts no longer than anybody is one.
     3. It is ended by who gave it, by its holder or by its subject; final. What was done under it before stands.
     4. It gives no access: a grant that rests on it stays within it and needs both parties' link, like every grant
        (contract `consent`).
@@ -18,7 +19,7 @@ Rules:
 from contracts.customers import Customers
 from contracts.grants import IndexEntry, ListGrants
 from contracts.identifiers import Place, locate
-from contracts.mandates import Attest, Authority, AuthorityEvent, EndAuthority, find_lapse
+from contracts.mandates import MINORITY_MS, Attest, Authority, AuthorityEvent, EndAuthority, find_lapse
 from contracts.membership import Membership
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
 
@@ -64,6 +65,7 @@ class Authorities(Contract):
             message.until_ms,
             place,
             None,
+            message.minority,
         )
         self.authorities.put(message.authority_id, authority)
         self.by_subject.put((message.subject, message.authority_id), IndexEntry(place))
@@ -129,6 +131,11 @@ class Authorities(Contract):
             membership.find(source, "hospital")
         if message.until_ms <= message.from_ms:
             reject("PERIOD", f"until_ms: expected after from_ms {message.from_ms}, got {message.until_ms}")
+        if (message.kind == "guardian") != (message.minority is not None):
+            reject("MINORITY", f"minority: expected one of a guardian and of nobody else, got {message.minority}")
+        longest_ms = MINORITY_MS.get(message.minority or "")
+        if longest_ms is not None and message.until_ms > self.context.time_ms + longest_ms:
+            reject("PERIOD", f"until_ms: nobody is a {message.minority} for so long, got {message.until_ms}")
         if message.until_ms <= self.context.time_ms:
             reject("PERIOD", f"until_ms: expected after block time {self.context.time_ms}, got {message.until_ms}")
 

@@ -36,7 +36,7 @@ These are functions of what they are given: the contract reads the tables.
 """
 
 from contracts.grants import Countersignature, GrantHead, GrantVersion, LinkHistory, Purpose, Status
-from contracts.mandates import Authority, find_lapse
+from contracts.mandates import Authority, find_lapse, find_unfit
 from contracts.needs import Finding, Need
 from contracts.precedence import find_denial
 from ledger.execution.contract import Struct
@@ -46,6 +46,7 @@ CLAIM_PURPOSE: Purpose = "HPAYMT"
 GRANTORS: dict[str, tuple[str, ...]] = {
     "adult": ("customer", "delegate"),
     "youth": ("customer",),
+    "child": ("guardian",),
     "ward": ("guardian",),
     "deceased": ("heir",),
 }
@@ -126,7 +127,7 @@ def find_grantor_failing(facts: Facts, time_ms: int) -> Finding | None:
     if grantor.kind == "customer" and capacity != "youth":
         return None
     assert facts.authority is not None, "a grant for another names its authority"
-    lapse = find_lapse(facts.authority, time_ms)
+    lapse = find_lapse(facts.authority, time_ms) or find_unfit(facts.authority, capacity)
     return None if lapse is None else _refused("authority", lapse)
 
 

@@ -11,8 +11,9 @@ Rules:
        signs `matched` or `mismatch`, and in what way the subject acts. A grant is usable only between a hospital and a
        grantee that both matched, so an insurer that enrols a customer and consents for her has consented to nothing.
     4. An amendment keeps a party's judgement only if it commits to the same identity for that party.
-    5. A subject of 14 to 17 grants, and her guardian countersigns every version. A ward's guardian grants. Once a
-       party knows that the subject has died, her grants cover nothing; an heir's may.
+    5. A subject of 14 to 17 grants, and her guardian countersigns every version. The guardian of a child or ward
+       grants, as `contracts.mandates` tells them apart. Once a party knows that the subject has died, her grants cover
+       nothing; an heir's may.
     6. A denial needs nobody's match. It stands against permits as `contracts.precedence` says.
     7. `check` looks at the state at the transaction's place: what is ordered after a revocation, a denial or a
        mismatch is stopped, in the same block too; what was ordered before it stands.
@@ -112,6 +113,8 @@ class Consent(Contract):
         if latest.grant.grantor.kind != "customer" or latest.grant.effect != "permit":
             reject("GRANTOR", f"{message.grant_id}: only what the subject herself permits is countersigned")
         authority = self.call(Authorities).require(message.authority, ("guardian",), latest.grant.subject)
+        if authority.minority != "youth":
+            reject("GRANTOR", f"{message.authority}: is for a {authority.minority}, whose guardian grants alone")
         self._check_width(authority, latest.grant)
         key = (message.grant_id, message.version)
         if self.countersignatures.get(key) is not None:

@@ -105,6 +105,8 @@ class Erasure(Contract):
             return "request"
         authority = self.call(Authorities).require(message.authority, ("guardian", "heir"), subject)
         self._check_mandate(authority, message, records)
+        if authority.minority == "youth":
+            reject("GRANTOR", f"{message.authority}: at 14 to 17 she asks for erasure herself")
         if authority.kind == "guardian":
             return "guardian"
         self._check_inheritance(message.stay_id)

@@ -28,10 +28,13 @@ Status = Literal["REQUESTED", "EDITED", "GRANTED", "DENIED", "EXPIRED", "REVOKED
 the customer and whoever asks, off the chain: a request on it would tell of a patient who never agreed."""
 Effect = Literal["permit", "deny"]
 LinkResult = Literal["matched", "mismatch"]
-Capacity = Literal["adult", "youth", "ward", "deceased"]
+Capacity = Literal["adult", "youth", "child", "ward", "deceased"]
 """In what way the subject acts, as a linking party knows it: alone; at 14 to 17 with a guardian's countersignature;
-through a guardian only (under 14, or grown up and under guardianship); not any more. Open on the chain: a class tells
-no birth date, and the form of a usable grant (its grantor, its countersignature) would tell the same."""
+under 14 through a guardian only; under guardianship whatever her age, through a guardian only; not any more. Open on
+the chain: a class tells no birth date, and the form of a usable grant (its grantor, its countersignature) would tell
+nearly the same."""
+Minority = Literal["child", "youth", "ward"]
+"""In what way the subject of a guardian acts."""
 PartyRole = Literal["hospital", "insurer", "regulator"]
 
 SOURCES_MAX = 16

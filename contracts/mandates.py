@@ -1,11 +1,20 @@
 """Mandates: what an authority to act for another customer says, whether it is in force, and what it covers.
 
     kind        who acts                          given by                             for
-    guardian    a parent or guardian (监护人)      a hospital or insurer that has seen   a ward; countersigns for a
-                                                  the documents                        youth
+    guardian    a parent or guardian (监护人)      a hospital or insurer that has seen   child, ward; countersigns for
+                                                  the documents                        a youth
     delegate    whom she chose (受托人)            the customer's own key               an adult
     heir        a close relative (近亲属)           a hospital or insurer that has seen   a customer who has died
                                                   the documents
+
+A guardian's authority says for which of three she acts, and is worth nothing for the others:
+
+    child   under 14: she acts alone, until the 14th birthday (PIPL 31)
+    youth   14 to 17: she countersigns, until the 18th birthday
+    ward    under guardianship, whatever her age: she acts alone, and no birthday ends it
+
+So a birthday is kept by block time: what was granted under an authority ends with it at the latest, whether or not the
+parties have judged anew by then. After the 14th a new authority is attested; after the 18th none is.
 
 An authority is bounded in block time and in scope, and nothing may widen it: what its holder grants stays within its
 purposes, record types, sources and grantees and ends no later. An attested authority alone gives no access. The grant
@@ -17,11 +26,15 @@ whoever attested it erases her records (contract `erasure`).
 
 from typing import Annotated, Literal
 
-from contracts.grants import SOURCES_MAX, Grant, Purpose, RecordType
+from contracts.grants import SOURCES_MAX, Capacity, Grant, Minority, Purpose, RecordType
 from contracts.identifiers import AuthorityId, Place
 from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
 
 MandateKind = Literal["guardian", "delegate", "heir"]
+YEAR_MS = 366 * 24 * 60 * 60 * 1000
+"""A year, and no less."""
+MINORITY_MS: dict[str, int] = {"child": 14 * YEAR_MS, "youth": 4 * YEAR_MS}
+"""How long somebody is one at most, from the day on which it is attested."""
 ANY_MANDATE = ("guardian", "delegate", "heir")
 
 
@@ -48,7 +61,10 @@ class Attest(Struct):
     scope: MandateScope
     from_ms: Milliseconds
     until_ms: Milliseconds
-    """From this block time on it is over: of a parent at the latest on the child's eighteenth birthday."""
+    """From this block time on it is over: of a child's guardian at the latest on her 14th birthday, of a youth's on
+    her 18th."""
+    minority: Minority | None = None
+    """Of a guardian: in what way the subject acts, as whoever attests it knows; None for others."""
 
 
 class EndAuthority(Struct):
@@ -71,6 +87,7 @@ class Authority(Struct):
     until_ms: Milliseconds
     place: Place
     ended: Place | None
+    minority: Minority | None = None
 
 
 class AuthorityEvent(Struct):
@@ -81,6 +98,13 @@ class AuthorityEvent(Struct):
     subject: Name
     holder: Name
     given_by: Name
+
+
+def find_unfit(authority: Authority, capacity: Capacity) -> str | None:
+    """Return that a guardian's authority is for somebody who acts in another way than the parties know, or None."""
+    if authority.kind != "guardian" or authority.minority == capacity:
+        return None
+    return f"{authority.authority_id} was attested for a {authority.minority}, the parties know her as {capacity}"
 
 
 def find_lapse(authority: Authority, time_ms: int) -> str | None:

@@ -26,7 +26,7 @@ _CHECK_DIGITS = "10X98765432"
 _BIRTH_FIRST = date(1940, 1, 1)
 _BIRTH_DAYS = 23_000
 """Synthetic people are born from 1940 to 2002: all of them may act for themselves, unless a birth date is given."""
-WARD_YEARS = 14
+CHILD_YEARS = 14
 """Under this age a guardian acts (PIPL 31)."""
 YOUTH_YEARS = 18
 """Under this age the guardian countersigns."""
@@ -124,13 +124,22 @@ def check_digit(digits: str) -> str:
     return _CHECK_DIGITS[sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True)) % 11]
 
 
-def capacity_on(birth_date: str, today: date) -> Literal["adult", "youth", "ward"]:
+def capacity_on(birth_date: str, today: date) -> Literal["adult", "youth", "child"]:
     """Return in what way somebody born on `birth_date` acts on a civil day, by her age alone."""
     birth = date.fromisoformat(birth_date)
     years = today.year - birth.year - ((today.month, today.day) < (birth.month, birth.day))
-    if years < WARD_YEARS:
-        return "ward"
+    if years < CHILD_YEARS:
+        return "child"
     return "youth" if years < YOUTH_YEARS else "adult"
+
+
+def birthday(birth_date: str, years: int) -> date:
+    """Return the day on which somebody turns so old: of a birthday that a year lacks, the next day."""
+    birth = date.fromisoformat(birth_date)
+    try:
+        return birth.replace(year=birth.year + years)
+    except ValueError:
+        return date(birth.year + years, 3, 1)
 
 
 def newborn_identity(mother: Identity, order: int, name: str, born: date) -> Identity:

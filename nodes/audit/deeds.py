@@ -97,6 +97,7 @@ def _attest(authority: Authority) -> Deed:
         authority.scope,
         authority.from_ms,
         authority.until_ms,
+        authority.minority,
     )
     party: Party = "customer" if authority.kind == "delegate" else "attestor"
     what = f"authority {authority.authority_id}"

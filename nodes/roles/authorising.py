@@ -5,7 +5,7 @@ with its master data: the desk has seen the documents (a birth certificate, a co
 entered who acts for whom. It attests what follows from that, and no more, for one hospital and one recipient:
 
     to grant    a hospital, for itself as the source; for payment, or for another hospital's treatment,
-                until the child comes of age or for five years
+                for five years, or until a child's 14th or a youth's 18th birthday if that is sooner
     to erase    hospital or insurer, for what it has itself; for a day, since to ask is one act. Not for somebody of 14
                 to 17: she asks herself, or waits until she is 18
 
@@ -15,7 +15,7 @@ The chain gets a commitment to what the records say. Its opening is kept in the 
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Literal
 
-from contracts.grants import Purpose, RecordType
+from contracts.grants import Minority, Purpose, RecordType
 from contracts.mandates import Attest, Authority, MandateKind, MandateScope, find_lapse
 from contracts.treatment import CARE, EMERGENCY
 from ledger.codec import decode, encode
@@ -24,7 +24,7 @@ from ledger.errors import DecodeError, LedgerError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_date
-from nodes.identity import YOUTH_YEARS, Disclosure
+from nodes.identity import CHILD_YEARS, YOUTH_YEARS, Disclosure, birthday
 from nodes.roles.lookup import list_held
 from nodes.roles.people import People, Person
 from nodes.schemas.terms import RECORD_TYPES, TREATMENT_TYPES
@@ -36,7 +36,7 @@ AUTHORITY_DAYS = 5 * 365
 ERASE_DAY_MS = 24 * 60 * 60 * 1000
 """How long an authority to erase lasts."""
 CHINA = timezone(timedelta(hours=8))
-KINDS: dict[str, MandateKind] = {"ward": "guardian", "youth": "guardian", "deceased": "heir"}
+KINDS: dict[str, MandateKind] = {"child": "guardian", "ward": "guardian", "youth": "guardian", "deceased": "heir"}
 """Capacity of the subject -> as what somebody may act for her."""
 Act = Literal["grant", "erase"]
 PURPOSES: dict[Act, Purpose] = {"grant": "HPAYMT", "erase": "PATRQT"}
@@ -102,7 +102,8 @@ class Authorising:
         if act == "erase" and person.capacity(today) == "youth":
             msg = "act: at 14 to 17 she asks for erasure herself, nobody does it for her"
             raise AuthorisingError(msg)
-        known = self._find(act, kind, names, parties)
+        minority = _minority(person, today)
+        known = self._find(act, kind, names, parties, minority)
         if known is not None:
             return known, None
         salt, authority_id = self._entropy.draw(32), f"authority-{self._entropy.draw(8).hex()}"
@@ -117,6 +118,7 @@ class Authorising:
             MandateScope(*self._bounds(act, parties[1]), (parties[0],), (parties[1],)),
             0,
             now_ms + ERASE_DAY_MS if act == "erase" else _end_ms(person, today),
+            minority,
         )
         return authority_id, Call("authorities", "attest", message)
 
@@ -147,10 +149,13 @@ class Authorising:
             raise AuthorisingError(msg)
         return person, acting
 
-    def _find(self, act: Act, kind: MandateKind, names: tuple[str, str], parties: tuple[str, str]) -> str | None:
+    def _find(
+        self, act: Act, kind: MandateKind, names: tuple[str, str], parties: tuple[str, str], minority: Minority | None
+    ) -> str | None:
         """Return an authority of this organisation's that is in force for these."""
         held = [item for item in list_held(self._view, names[1]) if self._covers(item, act, kind, names[0], parties)]
-        return held[-1].authority_id if held else None
+        fitting = [item for item in held if item.minority == minority]
+        return fitting[-1].authority_id if fitting else None
 
     def _covers(self, item: Authority, act: Act, kind: MandateKind, subject: str, parties: tuple[str, str]) -> bool:
         hospital, recipient = parties
@@ -164,12 +169,16 @@ class Authorising:
         )
 
 
+def _minority(person: Person, today: date) -> Minority | None:
+    """Return in what way somebody acts who has a guardian; None for everybody else."""
+    capacity = person.capacity(today)
+    return capacity if capacity in ("child", "youth", "ward") else None
+
+
 def _end_ms(person: Person, today: date) -> int:
-    """Return when an authority ends: five years from today, or when a child comes of age."""
+    """Return when an authority ends: five years from today, a child's on her 14th birthday, a youth's on her 18th."""
     end = today + timedelta(days=AUTHORITY_DAYS)
-    if not (person.is_ward or person.is_deceased):
-        birth = date.fromisoformat(person.identity.birth_date)
-        leap = (birth.month, birth.day) == (2, 29)
-        of_age = date(birth.year + YOUTH_YEARS, birth.month, 28 if leap else birth.day)
-        end = min(end, of_age)
+    years = {"child": CHILD_YEARS, "youth": YOUTH_YEARS}.get(person.capacity(today))
+    if years is not None:
+        end = min(end, birthday(person.identity.birth_date, years))
     return int(datetime.combine(end, time(), CHINA).timestamp() * 1000)

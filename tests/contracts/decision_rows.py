@@ -206,7 +206,8 @@ class _RowPlanner:
                 tuple(mandate.get("grantees", ["insurer-a"])),
             ),
             0,
-            self.now_ms + 2 * YEAR_MS,
+            self.soon_ms if mandate.get("ends") == "soon" else self.now_ms + 2 * YEAR_MS,
+            self._minority(mandate),
         )
         giver = self.subject if mandate["kind"] == "delegate" else "hospital-a"
         giver = self.stranger if mandate.get("given_by") == "stranger" else giver
@@ -214,6 +215,13 @@ class _RowPlanner:
         if mandate.get("ended"):
             self.phases["amend"].append(Deed(giver, "authorities.end", EndAuthority(message.authority_id)))
         return message
+
+    def _minority(self, mandate: dict[str, Any]) -> Any:
+        """Return for whom a guardian acts: whom the row says, else as the hospital knows the subject, else a ward."""
+        if mandate["kind"] != "guardian":
+            return None
+        known = self.row.get("capacity", {}).get("hospital-a")
+        return mandate.get("for", known if known in ("child", "youth", "ward") else "ward")
 
     def _give(self, terms: dict[str, Any]) -> None:
         amends = terms.get("amends")
@@ -234,7 +242,8 @@ class _RowPlanner:
         if "countersigned" in terms:
             authority = self.mandates[terms["countersigned"] - 1]
             signed = Countersign(message.grant_id, 1, authority.authority_id)
-            self.phases["link"].append(Deed(authority.holder, "consent.countersign", signed))
+            expected = terms.get("countersigned_code", "OK")
+            self.phases["link"].append(Deed(authority.holder, "consent.countersign", signed, expected))
         if "used" in terms:
             self._use(message, terms["used"])
         if terms.get("revoked"):

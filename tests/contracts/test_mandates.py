@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from contracts.grants import ALL_DAYS, Countersign, Grant, Grantor, ListGrants, RecordType, Revoke
+from contracts.grants import ALL_DAYS, Countersign, Grant, Grantor, ListGrants, Minority, RecordType, Revoke
 from contracts.mandates import Attest, Authority, EndAuthority, MandateKind, MandateScope
 from contracts.policies import NamePayee
 from contracts.settlements import Acknowledge, AwaitConsent, Resume, Withdraw
@@ -22,10 +22,14 @@ def enrolled(chain: Consortium) -> str:
     return name
 
 
-def attest(chain: Consortium, kind: MandateKind, subject: str, holder: str) -> Attest:
-    """Return an authority for the main lane that outlives the consortium's grants."""
+def attest(
+    chain: Consortium, kind: MandateKind, subject: str, holder: str, minority: Minority | None = "ward"
+) -> Attest:
+    """Return an authority for the main lane that outlives the consortium's grants; a guardian's is for a ward."""
     scope = MandateScope(("HPAYMT",), TYPES, ("hospital-a",), ("insurer-a",))
-    return Attest(chain.draw("authority"), kind, subject, holder, digest("documents"), scope, 0, BEGUN_MS + 3 * YEAR_MS)
+    until_ms = BEGUN_MS + 3 * YEAR_MS
+    acts = minority if kind == "guardian" else None
+    return Attest(chain.draw("authority"), kind, subject, holder, digest("documents"), scope, 0, until_ms, acts)
 
 
 def given_by(chain: Consortium, authority: Attest, capacity: str) -> Grant:
@@ -77,6 +81,10 @@ def test_only_who_saw_the_documents_attests_and_only_the_customer_delegates(chai
     [
         ({"until_ms": 5, "from_ms": 6}, "PERIOD"),
         ({"until_ms": BEGUN_MS}, "PERIOD"),
+        ({"minority": None}, "MINORITY"),
+        ({"kind": "heir"}, "MINORITY"),
+        ({"minority": "youth", "until_ms": BEGUN_MS + 5 * YEAR_MS}, "PERIOD"),
+        ({"minority": "child", "until_ms": BEGUN_MS + 15 * YEAR_MS}, "PERIOD"),
         ({"holder": "c-nobody"}, "UNKNOWN_CUSTOMER"),
         ({"subject": "c-nobody"}, "UNKNOWN_CUSTOMER"),
     ],
@@ -126,9 +134,9 @@ def test_an_authority_that_has_run_out_lets_nobody_act(chain: Consortium) -> Non
 
 def test_a_newborns_claim_settles_under_her_mothers_grant_and_the_mother_answers(chain: Consortium) -> None:
     child, mother = enrolled(chain), enrolled(chain)
-    authority = attest(chain, "guardian", child, mother)
+    authority = attest(chain, "guardian", child, mother, "child")
     chain.do(("hospital-a", "authorities.attest", authority))
-    case = chain.case(given_by(chain, authority, "ward"), chain.policy())
+    case = chain.case(given_by(chain, authority, "child"), chain.policy())
     chain.do(*chain.admit(case), *chain.discharge(case), *chain.deliver(case))
     chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
     assert case.customer == child
@@ -158,7 +166,7 @@ def test_a_guardian_revokes_what_her_ward_needs_no_more_and_a_delegate_only_her_
 
 def test_a_countersignature_is_a_guardians_for_this_version_once(chain: Consortium) -> None:
     youth, mother = enrolled(chain), enrolled(chain)
-    authority = attest(chain, "guardian", youth, mother)
+    authority = attest(chain, "guardian", youth, mother, "youth")
     chain.do(("hospital-a", "authorities.attest", authority))
     grant = chain.grant(youth)
     chain.do((youth, "consent.grant", grant), *match(chain, grant, "youth"))
@@ -176,7 +184,7 @@ def test_a_countersignature_is_a_guardians_for_this_version_once(chain: Consorti
 
 def test_a_countersignature_widens_nothing(chain: Consortium) -> None:
     youth, mother = enrolled(chain), enrolled(chain)
-    authority = attest(chain, "guardian", youth, mother)
+    authority = attest(chain, "guardian", youth, mother, "youth")
     narrow = replace(authority, scope=replace(authority.scope, record_types=("invoice",)))
     chain.do(("hospital-a", "authorities.attest", narrow))
     grant = chain.grant(youth)
@@ -284,9 +292,11 @@ def test_a_customer_who_files_herself_ends_the_claim_here(chain: Consortium, cas
 # ------------------------------------------------------------------------------------------- made-up guardians
 
 
-def made_up(chain: Consortium, subject: str, giver: str, kind: MandateKind = "guardian") -> Attest:
+def made_up(
+    chain: Consortium, subject: str, giver: str, kind: MandateKind = "guardian", minority: Minority = "ward"
+) -> Attest:
     """Return an authority that one organisation attested for an accomplice, without the subject's knowledge."""
-    authority = attest(chain, kind, subject, enrolled(chain))
+    authority = attest(chain, kind, subject, enrolled(chain), minority)
     chain.do((giver, "authorities.attest", authority))
     return authority
 
@@ -330,7 +340,7 @@ def test_a_guardian_whom_the_insurer_attested_alone_countersigns_nothing_for_it(
     youth = enrolled(chain)
     grant = chain.grant(youth)
     chain.do((youth, "consent.grant", grant), *match(chain, grant, "youth"))
-    guardian = made_up(chain, youth, "insurer-a")
+    guardian = made_up(chain, youth, "insurer-a", minority="youth")
     chain.do((guardian.holder, "consent.countersign", Countersign(grant.grant_id, 1, guardian.authority_id)))
     case = chain.case(grant, chain.policy())
     assert chain.post(chain.admit(case)[0]) == ["AUTH-013"]

@@ -120,7 +120,7 @@ def test_a_guardians_revocation_is_shown_with_what_she_rested_on(chain: AuditedC
 
 def test_a_claim_of_a_youth_shows_both_signatures(chain: AuditedChain) -> None:
     youth, mother = enrolled(chain), enrolled(chain)
-    authority = attest(chain, "guardian", youth, mother)
+    authority = attest(chain, "guardian", youth, mother, "youth")
     chain.do(("hospital-a", "authorities.attest", authority))
     grant = chain.grant(youth)
     chain.do((youth, "consent.grant", grant), *match(chain, grant, "youth"))

@@ -13,7 +13,7 @@ from contracts.mandates import MandateKind
 from nodes.agent import Call
 from nodes.entropy import SeededEntropy
 from nodes.fhir.instants import civil_date
-from nodes.identity import Disclosure, Identity, capacity_on, newborn_identity, synthetic_identity
+from nodes.identity import Disclosure, Identity, birthday, capacity_on, newborn_identity, synthetic_identity
 from nodes.roles.authorising import Act, Authorising, AuthorisingError
 from nodes.roles.customer.offers import Behalf, draw_up
 from nodes.roles.linking import Linking
@@ -121,7 +121,7 @@ def judged(town: Town, grant_id: str) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize(
     ("years", "days", "capacity"),
-    [(14, -1, "ward"), (14, 0, "youth"), (18, -1, "youth"), (18, 0, "adult"), (0, 0, "ward")],
+    [(14, -1, "child"), (14, 0, "youth"), (18, -1, "youth"), (18, 0, "adult"), (0, 0, "child")],
 )
 def test_a_capacity_changes_on_the_birthday(years: int, days: int, capacity: str) -> None:
     birthday = date(2010 + years, 3, 1)
@@ -134,7 +134,7 @@ def test_a_newborn_without_a_document_is_linked_through_her_mother(town: Town) -
     assert linking(town, "insurer-a").people.get("baby").acts_through == ("wang",)
     authority = attested(town, "guardian", baby, mother)
     grant_id = give(town, mother, baby, "guardian", authority)
-    assert judged(town, grant_id) == dict.fromkeys(PARTIES, ("matched", "ward"))
+    assert judged(town, grant_id) == dict.fromkeys(PARTIES, ("matched", "child"))
     assert linking(town, "hospital-a").person_of(baby.pseudonym.name) == "baby"
 
 
@@ -147,7 +147,7 @@ def test_somebody_whom_the_records_do_not_name_gets_no_authority_and_no_match(to
     authority = attested(town, "guardian", baby, mother)
     linking(town, "insurer-a").people.relate("baby", (), is_ward=False, is_deceased=False)
     grant_id = give(town, mother, baby, "guardian", authority)
-    assert judged(town, grant_id) == {"hospital-a": ("matched", "ward"), "insurer-a": ("mismatch", "adult")}
+    assert judged(town, grant_id) == {"hospital-a": ("matched", "child"), "insurer-a": ("mismatch", "adult")}
 
 
 def test_an_authority_is_attested_once_and_ends_when_the_child_comes_of_age(town: Town) -> None:
@@ -206,6 +206,32 @@ def test_nobody_has_the_records_of_a_youth_or_of_the_living_erased(town: Town) -
         attested(town, "guardian", young, stranger, "erase")
     people.relate("kid", ("wang",), is_ward=False, is_deceased=True)
     attested(town, "heir", young, mother, "erase")
+
+
+@pytest.mark.parametrize(
+    ("years", "is_ward", "minority", "turns"),
+    [(12, False, "child", 14), (16, False, "youth", 18), (13, True, "ward", None), (17, True, "ward", None)],
+)
+def test_a_birthday_ends_the_authority_for_a_child_or_youth_and_none_for_a_ward(
+    town: Town, years: int, is_ward: bool, minority: str, turns: int | None
+) -> None:
+    mother = make_customer(town, "wang", synthetic_identity("wang", SeededEntropy(b"wang")))
+    child = make_customer(town, "kid", synthetic_identity("kid", SeededEntropy(b"kid"), born(town, years)))
+    linking(town, "hospital-a").people.relate("kid", ("wang",), is_ward=is_ward, is_deceased=False)
+    attested(town, "guardian", child, mother)
+    (held,) = list_held(town.view, mother.pseudonym.name)
+    assert held.minority == minority
+    ends = civil_date(held.until_ms)
+    if turns is None:
+        assert ends - civil_date(town.now_ms) == timedelta(days=5 * 365)
+    else:
+        assert ends == birthday(child.identity.birth_date, turns)
+
+
+def test_of_a_birthday_that_a_year_lacks_the_next_day_counts() -> None:
+    assert birthday("2012-02-29", 14) == date(2026, 3, 1)
+    assert capacity_on("2012-02-29", date(2026, 2, 28)) == "child"
+    assert capacity_on("2012-02-29", date(2026, 3, 1)) == "youth"
 
 
 def test_a_death_is_judged_at_once_and_birthdays_the_next_day(town: Town) -> None:
