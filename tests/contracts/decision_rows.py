@@ -229,8 +229,8 @@ class _RowPlanner:
         message = self._words(terms, former)
         signer = self.stranger if terms.get("signed_by") == "stranger" else message.grantor.name
         code = terms.get("code", "OK")
-        is_late = amends is not None and code == "OK"
-        self.phases["amend" if is_late else "grant"].append(Deed(signer, "consent.grant", message, code))
+        phase = "grant" if amends is None else "amend" if code == "OK" else "link"  # refused once there is a grant
+        self.phases[phase].append(Deed(signer, "consent.grant", message, code))
         if amends is not None and code == "OK":
             self.named[amends - 1] = message
         elif amends is None:
