@@ -59,18 +59,7 @@ def explain(
     place = Home(home)
     person = open_customer(place, actor)
     subject = person if other is None else open_customer(place, other)
-    pairs = [(given["hospital"], given["recipient"])]
-    if None in pairs[0]:
-        if supposed is not None:
-            msg = "--what-if: expected --from HOSPITAL and --to ORGANISATION"
-            raise click.UsageError(msg)
-        wanted, role = pairs[0], given["role"]
-        pairs = [
-            pair
-            for pair in person.pairs()
-            if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
-            and role in (None, place.roles().get(pair[1]))
-        ]
+    pairs = _list_pairs(given, person, place.roles(), supposed)
     days = {} if day is None else read_days(day)
     openings = [] if day is None else read_openings(place, (actor, other))
     stays, act, claim = given["stays"], given.pop("act"), given.pop("claim")
@@ -110,6 +99,22 @@ def explain(
     if supposed is not None:
         output.say("supposed only: nothing was signed, and nothing is on the chain")
     output.finish({"supposed": supposed, "answers": rows})
+
+
+def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | None) -> list[tuple[str, str]]:
+    """Return the (hospital, recipient) that are meant: the named ones, or all that fit what is named of them."""
+    wanted = (given["hospital"], given["recipient"])
+    if None not in wanted:
+        return [wanted]
+    if supposed is not None:
+        msg = "--what-if: expected --from HOSPITAL and --to ORGANISATION"
+        raise click.UsageError(msg)
+    return [
+        pair
+        for pair in person.pairs()
+        if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
+        and given["role"] in (None, roles.get(pair[1]))
+    ]
 
 
 def _describe(row: dict[str, Any]) -> str:
