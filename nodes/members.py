@@ -119,7 +119,11 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
             agent = Rail(name, node.view, keys, register, PromptBank(register), holds)
         case "regulator":
             agent = regulator = Regulator(name, node.view, keys, vault, register, entropy, holds)
-            routers += [access.make_orders_router(regulator), make_review_router(regulator)]
+            routers += [
+                access.make_orders_router(regulator),
+                make_review_router(regulator),
+                make_document_router(vault),
+            ]
         case _:
             return HostedMember(name, role, keys.seal, routers)
     if name == node.organisation:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.grants import RecordType
 from nodes.api.callers import Node, Operator
 from nodes.api.errors import NotFoundError
+from nodes.api.readings import note_reading
 from nodes.api.records import RECORD_ID
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.exchange.attachments import FILE_BYTES_MAX, AttachmentKind, AttachmentLabel, read_head
@@ -119,10 +120,12 @@ def make_document_router(vault: Vault) -> APIRouter:
 
     @router.get("/{record_id}/chunks/{first}")
     async def read(
-        node: Node, _caller: Operator, record_id: str, first: Annotated[int, Field(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
+        node: Node, caller: Operator, record_id: str, first: Annotated[int, Field(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
     ) -> Response:
-        """Return the bytes of a file that lie in chunk `first` and the `read_chunks` - 1 after it."""
+        """Return the bytes of a file that lie in chunk `first` and the `read_chunks` - 1 after it; it is logged."""
         _check_document(node, vault, record_id)
+        if first == 0:
+            note_reading(node, caller.name, "document", record_id)
         data = b"".join(read_plaintext(vault, record_id, first, READ_CHUNKS))
         begin = read_head(data)[1] if first == 0 else 0
         return Response(data[begin:], media_type="application/octet-stream")

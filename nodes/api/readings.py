@@ -14,7 +14,7 @@ def note_reading(node: NetworkNode, caller: str, what: str, item: str) -> None:
     Args:
         node: Where it was read.
         caller: Whose key asked.
-        what: `record`, `case` or `opening`.
+        what: `record`, `document`, `case` or `opening`.
         item: Its id.
     """
     note = Note("plaintext-read", {"caller": caller, "what": what, "id": item})

@@ -131,4 +131,6 @@ def show(actor: str, order_id: str, home: Path, *, as_json: bool) -> None:
     output.say(f"  field set   {found['field_set']}")
     if found["document"] is not None:
         output.say(json.dumps(found["document"], ensure_ascii=False, indent=2))
+        if found["record_type"] == "document":
+            output.hint(f"xinpei record save {found['record']} --as {actor} FILE")
     output.finish(found)

@@ -69,7 +69,7 @@ def attach(number: str, file: Path, actor: str, kind: str, home: Path, *, as_jso
 @click.command()
 @click.argument("record_id", metavar="RECORD")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@actor_option("the insurer or hospital that holds it")
+@actor_option("the insurer, hospital or regulator that holds it")
 @home_option
 @json_option
 def save(record_id: str, file: Path, actor: str, home: Path, *, as_json: bool) -> None:

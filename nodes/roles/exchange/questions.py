@@ -2,8 +2,9 @@
 
     question           from        to            answer
     FetchRecord        recipient   custodian     RecordHandover | AttachmentOffer | Refusal
-    FetchOrdered       regulator   custodian     RecordHandover | Refusal
+    FetchOrdered       regulator   custodian     RecordHandover | AttachmentOffer | Refusal
     FetchChunks        recipient   custodian     AttachmentChunks | Refusal
+    FetchOrderedChunks regulator   custodian     AttachmentChunks | Refusal
     InstructPayment    insurer     rail          PaymentAcknowledged | Refusal
     AskPayment         insurer     rail          PaymentAcknowledged | Refusal
     VisitRules         insurer     hospital      VisitAnswer | Refusal
@@ -28,6 +29,7 @@ from nodes.vault.sealing import AmountOpening, Envelope, Sealed
 ANSWER_CHUNKS_MAX = 4
 """Chunks of one answer, 256 KiB: a vote that waits behind one on its way waits 20 ms at 100 Mbit/s."""
 
+ChunkNumber = Annotated[int, Meta(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
 EXECUTING = "EXECUTING"
 """Refusal of a visit: its result is being entered on the chain; ask again."""
 
@@ -44,6 +46,14 @@ class FetchOrdered(Struct, tag="fetch-ordered"):
     """The regulator of a committed statutory order asks for the record."""
 
     order_id: OrderId
+
+
+class FetchOrderedChunks(Struct, tag="fetch-ordered-chunks"):
+    """The regulator of a committed statutory order asks for the next chunks of an attached document."""
+
+    order_id: OrderId
+    first: ChunkNumber
+    """The number of the first chunk."""
 
 
 class RecordHandover(Struct, tag="record-handover"):
@@ -69,7 +79,7 @@ class FetchChunks(Struct, tag="fetch-chunks"):
     record_id: RecordId
     sequence: Sequence
     """Which share of the record with this recipient."""
-    first: Annotated[int, Meta(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
+    first: ChunkNumber
     """The number of the first chunk."""
 
 
@@ -77,7 +87,7 @@ class AttachmentChunks(Struct, tag="attachment-chunks"):
     """Sealed chunks, in order."""
 
     record_id: RecordId
-    first: Annotated[int, Meta(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
+    first: ChunkNumber
     chunks: Annotated[
         tuple[Annotated[bytes, Meta(max_length=SEALED_CHUNK_BYTES)], ...], Meta(max_length=ANSWER_CHUNKS_MAX)
     ]
@@ -165,7 +175,8 @@ class Refusal(Struct, tag="refusal"):
     reason: Annotated[str, Meta(max_length=300)]
 
 
-Question = FetchRecord | FetchChunks | FetchOrdered | InstructPayment | AskPayment | VisitRules | FetchReason
+Fetch = FetchRecord | FetchChunks | FetchOrdered | FetchOrderedChunks
+Question = Fetch | InstructPayment | AskPayment | VisitRules | FetchReason
 Reply = RecordHandover | AttachmentOffer | AttachmentChunks | PaymentAcknowledged | VisitAnswer | ReasonGiven | Refusal
 
 

@@ -38,6 +38,7 @@ from nodes.roles.exchange.documents import Document
 from nodes.roles.exchange.questions import (
     FetchChunks,
     FetchOrdered,
+    FetchOrderedChunks,
     FetchReason,
     FetchRecord,
     Refusal,
@@ -335,11 +336,12 @@ class Hospital(Reception):
         except DecodeError:
             reply = Refusal("MALFORMED", "expected a question between members")
             return [Answer(request_id, encode_body(reply))]
-        if isinstance(question, FetchOrdered):
+        if isinstance(question, FetchOrdered | FetchOrderedChunks):
             ordered = self._handover.answer_order(peer, question)
             outcome = ordered.code if isinstance(ordered, Refusal) else "OK"
             note = Note("order-answered", {"order": question.order_id, "peer": peer, "code": outcome})
-            return [Answer(request_id, encode_body(ordered)), note]
+            is_chunk = isinstance(question, FetchOrderedChunks) and outcome == "OK"
+            return [Answer(request_id, encode_body(ordered)), *([] if is_chunk else [note])]
         if isinstance(question, FetchReason):
             told = self._emergencies.answer(peer, question)
             outcome = told.code if isinstance(told, Refusal) else "OK"

@@ -25,6 +25,7 @@ from nodes.roles.exchange.questions import (
     AttachmentOffer,
     FetchChunks,
     FetchOrdered,
+    FetchOrderedChunks,
     FetchRecord,
     RecordHandover,
     Refusal,
@@ -86,8 +87,8 @@ class Handover:
         except VaultError:
             return Refusal("UNAVAILABLE", f"{question.record_id}: erased or damaged at its custodian")
 
-    def answer_order(self, peer: str, question: FetchOrdered) -> RecordHandover | Refusal:
-        """Return a record that a regulator ordered under a law, sealed to it, or why not.
+    def answer_order(self, peer: str, question: FetchOrdered | FetchOrderedChunks) -> Given | Refusal:
+        """Return a record that a regulator ordered under a law, sealed to it, or chunks of a document, or why not.
 
         No grant is asked for and no claim: the order on the chain is the door, and the customer sees it there.
 
@@ -103,12 +104,11 @@ class Handover:
         view = find_record(self._view, order.record_id)
         assert view is not None, "what is ordered was entered"
         try:
-            given = self._hand_over(peer, view.record)
+            if isinstance(question, FetchOrderedChunks):
+                return self._hand_chunks(view.record, question.first)
+            return self._hand_over(peer, view.record)
         except VaultError:
             return Refusal("UNAVAILABLE", f"{order.record_id}: erased or damaged at its custodian")
-        if isinstance(given, RecordHandover | Refusal):
-            return given
-        return Refusal("DOCUMENT", f"{order.record_id}: an attached document is not handed over under an order")
 
     def _hand_over(self, peer: str, record: Record) -> Given | Refusal:
         try:

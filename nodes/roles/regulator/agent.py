@@ -2,6 +2,7 @@
 
     1. order     the order's number goes into the register with its salt, the commitment onto the chain
     2. fetch     a committed order that is not answered is asked for at its custodian, ever more seldom
+                 (an attached document chunk by chunk: `documents`)
     3. check     as every recipient does: envelope, payload, plaintext and openings against the chain
     4. keep      in the vault, and `access.answer`; or the dispute, whose reason is a salted commitment
     5. erase     when the customer or the clock of her grant asks and no hold is left: see `erasing`
@@ -9,11 +10,12 @@
 The customer's activity shows the order from the moment it is committed, before anything is handed over.
 """
 
-from typing import cast
+from typing import Literal, cast
 
 from contracts.holds import HOLDS, Hold
 from contracts.identifiers import OrderId
 from contracts.orders import AnswerOrder, LegalBasis, ListOrders, Order, PlaceOrder
+from contracts.stays import Record
 from ledger.codec import decode, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError, VerificationError
@@ -31,20 +33,35 @@ from nodes.agent import (
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing
+from nodes.roles.exchange.arriving import FULL_DISK_MS, is_full_disk
 from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.documents import Document
-from nodes.roles.exchange.questions import FetchOrdered, RecordHandover, Refusal, decode_reply, encode_body
+from nodes.roles.exchange.questions import (
+    AttachmentChunks,
+    AttachmentOffer,
+    FetchOrdered,
+    RecordHandover,
+    Refusal,
+    Reply,
+    decode_reply,
+    encode_body,
+)
 from nodes.roles.in_flight import InFlight
 from nodes.roles.insurer.intake import check_record
 from nodes.roles.lookup import find_record, find_signing_key
 from nodes.roles.regulator.book import OrderBook
+from nodes.roles.regulator.documents import OrderedDocuments
 from nodes.roles.regulator.erasing import RegulatorBooks
 from nodes.roles.regulator.reviewing import Reviewing, Verdict, WaitingUse
+from nodes.vault.attachments import read_plaintext
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
-from nodes.vault.sealing import SealContext, open_envelope
+from nodes.vault.sealing import Envelope, RecordKeys, SealContext, open_envelope
 
 QUESTIONS_MAX = 16
+UNEXPECTED_MS = 30_000
+"""Until a custodian that answered something else than was asked is asked again."""
 GONE = "was erased before it was handed over"
 
 
@@ -81,6 +98,7 @@ class Regulator:
         self._seal_key = keystore.seal
         self._vault = vault
         self._book = OrderBook(register)
+        self._documents = OrderedDocuments(vault)
         self._entropy = entropy
         self._asking = Asking(QUESTIONS_MAX)
         self._reviewing = Reviewing(name, view, register, keystore.seal, entropy, self._asking)
@@ -117,10 +135,13 @@ class Regulator:
         """Return a page of this regulator's orders."""
         return self._list("list_of_regulator", after)
 
-    def read(self, order: Order) -> Document | None:
-        """Return the record that an order brought, or None while it has not come."""
+    def read(self, order: Order) -> Document | AttachmentLabel | None:
+        """Return the record that an order brought, of an attached document its label; None while it has not come."""
         if order.record_id not in self._vault:
             return None
+        if order.record_type == "document":
+            (first,) = read_plaintext(self._vault, order.record_id, 0, 1)
+            return read_head(first)[0]
         return decode(self._vault.open(order.record_id), cast("type[Document]", Document))
 
     def find_number(self, order_id: str) -> str | None:
@@ -151,7 +172,9 @@ class Regulator:
         if isinstance(event, PeerAnswered):
             effects.extend(self._take(event))
         calls = self._erasing.derive()
-        for order in self._list("list_open", ""):
+        waiting = self._list("list_open", "")
+        self._documents.tidy(tuple(order for order in waiting if order.record_type == "document"))
+        for order in waiting:
             entry = self._book.find(order.order_id)
             if entry is None:
                 continue  # given by another node of this regulator, whose books have its number
@@ -163,10 +186,16 @@ class Regulator:
             elif order.record_id in self._vault:
                 calls.append(Call("access", "answer", AnswerOrder(order.order_id, None)))
             elif self._asking.may_ask(order.order_id, event.now_ms):
-                body = encode_body(FetchOrdered(order.order_id))
-                effects.append(self._asking.ask(order.order_id, order.hospital, body, event.now_ms))
+                effects.extend(self._ask(order, event.now_ms))
         effects.extend(self._reviewing.ask(event.now_ms))
         return [*effects, *self._in_flight.offer(calls, event.now_ms)]
+
+    def _ask(self, order: Order, now_ms: int) -> list[AgentEffect]:
+        is_document = order.record_type == "document"
+        question = self._documents.next_question(order) if is_document else FetchOrdered(order.order_id)
+        if question is None:
+            return []
+        return [self._asking.ask(order.order_id, order.hospital, encode_body(question), now_ms)]
 
     def _take(self, event: PeerAnswered) -> list[Note]:
         order_id = self._asking.take(event)
@@ -174,33 +203,61 @@ class Regulator:
         if reviewed is not None:
             return reviewed
         order = next((item for item in self._list("list_open", "") if item.order_id == order_id), None)
-        if order is None or event.body is None:
+        if order is None:
             return []
         if order.record_id in self._vault or self._vault.is_erased(order.record_id):
+            self._documents.stop(order.order_id)
+            return []
+        if event.body is None:
+            self._documents.pause(order.order_id)
             return []
         fields: dict[str, str | int] = {"order": order.order_id, "record": order.record_id}
         try:
             reply = decode_reply(event.body)
-            if not isinstance(reply, RecordHandover):
+            taken = self._keep(order, reply)
+            if taken == "unexpected":
+                self._documents.pause(order.order_id)
+                if not isinstance(reply, Refusal):
+                    self._asking.postpone(order.order_id, event.now_ms, UNEXPECTED_MS)
                 code = reply.code if isinstance(reply, Refusal) else "UNEXPECTED"
                 return [Note("order-refused", {**fields, "code": code})]
-            self._keep(order, reply)
+        except OSError as error:
+            if not is_full_disk(error):
+                raise
+            self._asking.postpone(order.order_id, event.now_ms, FULL_DISK_MS)
+            return [Note("document-waits", {**fields, "why": "the disk is full; what arrived is kept"})]
         except (VerificationError, DecodeError) as error:
+            self._documents.stop(order.order_id)
             self._book.dispute(order.order_id, str(error))
             return [Note("order-disputed", fields)]
         self._asking.forget(order.order_id)
-        return [Note("order-opened", fields)]
+        return [Note("order-opened", fields)] if taken == "kept" else []
 
-    def _keep(self, order: Order, handover: RecordHandover) -> None:
+    def _keep(self, order: Order, reply: Reply) -> Literal["kept", "coming", "unexpected"]:
+        """Take in what a custodian handed over; return whether the record is here now, whole and checked."""
         entered = find_record(self._view, order.record_id)
         assert entered is not None, "what is ordered was entered"
         record = entered.record
+        if record.record_type == "document":
+            if not self._documents.expects(order.order_id, reply):
+                return "unexpected"
+            if isinstance(reply, AttachmentChunks):
+                self._documents.take(order.order_id, reply)
+            elif isinstance(reply, AttachmentOffer):
+                self._documents.begin(order.order_id, record, self._open(record, reply.envelope), reply)
+            return "kept" if self._documents.keep_whole(order.order_id) else "coming"
+        if not isinstance(reply, RecordHandover):
+            return "unexpected"
+        keys = self._open(record, reply.envelope)
+        check_record(self._view.chain_id, record, keys, reply.ciphertext)
+        digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
+        self._vault.put(digest, keys, reply.ciphertext)
+        return "kept"
+
+    def _open(self, record: Record, envelope: Envelope) -> RecordKeys:
         context = SealContext(self._view.chain_id, record.record_id, record.hospital, self.name)
         signing_key = find_signing_key(self._view, record.hospital)
-        keys = open_envelope(self._seal_key, handover.envelope, context, record.ciphertext_hash, signing_key)
-        check_record(self._view.chain_id, record, keys, handover.ciphertext)
-        digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
-        self._vault.put(digest, keys, handover.ciphertext)
+        return open_envelope(self._seal_key, envelope, context, record.ciphertext_hash, signing_key)
 
     def _list(self, method: str, after: str) -> tuple[Order, ...]:
         return self._view.query("access", method, ListOrders(self.name, after), tuple[Order, ...])
