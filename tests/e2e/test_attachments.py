@@ -1,6 +1,7 @@
 """A file of 64 MB from a desk to a hospital to an insurer, real processes: in little memory, though both are killed."""
 
 import hashlib
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,33 @@ def test_a_file_of_64_mb_arrives_in_little_memory_though_both_are_killed(
     assert "imaging, application/dicom" in ran.out
     assert hash_file(copy) == hash_file(file)
     check_refused(run(capsys, *saving), "exists already; choose another name")
+    check_ordered(stay, tmp_path, capsys)
     network.check_agreement()
+
+
+def check_ordered(stay: Stay, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Have a regulator order a small document of the stay, and compare what it saves."""
+    home = ("--home", str(stay.network.home.folder))
+    file, copy = folder / "report.pdf", folder / "ordered.pdf"
+    file.write_bytes(b"%PDF-1.7 a report" + bytes(200_000))
+    ran = run(capsys, "stay", "attach", stay.number, str(file), "--as", "hospital-a", "--json", *home)
+    (record,) = json.loads(ran.out)["records"]
+    order = (
+        "access",
+        "order",
+        record["record"],
+        "--basis",
+        "medical-fund-supervision",
+        "--number",
+        "医保函〔2026〕18号",
+    )
+    order_id = json.loads(run(capsys, *order, "--as", "regulator", "--json", *home).out)["order"]
+    show = ("access", "show", order_id, "--as", "regulator", *home)
+    eventually("the order is fulfilled", lambda: "delivered" in run(capsys, *show).out)
+    assert '"media_type": "application/pdf"' in run(capsys, *show).out
+    ran = run(capsys, "record", "save", record["record"], str(copy), "--as", "regulator", *home)
+    assert ran.code == 0, ran.err
+    assert copy.read_bytes() == file.read_bytes()
 
 
 def test_a_file_that_no_grant_covers_is_sealed_and_not_handed_over(
