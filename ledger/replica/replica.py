@@ -337,6 +337,11 @@ class Replica:
         has_proposal = state.round in self._current.driver.offers
         return StatusMessage(state.height, state.round, state.step, has_proposal)
 
+    @property
+    def round(self) -> int:
+        """The round of the height that is being decided."""
+        return self._current.driver.state.round
+
     def status(self) -> ReplicaStatus:
         """Return what the operator sees."""
         current, state = self._current, self._current.driver.state

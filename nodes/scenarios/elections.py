@@ -73,8 +73,10 @@ class Elections:
         """Give a validator a new key: as planned, or because what the old one has signed is not known any more."""
         node = self._town.node(name)
         if self._changes.loses_signer:
-            self._restart(name, node.disk.forget_signers)
+            is_wiped = self._changes.loses_store
+            self._restart(name, partial(node.disk.wipe, with_signer=True) if is_wiped else node.disk.forget_signers)
             self._town.simulation.happened["lost signer states"] += 1
+            self._town.simulation.happened["wiped stores"] += is_wiped
             yield self._changes.begins_ms
         key = PrivateKey(SeededEntropy(f"election {self._seed} {name}".encode()).draw(32))
         self._restart(name, partial(node.add_key, key))

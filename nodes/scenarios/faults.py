@@ -19,7 +19,7 @@ from nodes.scenarios.elections import Elections
 from nodes.scenarios.forgers import forge_beside
 from nodes.scenarios.household import BUILDERS, Estate
 from nodes.scenarios.money import check_money
-from nodes.scenarios.options import LIES, Options, draw_options
+from nodes.scenarios.options import GIVINGS, LIES, Options, draw_options
 from nodes.scenarios.roster import Roster
 from nodes.scenarios.rotation import rotate_key
 from nodes.scenarios.town import Town
@@ -31,7 +31,8 @@ from nodes.vault.sealing import use_stand_in
 
 SETTLED_WITHIN_MS = 600_000
 """Phase two's bound: what waits longest is a call that was refused four times, and the questions behind it."""
-CAUGHT_UP_WITHIN_MS = 120_000
+CAUGHT_UP_WITHIN_MS = 300_000
+"""Phase three's bound: an attempt to take a snapshot that was given up is made again after a minute."""
 QUIET_MS = 30_000
 """After all is settled: what is still on its way, evidence above all, gets onto the chain."""
 STEP_MS = 1_000
@@ -95,6 +96,10 @@ class Scenario:
             if lie == "forges":
                 role = next(member.role for member in members if member.name == name)
                 self.estate.special[name] = forge_beside(BUILDERS[role], self.simulation.nodes[name].deeds)
+        if options.snapshots is not None:
+            self.simulation.snapshots = replace(options.snapshots)
+        for name, giving in options.givings:
+            self.simulation.nodes[name].giving = GIVINGS[giving]
         self.customers = [
             Customer(self.town, number, hospital, insurer, plan, options.seed)
             for number, (hospital, insurer, plan) in enumerate(options.lives)
@@ -108,7 +113,7 @@ class Scenario:
     def run(self) -> None:
         """Play all phases; raises `InvariantError` or whatever else goes wrong."""
         simulation = self.simulation
-        trouble = Trouble(self.town, self.options)
+        trouble = Trouble(self.town, self.options.strikes, self.options.clocks)
         simulation.start(*(name for name in simulation.nodes if name != self.options.changes.joins))
         simulation.live(self.elections.live())
         for customer in self.customers:
@@ -190,9 +195,14 @@ class Scenario:
 
 def play(seed: int, contracts: ContractSet, write_trace: Callable[[str], None] | None = None) -> Outcome:
     """Play one seed and say what became of it."""
+    return play_options(draw_options(seed), contracts, write_trace)
+
+
+def play_options(options: Options, contracts: ContractSet, write_trace: Callable[[str], None] | None = None) -> Outcome:
+    """Play what a seed drew, now or when it was recorded, and say what became of it."""
     began = time.process_time()
     with use_stand_in(OpenSeal()):
-        scenario = Scenario(draw_options(seed), contracts)
+        scenario = Scenario(options, contracts)
         scenario.simulation.trace.write_line = write_trace
         failure = ""
         try:

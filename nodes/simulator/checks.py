@@ -118,7 +118,7 @@ class Checks:
         place, value = signed
         if place[0] not in suspects or place[1] != node.replica.application.height + 1:
             return
-        if place[2] > node.replica.status().round:
+        if place[2] > node.replica.round:
             return
         life = (node.name, node.life)
         if self._heard.setdefault(life, {}).setdefault(place, value) != value:
