@@ -49,13 +49,25 @@ class SeedRange(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 )
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), help="Write a line for each transition.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write an HTML page with plots.")
+@click.option(
+    "--save-scenario",
+    "kept",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what the seed drew, every fault with its time, to be played by later versions too.",
+)
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Play what was written so, without drawing.",
+)
 @json_option
 def simulate(
     seed: int | None,
     seeds: range | None,
-    jobs: int | None,
     trace: Path | None,
     report: Path | None,
+    kept: Path | None,
+    scenario: Path | None,
     *,
     as_json: bool,
     **size: int | None,
@@ -65,13 +77,16 @@ def simulate(
     A fault seed draws a network, its weather, its liars and its customers; every promise is checked from outside. Exit
     0 if all held, 1 if not, with the command that replays it.
     """
-    output = Output(as_json=as_json)
+    output, jobs = Output(as_json=as_json), size.pop("jobs")
     is_plan = any(value is not None for value in size.values())
     if seeds is not None and (seed is not None or is_plan or trace is not None):
         msg = "--seeds plays fault seeds: leave out --seed, --trace and the planned network's size"
         raise click.UsageError(msg)
     if jobs is not None and seeds is None:
         msg = "--jobs is for many seeds: name them, such as --seeds 0..99"
+        raise click.UsageError(msg)
+    if (kept is not None or scenario is not None) and (seeds is not None or is_plan or None not in (scenario, seed)):
+        msg = "--save-scenario is for one fault seed, and --scenario takes the place of one"
         raise click.UsageError(msg)
     if report is not None and not is_plan:
         msg = "--report belongs to a planned network: name its size, such as --customers 500 --days 10"
@@ -92,15 +107,22 @@ def simulate(
             raise click.UsageError(msg)
         _plan(workload, trace, report, output)
     else:
-        _break(_play_one(seed or 0, trace) if seeds is None else _play_many(seeds, jobs or 1), output)
+        played = _play_one(seed or 0, scenario, trace, kept) if seeds is None else _play_many(seeds, jobs or 1)
+        _break(played, output, "" if scenario is None else f"--scenario {scenario}")
 
 
-def _play_one(seed: int, trace: Path | None) -> "Iterator[Outcome]":
+def _play_one(seed: int, scenario: Path | None, trace: Path | None, kept: Path | None) -> "Iterator[Outcome]":
     from nodes.contract_sources import load_installed_contracts
-    from nodes.scenarios.faults import play
+    from nodes.scenarios.faults import play_options
+    from nodes.scenarios.options import draw_options
+    from nodes.scenarios.recording import read_recording, render_recording
 
+    options = draw_options(seed) if scenario is None else read_recording(scenario.read_bytes()).options
     with TraceFile(trace) as write_trace:
-        yield play(seed, load_installed_contracts(), write_trace)
+        outcome = play_options(options, load_installed_contracts(), write_trace)
+    if kept is not None:
+        kept.write_bytes(render_recording(options, outcome.failure))
+    yield outcome
 
 
 def _play_many(seeds: range, jobs: int) -> "Iterator[Outcome]":
@@ -109,8 +131,14 @@ def _play_many(seeds: range, jobs: int) -> "Iterator[Outcome]":
     return play_all(seeds, jobs)
 
 
-def _break(played: "Iterator[Outcome]", output: Output) -> None:
-    """Tell what became of fault seeds; exit 1 if a promise was broken."""
+def _break(played: "Iterator[Outcome]", output: Output, replay: str) -> None:
+    """Tell what became of fault seeds; exit 1 if a promise was broken.
+
+    Args:
+        played: What became of each.
+        output: Where it is told.
+        replay: The option that plays it again; empty for the seed.
+    """
     from nodes.scenarios.campaign import summarise
     from nodes.scenarios.revision import describe_revision
 
@@ -122,7 +150,10 @@ def _break(played: "Iterator[Outcome]", output: Output) -> None:
         output.say(describe_outcome(outcome))
         if outcome.failure:
             seed = outcome.seed
-            output.say(f"  revision: {revision}\n  replay: xinpei simulate --seed {seed} --trace trace-{seed}.txt")
+            again = f"xinpei simulate {replay or f'--seed {seed}'}"
+            output.say(f"  revision: {revision}\n  replay: {again} --trace trace-{seed}.txt")
+            if not replay:
+                output.say(f"  keep: {again} --save-scenario scenario-{seed}.json")
     summary = summarise(outcomes)
     for line in summary.describe():
         output.say(line)

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from ledger.errors import DecodeError
-from nodes.scenarios.options import Options
+from nodes.scenarios.consortium import list_members
+from nodes.scenarios.options import GIVINGS, LIES, Options
 
 BYTES_MAX = 2**20
 
@@ -45,6 +46,7 @@ def read_recording(data: bytes) -> Recording:
 
     Raises:
         DecodeError: Naming the field, what was expected and what came.
+        ConsortiumError: If its members make no consortium.
     """
     if len(data) > BYTES_MAX:
         msg = f"scenario: expected at most {BYTES_MAX} bytes, got {len(data)}"
@@ -58,7 +60,37 @@ def read_recording(data: bytes) -> Recording:
     if strange is not None:
         msg = f"scenario: {strange}: there is no such field in this version"
         raise DecodeError(msg)
+    _check(recording.options)
     return recording
+
+
+def _check(options: Options) -> None:
+    """Refuse what names nobody or nothing that there is: it would fail on the way, as if it had found something."""
+    size = options.hospitals + options.insurers + 1
+    members = list_members(options.hospitals, options.insurers, size)
+    nodes = {member.name for member in members if member.host == member.name}
+    changes, policy, weather = options.changes, options.snapshots, options.weather
+    named = {name for pairs in (options.liars, options.givings) for name, _ in pairs} | set(options.left_out)
+    named |= {name for name, _ in options.clocks} | set(weather.sharp_ears)
+    named |= {name for strike in options.strikes for name in (*strike.names, *strike.others)}
+    named |= {name for name in (changes.joins, changes.rekeys, changes.removes) if name is not None}
+    parties = {name for hospital, insurer, _ in options.lives for name in (hospital, insurer)}
+    for field, expected, found in (
+        ("nodes", nodes, named),
+        ("lives", {member.name for member in members if member.role in ("hospital", "insurer")}, parties),
+        ("liars", LIES.keys(), {lie for _, lie in options.liars}),
+        ("givings", GIVINGS.keys(), {giving for _, giving in options.givings}),
+    ):
+        if not found <= expected:
+            msg = f"scenario: {field}: expected some of {', '.join(sorted(expected))}, got {min(found - expected)!r}"
+            raise DecodeError(msg)
+    if weather.delay_min_ms > weather.delay_max_ms or min(weather.delay_min_ms, weather.down_max_ms - 1) < 0:
+        msg = f"scenario: weather: expected delays from 0 on, the shorter first, got {weather.delay_min_ms} ms first"
+        raise DecodeError(msg)
+    if policy is not None and not 1 <= policy.every_heights <= policy.given_heights:
+        least = max(1, policy.every_heights)
+        msg = f"scenario: snapshots: expected given_heights of at least {least}, got {policy.given_heights}"
+        raise DecodeError(msg)
 
 
 def _find_strange(given: Any, known: Any, place: str) -> str | None:

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from nodes.scenarios.faults import play
-from nodes.scenarios.options import LIES, draw_options
+from nodes.scenarios.options import GIVINGS, LIES, draw_options
 from nodes.scenarios.revision import describe_revision
 from tests.nodes.scenarios.conftest import load
 
 ROOT = Path(__file__).parents[3]
 SEEDS = range(30)
-REPLAYED = 3
+REPLAYED = 29
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -45,6 +45,27 @@ def test_seeds_draw_every_size_lie_and_change_and_never_more_faults_than_f() -> 
     assert {item.weather.loss for item in drawn} >= {0.0, 0.3}
 
 
+def test_seeds_draw_snapshots_with_lies_about_them_and_lost_disks_among_those_who_count_as_faulty() -> None:
+    drawn = [draw_options(seed) for seed in range(1_000)]
+    with_snapshots = [item for item in drawn if item.snapshots is not None]
+    assert 300 < len(with_snapshots) < 500
+    assert {giving for item in drawn for _, giving in item.givings} == set(GIVINGS)
+    wiped = 0
+    for item in drawn:
+        lost = {name for strike in item.strikes if strike.kind == "wipe" for name in strike.names}
+        assert lost <= set(item.left_out)
+        assert not item.changes.loses_store or item.changes.loses_signer
+        wiped += len(lost) + item.changes.loses_store
+        if item.snapshots is None:
+            assert not lost
+            assert not item.givings
+            assert not item.changes.loses_store
+        else:
+            assert 1 < item.snapshots.every_heights <= item.snapshots.given_heights
+            assert [name for name, _ in item.givings] == [name for name, _ in item.liars]
+    assert wiped > 100
+
+
 def test_one_seed_gives_one_trace_in_two_processes_under_two_hash_seeds() -> None:
     program = (
         "from nodes.contract_sources import load_installed_contracts\n"
@@ -66,4 +87,17 @@ def test_one_seed_gives_one_trace_in_two_processes_under_two_hash_seeds() -> Non
     traces.add(play(REPLAYED, load(), lines.append).trace_hash)
     assert len(traces) == 1
     kinds = {line[23:].split()[0] for line in lines}
-    assert kinds >= {"start", "deliver", "tick", "elapse", "commit", "report", "split", "cut", "heal", "crash", "pause"}
+    assert kinds >= {
+        "snapshot",
+        "start",
+        "deliver",
+        "tick",
+        "elapse",
+        "commit",
+        "report",
+        "split",
+        "cut",
+        "heal",
+        "crash",
+        "pause",
+    }
