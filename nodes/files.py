@@ -2,12 +2,15 @@
 
 A write goes to a temporary file beside the target, is synced, renamed, and the directory is synced, so that a crash
 leaves the old file or the new one. The temporary file is the later file (a rename moves no bytes), so a secret lies
-in one place only; one that a crash left behind is overwritten by the next write or by `erase_leftovers`.
+in one place only; one that a crash left behind is overwritten by the next write or by `erase_leftovers`. A command may
+clear up beside a node that writes: whoever writes or erases holds a lock on the file until it has its name or none, and
+nobody clears up a file that is locked, or that another one has replaced since it was opened.
 
 What erasing promises is file-system level: the blocks of the file are overwritten and synced before the name goes.
 A copy-on-write file system, a snapshot, a backup or the spare blocks of a flash disk may keep older ones.
 """
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -41,10 +44,11 @@ def write_private(path: Path, data: bytes) -> None:
     erase_private(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         file.write(data)
         file.flush()
         os.fsync(descriptor)
-    temporary.replace(path)
+        temporary.replace(path)
     sync_directory(path.parent)
 
 
@@ -82,7 +86,8 @@ def read_private(path: Path, what: str, bytes_max: int) -> bytes:
 def erase_private(path: Path) -> None:
     """Overwrite a file with zeros, sync it, unlink it, sync its directory; a file that is not there is fine.
 
-    It loses its name first, so that no crash leaves a file of zeros where a key or an entry was.
+    It loses its name first, so that no crash leaves a file of zeros where a key or an entry was. A temporary file that
+    somebody holds stays: it is being written, or erased.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -90,6 +95,8 @@ def erase_private(path: Path) -> None:
         return
     temporary = path if _is_temporary(path) else _temporary_name(path)
     try:
+        if not _seize(descriptor, path, wait=temporary != path):
+            return
         if temporary != path:
             erase_private(temporary)
             path.rename(temporary)
@@ -126,6 +133,15 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _seize(descriptor: int, path: Path, *, wait: bool) -> bool:
+    """Lock an open file; return whether it is locked now and still has its name."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def _temporary_name(path: Path) -> Path:

@@ -59,6 +59,10 @@ def keepers(
 
     output = Output(as_json=as_json)
     place = Home(home)
+    shortest_hours = place.load_genesis().recovery_wait_ms_min / HOUR_MS
+    if wait_hours < shortest_hours:
+        msg = f"--wait-hours: expected {shortest_hours:g} or more, as the genesis demands, got {wait_hours:g}"
+        raise ConfigurationError(msg)
     organisations = [name for name in keepers if name in place.roles()]
     friends = [open_customer(place, name) for name in keepers if name not in organisations]
     wait_ms = int(wait_hours * HOUR_MS)

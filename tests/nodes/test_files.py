@@ -1,5 +1,6 @@
 """Private files: whole or not at all, for their owner only, destroyed before they go."""
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -107,3 +108,35 @@ def test_what_an_earlier_erasure_left_is_overwritten_by_the_next(tmp_path: Path)
         erase_private(path)
         assert (older.read(), newer.read()) == (bytes(12), bytes(5))
     assert [item.name for item in tmp_path.iterdir()] == ["other"]
+
+
+@pytest.mark.parametrize("moment", ["while it is written", "opened before it got its name"])
+def test_clearing_up_beside_somebody_who_writes_destroys_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    path = tmp_path / "secret"
+    sync, flock = os.fsync, fcntl.flock
+    late: list[str] = []
+
+    def clear_up(descriptor: int) -> None:
+        if not late:
+            late.append("cleared")
+            erase_leftovers(tmp_path)
+        sync(descriptor)
+
+    def lock_late(descriptor: int, how: int) -> None:
+        if not late and how & fcntl.LOCK_NB:  # whoever clears up has opened the file, and sleeps until it has its name
+            late.append("slept")
+            (tmp_path / ".secret.partial").replace(path)
+        flock(descriptor, how)
+
+    if moment == "while it is written":
+        monkeypatch.setattr(os, "fsync", clear_up)
+        write_private(path, b"key material")
+    else:
+        (tmp_path / ".secret.partial").write_bytes(b"key material")
+        monkeypatch.setattr(fcntl, "flock", lock_late)
+        erase_leftovers(tmp_path)
+    assert path.read_bytes() == b"key material"
+    assert [item.name for item in tmp_path.iterdir()] == ["secret"]
+    assert late

@@ -36,7 +36,7 @@ def find_takeovers(customer: Customer) -> tuple[list[Takeover], list[str]]:
     A pseudonym that is not on the chain has nothing to be taken over. If nobody is reached at all, nothing is said:
     whatever she does next says it.
     """
-    found: dict[str, Takeover] = {}
+    found: dict[tuple[str, str], Takeover] = {}
     untold: list[str] = []
     silent: set[str] = set()
     try:
@@ -50,7 +50,9 @@ def find_takeovers(customer: Customer) -> tuple[list[Takeover], list[str]]:
             if party in silent:
                 continue
             try:
-                found |= {item.public_key: item for item in _ask(customer, hospital, insurer, party)}
+                for item in _ask(customer, hospital, insurer, party):
+                    key = (item.pseudonym, item.public_key)
+                    found[key] = min(item, found.get(key, item), key=_is_sooner)
                 answers += 1
             except ApiError as error:
                 if error.status:
@@ -61,6 +63,11 @@ def find_takeovers(customer: Customer) -> tuple[list[Takeover], list[str]]:
             untold.append(f"{customer.pseudonym(hospital, insurer).name}: {reason}")
     everybody = {party for pair in pairs for party in customer.parties(customer.pseudonym(*pair))}
     return list(found.values()), [] if silent == everybody else untold
+
+
+def _is_sooner(item: Takeover) -> tuple[bool, int]:
+    """Order what the parties tell of one key: the earlier one is the one to be warned of."""
+    return item.due_ms is None, item.due_ms or 0
 
 
 def _ask(customer: Customer, hospital: str, insurer: str, party: str) -> list[Takeover]:

@@ -24,6 +24,14 @@ def ask(capsys: pytest.CaptureFixture[str], home: Home, names: str, identity: st
     return run(capsys, "recovery", "ask", "--as", "new", "--pseudonyms", names, "--identity", identity, *where)
 
 
+def test_a_wait_that_is_shorter_than_the_genesis_demands_is_refused(
+    capsys: pytest.CaptureFixture[str], home: Home
+) -> None:
+    keepers = ("--keeper", "hospital-b", "--keeper", "insurer-a", "--threshold", "2", "--home", str(home.folder))
+    ran = run(capsys, "recovery", "keepers", "--as", "wang", *keepers, "--wait-hours", "71.9")
+    check_refused(ran, "--wait-hours: expected 72 or more, as the genesis demands, got 71.9")
+
+
 @pytest.mark.parametrize("names", [[], {}, {"pseudonyms": [{}]}, {"pseudonyms": 1}])
 def test_a_list_of_names_that_is_none_is_refused_and_no_wallet_is_made(
     capsys: pytest.CaptureFixture[str], home: Home, tmp_path: Path, names: object

@@ -90,6 +90,20 @@ def test_what_both_tell_is_told_once_and_nobody_else_is_asked() -> None:
     assert asked == [(party, name) for pair, name in zip(PAIRS, NAMES, strict=True) for party in pair]
 
 
+@pytest.mark.parametrize("liar", ["hospital-a", "insurer-a"])
+@pytest.mark.parametrize("lie", [None, 99])
+def test_no_party_puts_off_what_the_other_tells(liar: str, lie: int | None) -> None:
+    late = waiting()
+    late["attempts"] = [{**late["attempts"][0], "due_ms": lie, "approvals": []}]
+    found, _, _ = look(lambda party, _: late if party == liar else waiting())
+    assert [(item.due_ms, item.approvals) for item in found if item.hospital == "hospital-a"] == [(7, ("hospital-b",))]
+
+
+def test_one_key_that_waits_for_two_pseudonyms_is_two_warnings() -> None:
+    found, _, _ = look(lambda *_: waiting())
+    assert [item.pseudonym for item in found] == NAMES
+
+
 @pytest.mark.parametrize("over", [waiting("vetoed"), waiting("completed"), waiting(is_stale=True)])
 def test_what_is_over_is_no_warning(over: dict[str, Any]) -> None:
     assert look(lambda *_: over)[:2] == ([], [])
