@@ -10,9 +10,11 @@ What erasing promises is file-system level: the blocks of the file are overwritt
 A copy-on-write file system, a snapshot, a backup or the spare blocks of a flash disk may keep older ones.
 """
 
+import contextlib
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.errors import LedgerError
@@ -31,7 +33,9 @@ def create_private_directory(path: Path) -> None:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Replace the file at `path` by `data`, atomically and durably, with mode 0600.
+    """Replace the file at `path` by `data`, atomically and durably, with mode 0600, and overwrite what was there.
+
+    A crash in between leaves the old file or the new one, and possibly the old bytes in a block that no file names.
 
     Args:
         path: The file; one writer at a time.
@@ -43,13 +47,15 @@ def write_private(path: Path, data: bytes) -> None:
     temporary = _temporary_name(path)
     erase_private(temporary)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with os.fdopen(descriptor, "wb") as file, _hold_former(path) as former:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         file.write(data)
         file.flush()
         os.fsync(descriptor)
         temporary.replace(path)
-    sync_directory(path.parent)
+        sync_directory(path.parent)
+        if former is not None:
+            overwrite(former)
 
 
 def read_private(path: Path, what: str, bytes_max: int) -> bytes:
@@ -133,6 +139,19 @@ def sync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _hold_former(path: Path) -> Iterator[int | None]:
+    """Keep the file at `path` open while another one takes its name; None if there is none, or a link."""
+    descriptor = None
+    if path.is_file() and not path.is_symlink():
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _seize(descriptor: int, path: Path, *, wait: bool) -> bool:

@@ -37,7 +37,6 @@ from nodes.files import (
     create_private_directory,
     erase_leftovers,
     erase_private,
-    overwrite,
     read_private,
     sync_directory,
     write_private,
@@ -103,14 +102,7 @@ class Register:
         plaintext = encode(_Entry(kind, entry_id, data))
         sealed = nonce + self._cipher.encrypt(nonce, plaintext, path.name.encode("ascii"))
         create_private_directory(path.parent)
-        former = os.open(path, os.O_WRONLY | os.O_CLOEXEC) if path.exists() else None
-        try:
-            write_private(path, sealed)
-            if former is not None:
-                overwrite(former)
-        finally:
-            if former is not None:
-                os.close(former)
+        write_private(path, sealed)
 
     def redact(self, kind: str, entry_id: str, data: bytes) -> None:
         """Replace an entry by one that says less; the former bytes are overwritten, whatever crashes in between.

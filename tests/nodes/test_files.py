@@ -34,6 +34,19 @@ def test_missing_too_large_and_irregular_files_are_refused(tmp_path: Path) -> No
             read_private(tmp_path / name, "secret", 4)
 
 
+def test_what_is_replaced_is_overwritten_and_what_a_link_leads_to_is_not(tmp_path: Path) -> None:
+    path, target = tmp_path / "secret", tmp_path / "target"
+    write_private(path, b"old key material")
+    with path.open("rb") as former:
+        write_private(path, b"new")
+        assert former.read() == bytes(16)
+    assert path.read_bytes() == b"new"
+    target.write_bytes(b"keep")
+    (tmp_path / "link").symlink_to(target)
+    write_private(tmp_path / "link", b"new")
+    assert (target.read_bytes(), (tmp_path / "link").is_symlink()) == (b"keep", False)
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "secret"
     write_private(path, b"old")

@@ -60,9 +60,12 @@ def test_a_passphrase_changes_and_the_old_one_opens_nothing_more(
     monkeypatch.setenv("XINPEI_PASSPHRASE_FILE", str(secret_file(tmp_path, f"{OLD}\nnot this line")))
     (tmp_path / "new").mkdir()
     new = secret_file(tmp_path / "new", NEW)
+    former = wallet.open("rb")
     ran = run(capsys, "wallet", "passphrase", "wang", "--new-passphrase-file", str(new), "--home", str(home.folder))
     assert ran.code == 0
     assert NEW not in ran.out
+    assert set(former.read()) == {0}, "on this disk the old file is overwritten"
+    former.close()
     assert Wallet.load(wallet, NEW)._seeds == seed
     check_refused(run(capsys, "wallet", "show", "wang", "--home", str(home.folder)), "wrong passphrase")
 

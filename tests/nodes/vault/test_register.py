@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nodes import files as files_module
 from nodes.entropy import SystemEntropy
 from nodes.vault import register as register_module
 from nodes.vault.register import ENTRY_BYTES_MAX, Register, RegisterError
@@ -142,7 +143,7 @@ def test_a_redaction_leaves_no_former_bytes_wherever_the_power_fails(
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(os if step == "link" else register_module, step, fail)
+        patch.setattr({"link": os, "overwrite": files_module}.get(step, register_module), step, fail)
         with pytest.raises(PowerCut):
             register.redact("stay", "S-01", b"less")
     again = open_register(tmp_path)
