@@ -47,13 +47,12 @@ from contracts.authorities import Authorities
 from contracts.consent import Consent
 from contracts.coverage import Coverage
 from contracts.footing import Closings, check_parts, find_refused, find_uncovered
-from contracts.grants import GrantVersion, RecordType
+from contracts.grants import GrantVersion
 from contracts.identifiers import locate
 from contracts.invoices import Invoices
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
 from contracts.mandates import ANY_MANDATE
 from contracts.membership import Membership
-from contracts.needs import ACTS, Finding
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
 from contracts.payments import derive_status, move_payment, redirect_payment
 from contracts.policies import Balance
@@ -84,6 +83,7 @@ from contracts.settlements import (
     StepName,
     Withdraw,
 )
+from contracts.standing import derive_standing, find_lacking, summarise_claim
 from contracts.steps import claim_event, need_of, payment_event
 from contracts.visits import Visits
 from contracts.waits import find_wait
@@ -162,7 +162,8 @@ class Claims(Contract):
         waits = [step for step in claim.steps if step.name == "awaiting"]
         if len(waits) >= WAITS_MAX:
             reject("TOO_MANY", f"{claim.claim_id}: expected at most {WAITS_MAX} waits")
-        finding = self._find_uncovered(claim, message.record_type)
+        signer = self.context.signer
+        finding = find_lacking(self.call(Consent), self.call(Records), claim, signer, message.record_type)
         if finding is None:
             reject("GRANT_USABLE", f"{claim.grant_id}: covers {claim.claim_id}, there is nothing to wait for")
         claim = replace(claim, resumes_as=claim.status)
@@ -299,7 +300,8 @@ class Claims(Contract):
     def list_claims(self, message: ListClaims) -> tuple[ClaimSummary, ...]:
         """Return one page of a customer's, insurer's or hospital's claims, or of those in one written status."""
         ids = self.call(Registers).page(message)
-        return tuple(self._summary(self._claim(claim_id)) for claim_id in ids)
+        claims = [self._claim(claim_id) for claim_id in ids]
+        return tuple(summarise_claim(claim, self._derived(claim)) for claim in claims)
 
     def find(self, claim_id: str) -> Claim:
         """Return a claim; else reject with UNKNOWN_CLAIM."""
@@ -380,22 +382,6 @@ class Claims(Contract):
             self.call(Consent).check(need_of(claim, stay_id, None, "enter"))
         return version
 
-    def _find_uncovered(self, claim: Claim, record_type: RecordType) -> Finding | None:
-        """Return why the signer cannot go on: a hospital to hand a type over, an insurer to settle on what is there."""
-        is_insurer = self.context.signer == claim.insurer
-        act = "enter" if is_insurer else ACTS[self.call(Consent).terms(claim.grant_id).execution]
-        for stay_id in claim.stay_ids:
-            kind = record_type if not is_insurer or record_type in self._closed_types(stay_id) else None
-            finding = self.call(Consent).failing(need_of(claim, stay_id, kind, act))
-            if finding is not None:
-                return finding
-        return None
-
-    def _closed_types(self, stay_id: str) -> list[RecordType]:
-        records = self.call(Records)
-        closing = records.current_closing(stay_id)
-        return [] if closing is None else [records.find(record_id).record_type for record_id in closing.parts]
-
     def _require_customer(self, claim: Claim, authority_id: str | None) -> None:
         """Reject unless the customer signs, or whoever may act for her.
 
@@ -448,30 +434,7 @@ class Claims(Contract):
         return None if claim.settlement_version == 0 else self._settlement(claim.claim_id, claim.settlement_version)
 
     def _derived(self, claim: Claim) -> ClaimStatus:
-        if claim.status in ("WITHDRAWN", "AWAITING_CONSENT"):
-            return claim.status
-        records = self.call(Records)
-        former = self._former(claim)
-        if former is None:
-            is_begun = len([stay_id for stay_id in claim.stay_ids if records.has_parts(stay_id)]) > 0
-            return "ASSEMBLING" if is_begun else claim.status
-        settled = [(reference.stay_id, reference.version) for reference in former.outcome.closings]
-        is_current = settled == [(stay_id, records.closing_version(stay_id)) for stay_id in claim.stay_ids]
-        is_closed = len([stay_id for stay_id in claim.stay_ids if not records.is_closed(stay_id)]) == 0
-        return claim.status if is_current and is_closed else "ASSEMBLING"
-
-    def _summary(self, claim: Claim) -> ClaimSummary:
-        return ClaimSummary(
-            claim.claim_id,
-            claim.number,
-            claim.hospital,
-            claim.insurer,
-            claim.customer,
-            self._derived(claim),
-            claim.settlement_version,
-            claim.steps[0].place,
-            claim.steps[-1].place,
-        )
+        return derive_standing(self.call(Records), claim, self._former(claim))
 
     def _step(
         self,
