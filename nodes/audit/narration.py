@@ -148,7 +148,9 @@ def _say_visit(visit: dict[str, Any]) -> str:
 
 def _say_settlement(item: dict[str, Any]) -> str:
     how = "by a person on review" if item["by_person"] else "by the adjudicator"
-    how = how if item["computed_by"] == item["decided_by"] else f"{how}, which {item['computed_by']} ran,"
+    if item["computed_by"] != item["decided_by"]:
+        ran = f"which {item['computed_by']} ran,"
+        how = f"{how}, with the adjudicator {ran}" if item["by_person"] else f"{how}, {ran}"
     text = f"{item['version']}: {item['moves']}, decided {how} of {item['decided_by']}, {_say_at(item)}"
     text += f", on {item['policy']} version {item['policy_version']}, payee version {item['payee_version']}"
     return f"{text}; a part waits for a person" if item["pended"] else text

@@ -31,8 +31,8 @@ class Arrival:
 
     def __init__(self, vault: Vault, record_id: str) -> None:
         """Wait for the keys."""
+        self.record_id = record_id
         self._vault = vault
-        self._record_id = record_id
         self._receiver: AttachmentReceiver | None = None
 
     @property
@@ -62,7 +62,7 @@ class Arrival:
         label, begin = read_head(receiver.head)
         if begin + label.file_bytes != receiver.plaintext_bytes:
             file_bytes = receiver.plaintext_bytes - begin
-            msg = f"{self._record_id}: expected a file of {label.file_bytes} bytes, got {file_bytes}"
+            msg = f"{self.record_id}: expected a file of {label.file_bytes} bytes, got {file_bytes}"
             raise VerificationError(msg)
         receiver.finish()
         return receiver.chunk_count
@@ -75,6 +75,6 @@ class Arrival:
     def stop(self) -> None:
         """Remove what arrived."""
         if self._receiver is None:
-            self._vault.stop_arrival(self._record_id)
+            self._vault.stop_arrival(self.record_id)
         else:
             self._receiver.discard()

@@ -59,7 +59,7 @@ from nodes.roles.exchange.visits import (
     list_reasons,
     result_context,
 )
-from nodes.roles.hospital.premises import PremisesDesk, VisitRefusedError, take_reviews
+from nodes.roles.hospital.premises import PREMISES, PremisesDesk, VisitRefusedError, take_reviews
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import (
     RemovedMemberError,
@@ -188,6 +188,8 @@ class Visiting:
             raise VisitRefusedError("ALREADY_SETTLED", f"{question.claim_id}: is settled on these closings")
         executions = list_executions(self._view, question.claim_id)
         draft = self.casebook.latest_draft(question.claim_id, ground.version)
+        if draft is not None:
+            _require_kept(draft.whole.case.reviews, visit.reviews)
         if draft is None or not ground.carries(draft.outcome) or draft.whole.case.reviews != visit.reviews:
             draft = None
         is_entered = draft is not None and bool(executions) and executions[-1].outcome == draft.outcome
@@ -335,6 +337,13 @@ class Visiting:
 def _limit(product: Product, settled: AlreadySettled) -> AlreadySettled:
     """Return what a claim was settled with as the insurer's balances have it: without categories it was not told."""
     return replace(settled, categories=limit_categories(product, settled.categories))
+
+
+def _require_kept(former: tuple[Review, ...], brought: tuple[Review, ...]) -> None:
+    """Refuse to run with other decisions instead of those that were brought before: that would try out each line."""
+    if brought[: len(former)] != former:
+        reason = "reviews: expected those that were brought before, and others only after them"
+        raise VisitRefusedError(PREMISES, reason, "premises")
 
 
 def _adjudicate(facts: Facts, stays: tuple[StayDocuments, ...]) -> tuple[Case, Decision]:

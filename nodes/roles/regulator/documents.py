@@ -22,9 +22,10 @@ class OrderedDocuments:
         self._waiting: tuple[str, ...] | None = None
 
     def next_question(self, order: Order) -> FetchOrdered | FetchOrderedChunks | None:
-        """Return what to ask its custodian for next; None while others arrive."""
+        """Return what to ask its custodian for next; None while others arrive, or this one under another order."""
         if order.order_id not in self._arriving:
-            if len(self._arriving) >= ARRIVING_MAX:
+            is_coming = any(arrival.record_id == order.record_id for arrival in self._arriving.values())
+            if is_coming or len(self._arriving) >= ARRIVING_MAX:
                 return None
             self._arriving[order.order_id] = Arrival(self._vault, order.record_id)
         first = self._arriving[order.order_id].next_chunk

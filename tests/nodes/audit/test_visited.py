@@ -14,7 +14,7 @@ from nodes.audit.rules import check_parts
 from nodes.audit.summary import summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import VerifiedClaim, verify_dossier
-from tests.contracts.consortium import Case, load
+from tests.contracts.consortium import Case, Figure, load
 from tests.contracts.test_visits import closed, consent, execute
 from tests.nodes.audit.chain import AuditedChain
 from tests.nodes.audit.conftest import PAYABLE, RAISED
@@ -102,3 +102,30 @@ def test_the_hospital_signed_the_result_itself(visited: tuple[AuditedChain, Case
     assert verified(visited).signatures > 0
     evidence = evidence_of(visited)
     assert evidence.executions[0].signature != evidence.settlements[0].signature
+
+
+def test_a_review_from_afar_is_shown_with_who_ran_the_rules_both_times() -> None:
+    chain = AuditedChain(load())
+    case = closed(chain, consent(chain))
+    zero = Figure.draw(0, "zero")
+    pended = chain.outcome(case, zero, disposition="none", is_pended=True)
+    chain.do(execute(chain, case, pended), chain.settle(case, pended, zero.blinding))
+    review = chain.outcome(
+        case,
+        PAYABLE,
+        version=2,
+        is_review=True,
+        accumulator_sequence=1,
+        deductible_used_after=pended.deductible_used_after,
+        paid_after=zero.plus(PAYABLE.minus(zero)).point,
+    )
+    assert chain.post(chain.settle(case, review)) == ["NOT_EXECUTED"], "the hospital runs the rules again first"
+    chain.do(execute(chain, case, review), chain.settle(case, review))
+    chain.paid(case)
+    claim = verified((chain, case))
+    facts = summarise(claim)
+    assert [item["computed_by"] for item in facts["settlements"]] == ["hospital-a", "hospital-a"]
+    assert [item["by_person"] for item in facts["settlements"]] == [False, True]
+    assert "by a person on review, with the adjudicator which hospital-a ran, of insurer-a" in "\n".join(
+        render_summary(claim)
+    )

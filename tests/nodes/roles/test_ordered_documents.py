@@ -199,6 +199,12 @@ def test_a_custodian_that_offers_for_ever_is_not_asked_at_once_again(lane: Lane)
     assert set(refused) == {"UNEXPECTED"}
 
 
+def test_two_orders_of_one_document_are_both_answered(lane: Lane) -> None:
+    orders = [place_order(lane), place_order(lane)]
+    lane.run()
+    assert [result(lane, order) for order in orders] == ["DELIVERED", "DELIVERED"]
+
+
 def test_a_full_disk_keeps_what_arrived(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     genuine, free = os.pwrite, [6]
 

@@ -237,6 +237,29 @@ def test_the_hospital_takes_no_decision_on_what_it_did_not_pend(lane: Lane, revi
     assert ask(lane, change).startswith("PREMISES review: expected a finding that is pended")
 
 
+def test_a_decision_that_was_brought_is_not_exchanged_to_try_out_another_line(lane: Lane) -> None:
+    lane.insure(execution=VISIT)
+    lane.stay(lines=[*DOUBTED[:4], DOUBTED[4] | {"reasonable": False}, *DOUBTED[5:]])
+    lane.run()
+    heard: list[tuple[str, str, bytes]] = []
+    Heard.questions[id(lane)] = heard
+
+    def note(source: str, peer: str, body: bytes) -> bool:
+        if b"visit-rules" in body:
+            heard.append((source, peer, body))
+        return False
+
+    lane.town.loses_request = note
+    review(lane, "R09", "6")
+    lane.run_for(1_000)
+    lane.town.loses_request = lambda _source, _peer, body: b"visit-rules" in body
+    for reviews in ((), (VisitReview("R09", 5, accepted=True),), (VisitReview("R09", 6, accepted=False),)):
+        change: Callable[[VisitPremises], VisitPremises] = lambda premises: replace(premises, reviews=reviews)  # noqa: B023, E731
+        assert ask(lane, change).startswith(("PREMISES reviews: expected those that were brought before", "ALREADY"))
+    both = (VisitReview("R09", 6, accepted=True), VisitReview("R09", 5, accepted=True))
+    assert ask(lane, lambda premises: replace(premises, reviews=both)).startswith("EXECUTING")
+
+
 def test_rules_do_not_visit_settled_closings_again_without_a_decision(lane: Lane) -> None:
     reviewing(lane)
     assert ask(lane, lambda premises: replace(premises, reviews=())).startswith("ALREADY_SETTLED")
