@@ -73,12 +73,16 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         year = str(dt.datetime.now(dt.timezone(dt.timedelta(hours=8))).year)
         publish = ("report", "publish", "--insurer", "insurer-a", "--year", year)
         assert f"{year} is not over" in run(tmp_path, *publish, code=1)
-        draw = ("report", "sample", "--as", "regulator", "--insurer", "insurer-a", "--count", "20", "--seed", "dice")
-        assert "claims in its register: 1 · drawn by the seed 'dice': 1" in run(tmp_path, *draw)
+        draw = ("report", "sample", "--as", "regulator", "--insurer", "insurer-a", "--year", year, "--count", "20")
+        assert "is not published" in run(tmp_path, *draw, code=1)
         audit = ("claim", "audit", claim, "--as", "insurer-a", "--for", "regulator", "--out", "audited.json")
         assert "under a law" in run(tmp_path, *audit, code=2)
         run(tmp_path, *audit, "--basis", "insurance-supervision")
         assert "依法开示理算 calculation opened by law" in run(tmp_path, "customer", "activity", "wang")
+        looks = json.loads(run(tmp_path, "customer", "activity", "wang", "--json"))["looks"]
+        (opened,) = [look for look in looks if look["status"] == "opened"]
+        place = f"{opened['height']}-{opened['index']}"
+        run(tmp_path, "access", "proof", "--as", "wang", place, "--out", "opening.json")
     finally:
         run(tmp_path, "down")
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")
@@ -90,7 +94,8 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     assert "no wallet of that name" in run(tmp_path, *verify, "--reveal", "wong", code=2)
     assert "absent.json" in run(tmp_path, *verify, "--reveal", "wang", "--openings", "absent.json", code=2)
     assert "HOLDS" in run(tmp_path, "chain", "verify", "--as", "insurer-a")
-    assert claim in run(tmp_path, "verify", "sample.json", "--genesis", ".xinpei/genesis.json")
+    proven = run(tmp_path, "verify", "opening.json", "--genesis", ".xinpei/genesis.json")
+    assert "permitted: opening · HLEGAL · insurance-supervision" in proven
     audited = ("verify", "audited.json", "--genesis", ".xinpei/genesis.json", "--reveal")
     assert "2,060.00" in run(tmp_path, *audited, "regulator")
     assert "sealed to regulator, and insurer-a cannot open" in run(tmp_path, *audited, "insurer-a", code=2)
