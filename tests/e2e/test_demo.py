@@ -45,6 +45,18 @@ def test_the_demo_ends_with_one_line_of_json_and_files_that_verify(tmp_path: Pat
     assert "DOES NOT HOLD" in run(tmp_path, "verify", str(dossier), "--genesis", str(genesis), code=1)
 
 
+def open_to_regulator(folder: Path, claim: str) -> None:
+    """Have the insurer open a claim under a law; the customer sees it and takes the proof that it was opened."""
+    audit = ("claim", "audit", claim, "--as", "insurer-a", "--for", "regulator", "--out", "audited.json")
+    assert "under a law" in run(folder, *audit, code=2)
+    run(folder, *audit, "--basis", "insurance-supervision")
+    assert "依法开示理算 calculation opened by law" in run(folder, "customer", "activity", "wang")
+    looks = json.loads(run(folder, "customer", "activity", "wang", "--json"))["looks"]
+    (opened,) = [look for look in looks if look["status"] == "opened"]
+    place = f"{opened['height']}-{opened['index']}"
+    run(folder, "access", "proof", "--as", "wang", place, "--out", "opening.json")
+
+
 def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     examples = REPOSITORY / "docs" / "examples" / "polyp"
     try:
@@ -75,14 +87,7 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         assert f"{year} is not over" in run(tmp_path, *publish, code=1)
         draw = ("report", "sample", "--as", "regulator", "--insurer", "insurer-a", "--year", year, "--count", "20")
         assert "is not published" in run(tmp_path, *draw, code=1)
-        audit = ("claim", "audit", claim, "--as", "insurer-a", "--for", "regulator", "--out", "audited.json")
-        assert "under a law" in run(tmp_path, *audit, code=2)
-        run(tmp_path, *audit, "--basis", "insurance-supervision")
-        assert "依法开示理算 calculation opened by law" in run(tmp_path, "customer", "activity", "wang")
-        looks = json.loads(run(tmp_path, "customer", "activity", "wang", "--json"))["looks"]
-        (opened,) = [look for look in looks if look["status"] == "opened"]
-        place = f"{opened['height']}-{opened['index']}"
-        run(tmp_path, "access", "proof", "--as", "wang", place, "--out", "opening.json")
+        open_to_regulator(tmp_path, claim)
     finally:
         run(tmp_path, "down")
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")
