@@ -184,30 +184,29 @@ class Access(Contract):
     def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:
         attempts = self.call(Attempts)
         signer = self.context.signer
-        attempts.enter(
-            Attempt(
-                record.subject,
-                "order",
-                signer,
-                attempts.role_of(signer),
-                signer,
-                record.hospital,
-                record.stay_id,
-                record.record_id,
-                record.record_type,
-                "HLEGAL",
-                None,
-                0,
-                message.order_id,
-                "permit" if finding is None else "deny",
-                "" if finding is None else finding.code,
-                "" if finding is None else finding.condition,
-                name_field_set("HLEGAL", record.record_type) if finding is None else None,
-                place,
-                self.call(Records).find_stay(record.stay_id).claim_id,
-                message.basis,
-            )
+        permit = Attempt(
+            subject=record.subject,
+            kind="order",
+            recipient=signer,
+            role=attempts.role_of(signer),
+            signer=signer,
+            hospital=record.hospital,
+            stay_id=record.stay_id,
+            record_id=record.record_id,
+            record_type=record.record_type,
+            purpose="HLEGAL",
+            grant_id=None,
+            grant_version=0,
+            order_id=message.order_id,
+            decision="permit",
+            code="",
+            condition="",
+            field_set=name_field_set("HLEGAL", record.record_type),
+            place=place,
+            claim_id=self.call(Records).find_stay(record.stay_id).claim_id,
+            basis=message.basis,
         )
+        attempts.decide(permit, finding)
 
     def _page(self, table: Rows[OrderIndex], message: ListOrders) -> tuple[Order, ...]:
         return tuple(self._order(key[-1]) for key, _ in table.scan(message.regulator, message.after, LIST_ROWS_MAX))

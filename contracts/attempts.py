@@ -241,7 +241,7 @@ class Attempts(Contract):
     def note(self, asked: Asked, finding: Finding | None) -> None:
         """Enter what was decided about `asked`."""
         known = None if asked.record_type is None else find_field_set(asked.purpose, asked.record_type)
-        self.enter(
+        self.decide(
             Attempt(
                 asked.stay.subject,
                 asked.kind,
@@ -256,14 +256,21 @@ class Attempts(Contract):
                 asked.grant_id,
                 self.call(Consent).latest_version(asked.grant_id),
                 None,
-                "permit" if finding is None else "deny",
-                "" if finding is None else finding.code,
-                "" if finding is None else finding.condition,
-                known.name if finding is None and known is not None else None,
+                "permit",
+                "",
+                "",
+                None if known is None else known.name,
                 locate(self.context),
                 asked.stay.claim_id,
-            )
+            ),
+            finding,
         )
+
+    def decide(self, permit: Attempt, finding: Finding | None) -> None:
+        """Enter an attempt as it is if it is permitted, or with what keeps it from that."""
+        if finding is not None:
+            permit = replace(permit, decision="deny", code=finding.code, condition=finding.condition, field_set=None)
+        self.enter(permit)
 
     def refuse_on_record(self, asked: Asked, finding: Finding) -> None:
         """Enter that `asked` is refused, and give the transaction's receipt the same; what was written stands."""

@@ -81,30 +81,29 @@ class Openings(Contract):
             reject("WRONG_STATE", f"{claim.claim_id}: expected a settled claim, got {claim.status}")
         attempts = self.call(Attempts)
         finding = self._find_refused(claim, signer, message.reader) or attempts.find_crowding(claim.customer)
-        attempts.enter(
-            Attempt(
-                claim.customer,
-                "opening",
-                message.reader,
-                attempts.role_of(message.reader),
-                signer,
-                claim.hospital,
-                None,
-                None,
-                None,
-                "HLEGAL",
-                None,
-                0,
-                None,
-                "permit" if finding is None else "deny",
-                "" if finding is None else finding.code,
-                "" if finding is None else finding.condition,
-                None,
-                locate(self.context),
-                claim.claim_id,
-                message.basis,
-            )
+        permit = Attempt(
+            subject=claim.customer,
+            kind="opening",
+            recipient=message.reader,
+            role=attempts.role_of(message.reader),
+            signer=signer,
+            hospital=claim.hospital,
+            stay_id=None,
+            record_id=None,
+            record_type=None,
+            purpose="HLEGAL",
+            grant_id=None,
+            grant_version=0,
+            order_id=None,
+            decision="permit",
+            code="",
+            condition="",
+            field_set=None,
+            place=locate(self.context),
+            claim_id=claim.claim_id,
+            basis=message.basis,
         )
+        attempts.decide(permit, finding)
         if finding is not None:
             self.refuse(finding.code, f"{finding.condition}: {finding.text}")
             return
