@@ -96,6 +96,8 @@ class Load:
     submissions: int
     work: Work
     """Of one unit."""
+    fetches: Percentiles
+    """Of the records that were handed over meanwhile: from a share to the recipient's confirmation."""
     failure_codes: tuple[str, ...] = field(default=())
 
     @property
@@ -121,9 +123,7 @@ class Handovers:
     confirmed: float
     """Documents a second that were fetched, opened and confirmed, from the first share on."""
     share: Percentiles
-    """From the last piece at the desk to the block with its share."""
-    fetch: Percentiles
-    """From there to the block with the recipient's confirmation."""
+    """From the last piece at the desk to the block with its share; what follows is `load.fetches`."""
 
 
 def percentiles(seconds: Sequence[float]) -> Percentiles:
@@ -219,6 +219,9 @@ def render(
     lines += ["", f"finality, idle network   {_render_latency(idle)}"]
     for load in loads:
         lines += ["", *_render_load(load, limits, cores)]
+        if load.fetches.count:
+            rate = _per(load.fetches.count, load.seconds)
+            lines.append(f"  records      {rate:,.1f}/s shared, fetched and opened; {_render_latency(load.fetches)}")
     return lines
 
 
@@ -233,7 +236,10 @@ def describe_handovers(handovers: Handovers, limits: Limits, cores: int) -> dict
 
 def render_handovers(handovers: Handovers, limits: Limits, cores: int) -> list[str]:
     """Return the rows of hand-overs: as of any load, and then each half, by documents and by megabytes a second."""
-    halves = (("share", handovers.shared, handovers.share), ("fetch, open", handovers.confirmed, handovers.fetch))
+    halves = (
+        ("share", handovers.shared, handovers.share),
+        ("fetch, open", handovers.confirmed, handovers.load.fetches),
+    )
     return _render_load(handovers.load, limits, cores) + [
         f"  {name:<13}{rate:,.1f}/s, {rate * handovers.megabytes:,.2f} MB/s; {_render_latency(latency)}"
         for name, rate, latency in halves

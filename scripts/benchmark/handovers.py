@@ -16,35 +16,18 @@ import asyncio
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
-from typing import Any
 
-from contracts.stays import Deliver, Share
-from ledger.codec import decode
-from ledger.transactions import Submission
 from nodes.entropy import SystemEntropy
 from nodes.roles.hospital.attaching import PIECE_BYTES_MAX
-from nodes.schemas.canonical_json import read
 from scripts.benchmark.claims import Admitted, Patient, admit_all
 from scripts.benchmark.connections import Connection, RefusedError
 from scripts.benchmark.figures import MEGABYTE, Handovers, Load, Work, count_handover_work, percentiles
 from scripts.benchmark.loads import ChainCount, Outcomes, measure, open_connection, run_workers
+from scripts.benchmark.moments import Moments
 from scripts.benchmark.network import BenchmarkNetwork
 
 CONFIRMED_SECONDS_MAX = 120.0
 LOOK_SECONDS = 0.1
-
-
-@dataclass(slots=True)
-class Moments:
-    """When what happened to each document: record -> seconds since 1970."""
-
-    begun: float
-    """The first document."""
-    sent: dict[str, float] = field(default_factory=dict)
-    """Its last piece."""
-    shared: dict[str, float] = field(default_factory=dict)
-    confirmed: dict[str, float] = field(default_factory=dict)
 
 
 async def load_handovers(
@@ -104,7 +87,6 @@ def summarise(load: Load, moments: Moments, file_bytes: int) -> Handovers:
         shared=_rate([moments.shared[item] for item in done], moments.begun),
         confirmed=_rate([moments.confirmed[item] for item in done], first_share),
         share=percentiles([moments.shared[item] - moments.sent[item] for item in done]),
-        fetch=percentiles([moments.confirmed[item] - moments.shared[item] for item in done]),
     )
 
 
@@ -140,7 +122,7 @@ async def _follow(node: Connection, first: int, moments: Moments) -> None:
         await asyncio.sleep(LOOK_SECONDS)
         height, before = await _read_height(node), len(moments.confirmed)
         for number in range(first, height + 1):
-            note_block(await node.get(f"/v1/blocks/{number}"), moments)
+            moments.note(await node.get(f"/v1/blocks/{number}"))
         first = height + 1
         if len(moments.confirmed) > before:
             seen = time.monotonic()
@@ -148,17 +130,3 @@ async def _follow(node: Connection, first: int, moments: Moments) -> None:
 
 async def _read_height(node: Connection) -> int:
     return int((await node.get("/v1/status"))["height"])
-
-
-def note_block(block: dict[str, Any], moments: Moments) -> None:
-    """Take in when a block shared or confirmed what; a call that was refused did neither."""
-    at = block["header"]["time_ms"] / 1000
-    refused = {receipt["transaction_id"] for receipt in block["receipts"] if receipt["code"] != "OK"}
-    for plain in block["submissions"]:
-        for tx in read(json.dumps(plain).encode(), Submission).transactions:
-            if tx.id.hex() in refused:
-                continue
-            if (tx.contract, tx.method) == ("records", "share"):
-                moments.shared[decode(tx.arguments, Share).record_id] = at
-            elif (tx.contract, tx.method) == ("records", "deliver"):
-                moments.confirmed[decode(tx.arguments, Deliver).record_id] = at

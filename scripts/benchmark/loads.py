@@ -10,6 +10,7 @@ from nodes.authentication import RequestSigner
 from nodes.keystore import load_keystore
 from scripts.benchmark.connections import Connection
 from scripts.benchmark.figures import Load, Work, percentiles
+from scripts.benchmark.moments import Moments
 from scripts.benchmark.network import BenchmarkNetwork
 
 FAILURE_CODES_SHOWN = 5
@@ -35,6 +36,8 @@ class ChainCount:
     blocks: int
     transactions: int
     submissions: int
+    fetches: tuple[float, ...]
+    """Seconds from each record's share to its confirmation."""
 
 
 def open_connection(network: BenchmarkNetwork, actor: str, node: str) -> Connection:
@@ -90,6 +93,7 @@ async def measure(
         transactions=chain.transactions,
         submissions=chain.submissions,
         work=count_work(chain, outcomes.done),
+        fetches=percentiles(chain.fetches),
         failure_codes=tuple(f"{code} {count}" for code, count in outcomes.failures.most_common(FAILURE_CODES_SHOWN)),
     )
 
@@ -97,11 +101,13 @@ async def measure(
 async def count_chain(connection: Connection, first: int, last: int) -> ChainCount:
     """Return what the blocks from `first` to `last` hold."""
     transactions = submissions = 0
+    moments = Moments()
     for height in range(first, last + 1):
         block = await connection.get(f"/v1/blocks/{height}")
         transactions += int(block["header"]["transaction_count"])
         submissions += len(block["submissions"])
-    return ChainCount(max(0, last - first + 1), transactions, submissions)
+        moments.note(block)
+    return ChainCount(max(0, last - first + 1), transactions, submissions, tuple(moments.list_fetches()))
 
 
 async def _await(work: Callable[[int], Awaitable[None]], number: int) -> None:

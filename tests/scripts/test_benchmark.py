@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ from scripts.benchmark.figures import (
     render,
     render_handovers,
 )
-from scripts.benchmark.handovers import Moments, note_block, summarise
+from scripts.benchmark.handovers import summarise
+from scripts.benchmark.moments import Moments
 from scripts.benchmark.network import read_cpu_seconds
 
 GRANT = "grant-0123456789ab"
@@ -47,7 +49,7 @@ LIMITS = Limits(
 )
 
 
-def make_load(units: int = 200, failures: int = 0) -> Load:
+def make_load(units: int = 200, failures: int = 0, fetches: Sequence[float] = ()) -> Load:
     return Load(
         name="a load",
         unit="transaction",
@@ -61,6 +63,7 @@ def make_load(units: int = 200, failures: int = 0) -> Load:
         transactions=200,
         submissions=2,
         work=count_transaction_work(4, 100),
+        fetches=percentiles(fetches),
         failure_codes=("TIMEOUT 3",) if failures else (),
     )
 
@@ -161,7 +164,7 @@ def note(moments: Moments, at: float, signer: str, *calls: tuple[str, Struct], c
     receipts = [{"transaction_id": tx.id.hex(), "code": code} for tx in transactions]
     submissions = [plain(submission)]
     block = {"header": {"time_ms": round(at * 1000)}, "submissions": submissions, "receipts": receipts}
-    note_block(block, moments)
+    moments.note(block)
 
 
 def test_a_hand_over_is_timed_by_its_blocks_and_refused_calls_do_not_count() -> None:
@@ -170,15 +173,18 @@ def test_a_hand_over_is_timed_by_its_blocks_and_refused_calls_do_not_count() -> 
     note(moments, 12.0, "hospital-a", *(("share", Share(item, "insurer-a", GRANT)) for item in (FIRST, SECOND, LOST)))
     note(moments, 14.0, "insurer-a", ("deliver", Deliver(FIRST)))
     note(moments, 16.0, "insurer-a", ("deliver", Deliver(SECOND)))
-    found = summarise(make_load(), moments, 16 * MEGABYTE)
+    assert sorted(moments.list_fetches()) == [2.0, 4.0]
+    found = summarise(make_load(fetches=moments.list_fetches()), moments, 16 * MEGABYTE)
     assert (found.shared, found.confirmed) == (1.0, 0.5), "two in two seconds, and two in four"
     assert (found.share.count, found.share.p50, found.share.worst) == (2, 0.0, 1000.0)
-    assert (found.fetch.p50, found.fetch.worst) == (2000.0, 4000.0)
+    assert (found.load.fetches.p50, found.load.fetches.worst) == (2000.0, 4000.0)
     described = describe_handovers(found, LIMITS, 2)
     assert (described["shared_megabytes"], described["confirmed_megabytes"]) == (16.0, 8.0)
     text = "\n".join(render_handovers(found, LIMITS, 2))
     assert "share        1.0/s, 16.00 MB/s" in text
-    assert "fetch, open  0.5/s, 8.00 MB/s" in text
+    assert "fetch, open  0.5/s, 8.00 MB/s; p50 2,000 ms" in text
+    rows = "\n".join(render({}, LIMITS, [found.load], percentiles([]), 2))
+    assert "records      0.5/s shared, fetched and opened; p50 2,000 ms" in rows
 
 
 def test_hand_overs_of_which_none_was_confirmed_have_figures_too() -> None:
