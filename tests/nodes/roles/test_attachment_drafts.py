@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.stays import ListSeen, RecordView
+from ledger.codec import decode
 from ledger.errors import LedgerError
 from nodes.roles.exchange.attachments import AttachmentLabel
 from nodes.roles.hospital.attaching import ATTACHING, DRAFT_MS, DRAFTS_MAX, PIECE_BYTES_MAX, AttachingError
@@ -18,7 +19,10 @@ from nodes.vault.payloads import CHUNK_BYTES, SEALED_CHUNK_BYTES
 from nodes.vault.register import Register
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_attachments import FILE, WITH_DOCUMENTS, attach, read, status
+from tests.nodes.roles.test_erasure import ask as ask_erasure
+from tests.nodes.roles.test_erasure import settle
 from tests.nodes.roles.town import Customer, Killed
+from tests.nodes.secrets import search_folder
 
 LABEL = AttachmentLabel("imaging", "application/dicom", len(FILE))
 DIGEST = hashlib.sha256(FILE).digest()
@@ -191,6 +195,20 @@ def test_a_whole_file_that_is_damaged_on_disk_does_not_keep_the_hospital_from_st
     lane.town.restart("hospital-a")
     check_nothing_left(lane)
     finish(lane)
+
+
+def test_a_draft_of_a_stay_that_the_customer_has_erased_goes_with_it(tmp_path: Path) -> None:
+    lane, wang = settle(tmp_path)
+    draft, _ = begin(lane)
+    take(lane, draft, 0, FILE[:PIECE_BYTES_MAX])
+    (keys,) = files(lane)["draft-keys"]
+    secret = decode(keys.read_bytes(), vault_records._KeyFile).keys.data_key
+    assert ask_erasure(lane, wang) == "OK"
+    lane.run()
+    check_nothing_left(lane)
+    assert search_folder({"data key": secret}, tmp_path) == []
+    with pytest.raises(AttachingError, match="whole"):
+        begin(lane)
 
 
 class Dying:
