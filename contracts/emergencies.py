@@ -11,6 +11,7 @@ Rules:
     4. A regulator reviews each use, once. Until then it stands among those that wait.
     5. A use is open for GLASS_MS of block time: so long the custodian enters and hands over, for this recipient, what
        the use names (contract `records`), as long as the grant stands. Nothing is handed over under the grant alone.
+       While a use is open, another one of the same types is none: nobody fills a customer's log with them.
 
     table        key                    value
     uses         use id                 GlassUse, with its review
@@ -160,6 +161,8 @@ class Emergencies(Contract):
                 self._enter_refusal(need, finding, place)
                 self.refuse(finding.code, f"{finding.condition}: {finding.text}")
                 return
+        if not [kind for kind in message.record_types if self._find_shut(message, recipient, kind) is not None]:
+            reject("USE_OPEN", f"{message.grant_id}: a use of all these types is open; another opens nothing more")
         version = consent.use(needs[0])
         use = GlassUse(
             message.use_id,
@@ -230,6 +233,9 @@ class Emergencies(Contract):
             return None
         text = f"{recipient} has broken no glass for {record_type} under {grant_id}, or it is over"
         return Finding("AUTH-013", "emergency", text)
+
+    def _find_shut(self, message: BreakGlass, recipient: str, record_type: RecordType) -> Finding | None:
+        return self.find_closed(message.grant_id, message.hospital, recipient, record_type)
 
     def _enter_refusal(self, need: Need, finding: Finding, place: Place) -> None:
         assert need.subject is not None, "a grant has a subject"

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.emergencies import GlassUse, ListWaiting
 from contracts.grants import Grant, ListGrants, Purpose, RecordType
-from contracts.mandates import Authority
+from contracts.mandates import Authority, find_lapse
 from contracts.needs import OPENINGS_MAX, Act, DatesOpening, Days, Decision, Question
 from ledger.codec import decode
 from ledger.errors import DecodeError
@@ -166,7 +166,10 @@ def _days(form: QuestionForm) -> Days | None:
 
 def _may_know_dates(node: NetworkNode, caller: Caller, subject: str) -> bool:
     """Whether this node may use for a caller what the customer has shown to it alone."""
-    return caller.name == node.organisation or may_act_for(node, caller, subject)
+    if caller.name in (node.organisation, subject):
+        return True
+    held = list_held(node.view, caller.name) if caller.role == "customer" else []
+    return any(item.subject == subject and find_lapse(item, node.view.time_ms) is None for item in held)
 
 
 def _open_dates(node: NetworkNode, find_dates: DatesFinder, question: Question) -> tuple[DatesOpening, ...]:

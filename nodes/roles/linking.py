@@ -73,6 +73,8 @@ class LinkEntry(Struct):
     capacity: Capacity
     grantor: str | None
     """The number of a guardian or heir who acts for her."""
+    is_treatment: bool = False
+    """Whether the grant is to a hospital."""
 
     @property
     def evidence(self) -> Hash:
@@ -183,6 +185,7 @@ class Linking:
             self._entropy.draw(32),
             "adult" if person is None else person.capacity(civil_date(now_ms)),
             None if person is None else grantor,
+            grant.grantee.role == "hospital",
         )
         self._keep(entry)
         del self._challenges[grant_id]
@@ -286,9 +289,9 @@ class Linking:
             None,
         )
 
-    def list_matched(self) -> tuple[str, ...]:
-        """Return the grants whose subject is a person here, sorted."""
-        return tuple(sorted(grant_id for grant_id, entry in self._entries.items() if entry.person is not None))
+    def list_treated(self) -> set[str]:
+        """Return the people who have given a grant to a hospital, in force or not."""
+        return {entry.person for entry in self._entries.values() if entry.is_treatment and entry.person is not None}
 
     def matched(self, person: str) -> tuple[LinkEntry, ...]:
         """Return the links of a person, sorted by grant id."""

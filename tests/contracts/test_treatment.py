@@ -131,6 +131,15 @@ def test_an_emergencys_records_are_entered_and_shared_while_its_use_is_open_and_
     assert chain.ask("emergencies.list_open", ShowOpen(grant.grant_id, "hospital-a"), tuple[str, ...]) == ()
 
 
+def test_while_a_use_is_open_another_of_the_same_types_is_none(chain: Consortium) -> None:
+    grant = permit(chain, "BTG")
+    chain.do(breaking(chain, grant))
+    again, more = breaking(chain, grant), breaking(chain, grant, "admission", "discharge-summary")
+    assert chain.post(again, more, breaking(chain, grant)) == ["USE_OPEN", "OK", "USE_OPEN"]
+    chain.post(after_ms=GLASS_MS)
+    chain.do(breaking(chain, grant))
+
+
 def test_a_use_opens_nothing_for_anybody_else_and_nothing_once_the_grant_is_revoked(chain: Consortium) -> None:
     grant, other = permit(chain, "BTG"), permit(chain, "BTG")
     message, foreign = entry(chain, grant), entry(chain, other)

@@ -111,7 +111,7 @@ class Hospital(Reception):
         self._handover = Handover(name, view, keystore, vault)
         self._visiting = Visiting(name, view, keystore, vault, register, self._linking, entropy)
         self._emergencies = Emergencies(name, view, self._linking, register, entropy)
-        self._treated = Treated(view, self._linking)
+        self._treated = Treated(self._linking)
         self._receiving = Receiving(name, view, vault, register, keystore.seal, self._linking, entropy)
         books = HospitalBooks(view, self._book, vault, self._visiting.casebook, self._receiving)
         self._erasing = Erasing(name, view, books, holds)

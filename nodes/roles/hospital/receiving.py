@@ -9,8 +9,8 @@ vault, by the record's id, for the patient behind its pseudonym.
 from dataclasses import dataclass
 from typing import cast
 
-from contracts.stays import Deliver, Record
-from ledger.codec import decode
+from contracts.stays import Deliver, Record, ShareReceipt
+from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
@@ -24,6 +24,7 @@ from nodes.vault.records import Vault
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealKeys
 
+RECEIVED = "received"
 QUESTIONS_MAX = 16
 PAGE_MAX = 100
 """Received records of one listing."""
@@ -62,7 +63,7 @@ class Receiving:
             hospital: Who is handed records.
             view: The latest committed state.
             vault: Keeps what was opened.
-            register: Keeps why something was disputed.
+            register: Keeps what came, and why something was disputed.
             seal_key: Opens envelopes.
             linking: Knows which pseudonym is which patient.
             entropy: For the salts of disputes.
@@ -70,6 +71,8 @@ class Receiving:
         self._hospital = hospital
         self._view = view
         self._vault = vault
+        self._register = register
+        self._received = {record_id for record_id, _ in register.list_entries(RECEIVED)}
         self._linking = linking
         self._asking = Asking(QUESTIONS_MAX)
         self._intake = Intake(hospital, view, vault, register, seal_key, entropy, self._asking)
@@ -84,6 +87,7 @@ class Receiving:
             if dispute is not None:
                 calls.append(dispute)
             elif self._intake.is_kept(share):
+                self._note(share)
                 calls.append(Call("records", "deliver", Deliver(share.record_id)))
         return calls, [*self._intake.fetch(shares, now_ms), *self._documents.fetch(shares, now_ms)]
 
@@ -101,6 +105,8 @@ class Receiving:
     def erase(self, record_id: str) -> None:
         """Remove what was written about hand-overs of a record that is erased; the vault's part is done."""
         self._intake.erase_disputes(record_id)
+        self._register.erase(RECEIVED, record_id)
+        self._received.discard(record_id)
 
     def list_received(self, patient: str | None, after: str) -> tuple[Received, ...]:
         """Return a page of what other hospitals handed over and is kept, by record id.
@@ -110,8 +116,8 @@ class Receiving:
             after: The last record id already seen; empty for the first page.
         """
         found: list[Received] = []
-        for record_id in self._vault.list_records():
-            item = self._find(record_id) if record_id > after else None
+        for record_id in sorted(known for known in self._received if known > after):
+            item = self._find(record_id)
             if item is not None and patient in (None, item.patient):
                 found.append(item)
             if len(found) == PAGE_MAX:
@@ -133,9 +139,15 @@ class Receiving:
             return item, None
         return item, decode(self._vault.open(record_id), cast("type[Document]", Document))
 
+    def _note(self, share: ShareReceipt) -> None:
+        """Remember, before it is confirmed, that a record came from another hospital: a listing reads no vault."""
+        if share.record_id not in self._received:
+            self._register.put(RECEIVED, share.record_id, encode(share.hospital))
+            self._received.add(share.record_id)
+
     def _find(self, record_id: str) -> Received | None:
-        view = find_record(self._view, record_id) if record_id.startswith("record-") else None
-        if view is None or view.record.hospital == self._hospital or record_id not in self._vault:
+        view = find_record(self._view, record_id) if record_id in self._received else None
+        if view is None or record_id not in self._vault:
             return None
         stay = find_stay(self._view, view.record.stay_id)
         assert stay is not None, "a record belongs to a stay"

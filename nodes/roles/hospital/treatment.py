@@ -21,7 +21,7 @@ from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.sharing import Progress, is_delivered, is_given_up, is_share_due, is_waited_for
 from nodes.roles.hospital.stays import Lane, LocalStay, days_of
 from nodes.roles.linking import Linking
-from nodes.roles.lookup import find_grant, find_record
+from nodes.roles.lookup import find_record
 
 
 class TreatmentWorker:
@@ -79,29 +79,19 @@ class TreatmentWorker:
 class Treated:
     """Which patients have given another hospital a grant: nobody else's stays are looked at for one."""
 
-    def __init__(self, view: ChainView, linking: Linking) -> None:
-        """Know nobody yet; all links are looked through when it is first asked."""
-        self._view = view
+    def __init__(self, linking: Linking) -> None:
+        """Know those who are linked."""
         self._linking = linking
-        self._patients: set[str] | None = None
+        self._patients = linking.list_treated()
 
     def note(self, grant_id: str) -> str | None:
         """Take in that a grant was given, changed or used; return the patient if it is to a hospital."""
-        entry, view = self._linking.entry(grant_id), find_grant(self._view, grant_id)
-        if entry is None or entry.person is None or view is None:
+        entry = self._linking.entry(grant_id)
+        if entry is None or entry.person is None or not entry.is_treatment:
             return None
-        if view.versions[-1].grant.grantee.role != "hospital":
-            return None
-        self._known().add(entry.person)
+        self._patients.add(entry.person)
         return entry.person
 
     def __contains__(self, patient: str) -> bool:
         """Whether a patient has given a grant to a hospital, in force or not."""
-        return patient in self._known()
-
-    def _known(self) -> set[str]:
-        if self._patients is None:
-            self._patients = set()
-            for grant_id in self._linking.list_matched():
-                self.note(grant_id)
-        return self._patients
+        return patient in self._patients

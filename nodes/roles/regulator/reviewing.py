@@ -63,6 +63,8 @@ class Reviewing:
         self._seal_key = seal_key
         self._entropy = entropy
         self._asking = asking
+        self._reasons: dict[str, str] = {}
+        """Those that were read: every block asks which are lacking."""
 
     def list_waiting(self, after: str = "") -> tuple[WaitingUse, ...]:
         """Return a page of the uses that wait for review, in the order of their ids."""
@@ -114,8 +116,12 @@ class Reviewing:
         return [Note("reason-told", fields)]
 
     def _find_reason(self, use_id: str) -> str | None:
-        data = self._register.get(REASON, use_id)
-        return None if data is None else decode(data, GlassReason).text
+        if use_id not in self._reasons:
+            data = self._register.get(REASON, use_id)
+            if data is None:
+                return None
+            self._reasons[use_id] = decode(data, GlassReason).text
+        return self._reasons[use_id]
 
     def _list(self, after: str) -> tuple[GlassUse, ...]:
         return self._view.query("emergencies", "list_waiting", ListWaiting(after), tuple[GlassUse, ...])
