@@ -1,5 +1,6 @@
 """Treatment between hospitals: one hands over what a grant covers, the other opens and keeps it, and nobody else."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from contracts.erasures import Ask
 from contracts.grants import RecordType
 from nodes.agent import Answer, Call, PeerRequested
 from nodes.roles.activity import list_looks
+from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.documents import Admission, DischargeSummary
 from nodes.roles.exchange.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.receiving import ReceivingError
 from nodes.roles.hospital.stays import Lane
 from nodes.roles.lookup import find_record
+from nodes.vault.attachments import read_plaintext
 from tests.nodes.roles.desk import Desk, build_hospital, correction, know, make_town
 from tests.nodes.roles.test_hospital import file_of
 from tests.nodes.roles.town import TODAY, Customer, Town
@@ -190,3 +193,22 @@ def test_both_hospitals_may_be_killed_at_any_action(tmp_path: Path) -> None:
         town.run_until_quiet()
         assert received(town) == ["admission"], step
         assert town.codes("records.append") == ["OK"], step
+
+
+def test_a_document_that_is_attached_comes_too_and_is_read_as_a_file(town: Town, wang: Customer) -> None:
+    wang.consent(**CARE)
+    desk = Desk(town)
+    desk.admit()
+    town.run_until_quiet()
+    scan = bytes(range(256)) * 1024
+    label = AttachmentLabel("imaging", "application/dicom", len(scan))
+    digest = hashlib.sha256(scan).digest()
+    draft, _ = desk.agent.begin_attachment("S-01", label, digest, town.now_ms)
+    town.operate("hospital-a", lambda hospital: hospital.take_attachment(draft, 0, scan, town.now_ms))
+    town.run_until_quiet()
+    assert received(town) == ["admission", "document"]
+    (item,) = [item for item in other(town).list_received(None, "") if item.record.record_type == "document"]
+    assert other(town).open_received(item.record.record_id) == (item, None)
+    vault = other(town)._handover._vault
+    plaintext = b"".join(read_plaintext(vault, item.record.record_id, 0, 64))
+    assert plaintext[read_head(plaintext)[1] :] == scan
