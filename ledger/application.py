@@ -128,6 +128,8 @@ class Application:
         self._recent = Overlay(reader)
         self._candidates: OrderedDict[bytes, ExecutedBlock] = OrderedDict()
         self._header: BlockHeader | None = None
+        self._due: tuple[int, int | None] | None = None
+        """What `next_due_ms` says, and of which height: it is asked at every input."""
         self._genesis_writes: dict[bytes, bytes | None] = {}
         stored = reader.get(GENESIS)
         if stored is None:
@@ -204,7 +206,9 @@ class Application:
 
     def next_due_ms(self) -> int | None:
         """Return when the earliest contract clock is due, or None: a reason to make a block without submissions."""
-        return next_due_ms(self._state())
+        if self._due is None or self._due[0] != self.height:
+            self._due = (self.height, next_due_ms(self._state()))
+        return self._due[1]
 
     def members(self) -> dict[str, Credentials]:
         """Return who belongs to the network now, with credentials."""

@@ -5,6 +5,7 @@ remember the ids of that many blocks: later, a copy has expired. The ids are par
 under the system's own name `replay`, so that a snapshot carries them; the set in memory is rebuilt from there.
 """
 
+from itertools import takewhile
 from typing import Final
 
 from ledger.execution.state import Overlay, StateReader, encode_key, encode_prefix
@@ -48,16 +49,19 @@ class ReplayWindow:
         if ids:
             self._by_height[height] = ids
             self._ids |= ids
-        for old in [old for old in self._by_height if old < height - EXPIRY_HEIGHTS_MAX]:
+        for old in self._expired(height):
             self._ids -= self._by_height.pop(old)
 
     def write(self, overlay: Overlay, height: int, ids: frozenset[bytes]) -> None:
         """Write what `advance` will do into a block's state."""
         if ids:
             overlay.put(encode_key(REPLAY, "ids", height), b"".join(sorted(ids)))
-        for old in self._by_height:
-            if old < height - EXPIRY_HEIGHTS_MAX:
-                overlay.put(encode_key(REPLAY, "ids", old), None)
+        for old in self._expired(height):
+            overlay.put(encode_key(REPLAY, "ids", old), None)
+
+    def _expired(self, height: int) -> list[int]:
+        """Return the heights that leave the window at `height`: they came in first, so they are the first."""
+        return list(takewhile(lambda old: old < height - EXPIRY_HEIGHTS_MAX, self._by_height))
 
 
 def _split_ids(value: bytes) -> frozenset[bytes]:
