@@ -388,6 +388,15 @@ def test_rows_come_sorted(chain: Chain) -> None:
     assert chain.application.query("counter", "keys", encode((0,))) == encode(("a", "b", "c"))
 
 
+def test_a_page_of_rows_is_as_long_as_asked_and_no_row_behind_it_is_read(chain: Chain) -> None:
+    chain.add_block(*(add(chain, key) for key in ("d", "b", "a", "c")))
+    chain.add_block()
+    chain.store.rows_read = 0
+    assert chain.application.query("counter", "keys", encode((2,))) == encode(("a", "b"))
+    assert chain.store.rows_read == 2
+    assert chain.application.query("counter", "keys", encode((9,))) == encode(("a", "b", "c", "d"))
+
+
 def test_an_entry_is_proved_under_the_latest_header(chain: Chain) -> None:
     chain.add_block(add(chain, "x"), add(chain, "y"))
     header = chain.application.header

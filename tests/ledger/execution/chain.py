@@ -96,7 +96,7 @@ COUNTER = API + dedent('''
 
         @query
         def keys(self, message: Total) -> tuple[str, ...]:
-            return tuple(key[0] for key, _ in self.totals.scan())
+            return tuple(key[0] for key, _ in self.totals.scan(rows_max=message.total or None))
 
         @query
         def cheat(self, message: Add) -> Total:
