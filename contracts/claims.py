@@ -342,7 +342,7 @@ class Claims(Contract):
             moves,
             "due",
             None,
-            None,
+            (),
             (),
             (PaymentStep("due", None, outcome.payee_version, locate(self.context)),),
         )

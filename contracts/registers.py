@@ -5,10 +5,10 @@ Rules:
     1. Every claim is numbered in its insurer's register, from 0, without a gap: the count is an entry of the state,
        so an auditor can prove it, draw a sample from it, and prove that nothing was left out.
     2. A month's total counts what the rail said was paid in that calendar month at UTC+8, as a sum of commitments: it
-       can be opened as a whole without opening a claim. A return takes back what its payment had added; once the
-       year's report is published, it counts against the month in which it comes back.
-    3. A claim counts once, in the month of its first payout that counts, until its last payout is returned; once the
-       year's report is published, it stays counted there and nowhere else.
+       can be opened as a whole without opening a claim. A return within the month takes back what its payment had
+       added; a later one counts against the month in which it comes back. So a month that is over never changes.
+    3. A claim counts once, in the month of its first payout. If all payouts of that month come back within it, it
+       counts in the month of its next one; else it stays counted there and nowhere else.
     4. Nobody posts here: the contracts `claims` and `reports` write as they go.
 
     table            key                       value
@@ -99,13 +99,14 @@ class Registers(Contract):
     def add_paid(self, claim: Claim, payment: Payment, currency: str) -> tuple[Claim, Payment]:
         """Count a payment that was just paid; return claim and payment with the month they count in."""
         month = civil_month(self.context.time_ms)
-        is_first = claim.counted is None and payment.direction == "payout" and not payment.adjusted
+        is_first = claim.counted is None and payment.direction == "payout"
         total = count_claims(self._month(claim.insurer, month, currency), 1 if is_first else 0)
         self._put_month(claim.insurer, month, currency, count_payment(total, payment))
-        return (replace(claim, counted=month) if is_first else claim), replace(payment, counted=month)
+        counted = replace(payment, counted=(*payment.counted, month))
+        return (replace(claim, counted=month) if is_first else claim), counted
 
     def take_back(self, claim: Claim, payment: Payment, currency: str, paid: list[Payment]) -> tuple[Claim, Payment]:
-        """Take back a payment that was just returned, from its month or, if that is published, from this one.
+        """Take back a payment that was just returned: from this month if it was paid in it, else against this month.
 
         Args:
             claim: The payment's claim.
@@ -113,24 +114,23 @@ class Registers(Contract):
             currency: Of its settlement.
             paid: The claim's payments in force before the return, this one among them.
         """
-        month = payment.counted
-        assert month is not None, "what was paid was counted"
-        if self._total(claim.insurer, month.year, currency).is_published:
-            month = civil_month(self.context.time_ms)
-            payment = replace(payment, adjusted=(*payment.adjusted, month))
-            total = adjust_payment(self._month(claim.insurer, month, currency), payment)
-        else:
-            total = discount_payment(self._month(claim.insurer, month, currency), payment)
-        self._put_month(claim.insurer, month, currency, total)
+        month = civil_month(self.context.time_ms)
+        assert payment.counted, "what was paid was counted"
+        total = self._month(claim.insurer, month, currency)
+        if payment.counted[-1] != month:
+            self._put_month(claim.insurer, month, currency, adjust_payment(total, payment))
+            return claim, replace(payment, adjusted=(*payment.adjusted, month))
+        total = discount_payment(total, payment)
         others = [
-            other.counted
+            other.payment_id
             for other in paid
-            if other.payment_id != payment.payment_id
-            and other.direction == "payout"
-            and other.counted is not None
-            and not other.adjusted
+            if other.payment_id != payment.payment_id and other.direction == "payout" and month in other.counted
         ]
-        return self._recount(claim, currency, others), replace(payment, counted=None)
+        if claim.counted == month and not others:
+            total = count_claims(total, -1)
+            claim = replace(claim, counted=None)
+        self._put_month(claim.insurer, month, currency, total)
+        return claim, replace(payment, counted=payment.counted[:-1])
 
     def close_year(self, insurer: str, year: int, currency: str) -> YearTotal:
         """Let a year's totals stand as they are from now on, and return them; reject a year that has none."""
@@ -139,33 +139,6 @@ class Registers(Contract):
             reject("NOTHING_PAID", f"{insurer}: nothing was paid in {year} in {currency}")
         self.totals.put((insurer, year, currency), replace(total, is_published=True))
         return total
-
-    def _recount(self, claim: Claim, currency: str, others: list[Month]) -> Claim:
-        """Return a claim with the month it counts in, after one of its payouts was taken back.
-
-        Args:
-            claim: Before.
-            currency: Of its settlements.
-            others: The months that its other payouts count in, those that no published report counted before.
-        """
-        former = claim.counted
-        if former is None or former in others:
-            return claim
-        if self._total(claim.insurer, former.year, currency).is_published:
-            return claim
-        left = count_claims(self._month(claim.insurer, former, currency), -1)
-        self._put_month(claim.insurer, former, currency, left)
-        changing = [
-            (month.year, month.month)
-            for month in others
-            if not self._total(claim.insurer, month.year, currency).is_published
-        ]
-        if not changing:
-            return replace(claim, counted=None)
-        year, number = min(changing)
-        month = Month(year, number)
-        self._put_month(claim.insurer, month, currency, count_claims(self._month(claim.insurer, month, currency), 1))
-        return replace(claim, counted=month)
 
     def _head(self, insurer: str) -> RegisterHead:
         return self.register_heads.get(insurer) or RegisterHead(0)

@@ -6,8 +6,8 @@ Rules:
     2. The groups follow from the counts (`contracts.totals`): the insurer states one total for each, in order, with a
        proof that the group's commitment opens to it. A total that leaves a payment out, or has a 分 more, is
        INVALID_PROOF.
-    3. A year and currency is published once. From then on its totals do not change: what comes back later counts
-       against the month in which it comes back.
+    3. A year and currency is published once. Its totals do not change any more: what comes back later counts against
+       the month in which it comes back.
     4. A year of fewer than ten claims is published without a total: its counts stand, nothing is opened.
 
     table      key                          value

@@ -217,7 +217,7 @@ class Claim(Struct):
     """0 before the first."""
     payments: tuple[PaymentId, ...]
     counted: Month | None
-    """The month that counts the claim as paid: of its first payout that counts. Once published it stays."""
+    """The month that counts the claim as paid: of its first payout. It stays, once that month is over."""
     steps: Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
 
 
@@ -260,10 +260,10 @@ class Payment(Struct):
     status: PaymentStatus
     idempotency_key: Hash | None
     """Of the current attempt."""
-    counted: Month | None
-    """The month that it counts in, while it is paid."""
+    counted: tuple[Month, ...]
+    """The months that it counts in: each time that it was paid and did not come back within the month."""
     adjusted: tuple[Month, ...]
-    """The months that its returns count against, because the year it counted in was published."""
+    """The months that its returns count against: later ones than it was paid in, which were over."""
     steps: Annotated[tuple[PaymentStep, ...], Meta(max_length=STEPS_MAX)]
 
 

@@ -4,17 +4,21 @@ An insurer has one row of twelve months for each calendar year at UTC+8 and curr
 and payments count in it and the sum of the payments' commitments, so nothing private is on the chain, and the whole
 year is one entry that one proof shows.
 
-    a payment     counts in the month in which the rail receipted it, while it is paid
-    its return    takes it back from there; if that year's report is published, it counts against the month of the
-                  return instead, as an adjustment, so that a published report stays true
-    a claim       counts once, in the month of its first payout that still counts; so claims add up over months. What a
-                  published report counted makes no claim count again, however often it comes back and is paid again
+    a payment     counts in the month in which the rail receipted it
+    its return    within that month takes it back from there; later, it counts against the month of the return instead,
+                  as an adjustment: so a month that is over never changes
+    a claim       counts once, in the month of its first payout; so claims add up over months. What came back and is
+                  paid again in a later month makes no claim count again
 
 One total per month would tell what a single claim was paid where a month has few. So months are merged, in order,
-until ten claims are together; what is left at the end of the year joins the last group; and a year of fewer than ten
-claims has no group: nothing of it is opened. This is the only partition, and it follows from the counts, which
-everybody sees. Each of a group's ten claims has a payment that no report published before it counts: so no sum or
-difference of published totals is about fewer than ten.
+until ten claims are together, less one for each adjustment, which may take away the one payment of a claim; what is
+left at the end of the year joins the last group; a last group that adjustments have brought below ten joins the one
+before; and a year that has not ten in this way has no group: nothing of it is opened. This is the only partition, and
+it follows from the counts, which everybody sees. Ten of a group's claims have a payment that neither a group before nor
+a return within it has: so no sum or difference of published totals is about fewer than ten.
+
+Which months stand together is settled as they end: later ones may join them, and never part them. So an insurer can put
+what opens them together long before it publishes.
 
 These are functions of what they are given; the contracts `registers` and `reports` read the tables.
 """
@@ -45,11 +49,11 @@ class MonthTotal(Struct):
     """What counts in one month."""
 
     claims: Sequence
-    """Claims whose first payout in force counts here."""
+    """Claims whose first payout counts here."""
     payments: Sequence
-    """Payouts and recoveries in force."""
+    """Payouts and recoveries that did not come back within the month."""
     adjustments: Sequence
-    """Returns of payments that a published report counts."""
+    """Returns of payments that an earlier month counts."""
     paid: Point
     """The sum of the payments' amounts, recoveries negative, less the adjustments'."""
 
@@ -59,7 +63,7 @@ class YearTotal(Struct):
 
     months: Annotated[tuple[MonthTotal, ...], Meta(min_length=MONTHS, max_length=MONTHS)]
     is_published: bool
-    """Whether its report is published: then nothing changes here any more."""
+    """Whether its report is published: it is once."""
 
 
 class YearHead(Struct):
@@ -102,7 +106,7 @@ def discount_payment(total: MonthTotal, payment: Payment) -> MonthTotal:
 
 
 def adjust_payment(total: MonthTotal, payment: Payment) -> MonthTotal:
-    """Return the month of a return with what it takes off a published year."""
+    """Return the month of a return with what it takes off an earlier one."""
     return replace(total, adjustments=total.adjustments + 1, paid=subtract_commitments(total.paid, payment.amount))
 
 
@@ -117,24 +121,45 @@ def put_month(total: YearTotal, month: Month, changed: MonthTotal) -> YearTotal:
     return replace(total, months=(*before, changed, *after))
 
 
-def merge_months(months: tuple[MonthTotal, ...]) -> tuple[Group, ...]:
-    """Return the groups of a year's months, in order: each of GROUP_CLAIMS_MIN claims or more; none if there are fewer.
+def close_groups(months: tuple[MonthTotal, ...]) -> tuple[tuple[Group, ...], Group | None]:
+    """Return the groups that a year's first months make, in order, and what is left after the last one.
 
-    Every month is in exactly one group, unless there is none.
+    Args:
+        months: The year's first months, all of them over: further ones add groups and change none of these.
     """
     groups: list[Group] = []
     first = 1
     sums = EMPTY_MONTH
     for number, month in enumerate(months, 1):
         sums = add_months(sums, month)
-        if sums.claims >= GROUP_CLAIMS_MIN:
+        if is_enough(sums):
             groups.append(Group(first, number, sums))
             first = number + 1
             sums = EMPTY_MONTH
-    if groups and first <= MONTHS:
-        last = groups[-1]
-        groups = [*groups[:-1], Group(last.first_month, MONTHS, add_months(last.sums, sums))]
-    return tuple(groups)
+    return tuple(groups), (Group(first, len(months), sums) if first <= len(months) else None)
+
+
+def merge_months(months: tuple[MonthTotal, ...]) -> tuple[Group, ...]:
+    """Return the groups of a year's months, in order: each has enough claims; none if the year has not.
+
+    Every month is in exactly one group, unless there is none.
+    """
+    groups, left = close_groups(months)
+    if groups and left is not None:
+        groups = (*groups[:-1], join_groups(groups[-1], left))
+    while len(groups) > 1 and not is_enough(groups[-1].sums):
+        groups = (*groups[:-2], join_groups(groups[-2], groups[-1]))
+    return groups if groups and is_enough(groups[-1].sums) else ()
+
+
+def is_enough(sums: MonthTotal) -> bool:
+    """Whether months have GROUP_CLAIMS_MIN claims with a payment that nothing in them takes away."""
+    return sums.claims - sums.adjustments >= GROUP_CLAIMS_MIN
+
+
+def join_groups(first: Group, second: Group) -> Group:
+    """Return a group and the one after it as one."""
+    return Group(first.first_month, second.last_month, add_months(first.sums, second.sums))
 
 
 def add_months(first: MonthTotal, second: MonthTotal) -> MonthTotal:

@@ -61,9 +61,9 @@ def render_report(verified: VerifiedReport, language: Language = "en") -> list[s
     for currency, section in zip(report.head.currencies, report.sections, strict=True):
         claims, payments, adjustments = count_year(section)
         lines.append(
-            f"{currency}：{claims} 件赔付案件，{payments} 笔收付，{adjustments} 笔往年退回"
+            f"{currency}：{claims} 件赔付案件，{payments} 笔收付，{adjustments} 笔以往月份退回"
             if is_chinese
-            else f"{currency} · claims paid: {claims} · payments: {payments} · returns of earlier years: {adjustments}"
+            else f"{currency} · claims paid: {claims} · payments: {payments} · returns of earlier months: {adjustments}"
         )
         lines += [f"  {line}" for line in _render_groups(currency, section, is_chinese=is_chinese)]
     return [*lines, *describe_trust(verified.ground, language), REPORT_LIMITS[language]]

@@ -130,6 +130,6 @@ def _name(groups: tuple[Group, ...]) -> str:
 
 
 def count_year(section: CurrencySection) -> tuple[int, int, int]:
-    """Return a verified section's claims, payments, and adjustments for published years."""
+    """Return a verified section's claims, payments, and returns of what earlier months count."""
     whole = sum_year(section.total)
     return whole.claims, whole.payments, whole.adjustments

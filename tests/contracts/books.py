@@ -30,24 +30,24 @@ class Books:
         if self.chain.application.time_ms < due_ms:
             self.chain.post(after_ms=due_ms - self.chain.application.time_ms)
 
-    def pay(self, year: int, month: int, count: int = 1) -> None:
+    def pay(self, year: int, month: int, count: int = 1, payable: int | None = None) -> None:
         """Settle so many claims and have them paid in a month."""
         self.go_to(year, month)
         for _ in range(count):
-            payment_id = self.settle()
+            payment_id = self.settle(payable)
             self.chain.do(self.chain.pay(payment_id, "paid"))
             self.add((year, month), self.figures[payment_id])
 
-    def settle(self) -> str:
-        """Settle a new claim; return its payment, which is due."""
+    def settle(self, payable: int | None = None) -> str:
+        """Settle a new claim, for an amount of its own if none is given; return its payment, which is due."""
         chain = self.chain
         case = chain.case(chain.consent(insurer=INSURER), chain.policy(INSURER))
-        payable = Figure.draw(1_000 + 37 * len(self.cases), case.claim_id)
+        figure = Figure.draw(payable or 1_000 + 37 * len(self.cases), case.claim_id)
         chain.do(*chain.admit(case), *chain.discharge(case), *chain.deliver(case))
-        chain.do(chain.settle(case, chain.outcome(case, payable)))
+        chain.do(chain.settle(case, chain.outcome(case, figure)))
         self.cases.append(case)
         payment_id = chain.view(case).claim.payments[-1]
-        self.figures[payment_id] = payable
+        self.figures[payment_id] = figure
         return payment_id
 
     def payment(self, number: int) -> str:

@@ -579,7 +579,9 @@ def test_after_a_correction_only_the_difference_moves(
     assert chain.view(case).status == "PAID"
 
 
-def test_a_claim_counts_in_the_year_of_its_first_payment_that_is_in_force(chain: Consortium, case: Case) -> None:
+def test_a_claim_counts_in_the_year_of_its_first_payment_and_a_return_where_it_comes_back(
+    chain: Consortium, case: Case
+) -> None:
     settled(chain, case)
     chain.do(chain.pay(chain.view(case).claim.payments[0], "paid"))
     corrected(chain, case, Figure.draw(700_000, "bill"))
@@ -588,9 +590,9 @@ def test_a_claim_counts_in_the_year_of_its_first_payment_that_is_in_force(chain:
     chain.do(chain.pay(later, "paid"), after_ms=YEAR_MS)
     assert counted(chain) == ([1, 0], [1, 1])
     chain.do(chain.pay(first, "returned"))
-    assert counted(chain) == ([0, 1], [0, 1])
+    assert counted(chain) == ([1, 0], [1, 1]), "the month that is over stays, the return is an adjustment of this one"
     chain.do(chain.pay(later, "returned"))
-    assert counted(chain) == ([0, 0], [0, 0])
+    assert counted(chain) == ([1, 0], [1, 0]), "what comes back within its month is taken out of it"
 
 
 def counted(chain: Consortium) -> tuple[list[int], list[int]]:

@@ -54,7 +54,7 @@ def due() -> Payment:
         IDENTITY,
         "due",
         None,
-        None,
+        (),
         (),
         (),
     )
@@ -149,14 +149,21 @@ def test_what_is_settled_and_not_paid_does_not_count(chain: Consortium, case: Ca
     assert chain.view(case).status == "SETTLED"
 
 
-def test_a_return_leaves_the_year_it_was_counted_in(chain: Consortium, case: Case) -> None:
+def test_a_return_within_its_month_leaves_nothing_and_a_later_one_counts_against_its_own_month(
+    chain: Consortium, case: Case
+) -> None:
     paying = payment_id(chain, case)
     chain.do(chain.pay(paying, "paid"))
-    assert total(chain).claims == 1
-    chain.do(chain.pay(paying, "returned"), after_ms=YEAR_MS)
+    chain.do(chain.pay(paying, "returned"))
     assert total(chain) == EMPTY_MONTH
     chain.do(chain.pay(paying, "paid", key="second"))
-    assert (total(chain, 2026).claims, total(chain, 2027).claims) == (0, 1)
+    before = total(chain)
+    assert (before.claims, before.payments) == (1, 1)
+    chain.do(chain.pay(paying, "returned", key="second"), after_ms=YEAR_MS)
+    chain.do(chain.pay(paying, "paid", key="third"))
+    assert total(chain) == before
+    again = total(chain, 2027)
+    assert (again.claims, again.payments, again.adjustments, again.paid) == (0, 1, 1, IDENTITY)
 
 
 @given(st.integers(min_value=0, max_value=2**42))

@@ -4,6 +4,7 @@ The chain adds up commitments by month (`contracts.totals`); this adds up what o
 proved after the openings of single claims were erased. Register, kind `year-sum`, one page for each
 
     currency, year, month, first digit of the payment's id        YearPage
+    currency, year, first month of a stretch, `blend`             YearPage over several months
 
 so that an entry stays small however many payments a month has. A page holds the sums over its payments, and marks
 that say which payments are in them, how often. Sums and marks are one file, replaced at once, so a payment is added
@@ -12,20 +13,24 @@ here, and the difference is added. Nothing is remembered elsewhere, and a page t
 copy is right again after a look through the claims whose openings are still there.
 
 A page with one payment tells that payment, whatever became of its claim's own file. So when a claim is erased, the
-pages of its months are blended into one for each month, and all pages live until their year is published, and are
-erased then. What blending cannot do: a month with one payment tells that payment, and whoever opens all the others of
-a month can subtract them.
+pages of its stretch are blended into one: of all months that the chain's counts will open together, as far as is
+settled by now. A blend of fewer than ten payments takes in what comes, until it has ten; and once the year is over and
+the claim is looked at again, at the next start at the latest, what is left joins the group before. All pages live until
+their year is published, and are erased then.
+
+What blending cannot do: as long as nothing else was paid in the stretch, its sum is the one payment; and whoever opens
+all the others can subtract them.
 """
 
 from typing import Annotated
 
 from msgspec import Meta
 
-from contracts.calendar import Month, civil_month, civil_year
+from contracts.calendar import MONTHS, Month, MonthNumber, civil_month
 from contracts.identifiers import Currency, PaymentId
 from contracts.listings import ClaimView, FindTotal
 from contracts.settlements import Payment
-from contracts.totals import YearTotal
+from contracts.totals import GROUP_CLAIMS_MIN, YearTotal, close_groups, merge_months
 from ledger.codec import Struct, decode, encode
 from ledger.crypto.commitments import GROUP_ORDER
 from nodes.agent import ChainView
@@ -36,8 +41,8 @@ YEAR_SUM = "year-sum"
 SHELVES = "0123456789abcdef"
 """The pages of a month: by the first digit of a payment's id, which is drawn at random."""
 BLEND = "blend"
-"""The page that a month's others were put together on. One that stands beside it with a payment which is on it too is
-a page that a crash left, and does not count."""
+"""The page that a stretch's others were put together on. One within it, with a payment which is on it too, is a page
+that a crash left, and does not count."""
 
 
 class Mark(Struct):
@@ -45,13 +50,15 @@ class Mark(Struct):
 
     payment_id: PaymentId
     times: Annotated[int, Meta(ge=-1, le=1)]
-    """1: it counts in this month; -1: its return counts against it."""
+    """1: it counts in these months; -1: its return counts against them; 0, on a blend: both."""
 
 
 class YearPage(Struct):
     """Register, kind `year-sum`."""
 
     month: Month
+    """The first one."""
+    last_month: MonthNumber
     currency: Currency
     amount: int
     """Minor units."""
@@ -60,9 +67,19 @@ class YearPage(Struct):
     marks: tuple[Mark, ...]
     """Sorted by payment."""
 
+    @property
+    def payments(self) -> set[str]:
+        """The payments that are marked."""
+        return {mark.payment_id for mark in self.marks}
+
+    def covers(self, month: Month) -> bool:
+        """Whether a month is one of these."""
+        return month.year == self.month.year and self.month.month <= month.month <= self.last_month
+
     def __repr__(self) -> str:
         """Show which, not what."""
-        return f"YearPage({self.currency} {self.month.year}-{self.month.month:02}, {len(self.marks)} payments)"
+        months = f"{self.month.year}-{self.month.month:02} to {self.last_month:02}"
+        return f"YearPage({self.currency} {months}, {len(self.marks)} payments)"
 
 
 class Yearbook:
@@ -73,7 +90,7 @@ class Yearbook:
 
         Args:
             insurer: Whose payments.
-            view: The latest committed state: says which years are published.
+            view: The latest committed state: says which months are over, and which years are published.
             register: Where the pages are.
             casebook: What opens single payments.
         """
@@ -81,102 +98,165 @@ class Yearbook:
         self._view = view
         self._register = register
         self._casebook = casebook
+        self._blends: dict[tuple[str, int], set[int]] = {}
+        """Currency and year -> the months at which a blend may begin: mostly none, so that none is looked for."""
 
     def follow(self, shown: ClaimView) -> None:
         """Take in what the rail has said of a claim's payments; doing it again changes nothing.
 
         A payment whose opening is gone stays as it is marked; the month then does not open, and a report says so.
         """
-        running = civil_year(self._view.time_ms)
-        for payment in shown.payments:
-            said = {step.place.time_ms for step in payment.steps if step.status in ("paid", "returned")}
-            months = {(month.year, month.month): month for month in map(civil_month, sorted(said))}
-            currency = shown.settlements[payment.settlement_version - 1].outcome.currency
-            for key in sorted(months):
-                if months[key].year == running or not self._is_published(currency, months[key].year):
-                    self._mark(shown, payment, months[key])
+        for payment, currency, month in _list_months(shown):
+            if not self._total(currency, month.year).is_published:
+                self._mark(shown, payment, month)
+                blends = self._list_blends(currency, month.year)
+                stretch = self._find_stretch(currency, month) if blends else range(0)
+                if any(blend.month.month in stretch and len(blend.marks) < GROUP_CLAIMS_MIN for blend in blends):
+                    self._blend(currency, month)
 
     def blend(self, shown: ClaimView) -> None:
-        """Put the pages of each month that a claim's payments count in together; doing it again changes nothing."""
-        for payment in shown.payments:
-            currency = shown.settlements[payment.settlement_version - 1].outcome.currency
-            for month in [*payment.adjusted, *([] if payment.counted is None else [payment.counted])]:
-                self._blend(currency, month)
+        """Put the pages that a claim's payments are on together with their stretch; again changes nothing."""
+        for _, currency, month in _list_months(shown):
+            self._blend(currency, month)
 
     def drop_published(self) -> None:
         """Erase the pages of years whose report is on the chain."""
         for page_id, data in self._register.list_entries(YEAR_SUM):
             page = _decode(data)
-            if self._is_published(page.currency, page.month.year):
+            if self._total(page.currency, page.month.year).is_published:
                 self._register.erase(YEAR_SUM, page_id)
 
     def open_months(self, currency: str, year: int, first_month: int, last_month: int) -> tuple[int, int]:
-        """Return what the months' sum of commitments opens to: amount and blinding."""
-        amount, blinding = 0, 0
-        for number in range(first_month, last_month + 1):
-            for page in self._list_pages(currency, Month(year, number)):
-                amount += page.amount
-                blinding += int.from_bytes(page.blinding, "little")
-        return amount, blinding % GROUP_ORDER
+        """Return what the months' sum of commitments opens to: amount and blinding.
 
-    def _is_published(self, currency: str, year: int) -> bool:
-        message = FindTotal(self._insurer, year, currency)
-        return self._view.query("registers", "total", message, YearTotal).is_published
+        Months of a blend open together: a stretch that ends within one is not what is asked for here.
+        """
+        pages = self._list_pages(currency, year, range(first_month, last_month + 1))
+        blinding = sum(int.from_bytes(page.blinding, "little") for page in pages)
+        return sum(page.amount for page in pages), blinding % GROUP_ORDER
+
+    def _total(self, currency: str, year: int) -> YearTotal:
+        return self._view.query("registers", "total", FindTotal(self._insurer, year, currency), YearTotal)
+
+    def _find_stretch(self, currency: str, month: Month) -> range:
+        """Return the months that are opened with this one, as far as that is settled now."""
+        months = self._total(currency, month.year).months
+        running = civil_month(self._view.time_ms)
+        if month.year < running.year:
+            groups = merge_months(months)
+        else:
+            groups, _ = close_groups(months[: running.month - 1])
+        for group in groups:
+            if group.first_month <= month.month <= group.last_month:
+                return range(group.first_month, group.last_month + 1)
+        last = MONTHS if month.year < running.year else max(running.month, month.month)
+        return range(groups[-1].last_month + 1 if groups else 1, last + 1)
 
     def _blend(self, currency: str, month: Month) -> None:
-        pages = self._list_pages(currency, month)
-        marks = sorted((mark for page in pages for mark in page.marks), key=lambda mark: mark.payment_id)
-        blinding = sum(int.from_bytes(page.blinding, "little") for page in pages) % GROUP_ORDER
-        amount = sum(page.amount for page in pages)
-        blended = YearPage(month, currency, amount, blinding.to_bytes(32, "little"), tuple(marks))
-        if blended.marks and blended != self._page(currency, month, BLEND):
-            self._register.put(YEAR_SUM, _page_id(currency, month, BLEND), encode(blended))
-        for shelf in SHELVES:
-            self._register.erase(YEAR_SUM, _page_id(currency, month, shelf))
+        stretch = self._find_stretch(currency, month)
+        stored = self._list_stored(currency, month.year, stretch)
+        taken = [place for place in stored if place != (stretch[0], BLEND)]
+        if not taken:
+            return
+        pages = self._list_pages(currency, month.year, stretch)
+        times: dict[str, int] = {}
+        for mark in (mark for page in pages for mark in page.marks):
+            times[mark.payment_id] = times.get(mark.payment_id, 0) + mark.times
+        blended = YearPage(
+            Month(month.year, stretch[0]),
+            stretch[-1],
+            currency,
+            sum(page.amount for page in pages),
+            (sum(int.from_bytes(page.blinding, "little") for page in pages) % GROUP_ORDER).to_bytes(32, "little"),
+            tuple(Mark(payment_id, times[payment_id]) for payment_id in sorted(times)),
+        )
+        self._blend_months(currency, month.year).add(stretch[0])
+        if blended != stored.get((stretch[0], BLEND)):
+            self._register.put(YEAR_SUM, _page_id(currency, blended.month, BLEND), encode(blended))
+        for number, shelf in taken:
+            self._register.erase(YEAR_SUM, _page_id(currency, Month(month.year, number), shelf))
 
-    def _list_pages(self, currency: str, month: Month) -> list[YearPage]:
-        """Return the pages of a month that count."""
-        blended = self._page(currency, month, BLEND)
-        pages = [self._page(currency, month, shelf) for shelf in SHELVES]
-        return [blended, *(page for page in pages if not _payments(page) & _payments(blended))]
+    def _list_pages(self, currency: str, year: int, stretch: range) -> list[YearPage]:
+        """Return the pages of a stretch that count."""
+        blends = [blend for blend in self._list_blends(currency, year) if blend.month.month in stretch]
+        stored = self._list_stored(currency, year, stretch)
+        shelves = [page for (_, shelf), page in stored.items() if shelf != BLEND]
+        return [*blends, *(page for page in shelves if not self._is_leftover(page, blends))]
 
-    def _page(self, currency: str, month: Month, shelf: str) -> YearPage:
-        """Return a page; an empty one where there is none."""
+    def _list_stored(self, currency: str, year: int, stretch: range) -> dict[tuple[int, str], YearPage]:
+        """Return all pages that begin in a stretch, whether they count or not, by month and shelf."""
+        begun = self._blend_months(currency, year)
+        places = [(number, shelf) for number in stretch for shelf in (BLEND, *SHELVES)]
+        wanted = [(number, shelf) for number, shelf in places if shelf != BLEND or number in begun]
+        found = {(number, shelf): self._read(currency, Month(year, number), shelf) for number, shelf in wanted}
+        return {place: page for place, page in found.items() if page is not None}
+
+    def _list_blends(self, currency: str, year: int) -> list[YearPage]:
+        """Return the blends of a year that count, in order."""
+        found: list[YearPage] = []
+        for number in sorted(self._blend_months(currency, year)):
+            page = self._read(currency, Month(year, number), BLEND)
+            if page is not None and not self._is_leftover(page, found):
+                found.append(page)
+        return found
+
+    def _blend_months(self, currency: str, year: int) -> set[int]:
+        """Return the months at which a blend may begin."""
+        key = (currency, year)
+        if key not in self._blends:
+            months = range(1, MONTHS + 1)
+            begun = {number for number in months if self._read(currency, Month(year, number), BLEND) is not None}
+            self._blends[key] = begun
+        return self._blends[key]
+
+    def _is_leftover(self, page: YearPage, blends: list[YearPage]) -> bool:
+        """Whether a crash left a page that a blend over its month has taken in."""
+        return any(blend.covers(page.month) and blend.payments & page.payments for blend in blends)
+
+    def _read(self, currency: str, month: Month, shelf: str) -> YearPage | None:
         data = self._register.get(YEAR_SUM, _page_id(currency, month, shelf))
-        return YearPage(month, currency, 0, bytes(32), ()) if data is None else _decode(data)
+        return None if data is None else _decode(data)
 
     def _mark(self, shown: ClaimView, payment: Payment, month: Month) -> None:
         outcome = shown.settlements[payment.settlement_version - 1].outcome
-        blended = self._page(outcome.currency, month, BLEND)
-        shelf = payment.payment_id.removeprefix("payment-")[0]
-        if payment.payment_id in _payments(blended):
-            shelf, page = BLEND, blended
-        else:
-            page = self._page(outcome.currency, month, shelf)
-            if _payments(page) & _payments(blended):
-                page = YearPage(month, outcome.currency, 0, bytes(32), ())
-        page_id = _page_id(outcome.currency, month, shelf)
+        blends = self._list_blends(outcome.currency, month.year)
+        page = next((item for item in blends if item.covers(month) and payment.payment_id in item.payments), None)
+        shelf = BLEND
+        if page is None:
+            shelf = payment.payment_id.removeprefix("payment-")[0]
+            page = self._read(outcome.currency, month, shelf)
+            if page is None or self._is_leftover(page, blends):
+                page = YearPage(month, month.month, outcome.currency, 0, bytes(32), ())
         marked = {mark.payment_id: mark.times for mark in page.marks}
-        wanted = (1 if payment.counted == month else 0) - payment.adjusted.count(month)
+        wanted = sum(page.covers(item) for item in payment.counted)
+        wanted -= sum(page.covers(item) for item in payment.adjusted)
         more = wanted - marked.pop(payment.payment_id, 0)
         draft = self._casebook.settled_draft(outcome) if more else None
         if draft is None:
             return
-        if wanted:
+        if wanted or shelf == BLEND:
             marked[payment.payment_id] = wanted
         blinding = int.from_bytes(page.blinding, "little") + more * draft.moves.scalar
-        page = YearPage(
-            month,
+        changed = YearPage(
+            page.month,
+            page.last_month,
             outcome.currency,
             page.amount + more * draft.moves.amount,
             (blinding % GROUP_ORDER).to_bytes(32, "little"),
             tuple(Mark(payment_id, marked[payment_id]) for payment_id in sorted(marked)),
         )
-        self._register.put(YEAR_SUM, page_id, encode(page))
+        self._register.put(YEAR_SUM, _page_id(outcome.currency, page.month, shelf), encode(changed))
 
 
-def _payments(page: YearPage) -> set[str]:
-    return {mark.payment_id for mark in page.marks}
+def _list_months(shown: ClaimView) -> list[tuple[Payment, str, Month]]:
+    """Return a claim's payments with their currency and every month in which the rail has said something of them."""
+    found = []
+    for payment in shown.payments:
+        currency = shown.settlements[payment.settlement_version - 1].outcome.currency
+        said = {step.place.time_ms for step in payment.steps if step.status in ("paid", "returned")}
+        months = {(month.year, month.month): month for month in map(civil_month, sorted(said))}
+        found += [(payment, currency, months[key]) for key in sorted(months)]
+    return found
 
 
 def _page_id(currency: str, month: Month, shelf: str) -> str:

@@ -39,7 +39,7 @@ def test_verify_knows_a_report_by_its_format(capsys: pytest.CaptureFixture[str],
     code, out, err = verify(capsys, files, "report.json")
     assert (code, err) == (0, "")
     assert out.startswith("HOLDS offline · totals alone, no claim opened\ninsurer-a, 2026 · as of height ")
-    assert "CNY · claims paid: 12 · payments: 12 · returns of earlier years: 0\n  months 1 to 12: 12 claims, " in out
+    assert "CNY · claims paid: 12 · payments: 12 · returns of earlier months: 0\n  months 1 to 12: 12 claims, " in out
     assert "not proven: that each settlement was right" in out
     code, out, _ = verify(capsys, files, "report.json", "--json")
     found = json.loads(out)
