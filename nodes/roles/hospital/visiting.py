@@ -39,7 +39,7 @@ from contracts.steps import need_of
 from ledger.codec import decode, encode
 from ledger.crypto.commitments import GROUP_ORDER
 from ledger.crypto.signatures import sign_decision, sign_envelope
-from ledger.errors import ContractError, DecodeError
+from ledger.errors import ContractError, DecodeError, VerificationError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
@@ -166,6 +166,8 @@ class Visiting:
             return Refusal(error.code, error.reason[:300]), calls
         except VaultError:
             return Refusal("UNAVAILABLE", f"{question.claim_id}: a record is erased or damaged here"), []
+        except (VerificationError, DecodeError):  # of one's own books, or a key of the customer's that seals nothing
+            return Refusal("UNAVAILABLE", f"{question.claim_id}: what is kept here about it does not hold"), []
 
     def _answer(self, peer: str, question: VisitRules, shown: ClaimView) -> tuple[VisitAnswer | Refusal, list[Call]]:
         if shown.claim.insurer != peer:  # the answer is that of a claim that there is not: a stranger learns nothing

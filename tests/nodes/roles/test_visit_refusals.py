@@ -8,14 +8,17 @@ from msgspec.structs import replace
 
 from contracts.adjudication.case import Review
 from contracts.grants import GrantView, ShowGrant
+from ledger.errors import VerificationError
 from nodes.agent import Call
 from nodes.cli.activity import describe
 from nodes.fhir.audit_events import render_event
 from nodes.roles.activity import list_looks
 from nodes.roles.exchange.questions import VisitRules, decode_question
 from nodes.roles.exchange.visits import VisitPremises
+from nodes.roles.hospital import visiting
 from nodes.schemas.looks import Look
 from tests.nodes.roles.lane import Lane
+from tests.nodes.roles.test_erasure import ask as ask_erasure
 from tests.nodes.roles.test_visiting import (
     VISIT,
     accumulated,
@@ -142,6 +145,14 @@ def test_days_that_the_grant_does_not_mean_leave_an_entry(lane: Lane) -> None:
     assert (look.code, look.condition) == ("AUTH-013", "record dates")
 
 
+def test_a_record_that_is_to_be_erased_is_not_visited_and_that_is_an_entry(lane: Lane) -> None:
+    waiting(lane)
+    assert ask_erasure(lane, Customer(lane.town, "wang"), "invoice") == "OK"
+    assert ask(lane, lambda premises: premises).startswith("ERASED")
+    (look,) = refused(lane)
+    assert (look.code, look.condition) == ("AUTH-013", "erasure")
+
+
 def test_a_stranger_is_told_nothing_and_the_customer_who_it_was(lane: Lane) -> None:
     waiting(lane)
     heard = question(lane)
@@ -149,6 +160,19 @@ def test_a_stranger_is_told_nothing_and_the_customer_who_it_was(lane: Lane) -> N
     assert answer(lane, heard, "insurer-b") == unknown.replace("claim-000000000000", heard.claim_id)
     (look,) = refused(lane)
     assert (look.by, look.code, look.condition) == ("insurer-b", "AUTH-013", "recipient")
+
+
+def test_books_of_the_hospitals_own_that_do_not_hold_stop_no_node_and_accuse_nobody(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        msg = "seal key: expected a point"
+        raise VerificationError(msg)
+
+    waiting(lane)
+    monkeypatch.setattr(visiting, "draft_settlement", refuse)
+    assert ask(lane, lambda premises: premises).startswith("UNAVAILABLE")
+    assert refused(lane) == []
 
 
 def test_what_comes_too_early_or_too_late_is_no_entry(lane: Lane) -> None:
