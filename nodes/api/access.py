@@ -16,6 +16,7 @@ from nodes.agent import Call
 from nodes.api.callers import Node, Operator
 from nodes.api.errors import NotFoundError
 from nodes.api.readings import note_reading
+from nodes.fhir.instants import format_day
 from nodes.roles.activity import find_order
 from nodes.roles.regulator import Regulator
 from nodes.schemas import canonical_json
@@ -69,6 +70,10 @@ class OrderInfo(BaseModel):
     field_set: str
     height: int
     time_ms: int
+    erasure: str | None
+    """`asked`, `restricted` or `erased`: what came of a request to erase the record here; None while nobody asked."""
+    kept_until: str | None
+    """Of a restriction: the last day; until then the record is for this order alone."""
 
 
 @router.post("/asks")
@@ -120,6 +125,8 @@ def make_orders_router(regulator: Regulator) -> APIRouter:
 
 
 def _describe(regulator: Regulator, order: Order) -> OrderInfo:
+    asked = regulator.find_asked(order)
+    step = None if asked is None else asked.steps[-1]
     return OrderInfo(
         order=order.order_id,
         record=order.record_id,
@@ -131,4 +138,6 @@ def _describe(regulator: Regulator, order: Order) -> OrderInfo:
         field_set=order.field_set,
         height=order.place.height,
         time_ms=order.place.time_ms,
+        erasure=None if step is None else step.status.lower(),
+        kept_until=None if step is None or step.until_day is None else format_day(step.until_day),
     )

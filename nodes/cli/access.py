@@ -129,6 +129,9 @@ def show(actor: str, order_id: str, home: Path, *, as_json: bool) -> None:
     )
     output.say(f"  number      {found['number']}")
     output.say(f"  field set   {found['field_set']}")
+    if found["erasure"] is not None:
+        until = f" until {found['kept_until']}, for this order alone" if found["kept_until"] else ""
+        output.say(f"  erasure     {found['erasure']}{until}")
     if found["document"] is not None:
         output.say(json.dumps(found["document"], ensure_ascii=False, indent=2))
         if found["record_type"] == "document":

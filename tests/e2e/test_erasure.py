@@ -74,12 +74,13 @@ def settle(network: Network, name: str) -> Stay:
     return stay
 
 
-def order(network: Network, record_id: str) -> None:
-    """Have the regulator order a record under a law, and wait until it has it."""
+def order(network: Network, record_id: str) -> str:
+    """Have the regulator order a record under a law, and wait until it has it; return the order's id."""
     with network.client("regulator", "regulator") as client:
         form = {"record": record_id, "basis": "medical-fund-supervision", "number": "17"}
-        placed = client.post("/v1/access/orders", form)["order"]
+        placed: str = client.post("/v1/access/orders", form)["order"]
         eventually("the order is carried out", lambda: client.get(f"/v1/access/orders/{placed}")["document"])
+    return placed
 
 
 def statuses(stay: Stay) -> dict[str, set[str]]:
@@ -188,7 +189,9 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     settle(town, "li").customer.wallet.save(town.home.wallet_path("li"), None, ENTROPY)
     of_other = set(gather(town, tmp_path / "before").values())
     wang = settle(town, "wang")
-    order(town, next(record["record"] for _, record in wang.customer.records() if record["type"] == "invoice"))
+    ordered = order(
+        town, next(record["record"] for _, record in wang.customer.records() if record["type"] == "invoice")
+    )
     gathered = gather(town, tmp_path / "after")
     secrets = {name: data for name, data in gathered.items() if data not in of_other}
     texts = {name: data for name, data in gathered.items() if " text " in name}
@@ -205,6 +208,9 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     eventually("everybody has answered", lambda: patiently(lambda: statuses(wang)) == wanted)
     with pytest.raises(ApiError, match="ALREADY_ASKED"):
         wang.customer.ask_erasure(pseudonym, records[0]["stay"], [records[0]["record"]], None)
+    with town.client("regulator", "regulator") as client:
+        shown = client.get(f"/v1/access/orders/{ordered}")
+    assert (shown["status"], shown["erasure"], shown["document"]) == ("delivered", "erased", None)
     check_commands(town.home, capsys)
     wang.customer.wallet.save(town.home.wallet_path("wang"), None, ENTROPY)
     check_heir(town, capsys)

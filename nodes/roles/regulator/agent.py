@@ -12,6 +12,7 @@ The customer's activity shows the order from the moment it is committed, before 
 
 from typing import Literal, cast
 
+from contracts.erasures import ErasureItem
 from contracts.holds import HOLDS, Hold
 from contracts.identifiers import OrderId
 from contracts.orders import AnswerOrder, LegalBasis, ListOrders, Order, PlaceOrder
@@ -32,7 +33,7 @@ from nodes.agent import (
 )
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
-from nodes.roles.erasing import Erasing
+from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.exchange.arriving import FULL_DISK_MS, is_full_disk
 from nodes.roles.exchange.asking import Asking
 from nodes.roles.exchange.attachments import AttachmentLabel, read_head
@@ -148,6 +149,10 @@ class Regulator:
         """Return an order's number, as on its paper."""
         entry = self._book.find(order_id)
         return None if entry is None else entry.number
+
+    def find_asked(self, order: Order) -> ErasureItem | None:
+        """Return what came of a request to erase the record of an order here; None while nobody asked."""
+        return list_asked(self._view, order.stay_id, self.name).get(order.record_id)
 
     # ------------------------------------------------------------------------------------------- what is reviewed
 

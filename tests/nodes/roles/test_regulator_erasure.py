@@ -102,6 +102,7 @@ def test_what_the_law_of_inspections_keeps_is_restricted_to_a_day_and_read_for_t
     assert (step.status, step.basis) == ("RESTRICTED", "inspection-file")
     assert step.until_day == last_day(INSPECTION[0], civil_day(order.place.time_ms))
     assert case.regulator.read(order) is not None
+    assert case.regulator.find_asked(order) == case.item()
 
 
 def test_an_order_that_waits_is_carried_out_before_its_record_is_erased(
