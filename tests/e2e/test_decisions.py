@@ -106,7 +106,7 @@ def post(network: Network, signatories: Signatories, deeds: list[Deed]) -> None:
 def ask(client: Client, plan: Plan, subject: str | None) -> Decision:
     """Ask a row's question; without a subject, about oneself."""
     question = plan.question
-    asked = {
+    asked: dict[str, object] = {
         "subject": subject,
         "hospital": question.hospital,
         "recipient": question.recipient,
