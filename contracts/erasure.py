@@ -4,8 +4,8 @@ Rules:
 
     1. The subject of a record may ask. So may a guardian or an heir, of the one holder that attested the authority: it
        has seen the documents, and its word binds nobody else. The authority has PATRQT among its purposes and covers
-       hospital, recipient and types of the records: WIDENED for whatever goes beyond. A delegate may not. Anybody
-       else is refused, and the failed transaction is the receipt.
+       hospital, recipient and types of the records: WIDENED for whatever goes beyond. Neither a delegate may, nor the
+       guardian of somebody of 14 to 17. Anybody else is refused, and the failed transaction is the receipt.
     2. An heir asks once the stay's claim is settled and paid, or withdrawn: others may inherit what it pays.
     3. Holders are the record's hospital, its recipient once it was shared, every regulator that ordered it under a
        law, and of what was made of a claim the insurer and the payment rail. A request may name one of the first

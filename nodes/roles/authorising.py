@@ -13,7 +13,7 @@ The chain gets a commitment to what the records say. Its opening is kept in the 
 """
 
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Literal
+from typing import Literal, get_args
 
 from contracts.grants import Minority, Purpose, RecordType
 from contracts.mandates import Attest, Authority, MandateKind, MandateScope, find_lapse
@@ -39,7 +39,10 @@ CHINA = timezone(timedelta(hours=8))
 KINDS: dict[str, MandateKind] = {"child": "guardian", "ward": "guardian", "youth": "guardian", "deceased": "heir"}
 """Capacity of the subject -> as what somebody may act for her."""
 Act = Literal["grant", "erase"]
-PURPOSES: dict[Act, Purpose] = {"grant": "HPAYMT", "erase": "PATRQT"}
+PAYING: Purpose = "HPAYMT"
+ASKING: Purpose = "PATRQT"
+ALL_TYPES: tuple[RecordType, ...] = tuple(sorted(get_args(RecordType)))
+"""What is handed over beside a claim, attached documents too, is erased as well."""
 
 
 class AuthorisingError(LedgerError):
@@ -117,17 +120,19 @@ class Authorising:
             commit_salted(salt, seen),
             MandateScope(*self._bounds(act, parties[1]), (parties[0],), (parties[1],)),
             0,
-            now_ms + ERASE_DAY_MS if act == "erase" else _end_ms(person, today),
+            min(_end_ms(person, today), now_ms + ERASE_DAY_MS) if act == "erase" else _end_ms(person, today),
             minority,
         )
         return authority_id, Call("authorities", "attest", message)
 
     def _bounds(self, act: Act, recipient: str) -> tuple[tuple[Purpose, ...], tuple[RecordType, ...]]:
-        """Return the purposes and record types of an authority: a claim's, or another hospital's that treats her."""
+        """Return the purposes and record types of an authority: a claim's, a treating hospital's, or all to erase."""
+        if act == "erase":
+            return (ASKING,), ALL_TYPES
         actor = self._view.actor(recipient)
-        if act == "grant" and actor is not None and actor.role == "hospital":
+        if actor is not None and actor.role == "hospital":
             return (EMERGENCY, CARE), TREATMENT_TYPES
-        return (PURPOSES[act],), RECORD_TYPES
+        return (PAYING,), RECORD_TYPES
 
     def _check_part(self, act: Act, parties: tuple[str, str]) -> None:
         """Raise unless it is this organisation's to say: a hospital's for grants, each one's for what it has."""

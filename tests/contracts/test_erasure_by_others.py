@@ -87,6 +87,17 @@ def test_a_delegate_never_asks_whatever_the_customer_has_signed(chain: Consortiu
         check_refused(chain, case, ask(case, authority, holder), "GRANTOR", "guardian or heir, got a delegate's")
 
 
+def test_the_guardian_of_a_youth_asks_nothing_and_that_of_a_child_or_a_ward_does(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    for minority, code in (("youth", "GRANTOR"), ("child", "OK"), ("ward", "ALREADY_ASKED")):
+        authority = replace(
+            attest(chain, "guardian", case.customer, enrolled(chain)), scope=SCOPE, minority=minority,
+            until_ms=chain.application.time_ms + DAY_MS,
+        )  # fmt: skip
+        chain.do(("hospital-a", "authorities.attest", authority))
+        assert chain.post(ask(case, authority, "hospital-a")) == [code], minority
+
+
 def test_an_authority_that_is_anothers_ended_or_over_asks_nothing(chain: Consortium, case: Case) -> None:
     settle(chain, case)
     authority = authorised(chain, case, "guardian", "hospital-a")

@@ -67,7 +67,7 @@ def stand_in(person: Customer, other: Customer, kind: MandateKind, theirs: Pseud
         other: Her ward, or who has died.
         kind: As what she stands in.
         theirs: The pseudonym that the records are about.
-        holder: Its hospital or its insurer.
+        holder: The hospital, or whom the records were shared with: the insurer, or another hospital.
 
     Raises:
         ApiError: If the holder's records do not name the one for the other, or the other is 14 to 17.
@@ -75,7 +75,8 @@ def stand_in(person: Customer, other: Customer, kind: MandateKind, theirs: Pseud
     pseudonym = person.pseudonym(theirs.hospital, theirs.insurer)
     with person.client(pseudonym, holder) as client:
         person.enrol(client, pseudonym)
-        return _have_attested(person, client, "erase", kind, other, theirs, theirs.insurer)
+        recipient = theirs.insurer if holder == theirs.hospital else holder
+        return _have_attested(person, client, "erase", kind, other, theirs, recipient)
 
 
 def _have_attested(

@@ -174,6 +174,7 @@ def test_each_holder_attests_who_may_have_it_erase_for_a_day_and_for_nothing_els
     (held,) = list_held(town.view, mother.pseudonym.name)
     assert (held.authority_id, held.given_by, held.scope.purposes) == (authority, giver, ("PATRQT",))
     assert (held.scope.sources, held.scope.grantees) == (("hospital-a",), ("insurer-a",))
+    assert "document" in held.scope.record_types, "attached files are erased too"
     assert held.until_ms == town.now_ms + 86_400_000
     names, sealed = (baby.pseudonym.name, mother.pseudonym.name), sealed_for(town, baby, mother, giver)
     book = authorising(town, giver)
