@@ -251,7 +251,7 @@ def test_killed_at_any_write_the_file_is_attached_once_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = itertools.cycle(("before", "half", "after"))
-    for number in itertools.count(1, 3):
+    for number in itertools.count(1, 4):
         lane = prepare(tmp_path / str(number), number)
         with monkeypatch.context() as patch:
             dying = Dying(lane, number, next(parts))

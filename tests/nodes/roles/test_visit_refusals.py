@@ -55,7 +55,6 @@ def question(lane: Lane) -> VisitRules:
     ("alter", "condition"),
     [
         (lambda premises: first(premises, payee_version=2), "premises"),
-        (lambda premises: first(premises, period_salt=bytes(32)), "premises"),
         (lambda premises: accumulated(premises, paid_year=1), "premises"),
         (lambda premises: replace(premises, rules=bytes(32)), "rules"),
     ],
