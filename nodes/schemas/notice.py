@@ -51,16 +51,52 @@ MODE_NAMES: dict[str, tuple[str, str]] = {
         "visited by the recipient's rules where they are; only the result leaves",
     ),
 }
-LEARNS: dict[bool, tuple[str, str]] = {
-    False: ("接收方将知悉您的病情和费用。", "learns of your illness and your expenses."),
-    True: (
+Kind = Literal["claim", "visit", "treatment"]
+"""What a recipient does: it is given records for a claim, its rules visit them, or it treats the customer."""
+LEARNS: dict[Kind, tuple[str, str]] = {
+    "claim": ("接收方将知悉您的病情和费用。", "learns of your illness and your expenses."),
+    "treatment": (
+        "接收方的医务人员将知悉您的病情。",
+        "learns of your illness: its physicians read what they are given.",
+    ),
+    "visit": (
         """接收方只知悉运算结果:应付和免赔金额、限额类别的金额、原因代码。
     程序不能判定的部分,须您另行同意移交记录后由人工复核。""",
         """learns the result alone: amounts payable and deducted, sums of limited categories, codes of reasons.
     What the program leaves undecided a person can only review once you consent to a hand-over.""",
     ),
 }
-"""Whether rules visit the data -> what the recipient learns."""
+"""Kind -> what the recipient learns."""
+HOLDS: dict[Kind, tuple[str, str]] = {
+    "claim": ("您的身份信息、医疗健康信息和费用信息", "your identity, your health, your expenses"),
+    "visit": ("您的身份信息、医疗健康信息和费用信息", "your identity, your health, your expenses"),
+    "treatment": ("您的身份信息和医疗健康信息", "your identity, your health"),
+}
+"""Kind -> what sensitive information is among the categories."""
+DECIDES: dict[bool, tuple[str, str]] = {
+    False: (
+        "由程序按产品条款计算,任何不利于您的判断均由人工作出;您有权要求说明和人工复核。",
+        """the payout is computed by a program from the product's terms; whatever goes against you is
+    decided by a person, and you can ask for the reasons and for a review.""",
+    ),
+    True: (
+        "没有。医务人员阅读您的病历,诊疗由人决定;您有权要求说明。",
+        """none. Physicians read your records, and people decide how you are treated; you can ask for
+    the reasons.""",
+    ),
+}
+"""Whether the recipient treats the customer -> what is decided by a program."""
+DECLINING: dict[bool, tuple[str, str]] = {
+    False: (
+        "不同意不影响您就医;您可以自行提交理赔申请。",
+        "If you do not agree you are treated all the same, and you can file a claim yourself.",
+    ),
+    True: (
+        "不同意不影响您就医,但接收方不会从提供方得到您的病历。",
+        "If you do not agree you are treated all the same, without what the provider knows of you.",
+    ),
+}
+"""Whether the recipient treats the customer -> what a refusal means for her."""
 ACTING_NAMES: dict[str, tuple[str, str]] = {
     "guardian": ("监护人", "guardian"),
     "delegate": ("受托人", "delegate"),
@@ -91,20 +127,28 @@ def hash_notice(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def _kind(terms: GrantTerms) -> Kind:
+    if terms.role == "hospital":
+        return "treatment"
+    return "visit" if terms.execution == "rules-visit-data" else "claim"
+
+
 def _types(terms: GrantTerms, place: int) -> str:
     return ("、" if place == 0 else ", ").join(RECORD_TYPE_NAMES[item][place] for item in terms.record_types)
 
 
 def _permit_zh(notice: NoticeTerms) -> str:
     terms = notice.terms
-    case = "仅限下一个案件(一案一授权)" if terms.case == "one-case" else "有效期内的各案件"
+    kind = _kind(terms)
+    visits, treats = kind == "visit", kind == "treatment"
+    standing = "有效期内的各次住院" if treats else "有效期内的各案件"
+    case = "仅限下一个案件(一案一授权)" if terms.case == "one-case" else standing
     stays = f";仅限住院:{'、'.join(terms.stays)}" if terms.stays else ""
     uses = "不限次数" if terms.uses_max is None else f"最多 {terms.uses_max} 次"
     often = f",每 {terms.frequency[1]} 天最多 {terms.frequency[0]} 次" if terms.frequency else ""
     acting = ""
     if notice.acting is not None:
         acting = f"\n    本次由您的{ACTING_NAMES[notice.acting][0]}代为同意,其权限经核验,有期限,且不得超出其范围。"
-    visits = terms.execution == "rules-visit-data"
     provides = "让接收方的规则在其系统内运算" if visits else "向接收方提供"
     collects = "将得到运算结果" if visits else "将收集并使用这些信息"
     return f"""授权告知书
@@ -113,17 +157,17 @@ def _permit_zh(notice: NoticeTerms) -> str:
 二、接收方:{terms.recipient}(联系方式:{notice.contact_recipient}){collects}。
     以上是两个行为,您的本次同意同时包含这两个行为,且仅限于这一家接收方、这一个目的。
 三、目的:{PURPOSE_NAMES[terms.purpose][0]}({terms.purpose})。不用于其他目的,也不再向他人提供。
-四、信息种类(均为敏感个人信息,含您的身份信息、医疗健康信息和费用信息):{_types(terms, 0)}。
+四、信息种类(均为敏感个人信息,含{HOLDS[kind][0]}):{_types(terms, 0)}。
 五、处理方式:{MODE_NAMES[terms.mode][0]};范围:{case}{stays};{uses}{often}。传输和保存均加密,
     保存方持有密钥;链上只有化名和承诺值,没有姓名、病情和金额。
 六、记录日期:{format_day(terms.first_day)} 至 {format_day(terms.last_day)};授权于 {format_day(terms.expires_day)} 终止;
     接收方应在 {format_day(terms.erase_day)} 前删除,法律规定必须保存的除外。以上三个期限各自独立。
-七、自动化决定:由程序按产品条款计算,任何不利于您的判断均由人工作出;您有权要求说明和人工复核。
+七、自动化决定:{DECIDES[treats][0]}
 八、您的权利:您可以随时撤回(xinpei consent revoke)、查询谁看过您的记录、要求更正和删除。
     撤回不影响撤回前已完成的处理;撤回后未交付的记录不再交付。
     您也可以在不撤回的情况下拒绝其中一部分(xinpei consent grant --deny)。
-九、必要性和影响:不提供这些信息,接收方无法办理上述事项;提供后,{LEARNS[visits][0]}
-    不同意不影响您就医;您可以自行提交理赔申请。
+九、必要性和影响:不提供这些信息,接收方无法办理上述事项;提供后,{LEARNS[kind][0]}
+    {DECLINING[treats][0]}
 十、机构核验:提供方和接收方将用您的证件信息与各自的记录比对,均一致后授权方可使用。
 十一、未满十四周岁者由监护人同意;已满十四周岁不满十八周岁者由本人和监护人共同同意;本人去世后授权终止。{acting}
 十二、本告知书只涉及一家接收方和一个目的,须单独同意;对其他接收方或目的需另行同意。
@@ -132,7 +176,9 @@ def _permit_zh(notice: NoticeTerms) -> str:
 
 def _permit_en(notice: NoticeTerms) -> str:
     terms = notice.terms
-    case = "the next claim only" if terms.case == "one-case" else "any claim while it runs"
+    kind = _kind(terms)
+    visits, treats = kind == "visit", kind == "treatment"
+    case = "the next claim only" if terms.case == "one-case" else f"any {'stay' if treats else 'claim'} while it runs"
     stays = f", for the stays {', '.join(terms.stays)} only" if terms.stays else ""
     uses = "any number of times" if terms.uses_max is None else f"at most {terms.uses_max} times"
     often = f", at most {terms.frequency[0]} in {terms.frequency[1]} days" if terms.frequency else ""
@@ -142,7 +188,6 @@ def _permit_en(notice: NoticeTerms) -> str:
             f"\n    Here your {ACTING_NAMES[notice.acting][1]} consents for you, under an authority that was checked, "
             "that ends, and that may not be widened."
         )
-    visits = terms.execution == "rules-visit-data"
     provides = "let the recipient's rules compute on" if visits else "provide"
     collects = "receive the result of it" if visits else "collect and use it"
     return f"""Notice of consent
@@ -151,21 +196,20 @@ def _permit_en(notice: NoticeTerms) -> str:
 2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will {collects}. These are two acts; your
     consent covers both, for this one recipient and this one purpose only.
 3.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Nothing else, and nobody else.
-4.  Categories, all of them sensitive personal information (your identity, your health, your expenses):
+4.  Categories, all of them sensitive personal information ({HOLDS[kind][1]}):
     {_types(terms, 1)}.
 5.  Manner: {MODE_NAMES[terms.mode][1]}; for {case}{stays}; {uses}{often}. Encrypted on the way, and where it is kept,
     by whoever keeps it; the chain has a pseudonym and commitments, no name, no illness and no amount.
 6.  Dates of the records: {format_day(terms.first_day)} to {format_day(terms.last_day)}. The grant ends on
     {format_day(terms.expires_day)}; the recipient must erase by {format_day(terms.erase_day)} unless a law demands to
     keep. These are three clocks, and none moves another.
-7.  Automated decisions: the payout is computed by a program from the product's terms; whatever goes against you is
-    decided by a person, and you can ask for the reasons and for a review.
+7.  Automated decisions: {DECIDES[treats][1]}
 8.  Your rights: withdraw at any time (xinpei consent revoke), ask who has seen your records, have them corrected or
     erased. What was done before a withdrawal stands; what was not yet handed over is not handed over any more. You can
     also deny a part without withdrawing the rest (xinpei consent grant --deny).
 9.  Why, and what it means for you: without this information the recipient cannot do what is said in 3; with it, it
-    {LEARNS[visits][1]}
-    If you do not agree you are treated all the same, and you can file a claim yourself.
+    {LEARNS[kind][1]}
+    {DECLINING[treats][1]}
 10. Both organisations compare your document with their own records; without both matches the grant cannot be used.
 11. Under 14 a guardian consents; at 14 to 17 you and your guardian both do; with your death the grant ends.{acting}
 12. This notice is about one recipient and one purpose and needs a separate consent; others need others.

@@ -104,6 +104,9 @@ def check_terms(terms: GrantTerms, today: date) -> None:
     if terms.effect == "permit" and (terms.mode == "EXECUTE") != (terms.execution == "rules-visit-data"):
         msg = f"mode: expected EXECUTE with rules-visit-data and with nothing else, got {terms.mode}, {terms.execution}"
         raise TermsError(msg)
+    if terms.role == "hospital" and terms.effect == "permit" and (terms.case != "standing" or terms.stays):
+        msg = "scope: a grant to a hospital is standing and about every stay of its days: leave out --scope and --stay"
+        raise TermsError(msg)
     if len(terms.frequency) == 1:
         msg = "frequency: expected uses and days"
         raise TermsError(msg)

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from nodes.schemas.notice import RECORD_TYPE_NAMES, Language, NoticeTerms, hash_notice, render_notice
-from nodes.schemas.terms import default_terms
+from nodes.schemas.terms import TREATMENT_TYPES, TermsError, check_terms, default_terms
 
 TERMS = default_terms("hospital-a", "insurer-a", date(2026, 3, 1))
 NOTICE = NoticeTerms(TERMS, "010-1", "010-2")
@@ -61,3 +61,30 @@ def test_other_terms_are_another_notice_with_another_hash(language: Language) ->
         changed = NoticeTerms(replace(TERMS, **{field: value}), "010-1", "010-2")
         hashes.add(hash_notice(render_notice(changed, language)))
     assert len(hashes) == len(changes) + 1
+
+
+@pytest.mark.parametrize(
+    ("language", "lacking", "said"),
+    [
+        ("zh", ("费用", "理赔", "产品条款", "案件"), ("诊疗由人决定", "抢救")),
+        ("en", ("expenses", "payout", "claim"), ("people decide how you are treated", "in an emergency")),
+    ],
+)
+def test_a_notice_of_treatment_speaks_of_no_claim(
+    language: Language, lacking: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    terms = replace(TERMS, recipient="hospital-b", role="hospital", purpose="BTG", record_types=TREATMENT_TYPES)
+    text = render_notice(NoticeTerms(terms, "010-1", "010-2"), language)
+    for word in ("hospital-b", *said):
+        assert word in text, word
+    for word in lacking:
+        assert word not in text, word
+
+
+@pytest.mark.parametrize("change", [{"case": "one-case"}, {"stays": ("stay-0123456789ab",)}])
+def test_a_grant_to_a_hospital_is_about_every_stay_of_its_days(change: dict[str, object]) -> None:
+    terms = replace(TERMS, recipient="hospital-b", role="hospital", purpose="CAREMGT", record_types=TREATMENT_TYPES)
+    check_terms(terms, date(2026, 3, 1))
+    with pytest.raises(TermsError, match="scope: a grant to a hospital is standing"):
+        check_terms(replace(terms, **change), date(2026, 3, 1))
+    check_terms(replace(terms, effect="deny", stays=("stay-0123456789ab",)), date(2026, 3, 1))
