@@ -16,7 +16,7 @@ from ledger.limits import PROTOCOL_VERSION
 from ledger.membership import Role, Validator, ValidatorSet
 from nodes.entropy import SeededEntropy
 from nodes.keystore import Keystore
-from nodes.vault.sealing import SealKeyPair
+from nodes.vault.sealing import SealKeyPair, SealKeyRing
 
 LABEL = "xinpei-sim"
 BEGUN_MS = 1_780_272_000_000
@@ -71,6 +71,12 @@ class Consortium:
         keys = self.keystores[name]
         submissions = {**keys.submissions, keys.submission_version + 1: key}
         self.keystores[name] = replace(keys, submissions=submissions)
+
+    def add_seal_key(self, name: str, pair: SealKeyPair) -> None:
+        """Put the next version of a member's seal key before its only one, which still opens."""
+        former = self.keystores[name].seal
+        assert isinstance(former, SealKeyPair), f"{name} has replaced its seal key before"
+        self.keystores[name] = replace(self.keystores[name], seal=SealKeyRing([pair, former]))
 
     def keys(self) -> dict[str, PrivateKey]:
         """Return the founding consensus keys of all members that run nodes."""

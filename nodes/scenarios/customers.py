@@ -27,7 +27,7 @@ from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.summaries import StaySummary
 from nodes.roles.insurer import Insurer
 from nodes.roles.linking import Linked
-from nodes.roles.lookup import find_claim, find_grant
+from nodes.roles.lookup import find_claim, find_grant, find_seal_key
 from nodes.scenarios.paperwork import (
     Illness,
     correct_illness,
@@ -169,8 +169,10 @@ class Customer:
         self, party: str, grant_id: str, agent: Hospital | Insurer, now_ms: int
     ) -> tuple[Linked, list[AgentEffect]]:
         challenge = agent.challenge(grant_id, now_ms)
-        member = self.town.organisation(party)
-        sealed = self.pseudonym.disclose(self._disclosures[party], party, member.seal_key, f"identity.{grant_id}")
+        view = self.town.view(party)
+        assert view is not None, "who operates an agent has its node up"
+        seal_key = find_seal_key(view, party)
+        sealed = self.pseudonym.disclose(self._disclosures[party], party, seal_key, f"identity.{grant_id}")
         public_key = self.pseudonym.seal_key.public_key
         return agent.disclose(grant_id, sealed, self.pseudonym.answer(challenge), public_key, now_ms)
 

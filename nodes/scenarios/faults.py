@@ -21,7 +21,7 @@ from nodes.scenarios.household import BUILDERS, Estate
 from nodes.scenarios.money import check_money
 from nodes.scenarios.options import GIVINGS, LIES, Options, draw_options
 from nodes.scenarios.roster import Roster
-from nodes.scenarios.rotation import rotate_key
+from nodes.scenarios.rotation import rotate_key, rotate_seal_key
 from nodes.scenarios.town import Town
 from nodes.scenarios.trouble import Trouble
 from nodes.simulator.checks import InvariantError
@@ -120,7 +120,9 @@ class Scenario:
             simulation.live(customer.live())
         if self.options.rotates_ms is not None:
             hospital = self.town.consortium.names("hospital")[0]
+            insurer = self.town.consortium.names("insurer")[0]
             simulation.live(rotate_key(self.town, hospital, self.options.seed, self.options.rotates_ms))
+            simulation.live(rotate_seal_key(self.town, insurer, self.options.seed, self.options.rotates_ms))
         simulation.run_for(self.options.trouble_ms)
         self.town.check_halted()
         trouble.end()

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from ledger.crypto.signatures import PrivateKey
 from ledger.errors import LedgerError
-from ledger.genesis import Organisation
 from ledger.replica.ports import Halt
 from ledger.transactions import Receipt, Submission, make_submission
 from nodes.agent import AgentEffect, Call
@@ -64,12 +63,6 @@ class Town:
         """Return the latest state of a member's node; None while it is down."""
         household = self.household(member)
         return None if household is None else household.view
-
-    def organisation(self, member: str) -> Organisation:
-        """Return a founding member."""
-        found = self.consortium.genesis.organisation(member)
-        assert found is not None, f"{member} is a member"
-        return found
 
     def read(self, member: str, question: Callable[[NodeView], T]) -> T | None:
         """Ask the latest state of a member's node; None if it is down or its disk fails meanwhile."""

@@ -32,6 +32,7 @@ from tests.e2e.test_commands import say, xinpei
 from tests.e2e.test_lane_kills import Stay
 
 JOINER = "hospital-c"
+NEWCOMER = "insurer-b"
 VICTIM = "regulator"
 VOTERS = ("hospital-a", "hospital-b", "insurer-a")
 
@@ -109,6 +110,37 @@ def test_a_fifth_member_joins_and_votes_while_one_node_is_down_and_that_one_foll
     network.check_agreement(done)
     eventually("who was down knows the fifth", lambda: JOINER in connected(network, VICTIM))
     assert len(network.status(VICTIM)["validators"]) == 5
+
+
+def test_a_hospital_and_an_insurer_that_joined_settle_a_stay_and_replace_their_seal_keys_within_it(
+    network: Network,
+) -> None:
+    action = prepare_organisation(network.home, NEWCOMER, "insurer", ENTROPY, dt.datetime.now(dt.UTC))
+    decide(network, action, (*VOTERS, VICTIM))
+    network.start(NEWCOMER)
+    network.await_height(network.height("insurer-a"), NEWCOMER)
+    stay = Stay(network, "joined", parties=(JOINER, NEWCOMER))
+    stay.admit()
+    for member in (JOINER, NEWCOMER, "rail"):
+        done = say(network.home, "key", "rotate", "--kind", "seal", "--as", member)
+        assert done == {"organisation": member, "kind": "seal", "former": 1, "version": 2}
+    stay.discharge()
+    stay.await_paid(1)
+    assert stay.payable() == "2060.00"
+    with network.client(NEWCOMER, NEWCOMER) as client:
+        dossier = client.get_bytes(f"/v1/claims/{stay.claim_id}/dossier")
+    assert verify_dossier(dossier, Trust(network.home.load_genesis())).evidence.claim.hospital == JOINER
+    stay.customer.wallet.save(network.home.wallet_path("joined"), None, ENTROPY)
+    assert stay.grant_id in str(say(network.home, "consent", "list", "--as", "joined")["grants"])
+    second = Stay(network, "joined-later", parties=(JOINER, NEWCOMER))
+    keys = say(network.home, "key", "show", "--as", JOINER)["seal_keys"]
+    assert [(row["version"], row["is_here"], row["until_height"] is None) for row in keys] == [
+        (1, True, False),
+        (2, True, True),
+    ], "the first lies here for a week, and what was under way when it ended opens"
+    with second.customer.client(second.customer.pseudonym(JOINER, NEWCOMER), JOINER) as client:
+        links = client.get(f"/v1/grants/{second.grant_id}")["links"]
+    assert [name for name, _ in links] == [JOINER, NEWCOMER], "both have opened who she is with their new keys"
 
 
 def test_a_wiped_node_follows_and_votes_again_with_the_key_that_the_members_gave_it(network: Network) -> None:
@@ -203,8 +235,11 @@ def test_a_removed_member_is_cut_off_and_its_keys_end(network: Network) -> None:
     assert leaving not in network.status("insurer-a")["validators"]
     assert height.proposal.status == "passed"
     network.stop(leaving)
+    gone = xinpei(network.home, "consent", "grant", "--as", "joined", "--from", leaving, "--to", NEWCOMER, "--yes")
+    assert (gone.returncode, f"{leaving} is a member no more" in gone.stderr) == (1, True)
+    assert len(say(network.home, "consent", "list", "--as", "joined")["grants"]) == 1, "the others answer as before"
     listed = say(network.home, "govern", "list", "--as", "insurer-a")["proposals"]
-    assert [item["proposal"]["status"] for item in listed] == ["passed"] * 6
+    assert [item["proposal"]["status"] for item in listed] == ["passed"] * 7
     shown = xinpei(network.home, "govern", "show", "1", "--as", "insurer-a").stdout
     assert shown.startswith("1  add-organisation hospital-c · passed at height")
 

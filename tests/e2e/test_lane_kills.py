@@ -28,18 +28,25 @@ STEPS = ("granted", "admitted", "handed-in", "shared", "settled")
 class Stay:
     """One customer's stay, step by step, with patience for nodes that are away."""
 
-    def __init__(self, network: Network, name: str, terms: GrantTerms | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        name: str,
+        terms: GrantTerms | None = None,
+        parties: tuple[str, str] = ("hospital-a", "insurer-a"),
+    ) -> None:
+        self.hospital, self.insurer = parties
         self.network = network
         self.name = name
         wallet = Wallet.create(synthetic_identity(name, SystemEntropy()), SystemEntropy())
         self.customer = Customer(network.home, network.home.load_genesis(), wallet, SystemEntropy())
         fields = identity_fields(wallet.identity)
-        with network.client("hospital-a", "hospital-a") as client:
+        with network.client(self.hospital, self.hospital) as client:
             client.post("/v1/patients", {"number": name, "identity": fields})
-        with network.client("insurer-a") as client:
+        with network.client(self.insurer, self.insurer) as client:
             policy = {"insured": name, "identity": fields, "product": "inpatient-100", "payee_account": "synthetic"}
             client.post("/v1/policies", policy)
-        terms = terms or default_terms("hospital-a", "insurer-a", today())
+        terms = terms or default_terms(self.hospital, self.insurer, today())
         self.grant_id = self.customer.sign(self.customer.draw_up(terms, "zh")).grant_id
         self.number = self.claim_id = ""
 
@@ -76,7 +83,7 @@ class Stay:
 
     def payable(self) -> str:
         """Return what the insurer's own calculation of the latest settlement pays, in yuan."""
-        with self.network.client("insurer-a") as client:
+        with self.network.client(self.insurer, self.insurer) as client:
             decision = client.get(f"/v1/cases/{self.claim_id}")["decision"]
         return str(decision["payable"])
 
@@ -85,7 +92,7 @@ class Stay:
 
         def attempt() -> Any:
             try:
-                with self.network.client("hospital-a", "hospital-a") as client:
+                with self.network.client(self.hospital, self.hospital) as client:
                     return client.post(path, form)
             except ApiError as error:
                 if error.code == "UNREACHABLE":
@@ -95,13 +102,13 @@ class Stay:
         return eventually(f"the desk takes {path}", attempt)
 
     def stay(self) -> dict[str, Any]:
-        with self.network.client("hospital-a", "hospital-a") as client:
+        with self.network.client(self.hospital, self.hospital) as client:
             found: dict[str, Any] = client.get(f"/v1/stays/{self.number}")
         return found
 
     def view(self) -> dict[str, Any] | None:
         """Return the claim as any node that is there sees it."""
-        for name in ("insurer-a", "hospital-a"):
+        for name in (self.insurer, self.hospital):
             try:
                 with self.network.client(name, name) as client:
                     found: dict[str, Any] = client.get(f"/v1/claims/{self.claim_id}")
