@@ -219,7 +219,8 @@ class SealKeyFiles:
         """Open with the key that it is sealed to.
 
         Raises:
-            VerificationError: If that key is not here, or as `SealKeyPair.open`.
+            LostKeyError: If that key is not here.
+            VerificationError: As `SealKeyPair.open`.
             KeystoreError: If a key's file is malformed.
         """
         pair = self._find(sealed.key_id)

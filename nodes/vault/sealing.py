@@ -70,6 +70,10 @@ RecordId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[a-z0-9]
 _HPKE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
+class LostKeyError(VerificationError):
+    """Bytes are sealed to a key that their reader does not hold, or holds no more: nobody has done wrong by it."""
+
+
 class StandIn(Protocol):
     """Seals and opens in HPKE's place, inside a simulation."""
 
@@ -214,7 +218,8 @@ class SealKeyPair:
             context: What the caller expects it to be for; never the context that came with it.
 
         Raises:
-            VerificationError: If the suite is unknown, the context differs, or it is sealed to another key.
+            LostKeyError: If it is sealed to another key.
+            VerificationError: If the suite is unknown, the context differs, or it does not open.
         """
         _check_context(sealed, context)
         if sealed.key_id != self.key_id:
@@ -274,7 +279,7 @@ def identify_seal_key(public_key: bytes) -> bytes:
     return hash_tagged("xinpei/seal-key/v1", public_key)[:SEAL_KEY_ID_BYTES]
 
 
-def lost_key_error(sealed: Sealed, context: SealContext, held: Sequence[bytes]) -> VerificationError:
+def lost_key_error(sealed: Sealed, context: SealContext, held: Sequence[bytes]) -> LostKeyError:
     """Return what to raise about bytes that are sealed to a key which their reader does not hold, or no more.
 
     Raises:
@@ -286,7 +291,7 @@ def lost_key_error(sealed: Sealed, context: SealContext, held: Sequence[bytes]) 
         f"{sealed.key_id.hex()}, here is {', '.join(key_id.hex() for key_id in held)}; whoever sealed them seals "
         "them again, to the newest one"
     )
-    return VerificationError(msg)
+    return LostKeyError(msg)
 
 
 def seal(public_key: bytes, context: SealContext, plaintext: bytes) -> Sealed:

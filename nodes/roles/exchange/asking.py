@@ -7,7 +7,8 @@ This is memory: after a restart everything is asked once more, which peers must 
 
 from dataclasses import dataclass
 
-from nodes.agent import PeerAnswered, Request
+from nodes.agent import Note, PeerAnswered, Request
+from nodes.vault.sealing import LostKeyError
 
 FIRST_MS = 2_000
 """Between the first question about a subject and the second; doubled each time."""
@@ -78,3 +79,12 @@ class Asking:
     def forget(self, subject: str) -> None:
         """Ask about `subject` anew, without waiting: it is done, or it is another matter now."""
         self._subjects.pop(subject, None)
+
+
+def note_lost_key(fields: dict[str, str | int], error: LostKeyError) -> Note:
+    """Return the log line about what is sealed to a key that is not here: it is asked for again, and not disputed.
+
+    Its sender is honest if it has seen an older state, or if this organisation lost its key. Asked again, it seals to
+    the key that the chain has by then.
+    """
+    return Note("sealed-to-lost-key", {**fields, "why": str(error)})

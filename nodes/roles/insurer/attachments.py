@@ -16,7 +16,7 @@ from contracts.stays import ShareReceipt
 from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Note, PeerAnswered, Request
 from nodes.roles.exchange.arriving import ARRIVING_MAX, FULL_DISK_MS, Arrival, is_full_disk
-from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.questions import (
     AttachmentChunks,
     AttachmentOffer,
@@ -28,6 +28,7 @@ from nodes.roles.exchange.questions import (
 )
 from nodes.roles.insurer.intake import WITHHELD, WITHHELD_MS, Intake, key_of
 from nodes.vault.records import Vault
+from nodes.vault.sealing import LostKeyError
 
 
 @dataclass(slots=True)
@@ -86,6 +87,9 @@ class AttachmentIntake:
             if isinstance(reply, Refusal):
                 return [self._note_refusal(subject, reply, event.now_ms, fields)]
             return self._take_reply(subject, arrival, reply, fields)
+        except LostKeyError as error:
+            self._pause(subject)
+            return [note_lost_key(fields, error)]
         except (VerificationError, DecodeError) as error:
             self._stop(subject)
             self._intake.note_dispute(share, str(error))

@@ -27,14 +27,14 @@ from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.roles.erasing import list_asked
-from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.documents import DOCUMENT_TYPES, Document, Invoice
 from nodes.roles.exchange.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.lookup import find_record, find_signing_key
 from nodes.vault.payloads import decrypt_payload
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
-from nodes.vault.sealing import Envelope, RecordKeys, SealContext, SealKeys, open_envelope
+from nodes.vault.sealing import Envelope, LostKeyError, RecordKeys, SealContext, SealKeys, open_envelope
 
 DISPUTE = "dispute"
 WITHHELD = ("AUTH-013", "ELIG-001", "ERASED", "WITHDRAWN")
@@ -143,6 +143,8 @@ class Intake:
             if not isinstance(reply, RecordHandover):
                 return [Note("handover-refused", {**fields, "code": "UNEXPECTED"})]
             self._keep(share, reply)
+        except LostKeyError as error:
+            return [note_lost_key(fields, error)]
         except (VerificationError, DecodeError) as error:
             self.note_dispute(share, str(error))
             return [Note("handover-disputed", fields)]

@@ -28,7 +28,7 @@ from nodes.keystore import Keystore
 from nodes.roles.claims.adjudicator import hash_installed_rules
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.claims.settlement import disposition_of, open_after, open_moves
-from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.opening import VisitOpening, hash_opening
 from nodes.roles.exchange.questions import EXECUTING, Refusal, VisitAnswer, VisitRules, decode_reply, encode_body
 from nodes.roles.exchange.visits import (
@@ -46,7 +46,7 @@ from nodes.roles.insurer.premises import Premises, WaitError
 from nodes.roles.linking import LinkEntry
 from nodes.roles.lookup import RemovedMemberError, find_claim, find_seal_key
 from nodes.roles.own_keys import OwnKeys
-from nodes.vault.sealing import AmountOpening, seal
+from nodes.vault.sealing import AmountOpening, LostKeyError, seal
 
 WAITS = "VISIT"
 """Code of a claim that waits for its hospital to run the rules."""
@@ -187,6 +187,8 @@ class Visiting:
                 return [Note("visit-refused", {**fields, "code": code})]
             self._refusals.pop(claim_id, None)
             self._keep(claim_id, reply)
+        except LostKeyError as error:
+            return [note_lost_key(fields, error)]
         except (VerificationError, DecodeError) as error:
             self._doubts[claim_id, len(list_executions(self._view, claim_id))] = str(error)
             return [Note("visit-disputed", fields)]

@@ -35,7 +35,7 @@ from nodes.entropy import Entropy
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.exchange.arriving import FULL_DISK_MS, is_full_disk
-from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.documents import Document
 from nodes.roles.exchange.questions import (
@@ -58,7 +58,7 @@ from nodes.roles.regulator.reviewing import Reviewing, Verdict, WaitingUse
 from nodes.vault.attachments import read_plaintext
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
-from nodes.vault.sealing import Envelope, RecordKeys, SealContext, open_envelope
+from nodes.vault.sealing import Envelope, LostKeyError, RecordKeys, SealContext, open_envelope
 
 QUESTIONS_MAX = 16
 UNEXPECTED_MS = 30_000
@@ -231,6 +231,9 @@ class Regulator:
                 raise
             self._asking.postpone(order.order_id, event.now_ms, FULL_DISK_MS)
             return [Note("document-waits", {**fields, "why": "the disk is full; what arrived is kept"})]
+        except LostKeyError as error:
+            self._documents.pause(order.order_id)
+            return [note_lost_key(fields, error)]
         except (VerificationError, DecodeError) as error:
             self._documents.stop(order.order_id)
             self._book.dispute(order.order_id, str(error))

@@ -15,11 +15,11 @@ from ledger.codec import decode, encode
 from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
-from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.emergencies import REASON_CHARACTERS_MAX, GlassReason, name_reason
 from nodes.roles.exchange.questions import FetchReason, ReasonGiven, Refusal, decode_reply, encode_body
 from nodes.vault.register import Register
-from nodes.vault.sealing import SealContext, SealKeys
+from nodes.vault.sealing import LostKeyError, SealContext, SealKeys
 
 REASON = "glass-reason"
 GROUNDS = "glass-grounds"
@@ -109,6 +109,8 @@ class Reviewing:
             context = SealContext(self._view.chain_id, name_reason(use.use_id), use.recipient, self._name)
             reason = decode(self._seal_key.open(reply.reason, context), GlassReason)
             reason.verify(use.reason)
+        except LostKeyError as error:
+            return [note_lost_key(fields, error)]
         except (VerificationError, DecodeError):
             self._asking.postpone(subject, event.now_ms, UNTOLD_MS)
             return [Note("reason-forged", fields)]

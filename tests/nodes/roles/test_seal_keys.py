@@ -4,16 +4,21 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.keys import RotateSealKey, SealKeyRecord
+from contracts.proposals import CastVote, Propose, RemoveOrganisation
 from ledger.codec import Struct
 from ledger.errors import VerificationError
 from ledger.genesis import Credentials
 from nodes import process
+from nodes.agent import Answer, Call, PeerRequested
 from nodes.client import ApiError
 from nodes.entropy import SeededEntropy
-from nodes.keystore import KeystoreError, SealKeyFiles, create_keystore, load_keystore
+from nodes.keystore import KeystoreError, SealKeyFiles, create_keystore, load_keystore, prepare_seal_key
 from nodes.members import HostedMember
+from nodes.roles.exchange.questions import Refusal, decode_reply
+from nodes.roles.lookup import RemovedMemberError, find_credentials, find_rail, find_seal_key
 from nodes.roles.office.member_calls import MemberCalls
 from nodes.roles.office.seal_keys import (
     KEPT_MS,
@@ -22,6 +27,7 @@ from nodes.roles.office.seal_keys import (
     rotate_seal_key,
 )
 from nodes.vault.sealing import SealContext, seal
+from tests.nodes.roles.lane import Lane
 
 ENTROPY = SeededEntropy(b"seal keys")
 CONTEXT = SealContext("xinpei-test", "record-000000000001", "hospital-a", "insurer-a")
@@ -179,3 +185,88 @@ def test_a_key_that_others_seal_to_and_is_not_here_is_told(chain: Chain, capfd: 
     (chain.folder / "seal-1.key").write_bytes(b"cut")
     with pytest.raises(KeystoreError, match=r"seal-1.key is malformed"):
         SealKeyFiles(chain.folder)
+
+
+# ------------------------------------------------------------------------------------------ agents on the whole lane
+
+
+def replace_on(lane: Lane, member: str, version: int = 2) -> Path:
+    """Replace a member's seal key while its agent runs; return the new key's file."""
+    folder = lane.town.folder / member / "keys"
+    pair = prepare_seal_key(folder, version, ENTROPY)
+    (receipt,) = lane.town.post(member, Call("membership", "rotate_seal_key", RotateSealKey(pair.public_key, version)))
+    assert receipt.ok
+    return folder / f"seal-{version}.key"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_claim_is_paid_once_while_all_replace_their_seal_keys_within_it(tmp_path: Path, seed: int) -> None:
+    lane = Lane(tmp_path, seed)
+    lane.insure()
+    lane.stay()
+    for version in (2, 3):
+        for member in ("hospital-a", "insurer-a", "rail"):
+            lane.run_for(400)
+            replace_on(lane, member, version)
+    lane.run()
+    assert lane.claim().status == "PAID"
+    assert lane.bank.balance == 206_000
+    assert lane.town.codes("records.dispute") == []
+
+
+def test_what_is_sealed_to_a_key_that_is_lost_is_asked_for_again_and_accuses_nobody(tmp_path: Path) -> None:
+    lane = Lane(tmp_path)
+    lane.insure()
+    lost = replace_on(lane, "insurer-a")
+    lost.rename(lost.with_suffix(".lost"))
+    lane.stay()
+    lane.run_for(20_000)
+    notes = [what for _, what, _ in lane.town.notes]
+    assert "sealed-to-lost-key" in notes
+    assert "handover-disputed" not in notes
+    assert lane.claim().settlements == ()
+    lost.with_suffix(".lost").rename(lost)
+    lane.run_for(60_000)
+    lane.run()
+    assert lane.claim().status == "PAID"
+    assert lane.town.codes("records.dispute") == []
+
+
+def remove(lane: Lane, name: str) -> None:
+    """Remove an organisation by the votes of all validators but itself."""
+    town = lane.town
+    message = Propose(RemoveOrganisation(name), bytes(32))
+    basis = town.query("governance", "basis", message, bytes)
+    assert town.post("regulator", Call("governance", "propose", replace(message, against=basis)))[0].ok
+    for validator in town.genesis.validators.validators:
+        if validator.name != name and find_credentials(town.view, name) is not None:
+            assert town.post(validator.name, Call("governance", "vote", CastVote(1, approve=True)))[0].ok
+
+
+def test_an_insurer_without_a_rail_seals_no_order_and_goes_on_with_the_rest(tmp_path: Path) -> None:
+    lane = Lane(tmp_path)
+    lane.insure()
+    assert find_rail(lane.town.view) == "rail"
+    remove(lane, "rail")
+    assert find_rail(lane.town.view) is None
+    with pytest.raises(RemovedMemberError, match=r"rail: is no member at height \d+; nothing is sealed to it"):
+        find_seal_key(lane.town.view, "rail")
+    lane.stay()
+    lane.run_for(20_000)
+    assert (lane.claim().status, lane.bank.moves) == ("SETTLED", [])
+
+
+def test_a_hospital_hands_nothing_over_to_an_insurer_that_was_removed(tmp_path: Path) -> None:
+    lane = Lane(tmp_path)
+    lane.insure()
+    lane.stay()
+    bodies: list[bytes] = []
+    lane.town.loses_request = lambda _source, peer, body: peer == "hospital-a" and not bodies.append(body)  # type: ignore[func-returns-value]
+    lane.run_for(5_000)
+    remove(lane, "insurer-a")
+    for body in bodies:
+        effects = lane.town.agents["hospital-a"].step(PeerRequested(1, "insurer-a", body, lane.town.now_ms))
+        (answer,) = [effect for effect in effects if isinstance(effect, Answer)]
+        reply = decode_reply(answer.body)
+        assert isinstance(reply, Refusal)
+    assert bodies, "it was asked while it was a member"

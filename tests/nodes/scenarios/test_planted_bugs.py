@@ -11,7 +11,7 @@ from ledger.transactions import Receipt
 from nodes.agent import Agent, AgentEffect, AgentInput, Submit
 from nodes.roles.exchange.questions import FetchRecord, PaymentOrder, Refusal
 from nodes.roles.hospital.handover import Given, Handover
-from nodes.roles.lookup import find_record
+from nodes.roles.lookup import find_credentials, find_record
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.scenarios import faults
@@ -41,6 +41,9 @@ def test_n4f0_a_hospital_that_replaces_its_key_meanwhile_is_paid_for_with_the_ne
     actor = view.actor("hospital-a")
     assert actor is not None
     assert len(actor.keys) == 2
+    credentials = find_credentials(view, "insurer-a")
+    assert credentials is not None
+    assert credentials.seal_version == 2, "and the insurer has replaced what records are sealed to"
     assert len(scenario.auditor.settlements) == 3
 
 
