@@ -143,7 +143,7 @@ class Pseudonym:
         Args:
             disclosure: From `Wallet.make_disclosure`.
             recipient: The organisation; one of this pseudonym's two.
-            public_key: Its seal key, from the genesis or the chain.
+            public_key: Its seal key, as the chain has it now (`nodes.roles.customer.organisations`).
             record_id: What the disclosure is for, such as `identity.<grant>`.
 
         Raises:

@@ -27,6 +27,7 @@ def make_app(node: NetworkNode, routers: Iterable[APIRouter]) -> FastAPI:
     app = FastAPI(title="Xinpei", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.node = node
     app.state.followers = events.Followers(node)
+    app.state.organisations = organisations.Shown()
     app.state.meter = metrics.Meter(node)
     for router in (chain.router, organisations.router, events.router, metrics.router):
         app.include_router(router)

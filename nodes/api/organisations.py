@@ -1,6 +1,8 @@
 """The route that shows who the members are, with the proof: for wallets, which believe no node."""
 
-from fastapi import APIRouter, Response
+from typing import cast
+
+from fastapi import APIRouter, Request, Response
 
 from ledger.application import Application
 from ledger.codec import decode, encode
@@ -17,8 +19,24 @@ from nodes.roles.customer.organisations import OrganisationsProof, Standing, lis
 router = APIRouter(prefix="/v1/organisations", tags=["chain"])
 
 
+class Shown:
+    """The answer of the latest height, made once however many wallets ask: it takes a proof of every organisation."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._height = 0
+        self._data = b""
+
+    def get(self, application: Application, blocks: Blocks) -> bytes:
+        """Return the encoded proof as of the latest committed height; raises as `collect_organisations`."""
+        if self._height != application.height:
+            self._data = encode(collect_organisations(application, blocks))
+            self._height = application.height
+        return self._data
+
+
 @router.get("")
-async def show_organisations(node: Node, _caller: AnyCaller) -> Response:
+async def show_organisations(request: Request, node: Node, _caller: AnyCaller) -> Response:
     """Return all organisations as of the latest block, with their keys, and the proof of it from the genesis on.
 
     The answer is MessagePack: `nodes.roles.customer.organisations.OrganisationsProof`. Before the first block there is
@@ -27,7 +45,8 @@ async def show_organisations(node: Node, _caller: AnyCaller) -> Response:
     if node.application.header is None:
         msg = "there is no block yet: the members are those of the genesis"
         raise NotFoundError(msg)
-    return Response(encode(collect_organisations(node.application, node.files.blocks)), media_type=MESSAGE_PACK)
+    shown = cast("Shown", request.app.state.organisations)
+    return Response(shown.get(node.application, node.files.blocks), media_type=MESSAGE_PACK)
 
 
 def collect_organisations(application: Application, blocks: Blocks) -> OrganisationsProof:

@@ -124,8 +124,7 @@ async def _prepare(
     await desks[INSURER].post("/v1/policies", _json(form))
     customer = Customer(network.home, network.genesis, wallet, entropy)
     terms = replace(default_terms(patient.hospital, INSURER, today()), record_types=record_types)
-    offer = customer.draw_up(terms, "zh")
-    granted = await asyncio.to_thread(customer.sign, offer)
+    granted = await asyncio.to_thread(lambda: customer.sign(customer.draw_up(terms, "zh")))
     assert set(granted.links.values()) == {"matched"}, f"{patient.number}: {granted.links}"
 
 

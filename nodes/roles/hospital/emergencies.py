@@ -23,7 +23,7 @@ from nodes.entropy import Entropy
 from nodes.roles.exchange.emergencies import REASON_CHARACTERS_MAX, GlassReason, name_reason
 from nodes.roles.exchange.questions import FetchReason, ReasonGiven, Refusal
 from nodes.roles.linking import Linking
-from nodes.roles.lookup import explain, find_credentials, find_grant
+from nodes.roles.lookup import RemovedMemberError, explain, find_grant, find_seal_key
 from nodes.schemas.terms import TREATMENT_TYPES
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, seal
@@ -101,11 +101,14 @@ class Emergencies:
         actor = self._view.actor(peer)
         if actor is None or actor.role != "regulator":
             return Refusal("NOT_REGULATOR", "reasons are told to a regulator that reviews the use")
-        member = find_credentials(self._view, peer)
-        if use is None or use.recipient != self._hospital or data is None or member is None:
+        if use is None or use.recipient != self._hospital or data is None:
             return Refusal("UNKNOWN_USE", f"{question.use_id}: no use of {self._hospital} with a reason kept here")
+        try:
+            seal_key = find_seal_key(self._view, peer)
+        except RemovedMemberError as error:
+            return Refusal("NO_SEAL_KEY", str(error))
         context = SealContext(self._view.chain_id, name_reason(use.use_id), self._hospital, peer)
-        return ReasonGiven(use.use_id, seal(member.seal_key, context, encode(decode(data, GlassReason))))
+        return ReasonGiven(use.use_id, seal(seal_key, context, encode(decode(data, GlassReason))))
 
     def _find_grant(self, patient: str, custodian: str, types: tuple[RecordType, ...]) -> Grant | None:
         """Return her grant for emergencies between the two hospitals: one that covers this, else any, to be refused."""

@@ -14,7 +14,7 @@ from ledger.codec import Struct, encode
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.errors import DecodeError, VerificationError
 from ledger.genesis import Credentials
-from nodes.api.organisations import collect_organisations
+from nodes.api.organisations import Shown, collect_organisations
 from nodes.client import ApiError
 from nodes.config import Home
 from nodes.entropy import SeededEntropy
@@ -246,3 +246,12 @@ def test_an_answer_serves_for_a_moment_and_not_longer(
     assert len(nodes.asked) == 4
     wallet.ask_all()
     assert nodes.asked[4:7] == ["hospital-a", "hospital-b", "insurer-a"]
+
+
+def test_the_proof_is_made_once_for_a_height_however_many_ask(chain: AuditedChain) -> None:
+    shown = Shown()
+    first = shown.get(chain.application, chain.blocks)
+    assert shown.get(chain.application, chain.blocks) is first
+    admit(chain)
+    height, standings = verify_organisations(shown.get(chain.application, chain.blocks), chain.genesis)
+    assert (height, JOINED in {item.actor.name for item in standings}) == (chain.application.height, True)
