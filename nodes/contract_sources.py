@@ -26,7 +26,14 @@ from ledger.codec import encode
 from ledger.crypto.hashes import hash_tagged
 from ledger.errors import LedgerError
 from ledger.execution.contract import Table
-from ledger.execution.loader import PLATFORM_MODULES, ContractLoadError, ContractSet, LoadedContract, load_contracts
+from ledger.execution.loader import (
+    PLATFORM_MODULES,
+    ContractLoadError,
+    ContractSet,
+    LoadedContract,
+    hash_modules,
+    load_contracts,
+)
 from ledger.genesis import ContractPin
 
 
@@ -169,6 +176,8 @@ class ContractArchive:
     def find_contract(self, name: str, code_hash: bytes) -> tuple[ContractSet | None, list[str]]:
         """Return a set that is kept here and has a contract with this code, and why others could not be looked at.
 
+        Sets are compared by their texts; none is executed that has no module with this hash.
+
         Args:
             name: The contract's.
             code_hash: Of all that it depends on. The set's other contracts may be any.
@@ -176,6 +185,8 @@ class ContractArchive:
         refused: list[str] = []
         for kept in self.list_sets():
             try:
+                if code_hash not in hash_modules(self._read_texts(self.folder / kept)).values():
+                    continue
                 found = self._read(kept)
             except ContractLoadError as error:
                 refused.append(str(error))
@@ -214,11 +225,7 @@ class ContractArchive:
 
     def _read(self, name: str) -> ContractSet:
         place = self.folder / name
-        try:
-            sources = self._read_texts(place)
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"{place}: its sources cannot be read ({error}); restore them from another member"
-            raise ContractLoadError(msg) from error
+        sources = self._read_texts(place)
         loaded = load_contracts(sources)
         if set_hash(loaded.pins()).hex() != name:
             msg = f"{place}: its sources do not have the hashes they are kept under; restore them from another member"
@@ -226,16 +233,20 @@ class ContractArchive:
         return loaded
 
     def _read_texts(self, place: Path) -> dict[str, str]:
-        platform = read_platform()
-        for module, text in platform.items():
-            path = place / _module_path(module)
-            if not path.is_file() or path.read_text(encoding="utf-8") != text:
-                msg = (
-                    f"{place}: these contracts were made for another {module} than this installation has; run the "
-                    "version of xinpei that they were added with"
-                )
-                raise ContractLoadError(msg)
-        return platform | read_tree(place / "contracts")
+        try:
+            platform = read_platform()
+            for module, text in platform.items():
+                path = place / _module_path(module)
+                if not path.is_file() or path.read_text(encoding="utf-8") != text:
+                    msg = (
+                        f"{place}: these contracts were made for another {module} than this installation has; run the "
+                        "version of xinpei that they were added with"
+                    )
+                    raise ContractLoadError(msg)
+            return platform | read_tree(place / "contracts")
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"{place}: its sources cannot be read ({error}); restore them from another member"
+            raise ContractLoadError(msg) from error
 
 
 def _module_path(name: str) -> Path:

@@ -179,20 +179,33 @@ def load_contracts(sources: Mapping[str, str]) -> ContractSet:
     Raises:
         ContractLoadError: Naming module, line and what to write instead.
     """
-    missing = [name for name in PLATFORM_MODULES if name not in sources]
-    if missing:
-        msg = f"contract sources: expected the text of {', '.join(missing)} too; code hashes cover it"
-        raise ContractLoadError(msg)
     return _Loader(sources).load()
+
+
+def hash_modules(sources: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the code hash that a contract in each contract module has; nothing of it is executed.
+
+    Args:
+        sources: As for `load_contracts`.
+
+    Raises:
+        ContractLoadError: Naming module, line and what to write instead.
+    """
+    return _Loader(sources).hash_all()
 
 
 class _Loader:
     """The modules of one set while they are being loaded."""
 
     def __init__(self, sources: Mapping[str, str]) -> None:
+        missing = [name for name in PLATFORM_MODULES if name not in sources]
+        if missing:
+            msg = f"contract sources: expected the text of {', '.join(missing)} too; code hashes cover it"
+            raise ContractLoadError(msg)
         self._sources = {name: text for name, text in sources.items() if name.split(".")[0] == "contracts"}
         self._platform = [(name, hash_bytes(sources[name].encode())) for name in PLATFORM_MODULES]
         self._modules: dict[str, ModuleType] = {}
+        self._trees: dict[str, ast.Module] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._loading: list[str] = []
         self._names = SimpleNamespace(
@@ -218,9 +231,16 @@ class _Loader:
         closure = [(name, hash_bytes(self._sources[name].encode())) for name in sorted(self._closures[module_name])]
         return hash_tagged("xinpei/contract-code/v1", encode((PROTOCOL_VERSION, self._platform, closure)))
 
-    def _load_module(self, name: str) -> ModuleType:
-        if name in self._modules:
-            return self._modules[name]
+    def hash_all(self) -> dict[str, bytes]:
+        """Check every module, and hash it with all that it imports."""
+        for name in sorted(self._sources):
+            self._close(name)
+        return {name: self._code_hash(name) for name in sorted(self._sources)}
+
+    def _close(self, name: str) -> None:
+        """Check a module and find all that it imports, by its text alone."""
+        if name in self._closures:
+            return
         if name in self._loading:
             msg = f"{name}: imports itself by way of {' -> '.join([*self._loading, name])}; cut the cycle"
             raise ContractLoadError(msg)
@@ -228,16 +248,22 @@ class _Loader:
         if source is None:
             msg = f"{name}: imported by {self._loading[-1]}, but its source was not given"
             raise ContractLoadError(msg)
-        tree = self._check(name, source)
+        tree = self._trees[name] = self._check(name, source)
         self._loading.append(name)
         closure = {name}
         for imported in imported_modules(tree, self._sources):
-            self._load_module(imported)
+            self._close(imported)
             closure |= self._closures[imported]
         self._closures[name] = frozenset(closure)
-        module = self._modules[name] = self._execute(name, tree)
         self._loading.pop()
-        return module
+
+    def _load_module(self, name: str) -> ModuleType:
+        if name not in self._modules:
+            self._close(name)
+            for imported in imported_modules(self._trees[name], self._sources):
+                self._load_module(imported)
+            self._modules[name] = self._execute(name, self._trees[name])
+        return self._modules[name]
 
     def _check(self, name: str, source: str) -> ast.Module:
         refusals = check_source(name, source)

@@ -7,7 +7,8 @@ in force at each settlement's height; amounts are adjudicated again with that co
     another one              from a home folder's contract sets (`nodes.contract_sources`): a set is loaded as a node
                              loads it, checked and metered, and asked through its query
 
-A set's name says nothing here: what counts is the hash of the loaded code. Where nobody has the code, nothing is found
+A set's name says nothing here: what counts is the hash, and a set that has no module with the pinned one is not loaded,
+because loading executes it. Where nobody has the code, nothing is found
 out about the amounts; the dossier holds or not without them.
 """
 

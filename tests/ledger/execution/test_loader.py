@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from ledger.execution.loader import PLATFORM_MODULES, ContractLoadError, load_contracts
+from ledger.execution.loader import PLATFORM_MODULES, ContractLoadError, hash_modules, load_contracts
 from tests.ledger.execution.chain import API, COUNTER, MEMBERSHIP, ROOT, Chain, load, platform
 
 RULES = '"""Rules."""\nLIMIT = 10\n\n\ndef is_large(n: int) -> bool:\n    return n > LIMIT\n'
@@ -186,3 +186,15 @@ def test_a_code_hash_covers_all_that_the_contract_api_is_made_of() -> None:
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ledger"):
                 waiting += [node.module, *(f"{node.module}.{item.name}" for item in node.names)]
     assert closure <= set(PLATFORM_MODULES), sorted(closure - set(PLATFORM_MODULES))
+
+
+def test_modules_are_hashed_without_being_executed() -> None:
+    sources = platform() | {"contracts.membership": MEMBERSHIP, "contracts.counter": COUNTER, "contracts.rules": RULES}
+    hashes = hash_modules(sources)
+    loaded = load_contracts(sources).get("counter")
+    assert loaded is not None
+    assert hashes["contracts.counter"] == loaded.code_hash
+    faulty = {**sources, "contracts.rules": RULES + "BROKEN = 1 // 0\n"}
+    assert hash_modules(faulty)["contracts.rules"] != hashes["contracts.rules"]
+    with pytest.raises(ContractLoadError, match="ZeroDivisionError"):
+        load_contracts(faulty)

@@ -102,15 +102,26 @@ def test_without_the_code_of_then_nothing_is_found_out_and_its_hash_is_named(
         assert "HOME/contracts" in str(error.value)
 
 
-def test_code_that_was_changed_after_it_was_kept_is_not_run(
-    desk: Desk, older: ContractSet, archive: ContractArchive, tmp_path: Path
+def test_code_that_has_not_the_pinned_hash_is_not_even_loaded(
+    desk: Desk, older: ContractSet, archive: ContractArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edited = ContractArchive(tmp_path / "contracts")
     shutil.copytree(archive.folder, edited.folder)
     path = edited.folder / set_hash(older.pins()).hex() / "contracts" / "adjudication" / "benefit.py"
     path.write_text(path.read_text().replace("20_000", "10_000"))
-    with pytest.raises(MissingAdjudicatorError, match="do not have the hashes they are kept under"):
+    monkeypatch.setattr(ContractArchive, "_read", lambda *_: pytest.fail("a set is executed that has not the hash"))
+    with pytest.raises(MissingAdjudicatorError):
         verify_reveal(desk.verified(), render(desk.openings()), SEAL_KEY, adjudicators=Adjudicators(edited))
+
+
+def test_a_set_that_cannot_be_read_is_named(
+    desk: Desk, older: ContractSet, archive: ContractArchive, tmp_path: Path
+) -> None:
+    rotten = ContractArchive(tmp_path / "contracts")
+    shutil.copytree(archive.folder, rotten.folder)
+    (rotten.folder / set_hash(older.pins()).hex() / "contracts" / "keys.py").write_bytes(b"\xff")
+    with pytest.raises(MissingAdjudicatorError, match="its sources cannot be read"):
+        verify_reveal(desk.verified(), render(desk.openings()), SEAL_KEY, adjudicators=Adjudicators(rotten))
 
 
 def test_the_command_adjudicates_with_the_home_folders_sets_and_says_what_is_missing(
