@@ -10,7 +10,8 @@ Rules:
        `glass-broken`, which names the pseudonym. What was seen and why is committed to.
     4. A regulator reviews each use, once. Until then it stands among those that wait.
     5. A use is open for GLASS_MS of block time: so long the custodian enters and hands over, for this recipient, what
-       the use names (contract `records`), as long as the grant stands. Nothing is handed over under the grant alone.
+       the use names (contract `records`), as long as the grant stands as it was: an amendment closes it like a
+       revocation. Nothing is handed over under the grant alone.
        While a use is open, another one of the same types is none: nobody fills a customer's log with them.
 
     table        key                    value
@@ -218,21 +219,26 @@ class Emergencies(Contract):
         """Return the record types that a custodian may hand over under a grant, because the glass is broken now."""
         found: list[RecordType] = []
         for key, glass in self.open_uses.scan((message.grant_id, message.hospital)):
-            use = self.uses.get(glass.use_id)
-            assert use is not None, "an index names a use that exists"
-            if self.context.time_ms < glass.until_ms:
+            use = self._find_open(message.grant_id, glass)
+            if use is not None:
                 found.extend([kind for kind in use.record_types if kind == key[-1]])
         return tuple(found)
 
     def find_closed(self, grant_id: str, hospital: str, recipient: str, record_type: RecordType) -> Finding | None:
         """Return that no use of a grant by a recipient is open for a type of a custodian's records, or None."""
         glass = self.open_uses.get((grant_id, hospital, record_type))
-        use = None if glass is None else self.uses.get(glass.use_id)
-        is_open = glass is not None and self.context.time_ms < glass.until_ms
-        if is_open and use is not None and use.recipient == recipient:
+        use = None if glass is None else self._find_open(grant_id, glass)
+        if use is not None and use.recipient == recipient:
             return None
         text = f"{recipient} has broken no glass for {record_type} under {grant_id}, or it is over"
         return Finding("AUTH-013", "emergency", text)
+
+    def _find_open(self, grant_id: str, glass: OpenGlass) -> GlassUse | None:
+        """Return a use that is open: not for too long, and its grant says what it said when the glass was broken."""
+        use = self.uses.get(glass.use_id)
+        assert use is not None, "an index names a use that exists"
+        is_same = use.grant_version == self.call(Consent).latest_version(grant_id)
+        return use if is_same and self.context.time_ms < glass.until_ms else None
 
     def _find_shut(self, message: BreakGlass, recipient: str, record_type: RecordType) -> Finding | None:
         return self.find_closed(message.grant_id, message.hospital, recipient, record_type)

@@ -65,4 +65,5 @@ def _describe(row: dict[str, Any]) -> str:
     when = dt.datetime.fromtimestamp(row["entered_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
     patient = row["patient"] or "(unknown here)"
     kind = row["type"] if row["kind"] == "original" else f"{row['type']} ({row['kind']})"
-    return f"{row['record']}  {kind:<18} {patient} · {row['hospital']} · {PURPOSES[row['purpose']]} · {when}"
+    purpose = PURPOSES.get(row["purpose"], row["purpose"])
+    return f"{row['record']}  {kind:<18} {patient} · {row['hospital']} · {purpose} · {when}"

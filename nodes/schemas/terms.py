@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from contracts.grants import Effect, PartyRole, Purpose, RecordType
+from contracts.treatment import CARE, EMERGENCY
 from ledger.codec import Day, Name, Struct
 from ledger.errors import LedgerError
 
@@ -104,14 +105,32 @@ def check_terms(terms: GrantTerms, today: date) -> None:
     if terms.effect == "permit" and (terms.mode == "EXECUTE") != (terms.execution == "rules-visit-data"):
         msg = f"mode: expected EXECUTE with rules-visit-data and with nothing else, got {terms.mode}, {terms.execution}"
         raise TermsError(msg)
-    if terms.role == "hospital" and terms.effect == "permit" and (terms.case != "standing" or terms.stays):
-        msg = "scope: a grant to a hospital is standing and about every stay of its days: leave out --scope and --stay"
-        raise TermsError(msg)
+    if terms.role == "hospital" and terms.effect == "permit":
+        _check_treatment(terms)
     if len(terms.frequency) == 1:
         msg = "frequency: expected uses and days"
         raise TermsError(msg)
     if terms.effect == "deny" and (terms.case, terms.uses_max, terms.frequency) != ("standing", None, ()):
         msg = "a denial is standing and is not used up: leave out --scope, --uses and --frequency"
+        raise TermsError(msg)
+
+
+def _check_treatment(terms: GrantTerms) -> None:
+    """Refuse a grant to a hospital under which nothing could ever be handed over."""
+    if terms.purpose not in (CARE, EMERGENCY):
+        msg = (
+            f"purpose: a hospital is given records to treat ({CARE}) or in an emergency ({EMERGENCY}): {terms.purpose}"
+        )
+        raise TermsError(msg)
+    if terms.case != "standing" or terms.stays:
+        msg = "scope: a grant to a hospital is standing and about every stay of its days: leave out --scope and --stay"
+        raise TermsError(msg)
+    if "admission" not in terms.record_types or not set(terms.record_types) <= set(TREATMENT_TYPES):
+        types = ", ".join(terms.record_types)
+        msg = f"types: to treat, expected admission and more of {', '.join(TREATMENT_TYPES)}, no bills; got {types}"
+        raise TermsError(msg)
+    if terms.mode != "STORE":
+        msg = f"mode: a hospital keeps what it is handed to treat: expected STORE, got {terms.mode}"
         raise TermsError(msg)
 
 

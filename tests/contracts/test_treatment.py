@@ -150,6 +150,16 @@ def test_a_use_opens_nothing_for_anybody_else_and_nothing_once_the_grant_is_revo
     assert chain.reason().startswith("status: ")
 
 
+def test_an_amendment_closes_a_use(chain: Consortium) -> None:
+    grant = permit(chain, "BTG")
+    message = entry(chain, grant)
+    chain.do(breaking(chain, grant), entering(message))
+    amended = replace(grant, version=2, previous_version=1, permission=replace(grant.permission, mode="VIEW"))
+    chain.do((grant.subject, "consent.grant", amended))
+    assert chain.post(sharing(message, grant), entering(entry(chain, grant))) == ["AUTH-013", "AUTH-013"]
+    assert chain.reason().startswith("emergency: ")
+
+
 def test_a_grant_to_look_without_keeping_breaks_no_glass(chain: Consortium) -> None:
     grant = permit(chain, "BTG", mode="VIEW")
     assert chain.post(breaking(chain, grant)) == ["AUTH-013"]

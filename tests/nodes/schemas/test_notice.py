@@ -81,10 +81,22 @@ def test_a_notice_of_treatment_speaks_of_no_claim(
         assert word not in text, word
 
 
-@pytest.mark.parametrize("change", [{"case": "one-case"}, {"stays": ("stay-0123456789ab",)}])
-def test_a_grant_to_a_hospital_is_about_every_stay_of_its_days(change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"case": "one-case"}, "scope: a grant to a hospital is standing"),
+        ({"stays": ("stay-0123456789ab",)}, "scope: a grant to a hospital is standing"),
+        ({"purpose": "HPAYMT"}, "purpose: a hospital is given records to treat"),
+        ({"record_types": ("admission", "invoice")}, "types: to treat, expected admission"),
+        ({"record_types": ("discharge-summary",)}, "types: to treat, expected admission"),
+        ({"mode": "VIEW"}, "mode: a hospital keeps"),
+    ],
+)
+def test_a_grant_to_a_hospital_under_which_nothing_could_be_handed_over_is_not_drawn_up(
+    change: dict[str, object], words: str
+) -> None:
     terms = replace(TERMS, recipient="hospital-b", role="hospital", purpose="CAREMGT", record_types=TREATMENT_TYPES)
     check_terms(terms, date(2026, 3, 1))
-    with pytest.raises(TermsError, match="scope: a grant to a hospital is standing"):
+    with pytest.raises(TermsError, match=words):
         check_terms(replace(terms, **change), date(2026, 3, 1))
     check_terms(replace(terms, effect="deny", stays=("stay-0123456789ab",)), date(2026, 3, 1))
