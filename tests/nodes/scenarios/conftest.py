@@ -11,6 +11,7 @@ from nodes.scenarios.faults import Scenario
 from nodes.scenarios.options import Changes, Options
 from nodes.scenarios.plans import Plan
 from nodes.simulator.sealing import OpenSeal
+from nodes.simulator.snapshots import SnapshotPolicy
 from nodes.simulator.weather import Weather
 from nodes.vault.sealing import use_stand_in
 
@@ -40,6 +41,7 @@ def found() -> Iterator[Found]:
         liars: tuple[tuple[str, str], ...] = (),
         rotates_ms: int | None = None,
         changes: Changes | None = None,
+        snapshots: SnapshotPolicy | None = None,
     ) -> Scenario:
         options = Options(
             seed=1,
@@ -53,6 +55,7 @@ def found() -> Iterator[Found]:
             lives=tuple((HOSPITAL, INSURER, plan) for plan in lives),
             rotates_ms=rotates_ms,
             changes=changes or Changes(),
+            snapshots=snapshots,
         )
         return Scenario(options, contracts or load())
 

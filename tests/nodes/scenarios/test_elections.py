@@ -8,6 +8,7 @@ from nodes.scenarios.options import Changes
 from nodes.scenarios.plans import Plan
 from nodes.simulator.checks import InvariantError
 from nodes.simulator.node import Node
+from nodes.simulator.snapshots import SnapshotPolicy
 from tests.nodes.scenarios.conftest import Found, load
 
 STAY = Plan(begins_ms=0, admitted_ms=0, stays_ms=2_000)
@@ -27,6 +28,19 @@ def test_n5f1_one_joins_one_loses_its_signer_state_and_is_given_a_key_and_one_is
     signed = {signature.validator for _, commit in node.disk.blocks.values() for signature in commit.signatures}
     assert "hospital-c" in signed
     assert len(scenario.auditor.settlements) == 1
+
+
+def test_n4f1_a_member_that_lost_its_disk_begins_from_a_snapshot_and_votes_with_the_key_it_is_given(
+    found: Found,
+) -> None:
+    changes = Changes(40_000, rekeys="hospital-b", loses_signer=True, loses_store=True)
+    scenario = found(STAY, changes=changes, snapshots=SnapshotPolicy(3, 6, 3, taker_crashes=0.2, crashes_left=2))
+    scenario.run()
+    node = scenario.simulation.nodes["hospital-b"]
+    assert scenario.simulation.happened["wiped stores"] == 1
+    assert scenario.simulation.happened["snapshots taken"] >= 1
+    assert 0 < node.disk.base_height < node.disk.height
+    assert scenario.roster.decided["hospital-b"] == node.keys[1].public_key
 
 
 def test_a_planned_new_key_votes_from_its_height_on_and_the_old_one_before(found: Found) -> None:
