@@ -9,7 +9,8 @@ Rules:
        balance that it starts from. It has confirmed every part, or, where the grant has rules visit the data, the
        settlement is what the hospital entered as their result (contract `visits`). What the grant or an erasure keeps
        from it is refused on the record (contract `attempts`): settling is a use of the data. Every invoice counts once
-       and is consumed by this claim and no other. Where every part is reversed, nothing is paid out.
+       and is consumed by this claim and no other, but for what the claim of another insurer left that this one follows
+       (contract `coordination`). Where every part is reversed, nothing is paid out.
     3. A settlement states the claim's whole payable and deductible. What it adds to the former settlement's is what
        the balance grows by and what moves: a payout, a recovery, or provably nothing.
     4. The same closings settle once (ALREADY_SETTLED); a person's decision on a pended part is a review of them, a
@@ -46,10 +47,10 @@ from contracts.attempts import Attempts
 from contracts.authorities import Authorities
 from contracts.consent import Consent
 from contracts.coverage import Coverage
-from contracts.footing import Closings, check_parts, find_refused, find_uncovered
+from contracts.footing import Closings, check_after, check_parts, find_refused, find_uncovered
 from contracts.grants import GrantVersion
 from contracts.identifiers import locate
-from contracts.invoices import Invoices
+from contracts.invoices import Invoices, is_stated
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
 from contracts.mandates import ANY_MANDATE
 from contracts.membership import Membership
@@ -78,6 +79,7 @@ from contracts.settlements import (
     Report,
     Resume,
     Settle,
+    SettledBefore,
     Settlement,
     Step,
     StepName,
@@ -204,6 +206,7 @@ class Claims(Contract):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
         if version.grant.execution == "rules-visit-data":
             self.call(Visits).require_executed(outcome, version)
+        check_after(claim, former, outcome, self.find_followed(claim.claim_id))
         check_parts(records, self.call(Invoices), claim, closings, version, outcome)
         signed = decision_message(self.context.chain_id, claim.insurer, outcome)
         verify("decision", self.call(Membership).signer_key(), signed, message.signature)
@@ -263,7 +266,7 @@ class Claims(Contract):
     def withdraw(self, message: Withdraw) -> None:
         """End a claim that is not settled; whoever files it herself ends it here too."""
         claim = self._claim(message.claim_id)
-        self._require_customer(claim, message.authority)
+        self.require_customer(claim, message.authority)
         if claim.settlement_version > 0 or claim.status == "WITHDRAWN":
             reject("WRONG_STATE", f"{claim.claim_id}: expected an unsettled claim, got {claim.status}")
         for stay_id in claim.stay_ids:
@@ -288,7 +291,8 @@ class Claims(Contract):
             return None
         settlements = tuple(settlement for _, settlement in self.settlements.scan(message.claim_id))
         status, payments = self._derived(claim), self._payments(claim)
-        wait = find_wait(self.call(Consent), self.call(Records), self.call(Invoices), claim, status, payments)
+        registers = self.call(Consent), self.call(Records), self.call(Invoices)
+        wait = find_wait(*registers, claim, status, payments, self.find_followed(claim.claim_id))
         return ClaimView(claim, status, settlements, tuple(payments), wait)
 
     @query
@@ -306,6 +310,18 @@ class Claims(Contract):
     def find(self, claim_id: str) -> Claim:
         """Return a claim; else reject with UNKNOWN_CLAIM."""
         return self._claim(claim_id)
+
+    def is_final(self, claim_id: str, version: int) -> bool:
+        """Whether a settlement is a claim's latest, on its latest closings, paid, with nothing pended."""
+        claim = self._claim(claim_id)
+        return claim.settlement_version == version and self._derived(claim) == "PAID"
+
+    def find_followed(self, claim_id: str) -> SettledBefore | None:
+        """Return the settlement that a claim pays after, by an order that is stated and not out of date, or None."""
+        order = self.call(Invoices).find_order(claim_id)
+        if order is None or not is_stated(order) or not self.is_final(order.after.claim_id, order.after.version):
+            return None
+        return order.after
 
     def _advance_balance(self, former: Settlement | None, outcome: Outcome) -> bytes:
         """Append the balance after a settlement whose arithmetic holds, and return what moves."""
@@ -367,7 +383,7 @@ class Claims(Contract):
     def _respond(self, message: Acknowledge | DisputeSettlement, name: StepName, reason: bytes | None) -> None:
         claim_id, version = message.claim_id, message.version
         claim = self._claim(claim_id)
-        self._require_customer(claim, message.authority)
+        self.require_customer(claim, message.authority)
         if version < 1 or version != claim.settlement_version:
             reject("STALE_VERSION", f"{claim_id}: expected settlement {claim.settlement_version}, got {version}")
         reference = f"settlement {version}"
@@ -382,7 +398,7 @@ class Claims(Contract):
             self.call(Consent).check(need_of(claim, stay_id, None, "enter"))
         return version
 
-    def _require_customer(self, claim: Claim, authority_id: str | None) -> None:
+    def require_customer(self, claim: Claim, authority_id: str | None) -> None:
         """Reject unless the customer signs, or whoever may act for her.
 
         A guardian or heir whom the insurer attested alone ends no claim against it: the claim's grant must rest on her,

@@ -16,7 +16,7 @@ from contracts.invoices import Invoices
 from contracts.needs import Finding
 from contracts.records import Records
 from contracts.retention import Retention
-from contracts.settlements import Claim, Outcome
+from contracts.settlements import Claim, Outcome, SettledBefore, Settlement
 from contracts.stays import Closing
 from contracts.steps import need_of
 from ledger.execution.contract import reject
@@ -74,15 +74,32 @@ def check_parts(
     """
     parts: tuple[str, ...] = ()
     tags: tuple[bytes, ...] = ()
+    after = None if outcome.after is None else outcome.after.claim_id
     for closing, _ in closings:
         if covered.grant.execution != "rules-visit-data":
             records.require_delivered(closing, claim.insurer)
-        invoices.consume(closing, claim.hospital, claim.claim_id, claim.insurer)
+        invoices.consume(closing, claim.hospital, claim.claim_id, claim.insurer, after)
         parts = (*parts, *closing.parts)
         tags = (*tags, *closing.invoice_tags)
     check_distinct(claim.claim_id, list(tags))
     if outcome.disposition == "payout" and not parts:
         reject("CLOSINGS", f"{claim.claim_id}: expected a part to pay for, every one is reversed")
+
+
+def check_after(claim: Claim, former: Settlement | None, outcome: Outcome, stated: SettledBefore | None) -> None:
+    """Refuse a settlement after another insurer's that the customer has not stated, or before it though she has.
+
+    Args:
+        claim: The claim.
+        former: Its settlement before this one.
+        outcome: What its insurer decided.
+        stated: What the claim follows by an order that is in force, or None.
+    """
+    follows = former is not None and former.outcome.after is not None
+    if outcome.after is None and (follows or stated is not None):
+        reject("UNORDERED", f"{claim.claim_id}: expected to follow what another insurer paid, as its customer stated")
+    if outcome.after is not None and outcome.after != stated:
+        reject("UNORDERED", f"{claim.claim_id}: expected what its customer stated, and a settlement that is final")
 
 
 def _ask(records: Records, claim: Claim, stay_id: str, record_type: RecordType | None, record_id: str | None) -> Asked:

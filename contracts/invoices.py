@@ -1,17 +1,24 @@
-"""Invoices: each counts once, for one claim, whoever the insurer.
+"""Invoices: each counts once, for one claim; what its insurer leaves may be another insurer's to pay.
 
 Rules:
 
     1. A settlement consumes the tags of its closings for its claim, for ever. What another claim consumed is refused:
        DUPL-001 within one insurer, DUPL-002 between two.
-    2. A tag is bound to its hospital, so that nobody can burn another hospital's.
-    3. Nobody posts here: the contract `claims` consumes as it settles.
+    2. A claim that follows another insurer's, by the customer's order, settles on what that one consumed. It consumes
+       the rest, and the locks stay as they are.
+    3. A claim that was settled keeps its place: when its hospital corrects the bill, the new closing's free tags are
+       consumed for it at once. Else another insurer that waits would pay all of an invoice that was paid before.
+    4. A tag is bound to its hospital, so that nobody can burn another hospital's.
+    5. Nobody posts here: the contract `claims` consumes as it settles, `records` as it
+       closes, and `coordination` writes orders.
 
     table          key                              value
     locks          hospital, tag                    InvoiceLock
+    orders         claim id                         InvoiceOrder: after which settlement the claim pays what is left
 """
 
 from contracts.identifiers import locate
+from contracts.settlements import InvoiceOrder
 from contracts.stays import Closing, InvoiceLock
 from ledger.execution.contract import Contract, Table, reject
 
@@ -21,10 +28,11 @@ class Invoices(Contract):
 
     name = "invoices"
     locks = Table("locks", InvoiceLock)
+    orders = Table("orders", InvoiceOrder)
 
-    def consume(self, closing: Closing, hospital: str, claim_id: str, insurer: str) -> None:
-        """Lock a closing's invoices for a claim; reject what another claim consumed."""
-        lock = self.consumer(closing, hospital, claim_id)
+    def consume(self, closing: Closing, hospital: str, claim_id: str, insurer: str, after: str | None) -> None:
+        """Lock a closing's invoices for a claim; reject what another claim consumed, but the one that it follows."""
+        lock = self.consumer(closing, hospital, claim_id, after)
         if lock is not None:
             code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
             reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
@@ -32,10 +40,37 @@ class Invoices(Contract):
             if self.locks.get((hospital, tag)) is None:
                 self.locks.put((hospital, tag), InvoiceLock(claim_id, insurer, locate(self.context)))
 
-    def consumer(self, closing: Closing, hospital: str, claim_id: str) -> InvoiceLock | None:
-        """Return the lock by which another claim holds an invoice of a closing, or None."""
+    def carry(self, former: list[Closing], closing: Closing, hospital: str, claim_id: str) -> None:
+        """Lock a correction's new invoices for a claim that holds one of a former closing, and follows nobody."""
+        held = [tag for item in former for tag in item.invoice_tags if self._is_held(hospital, tag, claim_id)]
+        if held and self.orders.get(claim_id) is None:
+            for tag in closing.invoice_tags:
+                if self.locks.get((hospital, tag)) is None:
+                    lock = self.locks.get((hospital, held[0]))
+                    assert lock is not None, "it is held"
+                    self.locks.put((hospital, tag), InvoiceLock(claim_id, lock.insurer, locate(self.context)))
+
+    def consumer(self, closing: Closing, hospital: str, claim_id: str, after: str | None = None) -> InvoiceLock | None:
+        """Return the lock by which another claim than the one it follows holds an invoice of a closing, or None."""
         for tag in closing.invoice_tags:
             lock = self.locks.get((hospital, tag))
-            if lock is not None and lock.claim_id != claim_id:
+            if lock is not None and lock.claim_id not in (claim_id, after):
                 return lock
         return None
+
+    def find_order(self, claim_id: str) -> InvoiceOrder | None:
+        """Return after which settlement a claim pays what is left, as far as it was stated, or None."""
+        return self.orders.get(claim_id)
+
+    def put_order(self, claim_id: str, order: InvoiceOrder) -> None:
+        """Write after which settlement a claim pays what is left."""
+        self.orders.put(claim_id, order)
+
+    def _is_held(self, hospital: str, tag: bytes, claim_id: str) -> bool:
+        lock = self.locks.get((hospital, tag))
+        return lock is not None and lock.claim_id == claim_id
+
+
+def is_stated(order: InvoiceOrder) -> bool:
+    """Whether both customers have stated an order: the one who is told of, and the one who is told."""
+    return order.released is not None and order.followed is not None

@@ -11,7 +11,8 @@ Rules:
     4. Only bills carry a total: invoices count, interim bills never settle and are in no closing. Nor are attached
        documents: they may come before and after it, and change nothing about what settles.
     5. A closing lists every live part, the admission included, the sum of the invoices' totals and the invoices'
-       tags, each once. After a correction the next version is needed; the same parts cannot be closed twice.
+       tags, each once. After a correction the next version is needed; the same parts cannot be closed twice. A
+       settled claim keeps its place before other insurers: its new invoices are consumed at once (`invoices`).
     6. A share serves a reported claim, names the grant that covers it and the field set that is released, and counts
        as one use. One that may not be is refused on the record (contract `attempts`): no grant covers it, another
        member signs it, the stay is not reported, the record is reversed or asked for. The hospital's node hands over
@@ -57,6 +58,7 @@ from contracts.entries import (
 from contracts.field_sets import list_fields
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
+from contracts.invoices import Invoices
 from contracts.membership import Membership
 from contracts.needs import Finding
 from contracts.retention import Retention
@@ -146,6 +148,9 @@ class Records(Contract):
             reject("ALREADY_CLOSED", f"{message.stay_id}: version {stay.closing_version} lists the same parts")
         self.closings.put((message.stay_id, message.version), closing)
         self.stays.put(message.stay_id, replace(stay, closing_version=message.version))
+        if stay.claim_id is not None:
+            former = [self._closing(message.stay_id, version) for version in range(1, message.version)]
+            self.call(Invoices).carry(former, closing, stay.hospital, stay.claim_id)
         self.emit(
             "stay-closed", CloseEvent(message.stay_id, message.version, stay.hospital, stay.recipient, stay.claim_id)
         )

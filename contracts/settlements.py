@@ -77,6 +77,13 @@ class ClosingReference(Struct):
     version: Version
 
 
+class SettledBefore(Struct):
+    """The claim of another insurer that pays an invoice first, and its settlement that is final."""
+
+    claim_id: ClaimId
+    version: Version
+
+
 class Outcome(Struct):
     """What an insurer decided about a claim, and from which state: the part of `Settle` that it signs."""
 
@@ -113,6 +120,8 @@ class Outcome(Struct):
     """Whether a part waits for a person's decision."""
     is_review: bool
     """Whether this is a person's decision on what the version before left pended: the closings are the same."""
+    after: SettledBefore | None = None
+    """What another insurer paid of the same invoices before, as the customer stated (contract `coordination`)."""
 
 
 class OutcomeSigned(Struct):
@@ -180,6 +189,37 @@ class DisputeSettlement(Struct):
     """Salted commitment to her reasons."""
     authority: AuthorityId | None = None
     """What a guardian, delegate or heir rests on; None for the customer herself."""
+
+
+class Release(Struct):
+    """Transaction `release` of `coordination`: as the customer of the claim that was paid first."""
+
+    claim_id: ClaimId
+    version: Version
+    """Of its settlement: the latest, final one."""
+    to: ClaimId
+    """The other insurer's claim, which may be told what this one paid."""
+    authority: AuthorityId | None = None
+    """What a guardian, delegate or heir rests on; None for the customer herself."""
+
+
+class Follow(Struct):
+    """Transaction `follow` of `coordination`: as the customer of the claim that is to pay what is left."""
+
+    claim_id: ClaimId
+    after: SettledBefore
+    authority: AuthorityId | None = None
+    """What a guardian, delegate or heir rests on; None for the customer herself."""
+
+
+class InvoiceOrder(Struct):
+    """Table `orders` of `invoices`: after which settlement a claim pays what is left; stated once both places are."""
+
+    after: SettledBefore
+    released: Place | None
+    """Where the first claim's customer let the other insurer be told."""
+    followed: Place | None
+    """Where the second claim's customer stated the order."""
 
 
 class Step(Struct):

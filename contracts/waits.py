@@ -5,14 +5,16 @@ Rules:
     1. A wait follows from what the chain has. Nobody posts it, so nobody can leave it out, be late with it, or lie.
     2. Consent and duplicate codes are open. What else keeps an insurer from settling is between it and the customer:
        here it is the insurer's turn, without a reason.
-    3. An invoice that another claim consumed stays consumed. So a claim that counts it waits for its hospital, which
-       alone can correct the bill.
+    3. An invoice that another claim consumed stays consumed. Within one insurer the claim that counts it waits for its
+       hospital, which alone can correct the bill. Between two it waits for the customer: once the other insurer has
+       paid, she tells this one what is left (contract `coordination`).
 
     status                 whom       code                   until
     REPORTED               hospital                          the stay ends
     ASSEMBLING             hospital                          every stay is closed and every part shared; closed is
                                                              enough where rules visit the data
-    ASSEMBLING             hospital   DUPL-001, DUPL-002     the invoice is reversed: no settlement is accepted before
+    ASSEMBLING             hospital   DUPL-001               the invoice is reversed: no settlement is accepted before
+    ASSEMBLING             customer   DUPL-002               she states the order of the two insurers
     ASSEMBLING             insurer                           it confirmed every part and settles, or a person decides
     AWAITING_CONSENT       customer   the failing condition  she grants, files herself, or withdraws
     SETTLED, RECOVERING    rail                              its receipt
@@ -25,7 +27,7 @@ from contracts.consent import Consent
 from contracts.invoices import Invoices
 from contracts.listings import Wait
 from contracts.records import Records
-from contracts.settlements import Claim, ClaimStatus, Payment
+from contracts.settlements import Claim, ClaimStatus, Payment, SettledBefore
 from contracts.stays import ShareStatus
 
 
@@ -36,6 +38,7 @@ def find_wait(
     claim: Claim,
     status: ClaimStatus,
     payments: list[Payment],
+    followed: SettledBefore | None,
 ) -> Wait | None:
     """Return whom a claim waits for; None once it has ended.
 
@@ -46,6 +49,7 @@ def find_wait(
         claim: The claim.
         status: Its status, with ASSEMBLING derived.
         payments: Its payments.
+        followed: What it pays after, by an order that is in force.
     """
     if status in ("PAID", "WITHDRAWN"):
         return None
@@ -56,19 +60,23 @@ def find_wait(
         stuck = [payment for payment in payments if payment.status in ("returned", "rejected")]
         return Wait("insurer" if status == "PENDED" or len(stuck) > 0 else "rail", "", 0, 0)
     is_visited = consent.terms(claim.grant_id).execution == "rules-visit-data"
-    return _find_assembling(records, invoices, claim, is_visited=is_visited)
+    return _find_assembling(records, invoices, claim, followed, is_visited=is_visited)
 
 
-def _find_assembling(records: Records, invoices: Invoices, claim: Claim, *, is_visited: bool) -> Wait:
+def _find_assembling(
+    records: Records, invoices: Invoices, claim: Claim, followed: SettledBefore | None, *, is_visited: bool
+) -> Wait:
+    after = None if followed is None else followed.claim_id
     closings = [records.current_closing(stay_id) for stay_id in claim.stay_ids]
     tags: tuple[bytes, ...] = ()
     answers: list[ShareStatus | None] = []
     for closing in closings:
         if closing is None:
             continue
-        lock = invoices.consumer(closing, claim.hospital, claim.claim_id)
+        lock = invoices.consumer(closing, claim.hospital, claim.claim_id, after)
         if lock is not None:
-            return Wait("hospital", "DUPL-001" if lock.insurer == claim.insurer else "DUPL-002", 0, 0)
+            is_own = lock.insurer == claim.insurer
+            return Wait("hospital" if is_own else "customer", "DUPL-001" if is_own else "DUPL-002", 0, 0)
         if len([tag for tag in closing.invoice_tags if tag in tags]) > 0:
             return Wait("hospital", "DUPL-001", 0, 0)
         tags = (*tags, *closing.invoice_tags)

@@ -69,8 +69,8 @@ def renewed(chain: Consortium, case: Case) -> tuple[Grant, tuple[Call, ...]]:
     return grant, calls
 
 
-def corrected(chain: Consortium, case: Case, bill: Figure) -> None:
-    """Reverse and re-issue the invoice, close again, hand over and confirm."""
+def corrected(chain: Consortium, case: Case, bill: Figure, former_tag: bytes | None = None) -> None:
+    """Reverse and re-issue the invoice, which has the case's tag or a former one, close again, hand over, confirm."""
     signer, target, original = chain.append(case, "invoice")
     assert isinstance(original, Append)
     invoice, reversal, new = case.record("invoice"), chain.draw("record"), chain.draw("record")
@@ -80,7 +80,14 @@ def corrected(chain: Consortium, case: Case, bill: Figure) -> None:
         (
             signer,
             target,
-            replace(original, record_id=reversal, kind="reversal", replaces=invoice, total=case.bill.negative),
+            replace(
+                original,
+                record_id=reversal,
+                kind="reversal",
+                replaces=invoice,
+                total=case.bill.negative,
+                invoice_tag=former_tag or case.tag,
+            ),
         ),
         (
             signer,
@@ -418,11 +425,14 @@ def test_an_invoice_is_consumed_once_by_any_insurer(chain: Consortium, case: Cas
     same_insurer = chain.case(chain.consent(), chain.policy())
     other_insurer = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
     settled(chain, case)
-    for duplicate, code in ((same_insurer, "DUPL-001"), (other_insurer, "DUPL-002")):
+    for duplicate, waited in (
+        (same_insurer, Wait("hospital", "DUPL-001", 0, 0)),
+        (other_insurer, Wait("customer", "DUPL-002", 0, 0)),
+    ):
         deliver_with_tag(chain, duplicate, case.tag)
-        assert wait(chain, duplicate) == Wait("hospital", code, 0, 0)
-        assert chain.post(chain.settle(duplicate, chain.outcome(duplicate, PAYABLE))) == [code]
-        assert wait(chain, duplicate) == Wait("hospital", code, 0, 0)
+        assert wait(chain, duplicate) == waited
+        assert chain.post(chain.settle(duplicate, chain.outcome(duplicate, PAYABLE))) == [waited.code]
+        assert wait(chain, duplicate) == waited
 
 
 def test_a_claim_says_whom_it_waits_for_at_every_turn(chain: Consortium, case: Case) -> None:

@@ -1,0 +1,156 @@
+"""One invoice, two insurers: the second pays what the first has left, when the customer of both says so."""
+
+import pytest
+
+from contracts.coordination import OrderView, ShowOrder
+from contracts.listings import Wait
+from contracts.settlements import Follow, Outcome, Release, SettledBefore
+from ledger.execution.contract import replace
+from tests.contracts.consortium import Call, Case, Consortium, Figure
+from tests.contracts.test_claims import PAYABLE, corrected, deliver, deliver_with_tag, second, wait
+
+LEFT = Figure.draw(10_000, "left")
+
+
+@pytest.fixture
+def case(chain: Consortium) -> Case:
+    """The claim that is paid first."""
+    return chain.case(chain.consent(), chain.policy())
+
+
+@pytest.fixture
+def later(chain: Consortium, case: Case) -> Case:
+    """The other insurer's claim on the same invoice, handed over and confirmed; the first one is paid."""
+    deliver(chain, case)
+    chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
+    chain.do(chain.pay(chain.view(case).claim.payments[0], "paid"))
+    later = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, later, case.tag)
+    return later
+
+
+def release(case: Case, later: Case, version: int = 1, signer: str | None = None) -> Call:
+    return signer or case.customer, "coordination.release", Release(case.claim_id, version, later.claim_id)
+
+
+def follow(case: Case, later: Case, version: int = 1, signer: str | None = None) -> Call:
+    message = Follow(later.claim_id, SettledBefore(case.claim_id, version))
+    return signer or later.customer, "coordination.follow", message
+
+
+def after(chain: Consortium, case: Case, later: Case, version: int = 1) -> Outcome:
+    return chain.outcome(later, LEFT, after=SettledBefore(case.claim_id, version))
+
+
+def shown(chain: Consortium, later: Case) -> OrderView:
+    view = chain.ask("coordination.show", ShowOrder(later.claim_id), OrderView)
+    assert view is not None
+    return view
+
+
+def test_the_second_insurer_pays_what_is_left_once_both_customers_said_so(
+    chain: Consortium, case: Case, later: Case
+) -> None:
+    assert wait(chain, later) == Wait("customer", "DUPL-002", 0, 0)
+    assert (shown(chain, later).after, shown(chain, later).is_final) == (case.claim_id, True)
+    chain.do(release(case, later), follow(case, later))
+    assert chain.events() == ["claim-coordinated", "claim-coordinated"]
+    assert shown(chain, later).is_current
+    assert wait(chain, later) == Wait("insurer", "", 4, 4)
+    chain.do(chain.settle(later, after(chain, case, later)))
+    chain.do(chain.pay(chain.view(later).claim.payments[0], "paid"))
+    assert chain.view(later).status == "PAID"
+
+
+@pytest.mark.parametrize("act", [release, follow])
+def test_one_word_of_the_two_is_not_enough(chain: Consortium, case: Case, later: Case, act: object) -> None:
+    assert callable(act)
+    chain.do(act(case, later))
+    assert not shown(chain, later).is_current
+    assert wait(chain, later) == Wait("customer", "DUPL-002", 0, 0)
+    assert chain.post(chain.settle(later, after(chain, case, later))) == ["UNORDERED"]
+    assert chain.post(chain.settle(later, chain.outcome(later, LEFT))) == ["DUPL-002"]
+
+
+def test_nobody_but_the_customer_of_each_claim_says_so(chain: Consortium, case: Case, later: Case) -> None:
+    for signer in (later.customer, "insurer-a", "insurer-b", "hospital-a"):
+        assert chain.post(release(case, later, signer=signer)) == ["FORBIDDEN"]
+    for signer in (case.customer, "insurer-a", "insurer-b", "hospital-a"):
+        assert chain.post(follow(case, later, signer=signer)) == ["FORBIDDEN"]
+    assert shown(chain, later).order is None
+
+
+def test_an_order_that_is_stated_is_followed(chain: Consortium, case: Case, later: Case) -> None:
+    chain.do(release(case, later), follow(case, later))
+    assert chain.post(chain.settle(later, chain.outcome(later, LEFT))) == ["UNORDERED"]
+    stale = replace(after(chain, case, later), after=SettledBefore(case.claim_id, 2))
+    assert chain.post(chain.settle(later, stale)) == ["UNORDERED"]
+
+
+def test_what_is_not_paid_yet_is_not_followed(chain: Consortium, case: Case) -> None:
+    deliver(chain, case)
+    chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
+    later = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, later, case.tag)
+    assert not shown(chain, later).is_final
+    assert chain.post(follow(case, later), release(case, later)) == ["NOT_FINAL", "NOT_FINAL"]
+    chain.do(chain.pay(chain.view(case).claim.payments[0], "paid"))
+    assert chain.post(follow(case, later, 2)) == ["NOT_FINAL"]
+    chain.do(follow(case, later), release(case, later))
+
+
+def test_claims_that_share_no_invoice_or_no_hospital_are_not_coordinated(
+    chain: Consortium, case: Case, later: Case
+) -> None:
+    other = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver(chain, other)
+    assert chain.post(follow(case, other)) == ["OTHER_INVOICES"]
+    abroad = chain.case(chain.consent("hospital-b", "insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, abroad, case.tag)
+    assert chain.post(follow(case, abroad)) == ["OTHER_CLAIM"]
+    same = chain.case(chain.consent(), chain.policy())
+    deliver_with_tag(chain, same, case.tag)
+    assert chain.post(follow(case, same)) == ["OTHER_CLAIM"]
+    chain.do(release(case, later), follow(case, later))
+    assert chain.post(follow(later, case)) == ["NOT_FINAL"]
+
+
+def test_of_two_settlements_in_one_block_the_first_in_it_is_first(chain: Consortium, case: Case) -> None:
+    other = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver(chain, case)
+    deliver_with_tag(chain, other, case.tag)
+    calls = (chain.settle(other, chain.outcome(other, PAYABLE)), chain.settle(case, chain.outcome(case, PAYABLE)))
+    assert chain.post(*calls) == ["OK", "DUPL-002"]
+    assert wait(chain, case) == Wait("customer", "DUPL-002", 0, 0)
+
+
+def test_after_a_correction_the_first_stays_first_and_the_order_is_stated_again(
+    chain: Consortium, case: Case, later: Case
+) -> None:
+    chain.do(release(case, later), follow(case, later))
+    chain.do(chain.settle(later, after(chain, case, later)))
+    chain.do(chain.pay(chain.view(later).claim.payments[0], "paid"))
+    bill = Figure.draw(700_000, "bill")
+    corrected(chain, later, bill, case.tag)
+    corrected(chain, case, bill)
+    again = Figure.draw(12_000, "left again")
+    changed = second(chain, later, again, disposition="payout")
+    assert chain.post(chain.settle(later, changed)) == ["UNORDERED"]
+    assert not shown(chain, later).is_current
+    chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))
+    assert chain.post(follow(case, later, 2)) == ["NOT_FINAL"]
+    chain.do(chain.pay(chain.view(case).claim.payments[1], "paid"))
+    chain.do(follow(case, later, 2), release(case, later, 2))
+    assert shown(chain, later).is_current
+    chain.do(chain.settle(later, replace(changed, after=SettledBefore(case.claim_id, 2))))
+
+
+def test_a_settled_claim_consumes_the_invoices_of_its_correction_before_it_is_settled_again(
+    chain: Consortium, case: Case, later: Case
+) -> None:
+    bill = Figure.draw(700_000, "bill")
+    corrected(chain, case, bill)
+    corrected(chain, later, bill, case.tag)
+    closing_two = replace(chain.outcome(later, PAYABLE), closings=second(chain, later, PAYABLE).closings)
+    assert chain.post(chain.settle(later, closing_two)) == ["DUPL-002"]
+    chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))
