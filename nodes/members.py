@@ -11,7 +11,7 @@ from fastapi import APIRouter
 
 from ledger.membership import Role
 from nodes.agent import Agent
-from nodes.api import access, activity, claims, customers, explanations, records, recovery, reports
+from nodes.api import access, activity, claims, coordination, customers, explanations, records, recovery, reports
 from nodes.api.attachments import make_attaching_router, make_document_router
 from nodes.api.authorities import make_authority_router, make_relation_router
 from nodes.api.emergencies import make_glass_router, make_review_router
@@ -44,6 +44,7 @@ OF_EVERY_NODE = (
     customers.router,
     explanations.router,
     claims.router,
+    coordination.router,
     records.router,
     recovery.router,
     reports.router,
@@ -112,6 +113,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
                 *_make_people_routers(insurer, insurer.authorising),
                 claims.make_openings_router(insurer),
                 make_insurer_router(insurer),
+                coordination.make_coordination_router(insurer),
                 make_document_router(vault),
                 reports.make_publishing_router(insurer),
             ]

@@ -64,6 +64,40 @@ def withdraw(claim_id: str, actor: str, home: Path, *, files_herself: bool, as_j
 
 @claim.command()
 @click.argument("claim_id", metavar="CLAIM")
+@actor_option(CUSTOMER)
+@home_option
+@json_option
+def coordinate(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
+    """Have CLAIM pay what another insurer left of the same invoice, and tell its insurer that one amount."""
+    from nodes.cli.claims import find_claim
+    from nodes.cli.session import open_customer
+    from nodes.roles.customer.coordinating import coordinate
+    from nodes.schemas.notation import write_yuan
+
+    output = Output(as_json=as_json)
+    place = Home(home)
+    person = open_customer(place, actor)
+    with find_claim(place, actor, claim_id) as found:
+        assert found.pseudonym is not None, "a wallet asks"
+        stated = coordinate(person, found.pseudonym, found.claim_id)
+        told = f"{show_claim_id(stated.claim_id)} follows {show_claim_id(stated.after)}"
+        output.say(f"{told} · {stated.insurer} paid {write_yuan(stated.amount)}")
+        output.say(
+            f"  {found.pseudonym.insurer} knows this amount and nothing else of that claim; it pays what is left"
+        )
+        output.hint(f"xinpei claim watch {show_claim_id(stated.claim_id)} --as {actor}")
+        output.finish(
+            {
+                "claim": stated.claim_id,
+                "after": stated.after,
+                "insurer": stated.insurer,
+                "paid": write_yuan(stated.amount),
+            }
+        )
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
 @actor_option(ACTOR)
 @home_option
 @json_option

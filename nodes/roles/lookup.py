@@ -5,6 +5,7 @@ Every answer is of the latest committed state. None stands for what does not exi
 
 from typing import cast
 
+from contracts.coordination import OrderView, ShowOrder
 from contracts.grants import GrantView, ListGrants, ShowGrant
 from contracts.listings import ClaimView, ShowClaim
 from contracts.mandates import Authority
@@ -16,6 +17,12 @@ from ledger.errors import LedgerError, VerificationError
 from ledger.genesis import Credentials
 from ledger.membership import Role
 from nodes.agent import ChainView
+
+
+def find_order(view: ChainView, claim_id: str) -> OrderView | None:
+    """Return which claim of another insurer pays a claim's invoices first, or None."""
+    message = ShowOrder(claim_id)
+    return view.query("coordination", "show", message, cast("type[OrderView | None]", OrderView | None))
 
 
 def find_grant(view: ChainView, grant_id: str) -> GrantView | None:

@@ -10,6 +10,11 @@ _WORDS = {
     "rail": Text("rail", "等待支付回执", "waits for the payment's receipt"),
 }
 _CORRECT = Text("correct", "由医院更正账单", "the hospital corrects the bill")
+_COORDINATE = Text(
+    "coordinate",
+    "另一保险公司先赔；待其赔付后，客户以 claim coordinate 告知余额",
+    "another insurer pays first; once it has, the customer tells what is left: claim coordinate",
+)
 _CONFIRMS = Text("confirms", "正在查收病历", "which confirms the records")
 _DECIDES = Text("decides", "病历已全部查收，待理算或人工处理", "which has all records: it settles, or a person decides")
 _PERSON = Text("person", "待人工复核", "a person there decides")
@@ -28,7 +33,10 @@ def describe_wait(wait: Wait, status: str) -> str:
         code, _, condition = wait.code.partition(" ")
         text = find_text(CODES, code)
         told = f"{wait.code} {text.zh} · {text.en}"
-        return f"{told}; {_CORRECT.zh} · {_CORRECT.en}" if not condition else f"{word.zh} · {word.en}: {told}"
+        if condition:
+            return f"{word.zh} · {word.en}: {told}"
+        turn = _COORDINATE if wait.whom == "customer" else _CORRECT
+        return f"{told}; {turn.zh} · {turn.en}"
     count = f" ({wait.delivered}/{wait.parts})" if wait.parts else ""
     reason = _reason(wait, status)
     if reason is None:

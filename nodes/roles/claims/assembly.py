@@ -107,7 +107,7 @@ def assemble(facts: Facts, stays: tuple[StayDocuments, ...]) -> Case:
             _add_settlements([invoice.settlement for invoice in invoices if invoice.settlement is not None]),
             tuple(line for prefix, stay in parts for line in _list_lines(prefix, stay)),
         ),
-        other_payments=_list_payments(invoices),
+        other_payments=(*_list_payments(invoices), *facts.other_payments),
         accumulator=facts.accumulator,
         duplicates=NO_DUPLICATES,
         advances=0,

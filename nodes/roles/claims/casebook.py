@@ -24,6 +24,7 @@ from contracts.adjudication.case import AlreadySettled, Case, Review
 from contracts.identifiers import ClaimId, PaymentId
 from contracts.settlements import Outcome
 from ledger.codec import Hash, Struct, decode, encode
+from nodes.roles.exchange.coordination import PaidBefore
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
 from nodes.roles.exchange.visits import VisitReview
 from nodes.vault.register import ENTRY_BYTES_MAX, Register
@@ -83,6 +84,8 @@ class CaseFile(Struct):
     """In the order in which people decided."""
     visit_reviews: Annotated[tuple[PlacedReview, ...], Meta(max_length=4096)]
     """The same, of what rules pended on a visit."""
+    paid_before: PaidBefore | None = None
+    """What another insurer paid of the same invoices, as the customer told it."""
 
 
 class Casebook:
@@ -110,6 +113,10 @@ class Casebook:
     def list_visit_reviews(self, claim_id: str, version: int) -> tuple[VisitReview, ...]:
         """Return what people decided about the findings that settlement `version` pended on a visit."""
         return tuple(item.review for item in self.file(claim_id).visit_reviews if item.version == version)
+
+    def put_paid_before(self, claim_id: str, paid: PaidBefore) -> None:
+        """Keep what another insurer paid of a claim's invoices; it replaces what was told before."""
+        self._keep(replace(self.file(claim_id), paid_before=paid))
 
     def add_draft(self, draft: Draft) -> None:
         """Keep a draft, durably; only then may it be submitted."""

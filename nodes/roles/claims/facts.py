@@ -6,7 +6,7 @@ them as premises (`nodes.roles.exchange.visits`).
 
 from dataclasses import dataclass
 
-from contracts.adjudication.case import Accumulator, AlreadySettled, Case, Consent, Policy, Review
+from contracts.adjudication.case import Accumulator, AlreadySettled, Case, Consent, OtherPayment, Policy, Review
 from contracts.adjudication.product import Product
 from contracts.grants import GrantView
 from contracts.settlements import Claim
@@ -27,6 +27,8 @@ class Facts:
     former_case: Case | None
     """Of the claim's last settlement."""
     reviews: tuple[Review, ...]
+    other_payments: tuple[OtherPayment, ...] = ()
+    """What other insurers paid of the same invoices, beyond what the hospital's documents say."""
 
 
 def consent_facts(claim: Claim, grant: GrantView, entry: LinkEntry, own_uses: int) -> Consent:

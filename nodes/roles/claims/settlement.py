@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from contracts.adjudication.case import AlreadySettled, Case
 from contracts.adjudication.decision import Decision
-from contracts.settlements import ClosingReference, Disposition, Outcome
+from contracts.settlements import ClosingReference, Disposition, Outcome, SettledBefore
 from ledger.codec import encode
 from ledger.crypto.commitments import (
     GROUP_ORDER,
@@ -61,6 +61,7 @@ class Ground:
     currency: str
     sequence: int
     is_review: bool
+    after: SettledBefore | None = None
 
     def carries(self, outcome: Outcome) -> bool:
         """Whether an outcome that was drafted earlier still stands on this ground."""
@@ -76,6 +77,7 @@ class Ground:
             outcome.currency,
             outcome.accumulator_sequence,
             outcome.is_review,
+            outcome.after,
         )
 
 
@@ -167,6 +169,7 @@ def _make_outcome(ground: Ground, opening: ClaimOpening, moves: AmountOpening, o
         disposition=disposition_of(moves),
         is_pended=opening.decision.disposition in ("PENDED", "PARTIAL_PENDED"),
         is_review=ground.is_review,
+        after=ground.after,
     )
 
 

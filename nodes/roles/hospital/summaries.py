@@ -91,7 +91,7 @@ class SummaryWriter:
         claim = find_claim(self._view, lane.claim_id)
         wait = None if claim is None else claim.wait
         message = NO_GRANT if is_refused else WORDS[progress.state]
-        if claim is not None and wait is not None and wait.whom == "hospital" and wait.code:
+        if claim is not None and wait is not None and wait.code.startswith("DUPL"):
             message = describe_wait(wait, claim.status)
         return LaneSummary(
             lane.insurer,

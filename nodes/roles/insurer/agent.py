@@ -39,8 +39,10 @@ from nodes.keystore import Keystore
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Erasing
 from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.coordination import PaidBefore
 from nodes.roles.exchange.questions import Refusal, encode_body
 from nodes.roles.insurer.attachments import AttachmentIntake
+from nodes.roles.insurer.coordination import Coordination
 from nodes.roles.insurer.desk import Desk
 from nodes.roles.insurer.docket import Docket
 from nodes.roles.insurer.erasing import InsurerBooks
@@ -103,6 +105,7 @@ class Insurer(Reception):
         self._desk = Desk(name, view, own_keys, entropy, *grounds, self._intake, self._linking, self._visiting)
         self._payments = Payments(view, own_keys, keystore.tag_secret, self._casebook, self._portfolio, self._asking)
         self._inquiries = Inquiries(name, view, self._casebook, self._linking)
+        self._coordination = Coordination(name, view, keystore.seal, self._casebook, self._inquiries)
         self._yearbook = Yearbook(name, view, register, self._casebook)
         books = InsurerBooks(view, vault, self._intake, self._casebook, self._portfolio, self._yearbook)
         self._erasing = Erasing(name, view, books, holds)
@@ -191,6 +194,14 @@ class Insurer(Reception):
     def customer_openings(self, claim_id: str, pseudonym: str, *, again: bool = False) -> dict[int, Sealed]:
         """Return the sealed opening of every settlement of a customer's claim; see `Inquiries.customer_openings`."""
         return self._inquiries.customer_openings(claim_id, pseudonym, again=again)
+
+    def take_paid_before(
+        self, claim_id: str, pseudonym: str, sealed: Sealed, now_ms: int
+    ) -> tuple[PaidBefore, list[AgentEffect]]:
+        """Take in what another insurer paid of a claim's invoices; see `Coordination.take`."""
+        paid = self._coordination.take(claim_id, pseudonym, sealed)
+        self._docket.touch(claim_id)
+        return paid, self._derive(now_ms)
 
     def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis) -> Call:
         """Return the call that enters that a claim is opened to a regulator; see `Inquiries.draft_opening`."""

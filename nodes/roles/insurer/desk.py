@@ -20,7 +20,7 @@ A draft that was kept is submitted again as long as its ground stands, so a cras
 
 from dataclasses import dataclass
 
-from contracts.adjudication.case import Case
+from contracts.adjudication.case import Case, OtherPayment
 from contracts.adjudication.engine import adjudicate
 from contracts.grants import RecordType
 from contracts.listings import ClaimView
@@ -38,12 +38,13 @@ from nodes.roles.claims.casebook import Casebook, Draft, find_case
 from nodes.roles.claims.facts import Facts, consent_facts
 from nodes.roles.claims.settlement import Ground, Reader, draft_settlement
 from nodes.roles.erasing import list_asked
+from nodes.roles.exchange.coordination import PaidBefore
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Balances, Premises, WaitError
 from nodes.roles.insurer.visiting import Visiting
 from nodes.roles.linking import LinkEntry, Linking
-from nodes.roles.lookup import explain, find_grant, find_record, find_stay
+from nodes.roles.lookup import explain, find_grant, find_order, find_record, find_stay
 from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import AmountOpening
 
@@ -108,6 +109,7 @@ class Desk:
         stays = tuple(self._read(closing) for closing in closings)
         policy = self._choose_policy(former, entry, stays)
         balances = self.premises.open_balance(policy)
+        paid = self._find_paid_before(claim)
         policy_view = self.portfolio.shown(policy.policy_id)
         assert policy_view is not None, "a policy that is chosen is on the chain"
         ground = Ground(
@@ -122,6 +124,7 @@ class Desk:
             currency=self.portfolio.product_of(policy).currency,
             sequence=balances.sequence,
             is_review=is_review,
+            after=None if paid is None else paid.after,
         )
         draft = self._find_draft(ground) or self._draft(ground, claim, former, entry, policy, balances, closings, stays)
         signature = sign_decision(self.keys.next(), decision_message(self.view.chain_id, self.insurer, draft.outcome))
@@ -205,6 +208,16 @@ class Desk:
             )
         return entry
 
+    def _find_paid_before(self, claim: Claim) -> PaidBefore | None:
+        """Return what another insurer paid of the same invoices, as the customer told and the chain shows; or None."""
+        shown = find_order(self.view, claim.claim_id)
+        if shown is None or shown.order is None:
+            return None
+        paid = self.casebook.file(claim.claim_id).paid_before
+        if not shown.is_current or paid is None or paid.after != shown.order.after:
+            raise WaitError("DUPL-002", f"the customer has not told what {shown.insurer} paid of the same invoice")
+        return paid
+
     def _choose_policy(
         self, former: Settlement | None, entry: LinkEntry, stays: tuple[StayDocuments, ...]
     ) -> PolicyEntry:
@@ -258,6 +271,8 @@ class Desk:
         grant = find_grant(self.view, claim.grant_id)
         assert grant is not None, "a claim's grant exists"
         former_draft = None if former is None else self._settled(former)
+        file = self.casebook.file(claim.claim_id)
+        paid = None if ground.after is None else file.paid_before
         facts = Facts(
             hospital=claim.hospital,
             insurer=self.insurer,
@@ -267,7 +282,8 @@ class Desk:
             accumulator=self.premises.accumulate(policy, balances),
             already_settled=None if former_draft is None else former_draft.standing,
             former_case=find_case(former_draft),
-            reviews=self.casebook.file(claim.claim_id).reviews,
+            reviews=file.reviews,
+            other_payments=() if paid is None else (OtherPayment("insurer", paid.opening.amount),),
         )
         case = self._assemble(facts, stays)
         try:

@@ -59,7 +59,7 @@ class Docket:
         claim_id = claim_of(event, self._insurer)
         if claim_id is not None:
             self.touch(claim_id)
-            if event.name == "stay-closed":
+            if event.name in ("stay-closed", "claim-coordinated"):
                 self._duplicates.pop(claim_id, None)
 
     def take(self, now_ms: int) -> set[str]:
@@ -82,7 +82,7 @@ class Docket:
         return self._waits.get(claim_id) or self._duplicates.get(claim_id)
 
     def is_duplicate(self, claim_id: str) -> bool:
-        """Whether another claim consumed an invoice of it; only another closing changes that."""
+        """Whether another claim consumed an invoice of it; only another closing or an order changes that."""
         return claim_id in self._duplicates
 
     def keep_open(self, claim_id: str, *, is_busy: bool) -> None:

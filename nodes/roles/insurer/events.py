@@ -10,13 +10,14 @@ from nodes.roles.insurer.premises import WaitError
 
 CLAIM_EVENTS: dict[str, type[ClaimEvent | PaymentEvent | ShareEvent | CloseEvent | ExecutionEvent]] = {
     **{f"claim-{name}": ClaimEvent for name in ("reported", "extended", "awaiting", "resumed", "settled")},
-    **{f"claim-{name}": ClaimEvent for name in ("withdrawn", "acknowledged", "disputed")},
+    **{f"claim-{name}": ClaimEvent for name in ("withdrawn", "acknowledged", "disputed", "coordinated")},
     "payment-changed": PaymentEvent,
     "record-delivered": ShareEvent,
     "record-disputed": ShareEvent,
     "records-executed": ExecutionEvent,
     "stay-closed": CloseEvent,
 }
+CLAIM_CONTRACTS = ("claims", "coordination", "records", "visits")
 DUPLICATES = ("DUPL-001", "DUPL-002")
 GENERAL_EVENTS = (
     *("consent-granted", "consent-denied", "consent-countersigned", "consent-revoked", "consent-linked"),
@@ -32,7 +33,7 @@ def is_general(event: Event) -> bool:
 
 def claim_of(event: Event, insurer: str) -> str | None:
     """Return the insurer's claim that an event is about, or None."""
-    kind = CLAIM_EVENTS.get(event.name) if event.contract in ("claims", "records", "visits") else None
+    kind = CLAIM_EVENTS.get(event.name) if event.contract in CLAIM_CONTRACTS else None
     if kind is None:
         return None
     data = decode(event.data, kind)

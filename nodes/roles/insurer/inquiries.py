@@ -126,7 +126,7 @@ class Inquiries:
         Raises:
             InsurerError: If it is not this customer's claim, or not settled.
         """
-        shown = self._find_of(claim_id, pseudonym)
+        shown = self.find_of(claim_id, pseudonym)
         if not shown.settlements:
             msg = f"{claim_id}: is {shown.status}, there is no settlement to open yet"
             raise InsurerError(msg)
@@ -144,7 +144,7 @@ class Inquiries:
         Raises:
             InsurerError: If it is not this customer's claim.
         """
-        shown = self._find_of(claim_id, pseudonym)
+        shown = self.find_of(claim_id, pseudonym)
         drafts = {item.outcome.version: self._draft(item.outcome) for item in shown.settlements}
         if not again:
             return {version: draft.sealed for version, draft in drafts.items()}
@@ -205,7 +205,8 @@ class Inquiries:
         openings = {item.outcome.version: _whole(claim_id, self._draft(item.outcome)) for item in shown.settlements}
         return seal_key, openings
 
-    def _find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
+    def find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
+        """Return a customer's claim as the chain has it; raises `InsurerError` if it is not hers, or not here."""
         shown = self.find(claim_id)
         if shown.claim.customer != pseudonym:
             msg = f"claim: expected one of {pseudonym}, got {claim_id}"

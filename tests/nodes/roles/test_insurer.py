@@ -31,7 +31,7 @@ from nodes.roles.people import PeopleError
 from nodes.schemas.product import ProductError
 from nodes.schemas.products import find_product
 from tests.nodes.roles.desk import build_hospital, discharge, example
-from tests.nodes.roles.lane import POLICY_DAYS, Lane, build_insurer
+from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.town import TODAY, Customer, Kit
 
 
@@ -291,33 +291,6 @@ def test_the_last_uses_of_a_grant_are_enough_for_the_claim_they_handed_over(lane
     assert consent is not None
     assert consent.uses_left == 4
     assert lane.bank.balance == 206_000
-
-
-def test_of_two_insurers_with_one_invoice_the_second_waits(lane: Lane) -> None:
-    lane.town.install("insurer-b", build_insurer)
-    wang = lane.insure()
-    other = Customer(lane.town, "wang", insurer="insurer-b", wallet=wang.wallet)
-    lane.town.operate("insurer-b", lambda insurer: insurer.register_person("w", wang.identity))
-    days, payee = POLICY_DAYS, ("wang", "6222 0003")
-    lane.town.operate(
-        "insurer-b", lambda insurer: insurer.issue_policy("w", "inpatient-100", days, payee, lane.town.now_ms)
-    )
-    other.consent()
-    lane.stay()
-    lane.run()
-    outcomes = sorted(lane.town.codes("claims.settle"))
-    assert (outcomes.count("OK"), set(outcomes)) == (1, {"OK", "DUPL-002"})
-    assert lane.bank.balance == 206_000
-    waiting = []
-    for name in ("insurer-a", "insurer-b"):
-        agent: Any = lane.town.agents[name]
-        waiting += [agent.show_claim(item.claim_id).waits for item in agent.list_claims()]
-    assert [item.code for item in waiting if item is not None] == ["DUPL-002"]
-    lanes = [item for summary in lane.desk.agent.list_stays() for item in summary.lanes]
-    assert sorted(item.waits_for for item in lanes) == ["", "DUPL-002"]
-    assert [item.message for item in lanes if item.waits_for] == [
-        "DUPL-002 该项目已赔付 · The item was paid before; 由医院更正账单 · the hospital corrects the bill"
-    ]
 
 
 def test_a_claim_on_a_consumed_invoice_waits_and_is_not_offered_again_and_again(lane: Lane) -> None:
