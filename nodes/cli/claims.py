@@ -3,17 +3,15 @@
 from types import TracebackType
 from typing import Any, Self
 
-from ledger.codec import decode, encode
 from ledger.errors import VerificationError
 from nodes.audit.reveal import Openings
 from nodes.cli.session import open_customer, open_operator
 from nodes.client import ApiError, Client
 from nodes.config import ConfigurationError, Home
-from nodes.roles.exchange.opening import open_opening, opening_context
+from nodes.roles.customer.own_opening import open_latest, open_sealed
 from nodes.schemas.canonical_json import parse
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.trace import render_formula
-from nodes.vault.sealing import Sealed
 from nodes.wallet import Pseudonym
 
 
@@ -65,16 +63,15 @@ class FoundClaim:
         if self._is_insurer:
             case = self.client.get(f"/v1/cases/{self.claim_id}")
             return None if case["decision"] is None else {"formula": case["formula"], **case["decision"]}
-        sealed = self.sealed_opening()
-        if sealed is None:
+        if self._pseudonym is None:
             return None
-        version, data = sealed
         try:
-            decision = self._open(version, data).decision
-        except VerificationError:  # a wallet that was recovered lacks the key of then
-            again = self.client.get_bytes(f"/v1/claims/{self.claim_id}/openings", {"again": "true"})
-            latest = parse(again, Openings).sealed[-1]
-            version, decision = latest.version, self._open(latest.version, encode(latest.sealed)).decision
+            version, opening = open_latest(self.client, self._pseudonym, self.claim_id)
+        except ApiError as error:
+            if error.status in (404, 409, 410):
+                return None
+            raise
+        decision = opening.decision
         return {"version": version, "formula": render_formula(decision)} | describe_decision(decision)
 
     def visited(self) -> dict[str, Any] | None:
@@ -87,18 +84,6 @@ class FoundClaim:
     def waits(self) -> str:
         """Return why the insurer does not settle it by itself now, if its operator asks; else nothing."""
         return str(self.client.get(f"/v1/cases/{self.claim_id}")["waits"]) if self._is_insurer else ""
-
-    def sealed_opening(self) -> tuple[int, bytes] | None:
-        """Return the latest settlement's version and its opening as it is sealed to the customer."""
-        if self._pseudonym is None:
-            return None
-        try:
-            answer = self.client.get(f"/v1/claims/{self.claim_id}/opening")
-        except ApiError as error:
-            if error.status in (404, 409, 410):
-                return None
-            raise
-        return int(answer["version"]), bytes.fromhex(answer["sealed"])
 
     def auditor_openings(self, auditor: str, basis: str) -> bytes:
         """Enter that the claim is opened to a regulator under a law, and return the file that opens the amounts.
@@ -119,7 +104,7 @@ class FoundClaim:
         path = f"/v1/claims/{self.claim_id}/openings"
         try:
             data = self.client.get_bytes(path)
-            if self._can_open(data):
+            if self._can_open(self._pseudonym, data):
                 return data
             return self.client.get_bytes(path, {"again": "true"})
         except ApiError as error:
@@ -127,11 +112,11 @@ class FoundClaim:
                 return None
             raise
 
-    def _can_open(self, data: bytes) -> bool:
+    def _can_open(self, pseudonym: Pseudonym, data: bytes) -> bool:
         """Whether her wallet opens all that was sealed to her; one that was recovered lacks the keys of before."""
         try:
             for item in parse(data, Openings).sealed:
-                self._open(item.version, encode(item.sealed))
+                open_sealed(pseudonym, self.claim_id, item.version, item.sealed)
         except VerificationError:
             return False
         return True
@@ -139,12 +124,6 @@ class FoundClaim:
     def dossier(self) -> bytes:
         """Return the dossier."""
         return self.client.get_bytes(f"/v1/claims/{self.claim_id}/dossier")
-
-    def _open(self, version: int, data: bytes) -> Any:
-        pseudonym = self._pseudonym
-        assert pseudonym is not None, "openings are sealed to customers"
-        context = opening_context(pseudonym.chain_id, self.claim_id, version, pseudonym.insurer, pseudonym.name)
-        return open_opening(pseudonym.seal_key, decode(data, Sealed), context)
 
 
 def list_claims(home: Home, actor: str) -> list[dict[str, Any]]:

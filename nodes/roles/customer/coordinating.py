@@ -10,13 +10,10 @@ from typing import Any
 
 from contracts.settlements import Follow, Release, SettledBefore
 from ledger.codec import encode
-from ledger.errors import VerificationError
-from nodes.audit.reveal import Openings
 from nodes.client import Client
 from nodes.roles.customer.customer import Customer, CustomerError
+from nodes.roles.customer.own_opening import open_latest
 from nodes.roles.exchange.coordination import PaidBefore, paid_before_context, seal_paid_before
-from nodes.roles.exchange.opening import open_opening, opening_context
-from nodes.schemas.canonical_json import parse
 from nodes.vault.sealing import AmountOpening
 from nodes.wallet import Pseudonym
 
@@ -74,18 +71,10 @@ def coordinate(customer: Customer, pseudonym: Pseudonym, claim_id: str) -> Coord
 
 def _open_payable(client: Client, pseudonym: Pseudonym, after: SettledBefore) -> AmountOpening:
     """Return what opens a settlement's `payable`, checked against the chain."""
+    version, opening = open_latest(client, pseudonym, after.claim_id)
+    if version != after.version:
+        msg = f"{after.claim_id}: expected settlement {after.version}, got {version}; it was settled again, try again"
+        raise CustomerError(msg)
     view = client.get(f"/v1/claims/{after.claim_id}")
-    commitment = bytes.fromhex(view["settlements"][after.version - 1]["outcome"]["payable"])
-    path = f"/v1/claims/{after.claim_id}/openings"
-    context = opening_context(pseudonym.chain_id, after.claim_id, after.version, pseudonym.insurer, pseudonym.name)
-    for parameters in ({}, {"again": "true"}):  # a wallet that was recovered lacks the key of then
-        found = parse(client.get_bytes(path, parameters), Openings).sealed
-        sealed = next(item.sealed for item in found if item.version == after.version)
-        try:
-            opening = open_opening(pseudonym.seal_key, sealed, context).payable
-        except VerificationError:
-            continue
-        opening.verify(commitment)
-        return opening
-    msg = f"{after.claim_id}: what {pseudonym.insurer} sealed to her does not open with this wallet"
-    raise CustomerError(msg)
+    opening.payable.verify(bytes.fromhex(view["settlements"][version - 1]["outcome"]["payable"]))
+    return opening.payable

@@ -2,22 +2,26 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from msgspec.structs import replace
 
 from contracts.listings import ClaimView
 from contracts.settlements import Follow, Release, SettledBefore
-from ledger.codec import decode
+from ledger.codec import Struct, decode
 from ledger.errors import VerificationError
 from nodes.agent import Call
+from nodes.roles.customer.coordinating import coordinate
+from nodes.roles.customer.customer import CustomerError
 from nodes.roles.exchange.coordination import PaidBefore, paid_before_context, seal_paid_before
 from nodes.roles.exchange.opening import ClaimOpening, open_opening, opening_context
 from nodes.roles.insurer import Insurer
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.lookup import find_claim, find_order
+from nodes.schemas import canonical_json
 from nodes.vault.sealing import AmountOpening, Sealed
+from nodes.wallet import Pseudonym
 from tests.nodes.roles.lane import POLICY_DAYS, Lane, build_insurer
 from tests.nodes.roles.test_insurer import plain_bill
 from tests.nodes.roles.town import Customer
@@ -119,7 +123,7 @@ def test_the_second_insurer_waits_and_says_for_what(pair: Pair) -> None:
 
 def test_the_second_pays_what_is_left_and_both_together_never_more_than_the_cost(pair: Pair) -> None:
     pair.tell(pair.paid())
-    assert pair.second.shown.settlements == ()
+    assert not pair.second.shown.settlements
     pair.state()
     pair.lane.run()
     assert pair.second.shown.status == "PAID"
@@ -133,7 +137,7 @@ def test_the_second_pays_what_is_left_and_both_together_never_more_than_the_cost
 def test_an_order_without_the_amount_and_an_amount_without_the_order_move_nothing(pair: Pair) -> None:
     pair.state()
     pair.lane.run_for(5_000)
-    assert pair.second.shown.settlements == ()
+    assert not pair.second.shown.settlements
     waits = pair.second.insurer.show_claim(pair.second.claim_id).waits
     assert waits is not None
     assert "has not told what" in waits.reason
@@ -153,7 +157,7 @@ def test_what_does_not_open_the_first_settlement_is_refused(pair: Pair) -> None:
             pair.tell(PaidBefore(after, true.opening))
     pair.state()
     pair.lane.run_for(5_000)
-    assert pair.second.shown.settlements == ()
+    assert not pair.second.shown.settlements
 
 
 def test_nobody_else_tells_what_was_paid(pair: Pair) -> None:
@@ -179,3 +183,79 @@ def test_the_first_claim_tells_nothing_else(pair: Pair) -> None:
     assert PaidBefore.__struct_fields__ == ("after", "opening")
     with pytest.raises(InsurerError, match="expected one of"):
         pair.second.insurer.show_claim(pair.first.claim_id)
+
+
+class Door:
+    """An insurer's API as a customer meets it, without the wire."""
+
+    def __init__(self, pair: Pair, side: Side) -> None:
+        self.pair = pair
+        self.side = side
+
+    def __enter__(self) -> Self:
+        """Use it in a with statement."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave it."""
+
+    def get(self, path: str) -> Any:
+        claim_id, _, what = path.removeprefix("/v1/claims/").partition("/")
+        view = self.pair.lane.town.view
+        if what == "opening":
+            sealed, version = self.side.insurer.customer_opening(claim_id, self.side.customer.pseudonym.name)
+            return {"version": version, "sealed": sealed.hex()}
+        return canonical_json.plain(find_order(view, claim_id) if what else find_claim(view, claim_id))
+
+    def post(self, path: str, form: dict[str, str]) -> None:
+        sealed = decode(bytes.fromhex(form["sealed"]), Sealed)
+        name, town = self.side.customer.pseudonym.name, self.pair.lane.town
+        town.operate(
+            self.side.insurer.name, lambda agent: agent.take_paid_before(path.split("/")[3], name, sealed, town.now_ms)
+        )
+
+
+class Wallet:
+    """What `coordinate` asks of a customer, over those doors."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair = pair
+        self.chain_id = pair.lane.town.genesis.chain_id
+        self.organisations = self
+        self.posted: list[str] = []
+
+    def client(self, pseudonym: Pseudonym, organisation: str) -> Door:
+        side = next(side for side in (self.pair.first, self.pair.second) if side.insurer.name == organisation)
+        assert side.customer.pseudonym.name == pseudonym.name
+        return Door(self.pair, side)
+
+    def pseudonym(self, hospital: str, insurer: str) -> Pseudonym:
+        assert (hospital, insurer) == ("hospital-a", self.pair.first.insurer.name)
+        return self.pair.first.customer.pseudonym
+
+    def find_seal_key(self, organisation: str) -> bytes:
+        member = self.pair.lane.town.genesis.organisation(organisation)
+        assert member is not None
+        return member.seal_key
+
+    def transact(self, _: Door, pseudonym: Pseudonym, contract: str, method: str, message: Struct) -> None:
+        side = next(s for s in (self.pair.first, self.pair.second) if s.customer.pseudonym.name == pseudonym.name)
+        assert side.customer.post(Call(contract, method, message)).ok
+        self.posted.append(method)
+
+
+def test_the_wallet_opens_seals_and_states_and_again_does_nothing_new(pair: Pair) -> None:
+    wallet: Any = Wallet(pair)
+    asked = (wallet, pair.second.customer.pseudonym, pair.second.claim_id)
+    done = coordinate(*asked)
+    assert (done.after, done.insurer, done.amount) == (pair.first.claim_id, pair.first.insurer.name, FIRST_PAYS)
+    assert coordinate(*asked) == done
+    assert wallet.posted == ["release", "follow"]
+    pair.lane.run()
+    assert pair.lane.bank.balance == FIRST_PAYS + SECOND_PAYS
+
+
+def test_the_wallet_says_when_nobody_pays_first(pair: Pair) -> None:
+    wallet: Any = Wallet(pair)
+    with pytest.raises(CustomerError, match="no other insurer pays an invoice of it first"):
+        coordinate(wallet, pair.first.customer.pseudonym, pair.first.claim_id)
