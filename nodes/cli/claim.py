@@ -70,6 +70,7 @@ def withdraw(claim_id: str, actor: str, home: Path, *, files_herself: bool, as_j
 def coordinate(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     """Have CLAIM pay what another insurer left of the same invoice, and tell its insurer that one amount."""
     from nodes.cli.claims import find_claim
+    from nodes.cli.own_opening import open_latest
     from nodes.cli.session import open_customer
     from nodes.roles.customer.coordinating import coordinate
     from nodes.schemas.notation import write_yuan
@@ -79,7 +80,7 @@ def coordinate(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     person = open_customer(place, actor)
     with find_claim(place, actor, claim_id) as found:
         assert found.pseudonym is not None, "a wallet asks"
-        stated = coordinate(person, found.pseudonym, found.claim_id)
+        stated = coordinate(person, found.pseudonym, found.claim_id, open_latest)
         told = f"{show_claim_id(stated.claim_id)} follows {show_claim_id(stated.after)}"
         output.say(f"{told} · {stated.insurer} paid {write_yuan(stated.amount)}")
         output.say(

@@ -5,10 +5,10 @@ from typing import Any, Self
 
 from ledger.errors import VerificationError
 from nodes.audit.reveal import Openings
+from nodes.cli.own_opening import open_latest, open_sealed
 from nodes.cli.session import open_customer, open_operator
 from nodes.client import ApiError, Client
 from nodes.config import ConfigurationError, Home
-from nodes.roles.customer.own_opening import open_latest, open_sealed
 from nodes.schemas.canonical_json import parse
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.trace import render_formula

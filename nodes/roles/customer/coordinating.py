@@ -5,6 +5,7 @@ her, seals the one amount that it pays to the second insurer, and states the ord
 (contract `coordination`). Every step can be repeated, and what was done before is not done again.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,13 @@ from contracts.settlements import Follow, Release, SettledBefore
 from ledger.codec import encode
 from nodes.client import Client
 from nodes.roles.customer.customer import Customer, CustomerError
-from nodes.roles.customer.own_opening import open_latest
 from nodes.roles.exchange.coordination import PaidBefore, paid_before_context, seal_paid_before
+from nodes.roles.exchange.opening import ClaimOpening
 from nodes.vault.sealing import AmountOpening
 from nodes.wallet import Pseudonym
+
+OpenLatest = Callable[[Client, Pseudonym, str], tuple[int, ClaimOpening]]
+"""Version and opening of a claim's latest settlement; raises as `nodes.cli.own_opening.open_latest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,14 @@ class Coordinated:
     """What it pays, in minor units."""
 
 
-def coordinate(customer: Customer, pseudonym: Pseudonym, claim_id: str) -> Coordinated:
+def coordinate(customer: Customer, pseudonym: Pseudonym, claim_id: str, open_latest: OpenLatest) -> Coordinated:
     """Tell a claim's insurer what another one paid of the same invoice, and state the order.
 
     Args:
         customer: Whose claims.
         pseudonym: That of the claim that is to pay what is left.
         claim_id: This claim, in full.
+        open_latest: Opens the latest settlement of a claim of hers, at its insurer.
 
     Raises:
         CustomerError: If no other insurer pays an invoice of it first, has not paid yet, or the claim is not hers.
@@ -55,7 +60,7 @@ def coordinate(customer: Customer, pseudonym: Pseudonym, claim_id: str) -> Coord
             raise CustomerError(msg)
         theirs = customer.pseudonym(pseudonym.hospital, insurer)
         with customer.client(theirs, insurer) as first:
-            opening = _open_payable(first, theirs, after)
+            opening = _open_payable(first, theirs, after, open_latest)
             sealed = seal_paid_before(
                 customer.organisations.find_seal_key(pseudonym.insurer),
                 paid_before_context(customer.chain_id, claim_id, pseudonym.name, pseudonym.insurer),
@@ -69,7 +74,7 @@ def coordinate(customer: Customer, pseudonym: Pseudonym, claim_id: str) -> Coord
     return Coordinated(claim_id, after.claim_id, insurer, opening.amount)
 
 
-def _open_payable(client: Client, pseudonym: Pseudonym, after: SettledBefore) -> AmountOpening:
+def _open_payable(client: Client, pseudonym: Pseudonym, after: SettledBefore, open_latest: OpenLatest) -> AmountOpening:
     """Return what opens a settlement's `payable`, checked against the chain."""
     version, opening = open_latest(client, pseudonym, after.claim_id)
     if version != after.version:

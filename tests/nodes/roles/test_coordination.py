@@ -12,6 +12,7 @@ from contracts.settlements import Follow, Release, SettledBefore
 from ledger.codec import Struct, decode
 from ledger.errors import VerificationError
 from nodes.agent import Call
+from nodes.cli.own_opening import open_latest
 from nodes.roles.customer.coordinating import coordinate
 from nodes.roles.customer.customer import CustomerError
 from nodes.roles.exchange.coordination import PaidBefore, paid_before_context, seal_paid_before
@@ -246,7 +247,7 @@ class Wallet:
 
 def test_the_wallet_opens_seals_and_states_and_again_does_nothing_new(pair: Pair) -> None:
     wallet: Any = Wallet(pair)
-    asked = (wallet, pair.second.customer.pseudonym, pair.second.claim_id)
+    asked = (wallet, pair.second.customer.pseudonym, pair.second.claim_id, open_latest)
     done = coordinate(*asked)
     assert (done.after, done.insurer, done.amount) == (pair.first.claim_id, pair.first.insurer.name, FIRST_PAYS)
     assert coordinate(*asked) == done
@@ -258,4 +259,4 @@ def test_the_wallet_opens_seals_and_states_and_again_does_nothing_new(pair: Pair
 def test_the_wallet_says_when_nobody_pays_first(pair: Pair) -> None:
     wallet: Any = Wallet(pair)
     with pytest.raises(CustomerError, match="no other insurer pays an invoice of it first"):
-        coordinate(wallet, pair.first.customer.pseudonym, pair.first.claim_id)
+        coordinate(wallet, pair.first.customer.pseudonym, pair.first.claim_id, open_latest)
