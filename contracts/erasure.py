@@ -6,7 +6,8 @@ Rules:
        has seen the documents, and its word binds nobody else. The authority has PATRQT among its purposes and covers
        hospital, recipient and types of the records: WIDENED for whatever goes beyond. Neither a delegate may, nor the
        guardian of somebody of 14 to 17. Anybody else is refused, and the failed transaction is the receipt.
-    2. An heir asks once the stay's claim is settled and paid, or withdrawn: others may inherit what it pays.
+    2. A guardian and an heir ask once the stay's claim is settled and paid, or withdrawn: an organisation that made one
+       up ends no claim in this way, and others may inherit what it pays.
     3. Holders are the record's hospital, its recipient once it was shared, every regulator that ordered it under a
        law, and of what was made of a claim the insurer and the payment rail. A request may name one of the first
        three alone. Who orders a record after a request was not asked by it, and can be asked anew.
@@ -107,10 +108,8 @@ class Erasure(Contract):
         self._check_mandate(authority, message, records)
         if authority.minority == "youth":
             reject("GRANTOR", f"{message.authority}: at 14 to 17 she asks for erasure herself")
-        if authority.kind == "guardian":
-            return "guardian"
-        self._check_inheritance(message.stay_id)
-        return "heir"
+        self._check_claim(message.stay_id)
+        return "guardian" if authority.kind == "guardian" else "heir"
 
     def _check_mandate(self, authority: Authority, message: Ask, records: list[Record]) -> None:
         """Reject what an authority does not have its holder ask."""
@@ -123,15 +122,15 @@ class Erasure(Contract):
         if widening is not None:
             reject("WIDENED", widening)
 
-    def _check_inheritance(self, stay_id: str) -> None:
-        """Reject while the stay's claim may still pay, or take back, what its heirs share."""
+    def _check_claim(self, stay_id: str) -> None:
+        """Reject while the stay's claim may still pay, or take back: erasing would end it."""
         claim_id = self.call(Records).find_stay(stay_id).claim_id
         shown = None if claim_id is None else self.call(Claims).show(ShowClaim(claim_id))
         if shown is None:
             return
         unpaid = [payment.payment_id for payment in shown.payments if payment.status != "paid"]
         if shown.status not in ("PAID", "SETTLED", "WITHDRAWN") or unpaid:
-            reject("WRONG_STATE", f"{claim_id}: expected PAID or WITHDRAWN before an heir asks, got {shown.status}")
+            reject("WRONG_STATE", f"{claim_id}: expected PAID or WITHDRAWN before another asks, got {shown.status}")
 
     def _ask(self, stay_id: str, holder: str, role: HolderRole, records: list[Record], cause: Cause) -> int:
         items: tuple[tuple[str, Kind], ...] = tuple((record.record_id, record.record_type) for record in records)

@@ -114,8 +114,8 @@ def erase(
 
     What was made of a stay's claim goes with its records. A claim that is not settled yet is not settled any more.
 
-    A guardian asks --for her ward, an heir for who has died once the claim is paid: each holder compares both with its
-    own records first. Nobody asks for somebody of 14 to 17, and a delegate asks for nobody.
+    A guardian asks --for her ward, an heir for who has died, once the claim is paid or withdrawn: each holder compares
+    both with its own records first. Nobody asks for somebody of 14 to 17, and a delegate asks for nobody.
     """
     from nodes.cli.session import open_customer
 

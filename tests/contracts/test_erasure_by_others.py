@@ -76,6 +76,7 @@ def test_what_goes_beyond_the_mandate_is_refused(
     chain: Consortium, case: Case, scope: MandateScope, words: str
 ) -> None:
     settle(chain, case)
+    pay(chain, case)
     authority = authorised(chain, case, "guardian", "insurer-a", scope)
     check_refused(chain, case, ask(case, authority, "insurer-a"), "WIDENED", words)
 
@@ -89,6 +90,7 @@ def test_a_delegate_never_asks_whatever_the_customer_has_signed(chain: Consortiu
 
 def test_the_guardian_of_a_youth_asks_nothing_and_that_of_a_child_or_a_ward_does(chain: Consortium, case: Case) -> None:
     settle(chain, case)
+    pay(chain, case)
     for minority, code in (("youth", "GRANTOR"), ("child", "OK"), ("ward", "ALREADY_ASKED")):
         authority = replace(
             attest(chain, "guardian", case.customer, enrolled(chain)), scope=SCOPE, minority=minority,
@@ -100,6 +102,7 @@ def test_the_guardian_of_a_youth_asks_nothing_and_that_of_a_child_or_a_ward_does
 
 def test_an_authority_that_is_anothers_ended_or_over_asks_nothing(chain: Consortium, case: Case) -> None:
     settle(chain, case)
+    pay(chain, case)
     authority = authorised(chain, case, "guardian", "hospital-a")
     for signer in (enrolled(chain), case.customer, "hospital-a"):
         check_refused(chain, case, ask(case, authority, "hospital-a", signer), "GRANTOR", "does not let")
@@ -120,6 +123,7 @@ def test_an_end_and_a_request_in_one_block_go_by_their_order(chain: Consortium) 
     for is_asked_first in (True, False):
         case = chain.case(chain.consent(), chain.policy())
         settle(chain, case)
+        pay(chain, case)
         authority = authorised(chain, case, "guardian", "hospital-a")
         end: Call = ("hospital-a", "authorities.end", EndAuthority(authority.authority_id))
         asked = ask(case, authority, "hospital-a")
@@ -127,26 +131,32 @@ def test_an_end_and_a_request_in_one_block_go_by_their_order(chain: Consortium) 
         assert chain.post(*calls) == codes
 
 
-def test_an_heir_asks_nothing_while_the_claim_may_still_pay(chain: Consortium, case: Case) -> None:
+@pytest.mark.parametrize("kind", ["guardian", "heir"])
+def test_nobody_ends_a_claim_that_may_still_pay_by_asking_for_another(
+    chain: Consortium, case: Case, kind: MandateKind
+) -> None:
     chain.do(*chain.admit(case))
-    authority = authorised(chain, case, "heir", "hospital-a")
+    authority = authorised(chain, case, kind, "hospital-a")
+    made_up = authorised(chain, case, kind, "insurer-a")
     chain.do(*chain.discharge(case))
     asked = ask(case, authority, "hospital-a")
-    check_refused(chain, case, asked, "WRONG_STATE", "expected PAID or WITHDRAWN before an heir asks")
-    chain.do(*chain.deliver(case), chain.settle(case, chain.outcome(case, PAYABLE)))
+    check_refused(chain, case, asked, "WRONG_STATE", "expected PAID or WITHDRAWN before another asks")
+    chain.do(*chain.deliver(case))
+    check_refused(chain, case, ask(case, made_up, "insurer-a"), "WRONG_STATE", "before another asks")
+    chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
     check_refused(chain, case, asked, "WRONG_STATE", "got SETTLED")
     pay(chain, case)
     chain.do(asked)
     assert statuses(chain, case.stay_id, "hospital-a") == ["ASKED"] * 4
 
 
-def test_an_heir_asks_of_a_claim_that_was_withdrawn_and_a_guardian_at_any_time(chain: Consortium, case: Case) -> None:
+def test_a_guardian_or_an_heir_asks_of_a_claim_that_was_withdrawn(chain: Consortium, case: Case) -> None:
     chain.do(*chain.admit(case))
     chain.do(*chain.discharge(case))
     heir, guardian = (authorised(chain, case, kind, "hospital-a") for kind in ("heir", "guardian"))
     record = Ask(case.stay_id, (case.record("invoice"),), "hospital-a", guardian.authority_id)
-    chain.do((guardian.holder, "erasure.ask", record))
     chain.do((case.customer, "claims.withdraw", Withdraw(case.claim_id, files_herself=False)))
+    chain.do((guardian.holder, "erasure.ask", record))
     chain.do(ask(case, heir, "hospital-a"))
     causes = {item.item: item.cause for item in rows(chain, case.stay_id)["hospital-a"].items}
     assert causes.pop(case.record("invoice")) == "guardian"
