@@ -156,6 +156,7 @@ class ContractArchive:
         """
         loaded = load_contracts(sources)
         self._write(loaded.pins(), sources)
+        self._loaded[loaded.pins()] = loaded
         return loaded
 
     def keep_installed(self) -> None:

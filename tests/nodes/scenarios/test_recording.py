@@ -10,10 +10,8 @@ from click.testing import CliRunner
 from ledger.errors import LedgerError
 from nodes.cli.simulate import simulate
 from nodes.scenarios import options as options_module
-from nodes.scenarios.faults import play, play_options
 from nodes.scenarios.options import draw_options
 from nodes.scenarios.recording import read_recording, render_recording
-from tests.nodes.scenarios.conftest import load
 
 SEED = 3
 
@@ -23,14 +21,6 @@ def test_what_was_drawn_is_read_as_it_was_written(seed: int) -> None:
     options = draw_options(seed)
     recording = read_recording(render_recording(options, "liveness: not settled"))
     assert (recording.options, recording.found) == (options, "liveness: not settled")
-
-
-def test_a_recording_is_played_without_drawing_to_the_trace_of_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = render_recording(draw_options(SEED), "")
-    trace = play(SEED, load()).trace_hash
-    monkeypatch.setattr(options_module, "Random", lambda *_: pytest.fail("something is drawn"))
-    outcome = play_options(read_recording(data).options, load())
-    assert (outcome.failure, outcome.trace_hash) == ("", trace)
 
 
 def test_a_field_that_is_left_out_has_its_default_so_an_older_recording_is_still_read() -> None:
@@ -77,15 +67,18 @@ def test_what_is_wrong_with_a_recording_is_named_before_anything_is_played(data:
         read_recording(data)
 
 
-def test_the_command_writes_what_a_seed_drew_and_plays_it_again(tmp_path: Path) -> None:
+def test_what_a_seed_drew_is_played_again_to_the_same_trace_and_nothing_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "scenario.json"
     words = ["--seed", str(SEED), "--save-scenario", str(path), "--json"]
     written = CliRunner().invoke(simulate, words, catch_exceptions=False)
+    assert read_recording(path.read_bytes()).options == draw_options(SEED)
+    monkeypatch.setattr(options_module, "Random", lambda *_: pytest.fail("something is drawn"))
     played = CliRunner().invoke(simulate, ["--scenario", str(path), "--json"], catch_exceptions=False)
     assert (written.exit_code, played.exit_code) == (0, 0)
     traces = [json.loads(ran.stdout)["seeds"][0]["trace_hash"] for ran in (written, played)]
     assert traces[0] == traces[1]
-    assert read_recording(path.read_bytes()).options == draw_options(SEED)
 
 
 @pytest.mark.parametrize(
