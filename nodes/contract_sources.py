@@ -183,6 +183,9 @@ class ContractArchive:
             name: The contract's.
             code_hash: Of all that it depends on. The set's other contracts may be any.
         """
+        for known in self._loaded.values():
+            if _has(known, name, code_hash):
+                return known, []
         refused: list[str] = []
         for kept in self.list_sets():
             try:
@@ -192,8 +195,7 @@ class ContractArchive:
             except ContractLoadError as error:
                 refused.append(str(error))
                 continue
-            loaded = found.get(name)
-            if loaded is not None and loaded.code_hash == code_hash:
+            if _has(found, name, code_hash):
                 return found, []
         return None, refused
 
@@ -248,6 +250,11 @@ class ContractArchive:
         except (OSError, UnicodeDecodeError) as error:
             msg = f"{place}: its sources cannot be read ({error}); restore them from another member"
             raise ContractLoadError(msg) from error
+
+
+def _has(contracts: ContractSet, name: str, code_hash: bytes) -> bool:
+    loaded = contracts.get(name)
+    return loaded is not None and loaded.code_hash == code_hash
 
 
 def _module_path(name: str) -> Path:
