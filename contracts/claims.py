@@ -312,9 +312,17 @@ class Claims(Contract):
         return self._claim(claim_id)
 
     def is_final(self, claim_id: str, version: int) -> bool:
-        """Whether a settlement is a claim's latest, on its latest closings, paid, with nothing pended."""
+        """Whether a settlement is a claim's latest, on its latest closings, with nothing pended nor left to pay.
+
+        What was settled to nothing is final, else its insurer would keep every other one from paying. Nor does a wait
+        for consent change what was paid.
+        """
         claim = self._claim(claim_id)
-        return claim.settlement_version == version and self._derived(claim) == "PAID"
+        if claim.status == "AWAITING_CONSENT":
+            claim = replace(claim, status=claim.resumes_as)
+        status = self._derived(claim)
+        is_done = status == "PAID" or (status == "SETTLED" and claim.payments == ())
+        return claim.settlement_version == version and is_done
 
     def find_followed(self, claim_id: str) -> SettledBefore | None:
         """Return the settlement that a claim pays after, by an order that is stated and not out of date, or None."""
@@ -402,12 +410,14 @@ class Claims(Contract):
         """Reject unless the customer signs, or whoever may act for her.
 
         A guardian or heir whom the insurer attested alone ends no claim against it: the claim's grant must rest on her,
-        so that the hospital has matched her too.
+        so that the hospital has matched her too. The guardian of somebody of 14 to 17 countersigns, and ends nothing.
         """
         if authority_id is None:
             self._require(claim, claim.customer)
             return
         authority = self.call(Authorities).require(authority_id, ANY_MANDATE, claim.customer)
+        if authority.minority == "youth":
+            reject("GRANTOR", f"{authority_id}: at 14 to 17 she acts for her claims herself")
         grantor = self.call(Consent).terms(claim.grant_id).grantor
         if authority.given_by not in (claim.customer, claim.hospital) and grantor.authority != authority_id:
             reject(

@@ -12,8 +12,9 @@ Rules:
        nobody can tell one insurer about another's claim but the person of both.
     2. The claims are of one hospital and of two insurers. Every invoice of the first is one of the second: else the
        first one's total would be for something else too.
-    3. The first is final: paid, on the latest closings, with nothing pended. An order is of that settlement. When the
-       first is settled again, the order is out of date and is stated again before the second moves anything.
+    3. The first is final: on the latest closings, with nothing pended, and paid if it pays anything. An order is of
+       that settlement. When the first is settled again, the order is out of date and is stated again before the second
+       moves anything. What the first has left is one claim's: nobody follows it beside that one.
     4. Nobody's rules visit the data for the second claim: there the hospital computes, and would have to be told.
     5. A claim that once followed another always does: it never becomes the first one by a correction (`claims`).
 
@@ -26,6 +27,7 @@ from contracts.identifiers import ClaimId, Version, locate
 from contracts.invoices import Invoices
 from contracts.records import Records
 from contracts.settlements import Claim, Follow, InvoiceOrder, Release, SettledBefore
+from contracts.stays import Closing
 from contracts.steps import claim_event
 from ledger.execution.contract import Contract, Name, Struct, query, reject, replace, transaction
 
@@ -48,7 +50,7 @@ class OrderView(Struct):
     version: Version
     """Its latest settlement."""
     is_final: bool
-    """Whether that one is paid, on the latest closings, with nothing pended."""
+    """Whether that one is on the latest closings, with nothing pended nor left to pay."""
     order: InvoiceOrder | None
     """What was stated last."""
     is_current: bool
@@ -100,7 +102,7 @@ class Coordination(Contract):
         if self.call(Consent).terms(second.grant_id).execution == "rules-visit-data":
             reject("NOT_OFFERED", f"{where}: the rules of {second.insurer} visit the data, which tells no other payer")
         if not self.call(Claims).is_final(first.claim_id, after.version):
-            reject("NOT_FINAL", f"{where}: expected a paid settlement {after.version}, the latest, with nothing open")
+            reject("NOT_FINAL", f"{where}: expected settlement {after.version}, the latest, paid, with nothing open")
         known = self._list_tags(second)
         if len([tag for tag in self._list_tags(first) if tag not in known]) > 0:
             reject("OTHER_INVOICES", f"{where}: expected every invoice of the first among those of the second")
@@ -109,6 +111,10 @@ class Coordination(Contract):
             reject("NOT_CONSUMED", f"{where}: expected an invoice of the second that the first consumed")
         if former is not None and former.after.claim_id != first.claim_id:
             reject("OTHER_CLAIM", f"{second.claim_id}: follows {former.after.claim_id}")
+        for closing in self._list_closings(second):
+            lock = self.call(Invoices).consumer(closing, second.hospital, second.claim_id, first.claim_id)
+            if lock is not None:
+                reject("OTHER_CLAIM", f"{where}: {lock.claim_id} was settled on what is left of {closing.stay_id}")
         return InvoiceOrder(after, None, None) if former is None or former.after != after else former
 
     def _put(self, second: Claim, order: InvoiceOrder) -> None:
@@ -116,14 +122,16 @@ class Coordination(Contract):
         self.emit("claim-coordinated", claim_event(second, f"after {order.after.claim_id}"))
 
     def _list_tags(self, claim: Claim) -> list[bytes]:
+        return [tag for closing in self._list_closings(claim) for tag in closing.invoice_tags]
+
+    def _list_closings(self, claim: Claim) -> list[Closing]:
         closings = [self.call(Records).current_closing(stay_id) for stay_id in claim.stay_ids]
-        return [tag for closing in closings if closing is not None for tag in closing.invoice_tags]
+        return [closing for closing in closings if closing is not None]
 
     def _find_consumer(self, claim: Claim) -> str | None:
         """Return another insurer's claim that consumed an invoice of this one's latest closings, or None."""
-        for stay_id in claim.stay_ids:
-            closing = self.call(Records).current_closing(stay_id)
-            lock = None if closing is None else self.call(Invoices).consumer(closing, claim.hospital, claim.claim_id)
+        for closing in self._list_closings(claim):
+            lock = self.call(Invoices).consumer(closing, claim.hospital, claim.claim_id)
             if lock is not None and lock.insurer != claim.insurer:
                 return lock.claim_id
         return None

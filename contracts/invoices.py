@@ -5,22 +5,25 @@ Rules:
     1. A settlement consumes the tags of its closings for its claim, for ever. What another claim consumed is refused:
        DUPL-001 within one insurer, DUPL-002 between two.
     2. A claim that follows another insurer's, by the customer's order, settles on what that one consumed. It consumes
-       the rest, and the locks stay as they are.
+       the rest, and the locks stay as they are. What the first one left is consumed too, for ever: a third claim after
+       the same one is refused, else each of them would pay the whole remainder.
     3. A claim that was settled keeps its place: when its hospital corrects the bill, the new closing's free tags are
        consumed for it at once. Else another insurer that waits would pay all of an invoice that was paid before.
+       And an invoice that replaces another one is its consumer's, whichever claim's stay is closed with it first.
     4. A tag is bound to its hospital, so that nobody can burn another hospital's.
     5. Nobody posts here: the contract `claims` consumes as it settles, `records` as it
        closes, and `coordination` writes orders.
 
     table          key                              value
     locks          hospital, tag                    InvoiceLock
+    remainders     hospital, tag                    InvoiceLock: of the claim that pays what the lock's has left
     orders         claim id                         InvoiceOrder: after which settlement the claim pays what is left
 """
 
 from contracts.identifiers import locate
 from contracts.settlements import InvoiceOrder
 from contracts.stays import Closing, InvoiceLock
-from ledger.execution.contract import Contract, Table, reject
+from ledger.execution.contract import Contract, Table, reject, replace
 
 
 class Invoices(Contract):
@@ -28,6 +31,7 @@ class Invoices(Contract):
 
     name = "invoices"
     locks = Table("locks", InvoiceLock)
+    remainders = Table("remainders", InvoiceLock)
     orders = Table("orders", InvoiceOrder)
 
     def consume(self, closing: Closing, hospital: str, claim_id: str, insurer: str, after: str | None) -> None:
@@ -36,9 +40,20 @@ class Invoices(Contract):
         if lock is not None:
             code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
             reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
+        own = InvoiceLock(claim_id, insurer, locate(self.context))
         for tag in closing.invoice_tags:
-            if self.locks.get((hospital, tag)) is None:
-                self.locks.put((hospital, tag), InvoiceLock(claim_id, insurer, locate(self.context)))
+            lock = self.locks.get((hospital, tag))
+            if lock is None:
+                self.locks.put((hospital, tag), own)
+            elif lock.claim_id != claim_id and self.remainders.get((hospital, tag)) is None:
+                self.remainders.put((hospital, tag), own)
+
+    def inherit(self, hospital: str, former: bytes, tag: bytes) -> None:
+        """Lock an invoice that replaces another one for whoever consumed that, and what it left."""
+        for table in (self.locks, self.remainders):
+            lock = table.get((hospital, former))
+            if lock is not None and table.get((hospital, tag)) is None:
+                table.put((hospital, tag), replace(lock, place=locate(self.context)))
 
     def carry(self, former: list[Closing], closing: Closing, hospital: str, claim_id: str) -> None:
         """Lock a correction's new invoices for a claim that holds one of a former closing, and follows nobody."""
@@ -51,10 +66,15 @@ class Invoices(Contract):
                     self.locks.put((hospital, tag), InvoiceLock(claim_id, lock.insurer, locate(self.context)))
 
     def consumer(self, closing: Closing, hospital: str, claim_id: str, after: str | None = None) -> InvoiceLock | None:
-        """Return the lock by which another claim than the one it follows holds an invoice of a closing, or None."""
+        """Return the lock by which another claim than the one it follows holds an invoice of a closing, or None.
+
+        Of what the one that it follows has left, that is whoever else was settled on it.
+        """
         for tag in closing.invoice_tags:
             lock = self.locks.get((hospital, tag))
-            if lock is not None and lock.claim_id not in (claim_id, after):
+            if lock is not None and lock.claim_id == after:
+                lock = self.remainders.get((hospital, tag))
+            if lock is not None and lock.claim_id != claim_id:
                 return lock
         return None
 

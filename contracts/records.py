@@ -143,11 +143,14 @@ class Records(Contract):
             message.stay_id, message.version, message.parts, message.total, message.invoice_tags, locate(self.context)
         )
         self._covered(stay, message.grant_id, None)
-        check_closing(message, self._live(message.stay_id))
+        live = self._live(message.stay_id)
+        check_closing(message, live)
         if message.version > 1 and self._closing(message.stay_id, stay.closing_version).parts == message.parts:
             reject("ALREADY_CLOSED", f"{message.stay_id}: version {stay.closing_version} lists the same parts")
         self.closings.put((message.stay_id, message.version), closing)
         self.stays.put(message.stay_id, replace(stay, closing_version=message.version))
+        for record_id in [record_id for record_id, part in live if part.invoice_tag is not None]:
+            self._inherit(self._record(record_id))
         if stay.claim_id is not None:
             former = [self._closing(message.stay_id, version) for version in range(1, message.version)]
             self.call(Invoices).carry(former, closing, stay.hospital, stay.claim_id)
@@ -368,6 +371,15 @@ class Records(Contract):
             self.parts.delete((former.stay_id, former.record_id))
         else:
             self.replacements.put(former.record_id, Successor(message.record_id))
+
+    def _inherit(self, record: Record) -> None:
+        """Let an invoice be consumed by whoever consumed one that it replaces, itself or by those between them."""
+        former = record
+        assert record.invoice_tag is not None, "an invoice has its tag"
+        while former.kind == "replacement" and former.replaces is not None:
+            former = self._record(former.replaces)
+            if former.invoice_tag is not None:
+                self.call(Invoices).inherit(record.hospital, former.invoice_tag, record.invoice_tag)
 
     def _answer(self, record_id: str, result: HandoverResult, reason: bytes | None) -> None:
         recipient = self.context.signer

@@ -21,6 +21,7 @@ Rules:
     SETTLED, RECOVERING    insurer                           it redirects a returned or rejected payment
     PENDED                 insurer                           a person decides
     PAID, WITHDRAWN        (nobody)
+    SETTLED to nothing     (nobody)
 """
 
 from contracts.consent import Consent
@@ -51,7 +52,7 @@ def find_wait(
         payments: Its payments.
         followed: What it pays after, by an order that is in force.
     """
-    if status in ("PAID", "WITHDRAWN"):
+    if status in ("PAID", "WITHDRAWN") or (status == "SETTLED" and not payments):
         return None
     if status == "AWAITING_CONSENT":
         reasons = [step.reference for step in claim.steps if step.name == "awaiting"]

@@ -4,10 +4,10 @@ import pytest
 
 from contracts.coordination import OrderView, ShowOrder
 from contracts.listings import Wait
-from contracts.settlements import Follow, Outcome, Release, SettledBefore
+from contracts.settlements import AwaitConsent, Follow, Outcome, Release, SettledBefore
 from ledger.execution.contract import replace
 from tests.contracts.consortium import Call, Case, Consortium, Figure
-from tests.contracts.test_claims import PAYABLE, corrected, deliver, deliver_with_tag, second, wait
+from tests.contracts.test_claims import PAYABLE, corrected, deliver, deliver_with_tag, revoke, second, wait
 
 LEFT = Figure.draw(10_000, "left")
 
@@ -153,4 +153,54 @@ def test_a_settled_claim_consumes_the_invoices_of_its_correction_before_it_is_se
     corrected(chain, later, bill, case.tag)
     closing_two = replace(chain.outcome(later, PAYABLE), closings=second(chain, later, PAYABLE).closings)
     assert chain.post(chain.settle(later, closing_two)) == ["DUPL-002"]
+    chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))
+
+
+def test_what_the_first_has_left_is_paid_once(chain: Consortium, case: Case, later: Case) -> None:
+    third = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, third, case.tag)
+    chain.do(release(case, third), follow(case, third))
+    chain.do(release(case, later), follow(case, later))
+    chain.do(chain.settle(later, after(chain, case, later)))
+    assert chain.post(chain.settle(third, after(chain, case, third))) == ["DUPL-001"]
+    assert wait(chain, third) == Wait("hospital", "DUPL-001", 0, 0)
+    fourth = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, fourth, case.tag)
+    assert chain.post(release(case, fourth), follow(case, fourth)) == ["OTHER_CLAIM", "OTHER_CLAIM"]
+
+
+def test_a_first_insurer_that_pays_nothing_leaves_all_of_it(chain: Consortium, case: Case) -> None:
+    deliver(chain, case)
+    zero = Figure.draw(0, "nothing")
+    chain.do(chain.settle(case, chain.outcome(case, zero, disposition="none"), zero.blinding))
+    assert chain.view(case).wait is None
+    later = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, later, case.tag)
+    assert shown(chain, later).is_final
+    chain.do(release(case, later), follow(case, later))
+    chain.do(chain.settle(later, after(chain, case, later)))
+
+
+def test_a_first_insurer_that_waits_for_consent_after_it_has_paid_has_paid_all_the_same(
+    chain: Consortium, case: Case, later: Case
+) -> None:
+    chain.do(revoke(case), ("insurer-a", "claims.await_consent", AwaitConsent(case.claim_id, "invoice")))
+    assert shown(chain, later).is_final
+    chain.do(release(case, later), follow(case, later))
+    chain.do(chain.settle(later, after(chain, case, later)))
+
+
+@pytest.mark.parametrize("is_following", [False, True])
+def test_a_corrected_invoice_is_the_first_ones_whichever_stay_is_closed_first(
+    chain: Consortium, case: Case, later: Case, is_following: bool
+) -> None:
+    if is_following:
+        chain.do(release(case, later), follow(case, later))
+        chain.do(chain.settle(later, after(chain, case, later)))
+    bill = Figure.draw(700_000, "bill")
+    corrected(chain, later, bill, case.tag)
+    if not is_following:
+        closing_two = replace(chain.outcome(later, PAYABLE), closings=second(chain, later, PAYABLE).closings)
+        assert chain.post(chain.settle(later, closing_two)) == ["DUPL-002"]
+    corrected(chain, case, bill)
     chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))

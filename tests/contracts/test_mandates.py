@@ -398,3 +398,11 @@ def test_a_wards_own_key_lifts_the_denial_that_her_guardian_gave(chain: Consorti
     assert chain.post(chain.admit(case)[0]) == ["AUTH-013"]
     chain.do((child, "consent.revoke", Revoke(denial.grant_id)))  # type: ignore[attr-defined]
     chain.do(chain.admit(case)[0])
+
+
+def test_the_guardian_of_a_youth_ends_no_claim_of_hers_alone(chain: Consortium, case: Case) -> None:
+    chain.do(*chain.admit(case))
+    guardian = made_up(chain, case.customer, "hospital-a", minority="youth")
+    withdraw = Withdraw(case.claim_id, files_herself=False, authority=guardian.authority_id)
+    assert chain.post((guardian.holder, "claims.withdraw", withdraw)) == ["GRANTOR"]
+    assert chain.post((case.customer, "claims.withdraw", replace(withdraw, authority=None))) == ["OK"]
