@@ -1,7 +1,8 @@
 """Which adjudicator runs here, and which one the members pinned: by the hash of its whole code.
 
 A node executes blocks with whatever code is pinned at a height. What a desk runs for itself is the code of this
-installation, so it is compared before it decides about records of somebody else.
+installation, so it is compared before it decides: whoever opens a settlement later runs it again with the code that
+was in force where the settlement stands.
 """
 
 from functools import cache

@@ -4,7 +4,8 @@
     a stay is not closed, or a part not delivered       nothing: it is the hospital's turn, or the intake's
     the grant does not cover the claim (any more)       says so: `await_consent`
     awaiting consent                                    nothing: the hospital resumes it under another grant
-    all closed and delivered, not settled like this     adjudicates, keeps the draft, settles
+    all closed and delivered, not settled like this     adjudicates, keeps the draft, settles; waits with `RULES` while
+                                                        the installed adjudicator is not the one that is in force
     settled on these closings                           nothing, or a review if a person decided since
     all closed, and rules visit the data                asks the hospital to run them (`visiting`)
     a part is to be erased                              nothing any more, and says so: it waits for a person
@@ -15,12 +16,14 @@ policy and year, as the contract demands. If the person has none, there is nothi
 ELIG-005 and is settled by itself when she has one. If she has one that was not in force on the day of admission, the
 claim is settled on it with nothing paid, pended with ELIG-005 or ELIG-006, so that she gets the reasons.
 
-A draft that was kept is submitted again as long as its ground stands, so a crash in between draws no second one.
+A draft that was kept is submitted again as long as its ground stands and the code in force decides its case as it was
+decided, so a crash in between draws no second one.
 """
 
 from dataclasses import dataclass
 
 from contracts.adjudication.case import Case, OtherPayment
+from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from contracts.grants import RecordType
 from contracts.listings import ClaimView
@@ -33,12 +36,14 @@ from ledger.crypto.signatures import sign_decision
 from ledger.errors import ContractError, DecodeError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
+from nodes.roles.claims.adjudicator import hash_installed_rules, hash_pinned_rules
 from nodes.roles.claims.assembly import AssemblyError, StayDocuments, assemble, sort_documents
 from nodes.roles.claims.casebook import Casebook, Draft, find_case
 from nodes.roles.claims.facts import Facts, consent_facts
 from nodes.roles.claims.settlement import Ground, Reader, draft_settlement
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.coordination import PaidBefore
+from nodes.roles.exchange.opening import VisitOpening
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Balances, Premises, WaitError
@@ -106,6 +111,7 @@ class Desk:
         entry = self._link(claim)
         if is_visit:
             return self.visiting.derive(shown, references, version, entry, is_review=is_review)
+        self._check_rules()
         stays = tuple(self._read(closing) for closing in closings)
         policy = self._choose_policy(former, entry, stays)
         balances = self.premises.open_balance(policy)
@@ -250,12 +256,24 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ adjudication
 
+    def _check_rules(self) -> None:
+        """Wait while the adjudicator of this installation is not the one that the members have in force."""
+        pinned, installed = hash_pinned_rules(self.view), hash_installed_rules()
+        if installed != pinned:
+            raise WaitError(
+                "RULES",
+                f"the adjudicator in force in the next block is {pinned.hex()[:16]}, installed is "
+                f"{installed.hex()[:16]}; the claim is settled once they are the same",
+            )
+
     def _find_draft(self, ground: Ground) -> Draft | None:
         draft = self.casebook.latest_draft(ground.claim_id, ground.version)
-        if draft is None or not ground.carries(draft.outcome):
+        if draft is None or isinstance(draft.opening, VisitOpening) or not ground.carries(draft.outcome):
             return None
-        case = find_case(draft)
-        return draft if case is not None and case.reviews == self.casebook.file(ground.claim_id).reviews else None
+        case = draft.opening.case
+        if case.reviews != self.casebook.file(ground.claim_id).reviews:
+            return None
+        return draft if _decide(case) == draft.opening.decision else None
 
     def _draft(
         self,
@@ -286,12 +304,9 @@ class Desk:
             other_payments=() if paid is None else (OtherPayment("insurer", paid.opening.amount),),
         )
         case = self._assemble(facts, stays)
-        try:
-            decision = adjudicate(case)
-        except (ContractError, DecodeError):
-            raise WaitError(
-                "CASE-MALFORMED", "the documents contradict each other; the hospital corrects them"
-            ) from None
+        decision = _decide(case)
+        if decision is None:
+            raise WaitError("CASE-MALFORMED", "the documents contradict each other; the hospital corrects them")
         totals = tuple(self._open_total(closing) for closing in closings)
         reader = Reader(self.view.chain_id, self.insurer, claim.customer, entry.seal_key)
         draft = draft_settlement(ground, case, decision, former_draft, balances.opening, totals, reader, self.entropy)
@@ -303,3 +318,11 @@ class Desk:
             return assemble(facts, stays)
         except AssemblyError as error:
             raise WaitError("ASSEMBLY", str(error)) from None
+
+
+def _decide(case: Case) -> Decision | None:
+    """Return what the adjudicator decides, or None if it refuses the case."""
+    try:
+        return adjudicate(case)
+    except (ContractError, DecodeError):
+        return None

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from contracts.adjudication.case import Review
+from contracts.adjudication.case import Case, Review
+from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from contracts.listings import FindTotal
 from contracts.settlements import Outcome
@@ -23,6 +24,7 @@ from nodes.entropy import SeededEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.exchange.opening import hash_opening
 from nodes.roles.exchange.questions import RecordHandover, Refusal, decode_reply, encode_body
+from nodes.roles.insurer import desk
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.insurer.intake import DISPUTE
 from nodes.roles.insurer.portfolio import PortfolioError
@@ -577,3 +579,46 @@ def test_nothing_is_settled_before_the_last_document_is_here(lane: Lane) -> None
     lane.run_for(60_000)
     assert (codes(lane, "records.deliver"), codes(lane, "claims.settle")) == ([], [])
     assert lane.claim().status == "ASSEMBLING"
+
+
+def test_rules_that_are_not_in_force_settle_nothing_and_the_claim_says_so(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.insure()
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "hash_installed_rules", lambda: bytes(32))
+        lane.stay()
+        lane.run_for(60_000)
+        assert codes(lane, "claims.settle") == []
+        assert set(codes(lane, "records.deliver")) == {"OK"}, "what was handed over is confirmed all the same"
+        waits = lane.insurer.show_claim(lane.claim().claim.claim_id).waits
+        assert waits is not None
+        assert (waits.code, f"installed is {bytes(8).hex()}" in waits.reason) == ("RULES", True)
+    lane.run()
+    assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
+
+
+def test_a_draft_of_rules_that_are_in_force_no_more_is_drawn_up_anew(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.insure()
+
+    def decide_as_before(case: Case) -> Decision:
+        former = replace(case.product.deductible, amount=0)
+        return adjudicate(replace(case, product=replace(case.product, deductible=former)))
+
+    def lose(submission: Submission) -> bool:
+        return any(tx.method == "settle" for tx in submission.transactions)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk, "adjudicate", decide_as_before)
+        lane.town.loses_submission = lose
+        lane.stay()
+        lane.run_for(60_000)
+        kept = lane.insurer._casebook.latest_draft(lane.claim().claim.claim_id, 1)
+        assert kept is not None
+        assert kept.opening.payable.amount > 206_000, "the former rules kept a draft"
+    lane.town.loses_submission = lambda _submission: False
+    lane.town.restart("insurer-a")
+    lane.run()
+    assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
