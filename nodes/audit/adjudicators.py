@@ -63,7 +63,7 @@ class Adjudicators:
         self._found: dict[bytes, Adjudicate] = {}
 
     def find(self, evidence: Evidence, settlement: Settlement) -> Adjudicate:
-        """Return what was in force where a settlement stands.
+        """Return what was in force where a settlement was computed.
 
         Args:
             evidence: Proven; it has the contract's versions.
@@ -90,8 +90,12 @@ class Adjudicators:
 
 
 def find_code_hash(evidence: Evidence, settlement: Settlement) -> bytes:
-    """Return the hash of the adjudicator that was in force where a settlement stands; empty if none was."""
-    height = settlement.place.height
+    """Return the hash of the adjudicator that was in force where a settlement was computed; empty if none was.
+
+    Where rules visited the data the hospital entered the result before: what was in force there decided.
+    """
+    visits = [item.place for item in evidence.executions if item.outcome == settlement.outcome]
+    height = (visits[-1] if visits else settlement.place).height
     in_force = [item.code_hash for item in evidence.adjudicator.versions if item.from_height <= height]
     return in_force[-1] if in_force else b""
 

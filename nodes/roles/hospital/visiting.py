@@ -195,6 +195,8 @@ class Visiting:
         if draft is None or not ground.carries(draft.outcome) or draft.whole.case.reviews != visit.reviews:
             draft = None
         is_entered = draft is not None and bool(executions) and executions[-1].outcome == draft.outcome
+        if draft is not None and not is_entered and not _is_decided_alike(draft):
+            draft = None
         self._require_covered(shown, closings, grant, "enter" if is_entered else "visit")
         self._require_days(grant, stays)
         if draft is not None and is_entered:
@@ -346,6 +348,14 @@ def _require_kept(former: tuple[Review, ...], brought: tuple[Review, ...]) -> No
     if brought[: len(former)] != former:
         reason = "reviews: expected those that were brought before, and others only after them"
         raise VisitRefusedError(PREMISES, reason, "premises")
+
+
+def _is_decided_alike(draft: Draft) -> bool:
+    """Whether the rules in force decide a draft's case as it says; not so once an upgrade came before its entry."""
+    try:
+        return adjudicate(draft.whole.case) == draft.whole.decision
+    except (ContractError, DecodeError):
+        return False
 
 
 def _adjudicate(facts: Facts, stays: tuple[StayDocuments, ...]) -> tuple[Case, Decision]:

@@ -311,9 +311,7 @@ class Insurer(Reception):
     def _settle(self, shown: ClaimView, ready: list[ShareReceipt]) -> list[Call]:
         claim_id = shown.claim.claim_id
         self._docket.wait(claim_id, None)
-        if self._docket.is_duplicate(
-            claim_id
-        ):  # a consumed invoice stays consumed: only another closing changes the answer
+        if self._docket.is_duplicate(claim_id):
             return []
         try:
             return self._desk.derive(shown, frozenset(share.record_id for share in ready))

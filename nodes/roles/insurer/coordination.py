@@ -3,6 +3,7 @@
 from ledger.errors import VerificationError
 from nodes.agent import ChainView
 from nodes.roles.claims.casebook import Casebook
+from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.coordination import PaidBefore, open_paid_before, paid_before_context
 from nodes.roles.insurer.inquiries import Inquiries, InsurerError
 from nodes.roles.lookup import find_claim, find_order
@@ -32,11 +33,15 @@ class Coordination:
         """Keep what another insurer paid; the same again changes nothing.
 
         Raises:
-            InsurerError: If it is not this customer's claim, or not the settlement that is paid first.
+            InsurerError: If it is not this customer's claim, nothing is kept of it any more, or it is not the
+                settlement that is paid first.
             VerificationError: If it does not open, or is not what the chain's settlement commits to.
             DecodeError: If it is something else.
         """
-        self._inquiries.find_of(claim_id, pseudonym)
+        claim = self._inquiries.find_of(claim_id, pseudonym).claim
+        if claim.status == "WITHDRAWN" or claim_id in list_asked(self._view, claim_id, self._insurer):
+            msg = f"{claim_id}: is withdrawn, or was asked to be erased here; nothing more is kept of it"
+            raise InsurerError(msg)
         context = paid_before_context(self._view.chain_id, claim_id, pseudonym, self._insurer)
         paid = open_paid_before(self._keys, sealed, context)
         shown = find_order(self._view, claim_id)

@@ -12,6 +12,8 @@ from nodes.roles.insurer.premises import WaitError
 
 SWEEP_MS = 2_000
 """Between two looks at the claims that are still open."""
+ENDS_DUPLICATE = ("stay-closed", "claim-coordinated", "claim-withdrawn")
+"""A consumed invoice stays consumed; what else there is to do about its claim changes with these."""
 
 
 class Docket:
@@ -59,7 +61,7 @@ class Docket:
         claim_id = claim_of(event, self._insurer)
         if claim_id is not None:
             self.touch(claim_id)
-            if event.name in ("stay-closed", "claim-coordinated"):
+            if event.name in ENDS_DUPLICATE:
                 self._duplicates.pop(claim_id, None)
 
     def take(self, now_ms: int) -> set[str]:
@@ -82,7 +84,7 @@ class Docket:
         return self._waits.get(claim_id) or self._duplicates.get(claim_id)
 
     def is_duplicate(self, claim_id: str) -> bool:
-        """Whether another claim consumed an invoice of it; only another closing or an order changes that."""
+        """Whether another claim consumed an invoice of it; see ENDS_DUPLICATE."""
         return claim_id in self._duplicates
 
     def keep_open(self, claim_id: str, *, is_busy: bool) -> None:

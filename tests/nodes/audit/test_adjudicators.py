@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from contracts.adjudication.case import AlreadySettled, Case
 from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
+from contracts.executions import ExecutionReceipt
 from contracts.proposals import UpgradeContracts
 from ledger.codec import decode, encode
 from ledger.execution.loader import ContractSet
 from ledger.genesis import ContractPin
-from nodes.audit.adjudicators import Adjudicators, MissingAdjudicatorError
+from nodes.audit.adjudicators import Adjudicators, MissingAdjudicatorError, find_code_hash
 from nodes.audit.collect import collect_dossier
 from nodes.audit.dossier import render_dossier
 from nodes.audit.reveal import verify_reveal
@@ -155,3 +156,31 @@ def test_each_settlement_of_a_claim_is_adjudicated_with_the_code_of_its_own_heig
     desk.settle(desk.draft(replace(less, accumulator=first.accumulator, already_settled=settled)))
     revealed = verify_reveal(desk.verified(), render(desk.openings()), SEAL_KEY, adjudicators=adjudicators)
     assert [item.payable for item in revealed.settlements] == [HALF, 690_000]
+
+
+def test_what_rules_computed_on_a_visit_is_of_the_code_in_force_where_the_visit_stands(
+    desk: Desk, older: ContractSet
+) -> None:
+    verified = desk.verified()
+    settlement = verified.evidence.settlements[0]
+    upgraded = verified.evidence.adjudicator.versions[-1].from_height
+    late = replace(settlement, place=replace(settlement.place, height=upgraded))
+    outcome, hospital = settlement.outcome, verified.evidence.claim.hospital
+    visit = ExecutionReceipt(
+        outcome.claim_id,
+        1,
+        hospital,
+        verified.evidence.claim.insurer,
+        verified.evidence.claim.customer,
+        (),
+        outcome.grant_id,
+        outcome.grant_version,
+        outcome,
+        bytes(64),
+        1,
+        replace(settlement.place, height=upgraded - 1),
+    )
+    of_then = older.get("adjudication")
+    assert of_then is not None
+    assert find_code_hash(verified.evidence, late) != of_then.code_hash
+    assert find_code_hash(replace(verified.evidence, executions=(visit,)), late) == of_then.code_hash

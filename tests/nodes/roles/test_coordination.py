@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.listings import ClaimView
-from contracts.settlements import Follow, Release, SettledBefore
+from contracts.settlements import Follow, Release, SettledBefore, Withdraw
 from ledger.codec import Struct, decode
 from ledger.errors import VerificationError
 from nodes.agent import Call
@@ -167,6 +167,17 @@ def test_nobody_else_tells_what_was_paid(pair: Pair) -> None:
         pair.tell(pair.paid(), stranger)
     with pytest.raises(InsurerError, match="expected one of"):
         pair.tell(pair.paid(), pair.first.customer)
+
+
+def test_of_a_claim_that_is_withdrawn_nothing_is_taken_in_any_more(pair: Pair) -> None:
+    paid = pair.paid()
+    pair.tell(paid)
+    assert pair.second.customer.post(Call("claims", "withdraw", Withdraw(pair.second.claim_id))).ok
+    pair.lane.run()
+    assert not pair.second.insurer._casebook.holds(pair.second.claim_id)
+    with pytest.raises(InsurerError, match="nothing more is kept of it"):
+        pair.tell(paid)
+    assert not pair.second.insurer._casebook.holds(pair.second.claim_id)
 
 
 def test_what_was_told_survives_a_restart_of_the_second_insurer(pair: Pair) -> None:

@@ -11,7 +11,7 @@ from contracts.adjudication.case import Case, Review
 from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from contracts.listings import FindTotal
-from contracts.settlements import Outcome
+from contracts.settlements import Outcome, Withdraw
 from contracts.stays import ShowStay, StayView
 from contracts.totals import YearTotal, sum_year
 from ledger.codec import encode
@@ -19,7 +19,7 @@ from ledger.crypto.commitments import add_commitments
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import LedgerError, VerificationError
 from ledger.transactions import Submission
-from nodes.agent import AgentEffect, AgentInput, Answer, PeerRequested
+from nodes.agent import AgentEffect, AgentInput, Answer, Call, PeerRequested
 from nodes.entropy import SeededEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.exchange.opening import hash_opening
@@ -320,6 +320,20 @@ def test_a_claim_on_a_consumed_invoice_settles_once_the_hospital_corrects_it(lan
     lane.run()
     assert lane.town.codes("claims.settle") == ["OK", "DUPL-001", "OK"]
     assert [view.status for view in lane.claims()] == ["PAID", "PAID"]
+
+
+def test_a_withdrawn_claim_on_a_consumed_invoice_leaves_no_draft_behind(lane: Lane) -> None:
+    customer = lane.insure()
+    lane.stay()
+    lane.run()
+    lane.stay()
+    lane.run()
+    waiting = next(view.claim.claim_id for view in lane.claims() if not view.settlements)
+    assert lane.insurer._casebook.file(waiting).drafts
+    assert customer.post(Call("claims", "withdraw", Withdraw(waiting))).ok
+    lane.run()
+    assert not lane.insurer._casebook.holds(waiting)
+    assert lane.insurer.show_claim(waiting).waits is None
 
 
 # -------------------------------------------------------------------------------------------------------- policy

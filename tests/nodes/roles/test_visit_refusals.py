@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from contracts.adjudication.case import Review
+from contracts.adjudication.case import Case, Review
+from contracts.adjudication.decision import Decision
+from contracts.adjudication.engine import adjudicate
 from contracts.grants import GrantView, ShowGrant
 from ledger.errors import VerificationError
 from nodes.agent import Call
@@ -190,3 +192,26 @@ def test_a_hospital_killed_after_its_refusal_enters_it_when_asked_again(lane: La
     assert refused(lane) == []
     ask(lane, lambda premises: first(premises, payee_version=2))
     assert [look.condition for look in refused(lane)] == ["premises"]
+
+
+def test_a_result_of_rules_that_are_in_force_no_more_is_never_entered(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.insure(execution=VISIT)
+
+    def decide_as_before(case: Case) -> Decision:
+        former = replace(case.product.deductible, amount=0)
+        return adjudicate(replace(case, product=replace(case.product, deductible=former)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(visiting, "adjudicate", decide_as_before)
+        lane.town.loses_submission = lambda submission: any(tx.method == "execute" for tx in submission.transactions)
+        lane.stay()
+        lane.run_for(60_000)
+        kept = lane.desk.agent._visiting.casebook.latest_draft(lane.claim().claim.claim_id, 1)
+        assert kept is not None
+        assert kept.opening.payable.amount > 206_000, "the former rules kept a result"
+    lane.town.loses_submission = lambda _submission: False
+    lane.town.restart("hospital-a")
+    lane.run()
+    assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
