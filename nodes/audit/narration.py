@@ -4,14 +4,14 @@ Labels are in the reader's language, facts as they stand on the chain. Nothing i
 that the summary's JSON values do not have; amounts alone are read from the openings, and only where these were opened.
 """
 
+from fractions import Fraction
 from typing import Any
 
 from nodes.audit.reveal import Revealed
 from nodes.audit.summary import find_erased_openings, summarise
 from nodes.audit.trust import Language, describe_trust
 from nodes.audit.verify import LIMITS, VerifiedClaim
-from nodes.schemas.notation import write_yuan
-from nodes.schemas.trace import render_formula
+from nodes.schemas.trace import render_formula, show_amount
 
 _CHINESE = {
     "claim": "案件",
@@ -60,7 +60,7 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
         ("corrections", _say_corrections(facts)),
         *(("erasure", line) for line in _say_erasures(facts["erasures"], language)),
         *(("amount", line) for line in _say_amounts(verified, revealed, language)),
-        ("signatures", f"{facts['signatures']} checked: customer, hospital, insurer and rail, each under its own key"),
+        ("signatures", f"{facts['signatures']} checked: all whose acts are shown, each under its own key"),
         *(("trust", line) for line in (*describe_trust(verified.ground, language), LIMITS)),
     ]
     labels = [_CHINESE[label] if language == "zh" else label for label, _ in rows]
@@ -180,11 +180,13 @@ def _say_amounts(verified: VerifiedClaim, revealed: Revealed | None, language: L
     if revealed is None and erased is not None:
         what = f"erased: {erased['holder']} has certified {_say_at(erased)} that it holds nothing any more that opens"
         return [f"{what} case, decision or amounts; an openings file that was taken before still opens them"]
+    if not verified.evidence.settlements:
+        return ["none: nothing is settled"]
     if revealed is None:
         return ["hidden: the commitments add up; what they commit to opens with --reveal"]
     return [
         f"settlement {item.version}: {render_formula(item.decision, language)}; in all "
-        f"{write_yuan(item.payable)} {item.decision.currency}, moved {write_yuan(item.moved)}"
+        f"{show_amount(Fraction(item.payable))} {item.decision.currency}, moved {show_amount(Fraction(item.moved))}"
         + ("; sealed again since: the settlement names the hash of other bytes" if item.is_sealed_again else "")
         for item in revealed.settlements
     ]

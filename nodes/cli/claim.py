@@ -117,7 +117,7 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
             output.say(f"  {line}")
         for reason in filter(None, (explain_wait(view), waits)):
             output.say(f"  waits: {reason}")
-        output.hint(f"xinpei claim audit {show_claim_id(found.claim_id)} --as {actor} --out dossier.json")
+        output.hint(_find_next(view, actor, is_customer=found.is_customer))
         shown = {"calculation": opening, "visited": visited, "waits": waits}
         output.finish(view | {name: item for name, item in shown.items() if item})
 
@@ -226,6 +226,7 @@ def audit(
     place = Home(home)
     with find_claim(place, actor, claim_id) as found:
         data = found.dossier()
+        settled = found.is_settled()
         openings = found.openings() if auditor is None or basis is None else found.auditor_openings(auditor, basis)
     write_file(out, data)
     output.say(f"{out} · {len(data):,} bytes")
@@ -233,6 +234,8 @@ def audit(
         write_file(out.with_suffix(".openings.json"), openings, 0o600)
         reader = "your wallet" if auditor is None else auditor
         output.say(f"{out.with_suffix('.openings.json')} · sealed: opens the amounts for {reader} alone (--reveal)")
+    elif not settled:
+        output.say("no openings: nothing is settled, so there is no amount to open")
     elif found.is_customer:
         output.say("no openings: the insurer has erased what opens the amounts; a file you took before still does")
     output.hint(f"xinpei verify {out} --genesis {place.genesis_path}")
@@ -249,8 +252,18 @@ def _describe_status(
         )
         return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · {amounts}"
     if opening is None:
-        return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · amounts are known to the parties alone"
+        settled = view["claim"]["settlement_version"]
+        amounts = "amounts are known to the parties alone" if settled else "nothing is settled"
+        return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · {amounts}"
     return f"{opening['formula']} {view['status']}"
+
+
+def _find_next(view: dict[str, Any], actor: str, *, is_customer: bool) -> str:
+    """Return the next useful command: consent where it is missing, the proof everywhere else."""
+    claim = view["claim"]
+    if is_customer and view["status"] == "AWAITING_CONSENT":
+        return f"xinpei consent grant --as {actor} --from {claim['hospital']} --to {claim['insurer']}"
+    return f"xinpei claim audit {show_claim_id(claim['claim_id'])} --as {actor} --out dossier.json"
 
 
 def _explain(opening: dict[str, Any] | None) -> list[str]:

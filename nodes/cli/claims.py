@@ -97,9 +97,17 @@ class FoundClaim:
         self.client.post(f"/v1/cases/{self.claim_id}/openings", {"auditor": auditor, "basis": basis})
         return self.client.get_bytes(f"/v1/cases/{self.claim_id}/openings/{auditor}")
 
+    def is_settled(self) -> bool:
+        """Whether it was settled, so that there is an amount."""
+        return bool(self.view()["claim"]["settlement_version"])
+
     def openings(self) -> bytes | None:
-        """Return the file that opens the amounts for the customer's wallet; None for organisations, or if erased."""
-        if self._pseudonym is None:
+        """Return the file that opens the amounts for the customer's wallet.
+
+        Returns:
+            None for organisations, before the first settlement, or if it was erased.
+        """
+        if self._pseudonym is None or not self.is_settled():
             return None
         path = f"/v1/claims/{self.claim_id}/openings"
         try:
@@ -156,7 +164,7 @@ def find_claim(home: Home, actor: str, claim_id: str) -> FoundClaim:
     if len(found) != 1:
         for item in found:
             item.client.close()
-        msg = f"claim: expected the id of one of {actor}'s claims, got {claim_id[:40]!r}, which fits {len(found)}"
+        msg = f"claim: expected one of {actor}'s claims, got {claim_id[:40]!r}, which fits {len(found)} of them"
         raise ConfigurationError(msg)
     return found[0]
 

@@ -8,6 +8,7 @@ import json
 import shutil
 import sys
 import time
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,9 @@ class Story:
 
     def tell(self) -> dict[str, Any]:
         """Tell the three stays; return what the demo's one line of JSON says."""
+        from nodes.schemas.notation import read_yuan
+        from nodes.schemas.trace import show_amount
+
         self._head("Wang insures herself and gives her consent, once")
         self._prepare("wang")
         self._head("Her stay (3 to 6 December in the published case; the dates are shifted to today)")
@@ -117,7 +121,8 @@ class Story:
         self._end(number, claim_id, "correct", "polyp/correction.json", 2)
         corrected = self._calculation("wang", claim_id)
         self._line(f"{corrected['formula']}")
-        self._line(f"paid before {first['payable']}, moved now {corrected['transfer']}")
+        before, moved = (show_amount(Fraction(read_yuan(text))) for text in (first["payable"], corrected["transfer"]))
+        self._line(f"paid before {before}, moved now {moved}")
         dossier = self._take_dossier("wang", claim_id)
         return {
             "claim": claim_id,
@@ -144,6 +149,7 @@ class Story:
         from nodes.audit.trust import Trust
         from nodes.audit.verify import verify_dossier
         from nodes.cli.verification import open_seal_key
+        from nodes.schemas.trace import show_amount
 
         self._head("The proof, offline: a file and the genesis, no network")
         trust = Trust(self._home.load_genesis())
@@ -157,7 +163,8 @@ class Story:
         revealed = verify_reveal(
             verified, path.with_suffix(".openings.json").read_bytes(), open_seal_key(self._home, "wang", verified)
         )
-        self._line(f"opened with her wallet and adjudicated again: {revealed.settlements[-1].payable / 100:,.2f}")
+        payable = Fraction(revealed.settlements[-1].payable)
+        self._line(f"opened with her wallet and adjudicated again: {show_amount(payable)}")
         place = len(data) // 2
         changed = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         try:

@@ -154,7 +154,7 @@ def _choose(
     for wanted in record_ids:
         fitting = [found for _, found in records if found["record"].startswith(wanted)]
         if len(fitting) != 1:
-            msg = f"record: expected the id of one of your records, got {wanted[:64]!r}, which fits {len(fitting)}"
+            msg = f"record: expected one of your records, got {wanted[:64]!r}, which fits {len(fitting)} of them"
             raise click.UsageError(msg)
     meant = {
         found["record"]

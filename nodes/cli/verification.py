@@ -126,7 +126,7 @@ def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] 
 
     verified = verify_dossier(data, trust)
     revealed = None
-    if opening is not None:
+    if opening is not None and verified.evidence.settlements:
         home, wallet, path = opening
         adjudicators = Adjudicators(ContractArchive(home.contracts_folder))
         keys = home.node_folder(wallet) / "keys"
@@ -136,6 +136,8 @@ def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] 
             auditor = wallet if is_auditor else None
             revealed = verify_reveal(verified, path.read_bytes(), seal_key, auditor, adjudicators)
     amount = "amount hidden (--reveal)" if find_erased_openings(verified) is None else "amount erased"
+    if not verified.evidence.settlements:
+        amount = "nothing is settled"
     if revealed is not None and revealed.settlements:
         last = revealed.settlements[-1]
         amount = f"{render_formula(last.decision, language)}, adjudicated again: the same 分"

@@ -74,6 +74,10 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         assert "reported; nobody filed it" in admitted
         number = admitted.split()[0]
         claim = next(word for word in admitted.split() if word.startswith("C-"))
+        early = run(tmp_path, "claim", "audit", claim, "--as", "wang", "--out", "early.json")
+        assert "no openings: nothing is settled" in early
+        reported = run(tmp_path, "verify", "early.json", "--genesis", ".xinpei/genesis.json", "--reveal", "wang")
+        assert "HOLDS offline · nothing is settled" in reported
         ended = run(tmp_path, "stay", "discharge", number, "--as", "hospital-a", str(examples / "discharge.json"))
         assert "closed 4/4 parts · shared · paid in" in ended
         shown = run(tmp_path, "claim", "show", claim, "--as", "wang")
@@ -81,7 +85,7 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         assert "compare these with another member" in run(tmp_path, "chain", "checkpoint", "--as", "regulator")
         run(tmp_path, "claim", "audit", claim, "--as", "wang", "--out", "dossier.json")
         assert "amounts are known to the parties alone" in run(tmp_path, "claim", "show", claim, "--as", "hospital-a")
-        assert "which fits 0" in run(tmp_path, "claim", "show", "C-ffff", "--as", "wang", code=1)
+        assert "which fits 0 of them" in run(tmp_path, "claim", "show", "C-ffff", "--as", "wang", code=1)
         year = str(dt.datetime.now(dt.timezone(dt.timedelta(hours=8))).year)
         publish = ("report", "publish", "--insurer", "insurer-a", "--year", year)
         assert f"{year} is not over" in run(tmp_path, *publish, code=1)

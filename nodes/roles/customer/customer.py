@@ -330,7 +330,7 @@ class Customer:
         """
         found = [item for item in self.grants() if str(item[1]["grant_id"]).startswith(grant_id)]
         if len(found) != 1:
-            msg = f"grant: expected the id of one of your grants, got {grant_id[:64]!r}, which fits {len(found)}"
+            msg = f"grant: expected one of your grants, got {grant_id[:64]!r}, which fits {len(found)} of them"
             raise CustomerError(msg)
         return found[0]
 

@@ -42,7 +42,7 @@ def find_request(person: Customer, request_id: str) -> ConsentRequest:
             views |= {item.request.request_id: item for item in inbox.requests}
     found = [item for key, item in views.items() if key.startswith(request_id)]
     if len(found) != 1:
-        msg = f"request: expected the id of one of your requests, got {request_id[:64]!r}, which fits {len(found)}"
+        msg = f"request: expected one of your requests, got {request_id[:64]!r}, which fits {len(found)} of them"
         raise CustomerError(msg)
     if found[0].status != "REQUESTED":
         msg = f"{found[0].request.request_id}: expected REQUESTED, got {found[0].status}"

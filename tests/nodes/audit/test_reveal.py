@@ -156,7 +156,7 @@ def test_the_customer_sees_what_was_paid_and_why(desk: Desk) -> None:
     revealed = desk.reveal()
     assert [(item.version, item.payable, item.moved) for item in revealed.settlements] == [(1, PAYABLE, PAYABLE)]
     lines = "\n".join(render_summary(desk.verified(), revealed))
-    assert "10,000.00 − 100.00 deductible = 9,900.00" in lines
+    assert "10,000.00 − 100.00 deductible = 9,900.00; in all 9,900.00 CNY, moved 9,900.00" in lines
     assert summarise(desk.verified(), revealed)["settlements"][0]["payable"] == "9900.00"
 
 

@@ -48,6 +48,14 @@ def test_it_says_who_what_and_as_of_when(corrected: Settled) -> None:
     assert [item["status"] for item in facts["payments"]] == ["paid", "paid"]
 
 
+def test_of_a_claim_that_is_not_settled_no_amount_is_said_to_be_hidden(chain: AuditedChain) -> None:
+    case = chain.case(chain.consent(), chain.policy())
+    chain.do(*chain.admit(case))
+    text = "\n".join(render_summary(verified(chain, case)))
+    assert "none: nothing is settled" in text
+    assert "--reveal" not in text
+
+
 def test_a_revocation_is_told_with_its_place(chain: AuditedChain) -> None:
     case = settle(chain)
     chain.do((case.customer, "consent.revoke", Revoke(case.grant_id)))

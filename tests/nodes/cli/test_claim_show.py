@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contracts.adjudication.engine import adjudicate
-from nodes.cli.claim import _explain
+from nodes.cli.claim import _describe_status, _explain, _find_next
 from nodes.schemas.case import read_case
 from nodes.schemas.decision import describe_decision
 
@@ -24,3 +24,28 @@ def test_what_waits_for_a_person_is_named_with_its_line_amount_and_code() -> Non
 def test_a_claim_paid_in_full_and_one_that_nobody_may_open_have_nothing_to_explain() -> None:
     assert explain("demo-polyp") == []
     assert _explain(None) == []
+
+
+def view(status: str, settlement_version: int) -> dict[str, object]:
+    claim = {
+        "claim_id": "claim-7f3a00",
+        "hospital": "hospital-a",
+        "insurer": "insurer-a",
+        "settlement_version": settlement_version,
+    }
+    return {"status": status, "claim": claim}
+
+
+def test_before_the_first_settlement_there_is_no_amount_that_anybody_knows() -> None:
+    assert _describe_status(view("AWAITING_CONSENT", 0), None) == "C-7f3a AWAITING_CONSENT · nothing is settled"
+    assert _describe_status(view("PAID", 1), None).endswith("amounts are known to the parties alone")
+
+
+def test_where_consent_is_missing_the_customer_is_told_how_to_give_it() -> None:
+    audit = "xinpei claim audit C-7f3a --as wang --out dossier.json"
+    waiting = view("AWAITING_CONSENT", 0)
+    assert _find_next(waiting, "wang", is_customer=True) == (
+        "xinpei consent grant --as wang --from hospital-a --to insurer-a"
+    )
+    assert _find_next(waiting, "insurer-a", is_customer=False) == audit.replace("wang", "insurer-a")
+    assert _find_next(view("PAID", 1), "wang", is_customer=True) == audit
