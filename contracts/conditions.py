@@ -51,6 +51,31 @@ GRANTORS: dict[str, tuple[str, ...]] = {
     "deceased": ("heir",),
 }
 """Capacity of the subject -> who may act."""
+ORDER = (
+    "status",
+    "expiry",
+    "effect",
+    "purpose",
+    "recipient",
+    "source",
+    "subject",
+    "record type",
+    "encounter",
+    "case",
+    "execution",
+    "mode",
+    "uses",
+    "frequency",
+    "link",
+    "deceased",
+    "capacity",
+    "grantor",
+    "authority",
+    "countersignature",
+    "denial",
+    "record dates",
+)
+"""The conditions as they are looked at: what fails a later one came nearer to being covered."""
 MODES: dict[str, tuple[str, ...]] = {"release": ("STORE",), "view": ("VIEW", "STORE"), "visit": ("EXECUTE",)}
 """Act -> the modes that allow it."""
 

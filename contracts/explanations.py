@@ -5,7 +5,8 @@ Nothing is written here. A question is held against every grant of its subject, 
     1. a permit covers it, or the first of `contracts.conditions` that it fails is its finding
     2. a denial applies to it, or the first respect in which it speaks of something else is its finding
     3. of the permits that cover it the narrowest is the answer, of several the latest; without one, the first denial
-       that applies is; without that, what the first permit fails
+       that applies is; without that, what a permit fails: one for this hospital, recipient and purpose before others,
+       of several the one that comes furthest through the conditions, of these the latest
 
 A question may name the days of the records, and open the record dates of grants. The chain has commitments to these:
 an opening that does not fit is none. A permit that means other days covers nothing (`record dates`); one that nobody
@@ -17,7 +18,7 @@ is grown up.
 """
 
 from contracts.authorities import Authorities
-from contracts.conditions import Facts, find_failing
+from contracts.conditions import ORDER, Facts, find_failing
 from contracts.consent import Consent
 from contracts.grants import Capacity, Grant, GrantHead, GrantVersion, LinkEntry, LinkHistory
 from contracts.identifiers import Place, locate
@@ -39,7 +40,7 @@ class Explanations(Contract):
         considered: tuple[Considered, ...] = ()
         winning: GrantVersion | None = None
         dates: Dates | None = None
-        refusal: Finding | None = None
+        nearest: tuple[GrantVersion, Finding] | None = None
         for version in versions:
             grant = version.grant
             means = _means(message, grant)
@@ -53,8 +54,8 @@ class Explanations(Contract):
                 if winning is None or _is_better(winning, dates, version, means):
                     winning = version
                     dates = means
-            elif refusal is None:
-                refusal = finding
+            elif nearest is None or _is_nearer(message, nearest, (version, finding)):
+                nearest = (version, finding)
         if winning is not None:
             return Decision(
                 permitted=True,
@@ -66,6 +67,7 @@ class Explanations(Contract):
             )
         standing = [item for item in considered if item.effect == "deny" and item.finding is None]
         denial = standing[0] if standing else None
+        refusal = None if nearest is None else nearest[1]
         if denial is not None:
             refusal = Finding("AUTH-013", "denial", f"{denial.grant_id} denies it")
         return Decision(
@@ -155,6 +157,18 @@ def _means(message: Question, grant: Grant) -> Dates | None:
             is_within = opening.first_day <= message.days.first_day and message.days.last_day <= opening.last_day
             return "within" if is_within else "outside"
     return "unknown"
+
+
+def _is_nearer(question: Question, first: tuple[GrantVersion, Finding], second: tuple[GrantVersion, Finding]) -> bool:
+    """Whether the second of two permits that cover nothing comes nearer to covering what is asked."""
+    ranks = (_rank(question, first), _rank(question, second))
+    return ranks[0] < ranks[1] or (ranks[0] == ranks[1] and is_before(first[0].place, second[0].place))
+
+
+def _rank(question: Question, failed: tuple[GrantVersion, Finding]) -> tuple[bool, int]:
+    grant = failed[0].grant
+    parties = question.hospital in grant.sources and question.recipient == grant.grantee.organisation
+    return (parties and grant.purpose == question.purpose, ORDER.index(failed[1].condition))
 
 
 def _is_better(first: GrantVersion, known: Dates | None, second: GrantVersion, means: Dates | None) -> bool:

@@ -15,6 +15,7 @@ DATES = {
     "within": " · it means that day",
     "unknown": " · which days it means is not known here",
 }
+EMERGENCY = " · only once it breaks the glass: you are told, and a regulator reviews it"
 ACTS = ("release", "view", "visit", "enter")
 
 
@@ -93,7 +94,7 @@ def explain(
                 "openings": openings,
             }
             answer = person.explain(question, hospital, person.pseudonym_for(terms))
-            rows.append({key: question[key] for key in ("hospital", "recipient", "record_type")} | answer)
+            rows.append({key: question[key] for key in ("hospital", "recipient", "record_type", "purpose")} | answer)
     for row in rows:
         output.say(_describe(row))
     if supposed is not None:
@@ -120,6 +121,10 @@ def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | 
 def _describe(row: dict[str, Any]) -> str:
     what = f"{row['hospital']} → {row['recipient']}  {row['record_type']:<18}"
     if row["permitted"]:
-        return f"{what} yes  under {row['grant_id']} version {row['version']}{DATES[row['dates']]}"
+        glass = EMERGENCY if row["purpose"] == "BTG" else ""
+        return f"{what} yes  under {row['grant_id']} version {row['version']}{DATES[row['dates']]}{glass}"
     finding = row["finding"]
-    return f"{what} no   {finding['code']} {finding['condition']}: {finding['text']}"
+    permits = [item for item in row["considered"] if item["effect"] == "permit"]
+    failing = [item["grant_id"] for item in permits if item["finding"] == finding]
+    whose = f" ({failing[-1]})" if failing and failing[-1] not in finding["text"] else ""
+    return f"{what} no   {finding['code']} {finding['condition']}: {finding['text']}{whose}"

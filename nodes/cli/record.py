@@ -58,9 +58,10 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
                 output.say(f"  {'':<24}  {explain_visit(visit)}")
         if of_stay[0]["made_of_it"]:
             output.say(f"  {'made of it':<24} {_say_holders(of_stay[0]['made_of_it'])}")
-    if records:
-        output.hint(f"xinpei record erase --as {actor} --stay {records[0]['stay']}")
-    else:
+    kept = [found["stay"] for found in records if any(item["status"] == "kept" for item in found["holders"])]
+    if kept:
+        output.hint(f"xinpei record erase --as {actor} --stay {kept[0]}")
+    elif not records:
         output.say("no records")
     output.finish({"records": records})
 

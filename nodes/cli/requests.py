@@ -128,7 +128,7 @@ def _describe(item: dict[str, Any]) -> str:
 
 def _tell_emergency(notice: dict[str, Any], actor: str) -> list[str]:
     """Return what a customer is told of a look in an emergency, or of its review, in both languages."""
-    who = f"{notice['recipient']} → {notice['hospital']}: {', '.join(notice['record_types'])} · {notice['use_id']}"
+    who = f"{notice['hospital']} → {notice['recipient']}: {', '.join(notice['record_types'])} · {notice['use_id']}"
     if notice["finding"]:
         found = {"justified": "正当 justified", "unjustified": "不正当 UNJUSTIFIED"}[notice["finding"]]
         return [f"监管机构已审查该次紧急查看:{found} · the regulator reviewed the emergency", f"  {who}"]

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.needs import Decision
+from ledger.execution.loader import ContractSet
 from tests.contracts.consortium import BEGUN_MS, CHAIN_ID, Consortium
 from tests.contracts.decision_rows import Plan, Planner, load_rows
 
@@ -90,3 +91,23 @@ def test_what_if_supposes_a_revocation(chain: Consortium) -> None:
     assert (without.permitted, without.grant_id) == (True, permit)
     neither = chain.ask("explanations.decide", replace(plan.question, without=permit), Decision)
     assert (neither.permitted, neither.grant_id) == (False, denial)
+
+
+def test_of_several_permits_that_fail_the_nearest_one_says_why(contract_set: ContractSet) -> None:
+    row = next(row for row in ROWS if row["name"] == "basic: a standing permit covers its types")
+    revoked = {"effect": "permit", "revoked": True}
+    partial = {"effect": "permit", "types": ["admission"]}
+    elsewhere = {"effect": "permit", "purpose": "DSRCH"}
+    for grants, condition, nearest in (
+        ([revoked, partial, elsewhere], "record type", 1),
+        ([partial, revoked], "record type", 0),
+        ([revoked, elsewhere], "status", 0),
+        ([elsewhere, revoked], "status", 1),
+    ):
+        chain = Consortium(contract_set)
+        plan = planned(chain, {**row, "grants": grants, "expect": {"condition": condition, "code": "AUTH-013"}})
+        run(chain, plan)
+        decision = chain.ask("explanations.decide", plan.question, Decision)
+        plan.check(decision)
+        (said,) = [item for item in decision.considered if item.grant_id == plan.grant_ids[nearest]]
+        assert decision.finding == said.finding
