@@ -14,7 +14,8 @@ Rules:
     4. Whoever has a recipient erase a record that a settlement may rest on has it erase what was made of it too: the
        claim. On a record that is asked for nothing is settled any more (contract `retention`, rule 1).
     5. A holder answers for itself alone. It restricts only on a basis that the table of holds has for its role and
-       for this kind, to the end of a year, and for no longer than the table allows.
+       for this kind, to the end of a year, and for no longer than the table allows from the day on which it first named
+       it, or from a regulator's latest order: a hold that has ended does not begin anew.
     6. The rail has nothing but orders for claims: it is asked with the insurer, and its row begins with its answer.
 """
 
@@ -24,13 +25,14 @@ from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.claims import Claims
 from contracts.erasures import Ask, Cause, Certify, ErasureRow, Restrict
 from contracts.grants import BESIDE
-from contracts.holds import HolderRole, Kind, find_hold, is_last_of_year, year_of
+from contracts.holds import Hold, HolderRole, Kind, find_hold, is_last_of_year, year_of
 from contracts.listings import ShowClaim
 from contracts.mandates import Authority, find_erasure_widening
+from contracts.orders import FindOrder
 from contracts.records import Records
 from contracts.retention import Retention
 from contracts.stays import Record
-from ledger.execution.contract import Contract, reject, transaction
+from ledger.execution.contract import Contract, Day, reject, transaction
 
 
 class Erasure(Contract):
@@ -77,10 +79,21 @@ class Erasure(Contract):
         if hold is None or hold.role != row.role or [kind for kind in kinds if kind not in hold.kinds]:
             reject("NO_HOLD", f"basis: {message.basis} has no {row.role} keep {', '.join(kinds)}")
         today = (self.context.time_ms + UTC_OFFSET_MS) // DAY_MS
-        last = year_of(today) + hold.years_max
+        last = hold.years_max + min(self._begun_year(row, item, hold, today) for item in message.items)
         if not is_last_of_year(message.until_day) or message.until_day < today or year_of(message.until_day) > last:
             reject("HOLD_ENDS", f"until_day: expected a 31 December, {year_of(today)} to {last}")
         self.call(Retention).restrict(row, message.items, message.basis, message.until_day)
+
+    def _begun_year(self, row: ErasureRow, item: str, hold: Hold, today: Day) -> int:
+        """Return the year from which a hold on an item counts: of the first answer that named it, else this one."""
+        steps = [step for known in row.items if known.item == item for step in known.steps if step.basis == hold.basis]
+        if not steps:
+            return year_of(today)
+        begun_ms = steps[0].place.time_ms
+        order = self.call(Access).latest(FindOrder(item, row.holder)) if row.role == "regulator" else None
+        if order is not None and order.place.time_ms > begun_ms:
+            begun_ms = order.place.time_ms
+        return year_of((begun_ms + UTC_OFFSET_MS) // DAY_MS)
 
     def _list_regulators(self, records: list[Record]) -> dict[str, list[Record]]:
         """Return who ordered records under a law, with those that each of them ordered."""

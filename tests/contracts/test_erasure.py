@@ -238,6 +238,22 @@ def test_a_hold_ends_by_itself_on_an_idle_chain_and_the_holder_is_asked_again(ch
     assert [step.status for step in steps] == ["ASKED", "RESTRICTED", "ASKED", "ERASED"]
 
 
+def test_a_hold_that_has_ended_does_not_begin_anew(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    chain.do(restrict("insurer-a", case.claim_id, "insurance-claim-file", LAST_OF_2031, case.claim_id))
+    chain.do(after_ms=begin_ms(LAST_OF_2031 + 1) - chain.application.time_ms)
+    last = next(day for day in range(LAST_OF_2031 + 1, 30_000) if is_last_of_year(day) and year_of(day) == 2037)
+    too_long = next(day for day in range(last + 1, 30_000) if is_last_of_year(day))
+    again = restrict("insurer-a", case.claim_id, "insurance-claim-file", too_long, case.claim_id)
+    assert chain.post(again) == ["HOLD_ENDS"]
+    chain.do(restrict("insurer-a", case.claim_id, "insurance-claim-file", last, case.claim_id))
+    chain.do(after_ms=begin_ms(last + 1) - chain.application.time_ms)
+    assert statuses(chain, case.claim_id, "insurer-a") == ["ASKED"]
+    assert chain.post(again) == ["HOLD_ENDS"]
+    chain.do(certify("insurer-a", case.claim_id, case.claim_id))
+
+
 def test_the_rail_answers_with_the_claim_and_only_then(chain: Consortium, case: Case) -> None:
     settle(chain, case)
     answer = certify("rail", case.claim_id, case.claim_id)
@@ -387,6 +403,9 @@ def test_a_regulator_restricts_on_its_own_basis_alone_and_the_clock_asks_again(c
     assert statuses(chain, case.stay_id, "regulator") == ["RESTRICTED"], "what is kept may be ordered again"
     chain.post(after_ms=begin_ms(last + 1) - chain.application.time_ms)
     assert statuses(chain, case.stay_id, "regulator") == ["ASKED"]
+    ended = next(day for day in range(last + 1, 40_000) if is_last_of_year(day))
+    assert chain.post(restrict("regulator", case.stay_id, "inspection-file", ended, invoice)) == ["HOLD_ENDS"]
+    chain.do(order(chain, case), restrict("regulator", case.stay_id, "inspection-file", ended, invoice))
 
 
 def test_the_clock_of_the_grant_asks_the_regulator_with_the_recipient(chain: Consortium, case: Case) -> None:
