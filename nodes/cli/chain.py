@@ -48,7 +48,7 @@ def verify_chain_(actor: str, home: Path, *, as_json: bool) -> None:
             first, height = blocks.first_height, blocks.height()
             base = base_files(place.node_folder(actor))
             for progress in verify_chain(genesis, blocks, ContractArchive(place.contracts_folder), base):
-                output.progress(f"height {height} of {progress.of} ...")
+                output.progress(f"height {progress.height} of {progress.of} ...")
             seconds = time.monotonic() - begun
         except LedgerError as error:
             output.end_progress()

@@ -210,7 +210,7 @@ class Story:
 
         form = json.loads(read_example(example)) | {"patient": patient}
         with open_operator(self._home, HOSPITAL) as client:
-            stay = await_reported(client, client.post("/v1/stays", form))
+            stay = await_reported(client, client.post("/v1/stays", form), self._output)
         claim_id = str(stay["lanes"][0]["claim"])
         self._line(f"admitted {stay['admitted']}: claim {show_claim_id(claim_id)} is reported; nobody filed it")
         return str(stay["number"]), claim_id

@@ -47,7 +47,11 @@ def down(home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     place = Home(home)
     names = [node.organisation for node in place.load_network().nodes]
-    stopped = stop_nodes(place, names)
+    output.progress(f"{len(names)} nodes stop ...")
+    try:
+        stopped = stop_nodes(place, names)
+    finally:
+        output.end_progress()
     output.say(f"{len(stopped)} nodes stopped · {' '.join(stopped)}" if stopped else "no node was running")
     output.finish({"stopped": stopped})
 

@@ -145,7 +145,9 @@ def _break(played: "Iterator[Outcome]", output: Output, replay: str) -> None:
     revision = describe_revision()
     output.say(revision)
     outcomes = []
+    output.progress("playing ...")
     for outcome in played:
+        output.end_progress()
         outcomes.append(outcome)
         output.say(describe_outcome(outcome))
         if outcome.failure:
@@ -154,6 +156,8 @@ def _break(played: "Iterator[Outcome]", output: Output, replay: str) -> None:
             output.say(f"  revision: {revision}\n  replay: {again} --trace trace-{seed}.txt")
             if not replay:
                 output.say(f"  keep: {again} --save-scenario scenario-{seed}.json")
+        output.progress(f"{len(outcomes)} played ...")
+    output.end_progress()
     summary = summarise(outcomes)
     for line in summary.describe():
         output.say(line)

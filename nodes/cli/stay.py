@@ -38,7 +38,7 @@ def admit(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     with open_operator(Home(home), actor, role="hospital") as client:
         found = client.post_bytes("/v1/stays", file.read_bytes())
-        found = await_reported(client, found)
+        found = await_reported(client, found, output)
     output.say(_describe_admission(found))
     output.hint(f"xinpei stay discharge {found['number']} --as {actor} docs/examples/polyp/discharge.json")
     output.finish(found)
@@ -57,7 +57,8 @@ def bill(number: str, file: Path, actor: str, home: Path, *, as_json: bool) -> N
     output = Output(as_json=as_json)
     with open_operator(Home(home), actor, role="hospital") as client:
         found = client.post_bytes(f"/v1/stays/{number}/bill", file.read_bytes())
-    output.say(f"{found['number']} · {found['interim_bills']} interim bills")
+    bills = found["interim_bills"]
+    output.say(f"{found['number']} · {bills} interim bill{'' if bills == 1 else 's'}")
     output.finish(found)
 
 
@@ -113,7 +114,7 @@ def import_(
         output.say(f"  note: {note}")
     with open_operator(Home(home), actor, role="hospital") as client:
         number = patient if identity is None else _find_patient(client, identity, actor, bundle)
-        admitted = await_reported(client, client.post("/v1/stays", imported.admission | {"patient": number}))
+        admitted = await_reported(client, client.post("/v1/stays", imported.admission | {"patient": number}), output)
         output.say(_describe_admission(admitted))
         ended = _watch_end(client, admitted["number"], "discharge", json.dumps(imported.discharge).encode(), output)
     output.finish(ended | {"notes": list(imported.notes), "encounter": found.encounter_id})
@@ -181,12 +182,14 @@ def is_settled(view: dict[str, Any], version: int) -> bool:
     return status == "paid"
 
 
-def await_reported(client: Any, found: dict[str, Any]) -> dict[str, Any]:
+def await_reported(client: Any, found: dict[str, Any], output: Output) -> dict[str, Any]:
     """Watch an admission until its claims are on the chain; return the stay as it stands."""
     deadline = time.monotonic() + WAIT_SECONDS
     while any(lane["claim_status"] is None for lane in found["lanes"]) and time.monotonic() < deadline:
+        output.progress(f"{found['number']} admitted · its claim is reported ...")
         time.sleep(0.02)
         found = client.get(f"/v1/stays/{found['number']}")
+    output.end_progress()
     return found
 
 

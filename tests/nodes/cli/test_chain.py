@@ -1,4 +1,4 @@
-"""`xinpei chain diff` on real stores: exit code, words and JSON."""
+"""`xinpei chain verify` and `xinpei chain diff` on real stores: exit code, words and JSON."""
 
 import asyncio
 import json
@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from nodes.cli.chain import chain
+from nodes.cli.output import Output
 from nodes.config import ConfigurationError, Home
 from nodes.storage import StorageError, open_store
 from tests.nodes.network.solo import NAME, found, run_solo
@@ -61,6 +62,16 @@ def test_a_tampered_store_differs_at_its_height_and_in_its_contract(home: Home, 
     answer = json.loads(run(home, NAME, other, "--json").stdout)
     assert (answer["equal"], answer["block"]["height"], answer["states"][0]["contract"]) == (False, 2, "membership")
     assert answer["heights"] == [BLOCKS, BLOCKS]
+
+
+def test_who_executes_a_chain_again_is_told_at_which_height_it_stands(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Output, "progress", lambda _self, text: told.append(text))
+    result = CliRunner().invoke(chain, ["verify", "--as", NAME, "--home", str(home.folder)])
+    assert f"HOLDS: {BLOCKS} blocks re-executed" in result.stdout
+    assert told == [f"height {height} of {BLOCKS} ..." for height in range(1, BLOCKS + 1)]
 
 
 def test_one_store_is_not_compared_with_itself(home: Home) -> None:
