@@ -30,7 +30,7 @@ _LANES = 4
 
 
 class PassphraseError(LedgerError):
-    """A passphrase that is empty, or does not open what it was given for."""
+    """A passphrase that is empty or no text, or does not open what it was given for."""
 
 
 class Locked(Struct):
@@ -55,7 +55,7 @@ def lock(plaintext: bytes, passphrase: str, associated: bytes, entropy: Entropy)
         entropy: Where salt and nonce come from.
 
     Raises:
-        PassphraseError: If the passphrase is empty.
+        PassphraseError: If the passphrase is empty, or no text.
     """
     if not passphrase:
         msg = "passphrase: expected at least one character"
@@ -81,5 +81,10 @@ def unlock(box: Locked, passphrase: str, associated: bytes) -> bytes:
 
 
 def _stretch(passphrase: str, box: Locked) -> bytes:
+    try:
+        text = unicodedata.normalize("NFC", passphrase).encode("utf-8")
+    except UnicodeEncodeError:  # bytes of the environment that are no text
+        msg = "passphrase: expected UTF-8 text"
+        raise PassphraseError(msg) from None
     kdf = Argon2id(salt=box.salt, length=32, iterations=box.iterations, lanes=box.lanes, memory_cost=box.memory_kib)
-    return kdf.derive(unicodedata.normalize("NFC", passphrase).encode("utf-8"))
+    return kdf.derive(text)

@@ -85,7 +85,8 @@ def save(record_id: str, file: Path, actor: str, home: Path, *, as_json: bool) -
         found = client.get(f"/v1/documents/{record_id}")
         written = 0
         try:
-            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            partial.unlink(missing_ok=True)  # of a run that was killed, or of somebody else who would read along
+            descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as target:
                 for first in range(0, found["chunks"], found["read_chunks"]):
                     written += target.write(client.get_bytes(f"/v1/documents/{record_id}/chunks/{first}"))

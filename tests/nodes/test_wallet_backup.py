@@ -84,6 +84,17 @@ def test_a_backup_without_passphrase_is_none(wallet: Wallet, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_passphrase_that_is_no_text_is_refused_and_not_repeated(wallet: Wallet, tmp_path: Path) -> None:
+    """The environment holds bytes: Python hands over those that are no UTF-8 as surrogates."""
+    path = tmp_path / "lin.backup"
+    with pytest.raises(PassphraseError, match=r"^passphrase: expected UTF-8 text$"):
+        write_backup(path, wallet, CHAIN, "geheim\udcff", ENTROPY)
+    assert not path.exists()
+    write_backup(path, wallet, CHAIN, PASSPHRASE, ENTROPY)
+    with pytest.raises(WalletError, match="does not open"):
+        restore(path, "geheim\udcff")
+
+
 def test_another_passphrase_opens_nothing_and_is_not_repeated(wallet: Wallet, tmp_path: Path) -> None:
     path = tmp_path / "lin.backup"
     write_backup(path, wallet, CHAIN, PASSPHRASE, ENTROPY)

@@ -107,6 +107,7 @@ class AttachmentIntake:
         elif isinstance(reply, AttachmentChunks) and document.next_chunk is not None:
             document.take(reply)
         else:
+            self._pause(subject)
             return [Note("handover-refused", {**fields, "code": "UNEXPECTED"})]
         self._asking.forget(subject)
         chunks = document.keep_whole()

@@ -294,6 +294,30 @@ def test_a_chunk_that_does_not_open_is_disputed_and_nothing_is_kept(
     assert vault_of(lane).list_arriving() == ()
 
 
+def test_a_custodian_that_answers_something_else_keeps_no_place_from_other_documents(
+    lane: Lane, wang: Customer
+) -> None:
+    hospital = lane.town.agents["hospital-a"]
+    genuine, honest = hospital.step, ""
+
+    def lie(event: Any) -> Any:
+        effects = genuine(event)
+        for place, effect in enumerate(effects):
+            reply = decode_reply(effect.body) if isinstance(effect, Answer) else None
+            if isinstance(reply, AttachmentOffer) and reply.record_id != honest:
+                other = AttachmentChunks(reply.record_id, 0, (bytes(16),))
+                effects[place] = Answer(effect.request_id, encode_body(other))
+        return effects
+
+    hospital.step = lie  # type: ignore[method-assign]
+    spoilt = [attach(lane, FILE[:size]) for size in (1_000, 2_000)]
+    lane.run_for(10_000)
+    honest = attach(lane, FILE[:3_000])
+    lane.run_for(120_000)
+    assert status(lane, honest) == ["DELIVERED"]
+    assert [status(lane, record_id) for record_id in spoilt] == [["SHARED"], ["SHARED"]]
+
+
 def test_a_full_disk_keeps_what_arrived_and_goes_on_later(
     lane: Lane, wang: Customer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
