@@ -43,8 +43,8 @@ class Erasure(Contract):
     @transaction
     def ask(self, message: Ask) -> None:
         """Have holders erase records of one stay."""
-        if message.record_ids != tuple(sorted(message.record_ids)):
-            reject("UNSORTED", "record_ids: expected sorted ids")
+        if message.record_ids != tuple(sorted(dict.fromkeys(message.record_ids))):
+            reject("UNSORTED", "record_ids: expected sorted ids, none twice")
         records = [self._record(record_id, message.stay_id) for record_id in message.record_ids]
         cause = self._check_asker(message, records)
         hospital = records[0].hospital
@@ -141,8 +141,8 @@ class Erasure(Contract):
         shown = None if claim_id is None else self.call(Claims).show(ShowClaim(claim_id))
         if shown is None:
             return
-        unpaid = [payment.payment_id for payment in shown.payments if payment.status != "paid"]
-        if shown.status not in ("PAID", "SETTLED", "WITHDRAWN") or unpaid:
+        is_final = self.call(Claims).is_final(shown.claim.claim_id, shown.claim.settlement_version)
+        if shown.status != "WITHDRAWN" and not is_final:
             reject("WRONG_STATE", f"{claim_id}: expected PAID or WITHDRAWN before another asks, got {shown.status}")
 
     def _ask(self, stay_id: str, holder: str, role: HolderRole, records: list[Record], cause: Cause) -> int:
@@ -166,8 +166,8 @@ class Erasure(Contract):
 
     def _row(self, scope: str, items: tuple[str, ...]) -> ErasureRow:
         """Return what the signer was asked; the rail's row begins here, with the insurer's."""
-        if items != tuple(sorted(items)):
-            reject("UNSORTED", "items: expected sorted ids")
+        if items != tuple(sorted(dict.fromkeys(items))):
+            reject("UNSORTED", "items: expected sorted ids, none twice")
         retention, signer = self.call(Retention), self.context.signer
         row = retention.find(scope, signer)
         if row is not None:

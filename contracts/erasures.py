@@ -25,6 +25,8 @@ ITEMS_MAX = 160
 """Items of one stay at one holder; a row of that many stays below STATE_VALUE_BYTES_MAX."""
 STEPS_MAX = 8
 """Steps of one item: asked, restricted, asked again when the hold has ended, erased."""
+STEPS_RESERVED = 2
+"""Steps that no restriction takes: whoever restricts is asked again when that has ended, and can answer."""
 
 
 class Ask(Struct):

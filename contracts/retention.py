@@ -26,6 +26,7 @@ from contracts.consent import Consent
 from contracts.erasures import (
     ITEMS_MAX,
     STEPS_MAX,
+    STEPS_RESERVED,
     Cause,
     ErasureEvent,
     ErasureItem,
@@ -157,9 +158,11 @@ class Retention(Contract):
     def restrict(self, row: ErasureRow, items: tuple[str, ...], basis: Basis, until_day: Day) -> None:
         """Enter that a holder keeps items until a day; reject what is not asked for now."""
         for item in items:
-            status = self._item(row, item).status
-            if status != "ASKED":
-                reject("WRONG_STATE", f"{item}: expected ASKED, got {status}")
+            known = self._item(row, item)
+            if known.status != "ASKED":
+                reject("WRONG_STATE", f"{item}: expected ASKED, got {known.status}")
+            if len(known.steps) + STEPS_RESERVED >= STEPS_MAX:
+                reject("TOO_MANY", f"{item}: was restricted often enough, expected to be erased")
         step = ErasureStep("RESTRICTED", basis, until_day, locate(self.context))
         self._step(row, list(items), step, "erasure-restricted")
         self.schedule(begin_ms(until_day + 1), "end_hold", HoldEnds(row.scope, row.holder))

@@ -254,6 +254,29 @@ def test_a_hold_that_has_ended_does_not_begin_anew(chain: Consortium, case: Case
     chain.do(certify("insurer-a", case.claim_id, case.claim_id))
 
 
+def test_a_holder_that_restricts_year_by_year_is_left_with_room_to_be_asked_and_to_answer(
+    chain: Consortium, case: Case
+) -> None:
+    settle(chain, case)
+    chain.do(ask(case))
+    ends = [day for day in range(20_454, 30_000) if is_last_of_year(day)]
+    codes = []
+    for day in ends[:8]:
+        codes += chain.post(restrict("insurer-a", case.claim_id, "insurance-claim-file", day, case.claim_id))
+        chain.post(after_ms=max(begin_ms(day + 1) - chain.application.time_ms, 1))
+    assert (codes[0], codes[-1]) == ("OK", "TOO_MANY")
+    assert statuses(chain, case.claim_id, "insurer-a") == ["ASKED"]
+    chain.do(certify("insurer-a", case.claim_id, case.claim_id))
+
+
+def test_a_record_is_named_once_in_a_request_so_that_nobody_fills_a_holders_row(chain: Consortium, case: Case) -> None:
+    settle(chain, case)
+    invoice = case.record("invoice")
+    assert chain.post(ask(case, *[invoice] * 32)) == ["UNSORTED"]
+    chain.do(ask(case))
+    assert len(rows(chain, case.stay_id)["hospital-a"].items) == 4
+
+
 def test_the_rail_answers_with_the_claim_and_only_then(chain: Consortium, case: Case) -> None:
     settle(chain, case)
     answer = certify("rail", case.claim_id, case.claim_id)

@@ -5,8 +5,9 @@ from msgspec.structs import replace
 
 from contracts.erasures import Ask
 from contracts.mandates import Attest, EndAuthority, MandateKind, MandateScope
-from contracts.settlements import Withdraw
+from contracts.settlements import AwaitConsent, Withdraw
 from tests.contracts.consortium import Call, Case, Consortium
+from tests.contracts.test_claims import revoke
 from tests.contracts.test_erasure import PAYABLE, ids, rows, settle, statuses
 from tests.contracts.test_mandates import DAY_MS, TYPES, attest, enrolled
 
@@ -161,3 +162,16 @@ def test_a_guardian_or_an_heir_asks_of_a_claim_that_was_withdrawn(chain: Consort
     causes = {item.item: item.cause for item in rows(chain, case.stay_id)["hospital-a"].items}
     assert causes.pop(case.record("invoice")) == "guardian"
     assert set(causes.values()) == {"heir"}
+
+
+def test_no_holder_keeps_records_from_being_asked_for_by_letting_a_paid_claim_wait_for_consent(
+    chain: Consortium, case: Case
+) -> None:
+    wait: Call = ("insurer-a", "claims.await_consent", AwaitConsent(case.claim_id, "invoice"))
+    settle(chain, case)
+    heir = authorised(chain, case, "heir", "insurer-a")
+    chain.do(revoke(case), wait)
+    check_refused(chain, case, ask(case, heir, "insurer-a"), "WRONG_STATE", "before another asks")
+    pay(chain, case)
+    assert chain.view(case).status == "AWAITING_CONSENT"
+    chain.do(ask(case, heir, "insurer-a"))
