@@ -11,8 +11,8 @@ told by the chain: the one whose outcome is the settlement's, to the byte.
 A draft is written before the case file names it; a crash in between leaves one that was never submitted, and the next
 draft takes its place.
 
-Erasing a claim overwrites and removes its drafts first and the case file, which names them, last: a crash in between
-leaves the names of what is still to be removed.
+Erasing a claim overwrites and removes its drafts first and the case file, which names them, last, and so does dropping
+single drafts: a crash in between leaves the names of what is still to be removed.
 """
 
 from typing import Annotated
@@ -151,9 +151,9 @@ class Casebook:
             for name in of_version
             if (draft := self._read(file.claim_id, name)) is None or draft.outcome != outcome
         ]
-        self._keep(replace(file, drafts=tuple(name for name in file.drafts if name not in dropped)))
         for name in dropped:
             self._register.erase(DRAFT, _draft_id(file.claim_id, name))
+        self._keep(replace(file, drafts=tuple(name for name in file.drafts if name not in dropped)))
 
     def holds(self, claim_id: str) -> bool:
         """Whether anything is here about a claim."""

@@ -304,7 +304,7 @@ def test_a_custodian_that_answers_something_else_keeps_no_place_from_other_docum
         effects = genuine(event)
         for place, effect in enumerate(effects):
             reply = decode_reply(effect.body) if isinstance(effect, Answer) else None
-            if isinstance(reply, AttachmentOffer) and reply.record_id != honest:
+            if isinstance(effect, Answer) and isinstance(reply, AttachmentOffer) and reply.record_id != honest:
                 other = AttachmentChunks(reply.record_id, 0, (bytes(16),))
                 effects[place] = Answer(effect.request_id, encode_body(other))
         return effects

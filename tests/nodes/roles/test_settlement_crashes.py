@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from nodes.roles.claims.casebook import DRAFT, Casebook
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.mortal import Mortal
 from tests.nodes.roles.town import Killed
@@ -110,3 +112,29 @@ def test_a_settlement_whose_opening_is_lost_is_not_built_upon(tmp_path: Path) ->
     shown = lane.shown()
     assert shown.waits is not None
     assert (shown.waits.code, shown.shown.status, lane.bank.balance) == ("OPENING_LOST", "ASSEMBLING", 206_000)
+
+
+def test_dying_while_drafts_that_settled_nothing_are_dropped_leaves_none_that_no_erasure_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane = Lane(tmp_path)
+    lane.insure()
+    lane.stay()
+    lane.run()
+    register = lane.insurer._desk.casebook._register
+    casebook, outcome = Casebook(register), lane.claim().settlements[0].outcome
+    settled = casebook.settled_draft(outcome)
+    assert settled is not None
+    casebook.add_draft(
+        replace(settled, outcome=replace(outcome, accumulator_sequence=outcome.accumulator_sequence + 1))
+    )
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(register, "erase", die)
+        with pytest.raises(Killed):
+            casebook.drop_unsettled(outcome)
+    Casebook(register).erase(outcome.claim_id)
+    assert register.list_ids(DRAFT) == ()
