@@ -122,11 +122,14 @@ def ask(actor: str, listed: Path, identity: Path | None, out: Path, home: Path, 
     lost = _read_lost(listed)
     if not place.wallet_path(actor).exists():
         _make_wallet(place, actor, identity)
-    file = ask_keepers(open_customer(place, actor), lost)
+    file, unkept = ask_keepers(open_customer(place, actor), lost)
     write_recovery(out, file)
+    for item in unkept:
+        output.say(f"{item.pseudonym} · no keepers were named while its key was there; it cannot be recovered")
     output.say(f"{out} · {len(file.requests)} pseudonyms; bring it to your keepers, who want to see that it is you")
     output.hint(f"xinpei recovery approve {out} --as KEEPER")
-    output.finish({"file": str(out), "pseudonyms": [item.lost.pseudonym for item in file.requests]})
+    names = [item.lost.pseudonym for item in file.requests]
+    output.finish({"file": str(out), "pseudonyms": names, "unkept": [item.pseudonym for item in unkept]})
 
 
 @recovery.command()

@@ -26,7 +26,7 @@ def wallet() -> None:
 @home_option
 @json_option
 def show(name: str, home: Path, *, as_json: bool) -> None:
-    """Show the pseudonyms of the wallet NAME: one for each hospital and insurer of this network. No secrets.
+    """Show the pseudonyms of the wallet NAME: one for each hospital and insurer, or other hospital. No secrets.
 
     Who they are says the chain; where no node answers, this home's files.
     """
@@ -47,7 +47,7 @@ def show(name: str, home: Path, *, as_json: bool) -> None:
         hospitals, insurers = (tuple(item for item in roles if roles[item] == role) for role in ("hospital", "insurer"))
     rows: list[dict[str, Any]] = []
     for hospital in hospitals:
-        for insurer in insurers:
+        for insurer in (*insurers, *(other for other in hospitals if other != hospital)):
             pseudonym = found.pseudonym(genesis.chain_id, hospital, insurer)
             rows.append(
                 {

@@ -203,8 +203,12 @@ def test_a_lost_wallet_is_replaced_by_its_keepers_and_its_claims_open_again(netw
     assert "no organisation takes a customer's key by itself" in refused.stderr
     say(home, "recovery", "keepers", "--as", "lost", *keepers, "--threshold", "2", "--wait-hours", "0.001")
 
+    listed = say(home, "wallet", "show", "lost")
     home.wallet_path("lost").unlink()
-    names = write_file(tmp_path / "names", say(home, "recovery", "pseudonyms", "lost", "--as", HOSPITAL))
+    (at_the_desk,) = say(home, "recovery", "pseudonyms", "lost", "--as", HOSPITAL)["pseudonyms"]
+    assert at_the_desk["pseudonym"] in [row["pseudonym"] for row in listed["pseudonyms"]]
+    assert len(listed["pseudonyms"]) > 1, "most of what a wallet derives was never on the chain"
+    names = write_file(tmp_path / "names", listed)
     identity = write_file(tmp_path / "identity", identity_fields(lost.wallet.identity))
     out = str(tmp_path / "recovery.json")
     asking = ("recovery", "ask", "--as", "found", "--pseudonyms", names, "--out", out)

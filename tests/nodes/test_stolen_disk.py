@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from nodes.config import Home
 from nodes.entropy import SystemEntropy
-from nodes.identity import synthetic_identity
+from nodes.identity import RecordDates, synthetic_identity
 from nodes.keystore import create_keystore, load_keystore
+from nodes.roles.customer.openings import keep_opening, read_openings
 from nodes.vault.records import Vault
 from nodes.vault.register import Register, RegisterError
 from nodes.vault.sealing import SealContext, seal
@@ -61,3 +63,13 @@ def test_a_stolen_wallet_opens_with_its_passphrase_or_if_it_has_none(tmp_path: P
     with pytest.raises(WalletError):
         Wallet.load(tmp_path / "protected", "wrong horse")
     assert Wallet.load(tmp_path / "open", None).identity == wallet.identity
+
+
+def test_the_notices_beside_a_wallet_tell_the_ids_of_her_grants_whatever_its_passphrase(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    wallet = Wallet.create(synthetic_identity("wang", ENTROPY), ENTROPY)
+    wallet.save(home.wallet_path("wang"), "correct horse", ENTROPY)
+    keep_opening(home, "wang", "grant-0123456789abcdef", RecordDates(20_000, 20_365, ENTROPY.draw(32)))
+    shutil.copytree(home.folder, tmp_path / "stolen")
+    (told,) = read_openings(Home(tmp_path / "stolen"), ["wang"])
+    assert (told["grant"], told["first_day"]) == ("grant-0123456789abcdef", 20_000)

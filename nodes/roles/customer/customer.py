@@ -104,10 +104,14 @@ class Customer:
         """Return her pseudonym towards a hospital and an insurer, or another hospital.
 
         Raises:
+            CustomerError: If they are one organisation.
             OrganisationsError: If one of them never was a member of that role.
         """
         self.organisations.check(hospital, "hospital")
-        if recipient == hospital or recipient not in self.organisations.list_role("hospital", with_former=True):
+        if recipient == hospital:
+            msg = f"recipient: expected another organisation than the hospital itself, got {recipient}"
+            raise CustomerError(msg)
+        if recipient not in self.organisations.list_role("hospital", with_former=True):
             self.organisations.check(recipient, "insurer")
         return self.wallet.pseudonym(self._genesis.chain_id, hospital, recipient)
 

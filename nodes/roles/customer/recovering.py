@@ -20,7 +20,7 @@ from contracts.recovery import AttemptReference, NameKeepers, PutForward, recove
 from ledger.codec import ChainId, Name, PublicKey, Signature, Struct
 from ledger.crypto.signatures import sign_enrolment
 from ledger.errors import DecodeError
-from nodes.client import Client
+from nodes.client import ApiError, Client
 from nodes.config import write_file
 from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.roles.customer.renewing import tell_seal_key
@@ -113,30 +113,45 @@ def name_keepers(
     return named
 
 
-def ask(customer: Customer, lost: Sequence[LostName]) -> RecoveryFile:
-    """Return what a new wallet asks the keepers of lost pseudonyms for.
+def ask(customer: Customer, lost: Sequence[LostName]) -> tuple[RecoveryFile, tuple[LostName, ...]]:
+    """Return what a new wallet asks the keepers of lost pseudonyms for, and which ones nobody keeps.
+
+    A list of all that a wallet derives has pseudonyms that the chain never saw: there is nothing to recover, and they
+    are left out. One that was entered after the keepers were named has none, and is lost; the others are not.
 
     Args:
         customer: With the new wallet.
         lost: Her old names.
 
     Raises:
-        ApiError: If the chain knows no such pseudonym.
-        CustomerError: If no keepers were named for one.
+        ApiError: If a node refuses or cannot be reached.
+        CustomerError: If no keepers were named for any of them.
     """
-    requests = []
+    requests: list[RecoveryRequest] = []
+    unkept: list[LostName] = []
     for item in lost:
         own = customer.pseudonym(item.hospital, item.insurer)
         key = customer.wallet.next_key(own.chain_id, item.hospital, item.insurer)
-        with customer.reach(own) as client:
-            found = client.get(f"/v1/recoveries/{item.pseudonym}")
+        try:
+            with customer.reach(own) as client:
+                found = client.get(f"/v1/recoveries/{item.pseudonym}")
+        except ApiError as error:
+            if error.code != "NOT_FOUND":
+                raise
+            continue
         if not found["plan"]:
-            msg = f"{item.pseudonym}: no keepers were named while its key was there; it cannot be recovered"
-            raise CustomerError(msg)
+            unkept.append(item)
+            continue
         plan, version = int(found["plan"]), int(found["key_version"])
         signed = recovery_message(own.chain_id, item.pseudonym, key.public_key, plan, version)
         requests.append(RecoveryRequest(item, key.public_key, plan, version, sign_enrolment(key, signed)))
-    return RecoveryFile("xinpei-recovery/1", customer.chain_id, tuple(requests))
+    if not requests:
+        names = ", ".join(item.pseudonym for item in unkept)
+        msg = "pseudonyms: expected one that is on the chain, got none"
+        if unkept:
+            msg = f"{names}: no keepers were named while its key was there; it cannot be recovered"
+        raise CustomerError(msg)
+    return RecoveryFile("xinpei-recovery/1", customer.chain_id, tuple(requests)), tuple(unkept)
 
 
 def support(request: RecoveryRequest, keeper: str, client: Client, call: Call) -> bool:
