@@ -277,7 +277,11 @@ class Records(Contract):
             reject("STAY_TAKEN", f"{stay_id}: belongs to {stay.claim_id}")
         if "admission" not in self._live_types(stay_id):
             reject("OUT_OF_ORDER", f"{stay_id}: expected an admission before a report")
-        self.stays.put(stay_id, replace(stay, claim_id=claim_id))
+        attached = replace(stay, claim_id=claim_id)
+        self.stays.put(stay_id, attached)
+        for record_id, _ in self._live(stay_id):
+            if self.share_heads.get((stay_id, record_id, insurer)) is not None:  # for a claim that was withdrawn
+                self.call(Retention).remind(self._share(stay_id, record_id, insurer), attached)
 
     def detach(self, stay_id: str) -> None:
         """Free a stay of a withdrawn claim: nothing more is shared unless another claim reports it."""

@@ -1,5 +1,7 @@
 """Erasure: only its subject asks, every holder answers for itself, holds end, and what is asked for stays asked for."""
 
+import dataclasses
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,6 +9,7 @@ from contracts.erasures import Ask, Certify, ErasureRow, ListOpen, Restrict, Sho
 from contracts.grants import Grant
 from contracts.holds import HOLDS, begin_ms, is_last_of_year, year_of
 from contracts.orders import AnswerOrder, PlaceOrder
+from contracts.settlements import Withdraw
 from contracts.stays import Deliver, ListInbox, ShareView
 from tests.contracts.consortium import BEGUN_MS, Call, Case, Consortium, Figure
 
@@ -290,8 +293,8 @@ def test_the_rail_answers_with_the_claim_and_only_then(chain: Consortium, case: 
 # ------------------------------------------------------------------------------------------------------ retention
 
 
-def retained(chain: Consortium, days: int) -> tuple[Grant, Case]:
-    """Return a settled case whose grant has its recipient erase after so many days."""
+def retained(chain: Consortium, days: int, *, is_settled: bool = True) -> tuple[Grant, Case]:
+    """Return a case whose grant has its recipient erase after so many days."""
     customer, enrolment = chain.enrol("insurer-a")
     chain.do(enrolment)
     grant = chain.grant(customer)
@@ -299,7 +302,8 @@ def retained(chain: Consortium, days: int) -> tuple[Grant, Case]:
     grant = replace(grant, permission=permission)
     chain.do((customer, "consent.grant", grant), chain.link(grant, "hospital-a"), chain.link(grant, "insurer-a"))
     case = chain.case(grant, chain.policy())
-    settle(chain, case)
+    if is_settled:
+        settle(chain, case)
     return grant, case
 
 
@@ -311,6 +315,16 @@ def test_the_day_of_the_grant_asks_its_recipient_by_itself(chain: Consortium) ->
     assert "hospital-a" not in rows(chain, case.stay_id)
     assert {item.cause for item in rows(chain, case.stay_id)["insurer-a"].items} == {"retention"}
     assert statuses(chain, case.claim_id, "insurer-a") == ["ASKED"]
+
+
+def test_the_day_of_the_grant_reaches_the_claim_that_a_stay_was_reported_for_anew(chain: Consortium) -> None:
+    _, case = retained(chain, 30, is_settled=False)
+    chain.do(*chain.admit(case), *chain.discharge(case), *chain.deliver(case))
+    anew = dataclasses.replace(case, claim_id="claim-0000000000aa")
+    chain.do((case.customer, "claims.withdraw", Withdraw(case.claim_id)), chain.report(anew))
+    chain.do(chain.settle(anew, chain.outcome(anew, PAYABLE)))
+    chain.do(after_ms=31 * DAY_MS)
+    assert statuses(chain, anew.claim_id, "insurer-a") == ["ASKED"]
 
 
 def test_an_amendment_that_keeps_longer_moves_the_day_and_a_revocation_does_not(chain: Consortium) -> None:
