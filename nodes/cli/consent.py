@@ -239,12 +239,11 @@ def _describe_line(hospital: str, insurer: str, view: dict[str, Any]) -> str:
     links = {party: history["entries"][-1]["result"] for party, history in view["links"]}
     matched = ", ".join(f"{party} {links.get(party, 'not linked')}" for party in (hospital, insurer))
     words = view["versions"][-1]["grant"]
+    head = f"{view['grant_id']}  {view['status']:<8}"
     if words["effect"] == "deny":
         types = ", ".join(words["scope"]["record_types"])
-        return (
-            f"{view['grant_id']}  {view['status']:<8} DENIES {hospital} → {words['grantee']['organisation']}: {types}"
-        )
-    return f"{view['grant_id']}  {view['status']:<8} {hospital} → {insurer} · {matched}"
+        return f"{head} DENIES {hospital} → {words['grantee']['organisation']} {words['purpose']}: {types}"
+    return f"{head} {hospital} → {insurer} {words['purpose']} · {matched}"
 
 
 def _say_next(grant: Any) -> str:

@@ -158,8 +158,8 @@ def _permit_zh(notice: NoticeTerms) -> str:
     以上是两个行为,您的本次同意同时包含这两个行为,且仅限于这一家接收方、这一个目的。
 三、目的:{PURPOSE_NAMES[terms.purpose][0]}({terms.purpose})。不用于其他目的,也不再向他人提供。
 四、信息种类(均为敏感个人信息,含{HOLDS[kind][0]}):{_types(terms, 0)}。
-五、处理方式:{MODE_NAMES[terms.mode][0]};范围:{case}{stays};{uses}{often}。传输和保存均加密,
-    保存方持有密钥;链上只有化名和承诺值,没有姓名、病情和金额。
+五、处理方式:{MODE_NAMES[terms.mode][0]};范围:{case}{stays};{uses}{often}。
+    传输和保存均加密,保存方持有密钥;链上只有化名和承诺值,没有姓名、病情和金额。
 六、记录日期:{format_day(terms.first_day)} 至 {format_day(terms.last_day)};授权于 {format_day(terms.expires_day)} 终止;
     接收方应在 {format_day(terms.erase_day)} 前删除,法律规定必须保存的除外。以上三个期限各自独立。
 七、自动化决定:{DECIDES[treats][0]}
@@ -193,13 +193,14 @@ def _permit_en(notice: NoticeTerms) -> str:
     return f"""Notice of consent
 
 1.  Provider: {terms.hospital} (contact: {notice.contact_hospital}) will {provides} the information below.
-2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will {collects}. These are two acts; your
-    consent covers both, for this one recipient and this one purpose only.
+2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will {collects}.
+    These are two acts; your consent covers both, for this one recipient and this one purpose only.
 3.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Nothing else, and nobody else.
 4.  Categories, all of them sensitive personal information ({HOLDS[kind][1]}):
     {_types(terms, 1)}.
-5.  Manner: {MODE_NAMES[terms.mode][1]}; for {case}{stays}; {uses}{often}. Encrypted on the way, and where it is kept,
-    by whoever keeps it; the chain has a pseudonym and commitments, no name, no illness and no amount.
+5.  Manner: {MODE_NAMES[terms.mode][1]}; for {case}{stays}; {uses}{often}.
+    Encrypted on the way, and where it is kept, by whoever keeps it; the chain has a pseudonym and commitments, no name,
+    no illness and no amount.
 6.  Dates of the records: {format_day(terms.first_day)} to {format_day(terms.last_day)}. The grant ends on
     {format_day(terms.expires_day)}; the recipient must erase by {format_day(terms.erase_day)} unless a law demands to
     keep. These are three clocks, and none moves another.

@@ -1,6 +1,7 @@
 """The notice says everything that the law asks for, of these terms, in both languages."""
 
 from datetime import date
+from typing import Literal
 
 import pytest
 from msgspec.structs import replace
@@ -100,3 +101,15 @@ def test_a_grant_to_a_hospital_under_which_nothing_could_be_handed_over_is_not_d
     with pytest.raises(TermsError, match=words):
         check_terms(replace(terms, **change), date(2026, 3, 1))
     check_terms(replace(terms, effect="deny", stays=("stay-0123456789ab",)), date(2026, 3, 1))
+
+
+@pytest.mark.parametrize("mode", ["STORE", "EXECUTE"])
+def test_no_line_runs_off_the_page(mode: Literal["STORE", "EXECUTE"]) -> None:
+    execution: Literal["data-to-insurer", "rules-visit-data"] = (
+        "rules-visit-data" if mode == "EXECUTE" else "data-to-insurer"
+    )
+    terms = replace(TERMS, mode=mode, execution=execution, uses_max=1000, frequency=(100, 365))
+    text = render_notice(
+        NoticeTerms(terms, "https://hospital-a.example:30730", "https://insurer-a.example:30734"), "en"
+    )
+    assert max(len(line) for line in text.splitlines()) <= 120
