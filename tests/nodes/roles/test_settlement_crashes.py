@@ -125,9 +125,9 @@ def test_dying_while_drafts_that_settled_nothing_are_dropped_leaves_none_that_no
     casebook, outcome = Casebook(register), lane.claim().settlements[0].outcome
     settled = casebook.settled_draft(outcome)
     assert settled is not None
-    casebook.add_draft(
-        replace(settled, outcome=replace(outcome, accumulator_sequence=outcome.accumulator_sequence + 1))
-    )
+    stale = replace(outcome, accumulator_sequence=outcome.accumulator_sequence + 1)
+    casebook.add_draft(replace(settled, outcome=stale))
+    casebook.add_draft(settled)
 
     def die(*_: object) -> None:
         raise Killed
