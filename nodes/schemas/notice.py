@@ -192,13 +192,15 @@ def _permit_en(notice: NoticeTerms) -> str:
     collects = "receive the result of it" if visits else "collect and use it"
     return f"""Notice of consent
 
-1.  Provider: {terms.hospital} (contact: {notice.contact_hospital}) will {provides} the information below.
+1.  Provider: {terms.hospital} (contact: {notice.contact_hospital}) will
+    {provides} the information below.
 2.  Recipient: {terms.recipient} (contact: {notice.contact_recipient}) will {collects}.
     These are two acts; your consent covers both, for this one recipient and this one purpose only.
 3.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Nothing else, and nobody else.
 4.  Categories, all of them sensitive personal information ({HOLDS[kind][1]}):
     {_types(terms, 1)}.
-5.  Manner: {MODE_NAMES[terms.mode][1]}; for {case}{stays}; {uses}{often}.
+5.  Manner: {MODE_NAMES[terms.mode][1]};
+    for {case}{stays}; {uses}{often}.
     Encrypted on the way, and where it is kept, by whoever keeps it; the chain has a pseudonym and commitments, no name,
     no illness and no amount.
 6.  Dates of the records: {format_day(terms.first_day)} to {format_day(terms.last_day)}. The grant ends on
