@@ -122,10 +122,9 @@ def make_document_router(vault: Vault) -> APIRouter:
     async def read(
         node: Node, caller: Operator, record_id: str, first: Annotated[int, Field(ge=0, lt=ATTACHMENT_CHUNKS_MAX)]
     ) -> Response:
-        """Return the bytes of a file that lie in chunk `first` and the `read_chunks` - 1 after it; it is logged."""
+        """Return the bytes of a file that lie in chunk `first` and the `read_chunks` - 1 after it; each is logged."""
         _check_document(node, vault, record_id)
-        if first == 0:
-            note_reading(node, caller.name, "document", record_id)
+        note_reading(node, caller.name, "document", record_id)
         data = b"".join(read_plaintext(vault, record_id, first, READ_CHUNKS))
         begin = read_head(data)[1] if first == 0 else 0
         return Response(data[begin:], media_type="application/octet-stream")
