@@ -36,17 +36,18 @@ class Invoices(Contract):
 
     def consume(self, closing: Closing, hospital: str, claim_id: str, insurer: str, after: str | None) -> None:
         """Lock a closing's invoices for a claim; reject what another claim consumed, but the one that it follows."""
-        lock = self.consumer(closing, hospital, claim_id, after)
-        if lock is not None:
-            code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
-            reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
         own = InvoiceLock(claim_id, insurer, locate(self.context))
         for tag in closing.invoice_tags:
-            lock = self.locks.get((hospital, tag))
+            table = self.locks
+            lock = table.get((hospital, tag))
+            if lock is not None and lock.claim_id == after:
+                table = self.remainders
+                lock = table.get((hospital, tag))
             if lock is None:
-                self.locks.put((hospital, tag), own)
-            elif lock.claim_id != claim_id and self.remainders.get((hospital, tag)) is None:
-                self.remainders.put((hospital, tag), own)
+                table.put((hospital, tag), own)
+            elif lock.claim_id != claim_id:
+                code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
+                reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
 
     def inherit(self, hospital: str, former: bytes, tag: bytes) -> None:
         """Lock an invoice that replaces another one for whoever consumed that, and what it left."""

@@ -315,7 +315,9 @@ class Records(Contract):
         """Reject unless the recipient opened every part of the closing; the caller has asked for erasures."""
         for record_id in closing.parts:
             key = (closing.stay_id, record_id, recipient)
-            if self.share_heads.get(key) is None or self._status(self._share(*key)) != "DELIVERED":
+            head = self.share_heads.get(key)
+            answer = None if head is None else self.handovers.get((*key, head.sequence))
+            if answer is None or answer.result != "DELIVERED":
                 reject("NOT_DELIVERED", f"{record_id}: {recipient} has not confirmed it")
 
     def current_closing(self, stay_id: str) -> Closing | None:
