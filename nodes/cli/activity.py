@@ -71,18 +71,24 @@ def activity(
     recipient does with a record after it has opened it happens in its house and is not here.
     """
     from nodes.cli.session import open_customer
-    from nodes.roles.customer.looking import read_activity
+    from nodes.roles.customer.looking import read_activity, read_activity_of
 
     output = Output(as_json=as_json)
     place = Home(home)
     person = open_customer(place, name)
-    looks = read_activity(person, None if other is None else open_customer(place, other))
+    closed: tuple[tuple[str, str], ...] = ()
+    if other is None:
+        looks = read_activity(person)
+    else:
+        looks, closed = read_activity_of(person, open_customer(place, other))
     looks = tuple(look for look in looks if look.status == "refused") if refused else looks
     for look in looks:
         for line in describe(look, with_fields=fields):
             output.say(line)
     if not looks:
         output.say("还没有人查看过 nobody has looked" if not refused else "没有被拒绝的 nothing was refused")
+    for hospital, recipient in closed:
+        output.say(f"not shown: {hospital} → {recipient}, where {name} holds no authority for {other}")
     if fhir is not None:
         from nodes.fhir.audit_events import render_bundle
 
@@ -90,8 +96,10 @@ def activity(
         write_file(fhir, json.dumps(bundle, ensure_ascii=False, indent=1).encode(), 0o600)
         output.say(f"{len(looks)} AuditEvents written: {fhir}")
     elif looks:
-        output.hint(f"xinpei customer activity {name} --fhir activity.json")
-    output.finish({"customer": other or name, "looks": [asdict(look) for look in looks]})
+        whose = "" if other is None else f" --for {other}"
+        output.hint(f"xinpei customer activity {name}{whose} --fhir activity.json")
+    shown = [asdict(look) for look in looks]
+    output.finish({"customer": other or name, "looks": shown, "not_shown": [list(pair) for pair in closed]})
 
 
 def describe(look: "Look", *, with_fields: bool) -> list[str]:

@@ -53,6 +53,7 @@ def explain(
     it, and hospital and insurer of those that were shown to them; of others the answer says that it is not known here.
     """
     from nodes.cli.session import open_customer
+    from nodes.client import ApiError
     from nodes.roles.customer.openings import describe_opening, read_openings
     from nodes.schemas.terms import TREATMENT_TYPES
 
@@ -64,7 +65,8 @@ def explain(
     days = {} if day is None else read_days(day)
     openings = [] if day is None else read_openings(place, (actor, other))
     stays, act, claim = given["stays"], given.pop("act"), given.pop("claim")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    closed: list[tuple[str, str]] = []
     for hospital, recipient in pairs:
         asked = dict(given) | {"hospital": hospital, "recipient": recipient}
         name_role(asked, place.roles())
@@ -93,13 +95,21 @@ def explain(
                 **days,
                 "openings": openings,
             }
-            answer = person.explain(question, hospital, person.pseudonym_for(terms))
+            try:
+                answer = person.explain(question, hospital, person.pseudonym_for(terms))
+            except ApiError as error:
+                if other is None or error.code != "FORBIDDEN" or len(closed) == len(pairs) - 1:
+                    raise
+                closed.append((hospital, recipient))
+                break
             rows.append({key: question[key] for key in ("hospital", "recipient", "record_type", "purpose")} | answer)
     for row in rows:
         output.say(_describe(row))
+    for hospital, recipient in closed:
+        output.say(f"{hospital} → {recipient}  not told: {actor} holds no authority for {other} there")
     if supposed is not None:
         output.say("supposed only: nothing was signed, and nothing is on the chain")
-    output.finish({"supposed": supposed, "answers": rows})
+    output.finish({"supposed": supposed, "answers": rows, "not_told": [list(pair) for pair in closed]})
 
 
 def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | None) -> list[tuple[str, str]]:

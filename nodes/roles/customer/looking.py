@@ -5,6 +5,7 @@ Members know her under another pseudonym for each pair; only her wallet can put 
 
 from msgspec import convert
 
+from nodes.client import ApiError
 from nodes.roles.activity import SOURCES
 from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.schemas.looks import Look, sort_looks
@@ -13,24 +14,50 @@ PROVABLE = {"attempt": "attempts", "counted": "counted"}
 """How the id of an entry begins that can be proven alone, and its source; its sequence follows."""
 
 
-def read_activity(person: Customer, other: Customer | None = None) -> tuple[Look, ...]:
-    """Return every look at a customer's records, in the order of the chain.
-
-    Args:
-        person: Whose wallet asks.
-        other: Whose records, if not her own: somebody for whom she may act.
+def read_activity(person: Customer) -> tuple[Look, ...]:
+    """Return every look at a customer's own records, in the order of the chain.
 
     Raises:
-        ApiError: If a node does not answer, or she may not act for the other.
+        ApiError: If a node does not answer.
     """
     found: list[Look] = []
     for hospital, insurer in person.pairs():
-        subject = "" if other is None else other.pseudonym(hospital, insurer).name
-        with person.reach(person.pseudonym(hospital, insurer)) as client:
-            for source in SOURCES:
-                rows = client.list_rows(f"/v1/activity/{source}", "looks", {"subject": subject})
-                found += [convert(look, Look) for look in rows]
+        found += _read(person, hospital, insurer, "")
     return sort_looks(found)
+
+
+def read_activity_of(person: Customer, other: Customer) -> tuple[tuple[Look, ...], tuple[tuple[str, str], ...]]:
+    """Return the looks at another customer's records, and the pairs at which whoever asks holds no authority for her.
+
+    An authority is for one hospital and one recipient, so a guardian has it at some pairs and at others not.
+
+    Args:
+        person: Whose wallet asks.
+        other: Somebody for whom she may act.
+
+    Raises:
+        ApiError: If a node does not answer, or she may act for the other nowhere.
+    """
+    found: list[Look] = []
+    closed: list[tuple[str, str]] = []
+    pairs = person.pairs()
+    for hospital, insurer in pairs:
+        try:
+            found += _read(person, hospital, insurer, other.pseudonym(hospital, insurer).name)
+        except ApiError as error:
+            if error.code != "FORBIDDEN" or len(closed) == len(pairs) - 1:
+                raise
+            closed.append((hospital, insurer))
+    return sort_looks(found), tuple(closed)
+
+
+def _read(person: Customer, hospital: str, insurer: str, subject: str) -> list[Look]:
+    with person.reach(person.pseudonym(hospital, insurer)) as client:
+        return [
+            convert(look, Look)
+            for source in SOURCES
+            for look in client.list_rows(f"/v1/activity/{source}", "looks", {"subject": subject})
+        ]
 
 
 def read_proof(person: Customer, place: str) -> tuple[Look, bytes]:
