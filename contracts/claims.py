@@ -52,7 +52,7 @@ from contracts.grants import GrantVersion
 from contracts.identifiers import locate
 from contracts.invoices import Invoices, is_stated
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
-from contracts.mandates import ANY_MANDATE
+from contracts.mandates import ANY_MANDATE, find_claim_widening
 from contracts.membership import Membership
 from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
 from contracts.payments import derive_status, move_payment, redirect_payment
@@ -418,6 +418,9 @@ class Claims(Contract):
         authority = self.call(Authorities).require(authority_id, ANY_MANDATE, claim.customer)
         if authority.minority == "youth":
             reject("GRANTOR", f"{authority_id}: at 14 to 17 she acts for her claims herself")
+        widening = find_claim_widening(authority, claim.hospital, claim.insurer)
+        if widening is not None:
+            reject("WIDENED", widening)
         grantor = self.call(Consent).terms(claim.grant_id).grantor
         if authority.given_by not in (claim.customer, claim.hospital) and grantor.authority != authority_id:
             reject(

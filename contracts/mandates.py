@@ -17,7 +17,8 @@ So a birthday is kept by block time: what was granted under an authority ends wi
 parties have judged anew by then. After the 14th a new authority is attested; after the 18th none is.
 
 An authority is bounded in block time and in scope, and nothing may widen it: what its holder grants stays within its
-purposes, record types, sources and grantees and ends no later. An attested authority alone gives no access. The grant
+purposes, record types, sources and grantees and ends no later. What its holder says of a claim is for HPAYMT, between
+a hospital of its sources and an insurer of its grantees, and never a youth's guardian's. An attested authority alone gives no access. The grant
 that rests on it must still be matched by hospital and insurer, each of which compares the holder with its own records.
 
 With PATRQT among its purposes, an authority of a guardian or an heir lets its holder ask what the subject could: that
@@ -139,6 +140,18 @@ def find_erasure_widening(
     for record_type in record_types:
         if record_type not in scope.record_types:
             return f"record types: {record_type} is not in {authority.authority_id}"
+    return None
+
+
+def find_claim_widening(authority: Authority, hospital: str, insurer: str) -> str | None:
+    """Return the field in which what is said of a claim goes beyond the authority that it rests on, or None."""
+    scope = authority.scope
+    if "HPAYMT" not in scope.purposes:
+        return f"purpose: HPAYMT is not in {authority.authority_id}"
+    if hospital not in scope.sources:
+        return f"sources: {hospital} is not in {authority.authority_id}"
+    if insurer not in scope.grantees:
+        return f"grantee: {insurer} is not in {authority.authority_id}"
     return None
 
 

@@ -406,3 +406,23 @@ def test_the_guardian_of_a_youth_ends_no_claim_of_hers_alone(chain: Consortium, 
     withdraw = Withdraw(case.claim_id, files_herself=False, authority=guardian.authority_id)
     assert chain.post((guardian.holder, "claims.withdraw", withdraw)) == ["GRANTOR"]
     assert chain.post((case.customer, "claims.withdraw", replace(withdraw, authority=None))) == ["OK"]
+
+
+@pytest.mark.parametrize(
+    ("narrow", "field"),
+    [
+        ({"purposes": ("CAREMGT", "PATRQT")}, "purpose"),
+        ({"sources": ("hospital-b",)}, "sources"),
+        ({"grantees": ("insurer-b",)}, "grantee"),
+    ],
+)
+def test_an_authority_about_something_else_ends_no_claim(
+    chain: Consortium, case: Case, narrow: dict[str, tuple[str, ...]], field: str
+) -> None:
+    chain.do(*chain.admit(case))
+    delegate = attest(chain, "delegate", case.customer, enrolled(chain))
+    delegate = replace(delegate, scope=replace(delegate.scope, **narrow))
+    chain.do((case.customer, "authorities.attest", delegate))
+    withdraw = Withdraw(case.claim_id, files_herself=False, authority=delegate.authority_id)
+    assert chain.post((delegate.holder, "claims.withdraw", withdraw)) == ["WIDENED"]
+    assert chain.reason().startswith(field)
