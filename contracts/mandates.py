@@ -17,9 +17,10 @@ So a birthday is kept by block time: what was granted under an authority ends wi
 parties have judged anew by then. After the 14th a new authority is attested; after the 18th none is.
 
 An authority is bounded in block time and in scope, and nothing may widen it: what its holder grants stays within its
-purposes, record types, sources and grantees and ends no later. What its holder says of a claim is for HPAYMT, between
-a hospital of its sources and an insurer of its grantees, and never a youth's guardian's. An attested authority alone gives no access. The grant
-that rests on it must still be matched by hospital and insurer, each of which compares the holder with its own records.
+purposes, record types, sources and grantees and ends no later. What its holder says of a claim is for HPAYMT, between a
+hospital of its sources and an insurer of its grantees, and never a youth's guardian's. An attested authority alone
+gives no access. The grant that rests on it must still be matched by hospital and insurer, each of which compares the
+holder with its own records.
 
 With PATRQT among its purposes, an authority of a guardian or an heir lets its holder ask what the subject could: that
 whoever attested it erases her records (contract `erasure`).
