@@ -81,15 +81,13 @@ def explain(
             if offer.dates is not None and day is not None:
                 openings = [*openings, describe_opening(offer.grant.grant_id, offer.dates)]
         for kind in (record_type,) if record_type else TYPES if terms.role == "insurer" else TREATMENT_TYPES:
+            named = {"hospital": hospital, "recipient": recipient, "record_type": kind, "purpose": terms.purpose}
             question = {
                 "subject": theirs.name,
-                "hospital": hospital,
-                "recipient": recipient,
-                "record_type": kind,
+                **named,
                 "stay": stays[0] if stays else None,
                 "claim": claim,
                 "act": act,
-                "purpose": terms.purpose,
                 "what_if": what_if,
                 "without": without,
                 **days,
@@ -102,14 +100,12 @@ def explain(
                     raise
                 closed.append((hospital, recipient))
                 break
-            rows.append({key: question[key] for key in ("hospital", "recipient", "record_type", "purpose")} | answer)
-    for row in rows:
-        output.say(_describe(row))
-    for hospital, recipient in closed:
-        output.say(f"{hospital} → {recipient}  not told: {actor} holds no authority for {other} there")
+            rows.append(named | answer)
+    for line in (*map(_describe, rows), *(_describe_closed(pair, actor, other) for pair in closed)):
+        output.say(line)
     if supposed is not None:
         output.say("supposed only: nothing was signed, and nothing is on the chain")
-    output.finish({"supposed": supposed, "answers": rows, "not_told": [list(pair) for pair in closed]})
+    output.finish({"supposed": supposed, "answers": rows, "not_told": closed})
 
 
 def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | None) -> list[tuple[str, str]]:
@@ -126,6 +122,10 @@ def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | 
         if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
         and given["role"] in (None, roles.get(pair[1]))
     ]
+
+
+def _describe_closed(pair: tuple[str, str], actor: str, other: str | None) -> str:
+    return f"{' → '.join(pair)}  not told: {actor} holds no authority for {other} there"
 
 
 def _describe(row: dict[str, Any]) -> str:
