@@ -147,8 +147,8 @@ class Emergencies(Contract):
         recipient = self.call(Membership).require(("hospital",)).name
         if self.uses.get(message.use_id) is not None:
             reject("USE_TAKEN", f"{message.use_id} is entered already")
-        if message.record_types != tuple(sorted(message.record_types)):
-            reject("UNSORTED", "record types: expected sorted names")
+        if message.record_types != tuple(sorted(dict.fromkeys(message.record_types))):
+            reject("UNSORTED", "record types: expected sorted names, none twice")
         consent = self.call(Consent)
         subject = consent.terms(message.grant_id).subject
         needs = [

@@ -36,6 +36,11 @@ def test_a_hospital_breaks_the_glass_and_everybody_concerned_is_told(chain: Cons
         assert (use.recipient, use.hospital, use.review) == ("hospital-b", "hospital-a", None)
 
 
+def test_a_use_names_each_type_once(chain: Consortium, grant: Grant) -> None:
+    twice = replace(look(chain, grant), record_types=("discharge-summary", "discharge-summary"))
+    assert chain.post(("hospital-b", "emergencies.break_glass", twice)) == ["UNSORTED"]
+
+
 def test_each_use_is_reviewed_once_by_a_regulator(chain: Consortium, grant: Grant) -> None:
     use = look(chain, grant)
     chain.do(("hospital-b", "emergencies.break_glass", use))
