@@ -1,0 +1,18 @@
+"""What a customer is told when her wallet looks: who had what from whom."""
+
+from nodes.cli.requests import _tell_emergency
+
+USE = {"hospital": "hospital-a", "recipient": "hospital-b", "record_types": ["admission"], "use_id": "glass-1"}
+
+
+def test_an_emergency_is_told_from_whose_records_they_were_to_who_looked() -> None:
+    told = _tell_emergency({**USE, "finding": ""}, "wang")
+    assert "hospital-a → hospital-b: admission · glass-1" in told[1]
+    assert "为抢救您查看了您的病历" in told[0]
+    assert told[-1].endswith("xinpei customer activity wang")
+
+
+def test_its_review_is_told_with_the_finding_and_which_use_it_was() -> None:
+    told = _tell_emergency({**USE, "finding": "unjustified"}, "wang")
+    assert "UNJUSTIFIED" in told[0]
+    assert "hospital-a → hospital-b" in told[1]
