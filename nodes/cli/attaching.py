@@ -61,8 +61,8 @@ def attach(number: str, file: Path, actor: str, kind: str, home: Path, *, as_jso
         found = [_await_delivered(client, record_id, output) for record_id in records]
     for item in found:
         output.say(f"{item['record']}  {kind} of {number} · {_say(item)}")
-    if found:
-        output.hint(f"xinpei record save {found[0]['record']} --as INSURER copy{file.suffix}")
+    if command := _say_next(found, file.suffix):
+        output.hint(command)
     output.finish({"stay": number, "bytes": size, "records": found, "seconds": round(time.monotonic() - begun, 3)})
 
 
@@ -135,6 +135,15 @@ def _await_delivered(client: Any, record_id: str, output: Output) -> dict[str, A
         time.sleep(0.05)
     output.end_progress()
     return {"record": record_id, "holders": holders}
+
+
+def _say_next(found: list[dict[str, Any]], suffix: str) -> str | None:
+    """Return the command by which the first one who has the document now saves it, or None while nobody has."""
+    for item in found:
+        for holder in item["holders"]:
+            if holder["has"] == "delivered":
+                return f"xinpei record save {item['record']} --as {holder['holder']} copy{suffix}"
+    return None
 
 
 def _say(item: dict[str, Any]) -> str:
