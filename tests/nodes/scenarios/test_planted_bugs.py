@@ -1,13 +1,19 @@
 """Every check of what blocks mean finds what it is for: contracts, agents and clients with a planted bug."""
 
+from collections.abc import Callable
+from dataclasses import replace as copy
+
 import pytest
 from msgspec.structs import replace
 
+from contracts.settlements import Settle
+from ledger.application import ExecutedBlock
 from ledger.blocks import Block
+from ledger.codec import decode, encode
 from ledger.errors import InvalidBlockError, LedgerError
 from ledger.replica.candidates import Candidates
 from ledger.state_tree import StateRoots
-from ledger.transactions import Receipt
+from ledger.transactions import Receipt, Transaction
 from nodes.agent import Agent, AgentEffect, AgentInput, Submit
 from nodes.roles.exchange.questions import FetchRecord, PaymentOrder, Refusal
 from nodes.roles.hospital.handover import Given, Handover
@@ -15,6 +21,7 @@ from nodes.roles.lookup import find_credentials, find_record
 from nodes.roles.rail import Rail
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.scenarios import faults
+from nodes.scenarios.auditor import Auditor
 from nodes.scenarios.household import Kit, build_insurer
 from nodes.scenarios.plans import Plan
 from nodes.scenarios.town import Town
@@ -75,6 +82,46 @@ def test_contracts_that_let_two_claims_consume_one_invoice_are_found(found: Foun
     with pytest.raises(InvariantError) as error:
         scenario.run()
     assert error.value.check == "double-settlement"
+
+
+TWICE: dict[str, Callable[[Settle, Settle], Settle]] = {
+    "the same closings are settled already": lambda first, _second: replace(
+        first, outcome=replace(first.outcome, version=2), payment_id="payment-" + 12 * "0"
+    ),
+    "is settled by": lambda first, second: replace(
+        second, outcome=replace(second.outcome, closings=first.outcome.closings)
+    ),
+    "is another settlement's": lambda first, second: replace(second, payment_id=first.payment_id),
+}
+
+
+def retell(blocks: list[ExecutedBlock], twice: Callable[[Settle, Settle], Settle]) -> None:
+    """Have an auditor read the blocks, the second settlement changed."""
+    auditor, settled = Auditor(), list[Settle]()
+
+    def change(tx: Transaction) -> Transaction:
+        if (tx.contract, tx.method) != ("claims", "settle"):
+            return tx
+        settled.append(decode(tx.arguments, Settle))
+        return tx if len(settled) == 1 else replace(tx, arguments=encode(twice(*settled)))
+
+    for executed in blocks:
+        changed = tuple(
+            replace(item, transactions=tuple(map(change, item.transactions))) for item in executed.block.submissions
+        )
+        auditor.take_block(copy(executed, block=replace(executed.block, submissions=changed)))
+
+
+def test_blocks_that_settle_something_twice_are_found(found: Found) -> None:
+    scenario = found(STAY, STAY)
+    blocks: list[ExecutedBlock] = []
+    scenario.simulation.checks.follow(blocks.append)
+    scenario.run()
+    retell(blocks, lambda _first, second: second)
+    for said, twice in TWICE.items():
+        with pytest.raises(InvariantError, match=said) as error:
+            retell(blocks, twice)
+        assert error.value.check == "double-settlement"
 
 
 class GenerousBank(PromptBank):
