@@ -9,7 +9,8 @@ Rules:
        the same one is refused, else each of them would pay the whole remainder.
     3. A claim that was settled keeps its place: when its hospital corrects the bill, the new closing's free tags are
        consumed for it at once. Else another insurer that waits would pay all of an invoice that was paid before.
-       And an invoice that replaces another one is its consumer's, whichever claim's stay is closed with it first.
+       And an invoice that replaces one which another insurer paid is that one's, whichever claim's stay is closed with
+       it first. Within one insurer it is free: there it is a number that was typed wrongly, and the hospital's to mend.
     4. A tag is bound to its hospital, so that nobody can burn another hospital's.
     5. Nobody posts here: the contract `claims` consumes as it settles, `records` as it
        closes, and `coordination` writes orders.
@@ -49,11 +50,11 @@ class Invoices(Contract):
                 code = "DUPL-001" if lock.insurer == insurer else "DUPL-002"
                 reject(code, f"an invoice of {closing.stay_id} was consumed at height {lock.place.height}")
 
-    def inherit(self, hospital: str, former: bytes, tag: bytes) -> None:
-        """Lock an invoice that replaces another one for whoever consumed that, and what it left."""
+    def inherit(self, hospital: str, former: bytes, tag: bytes, insurer: str) -> None:
+        """Lock an invoice that replaces another one for the other insurer that consumed that, and for what it left."""
         for table in (self.locks, self.remainders):
             lock = table.get((hospital, former))
-            if lock is not None and table.get((hospital, tag)) is None:
+            if lock is not None and lock.insurer != insurer and table.get((hospital, tag)) is None:
                 table.put((hospital, tag), replace(lock, place=locate(self.context)))
 
     def carry(self, former: list[Closing], closing: Closing, hospital: str, claim_id: str) -> None:
