@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
+from nodes.cli.asking import private_option, read_or_ask
 from nodes.cli.emergencies import break_glass, review, reviews
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.terms import BASES, TYPES
 from nodes.config import Home, write_file
 
+NUMBER_MAX = 200
+"""Characters of an order's number and authority."""
 PURPOSES = ("HPAYMT", "CAREMGT", "BTG", "PUBHLTH", "DSRCH", "PATRQT", "HLEGAL")
 
 
@@ -52,10 +55,10 @@ def ask(
 @actor_option("a regulator")
 @click.argument("record", metavar="RECORD")
 @click.option("--basis", type=click.Choice(BASES), required=True, help="Under which law.")
-@click.option("--number", metavar="TEXT", required=True, help="The order's number and issuing authority, on its paper.")
+@private_option("--number", "number", "The order's number and issuing authority, on its paper", required=True)
 @home_option
 @json_option
-def order(actor: str, record: str, basis: str, number: str, home: Path, *, as_json: bool) -> None:
+def order(actor: str, record: str, basis: str, number: Path | None, home: Path, *, as_json: bool) -> None:
     """Order RECORD under a law: no grant is needed, and the customer sees it at once.
 
     The number stays with the regulator; the chain has a commitment to it and the law's code.
@@ -63,8 +66,9 @@ def order(actor: str, record: str, basis: str, number: str, home: Path, *, as_js
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
+    words = read_or_ask(number, "--number", "文号和签发机关 Number and issuing authority", NUMBER_MAX, err=as_json)
     with open_operator(Home(home), actor, role="regulator") as client:
-        placed = client.post("/v1/access/orders", {"record": record, "basis": basis, "number": number})
+        placed = client.post("/v1/access/orders", {"record": record, "basis": basis, "number": words})
     output.say(f"{placed['order']} · {placed['record']} of {placed['hospital']} · the customer sees it")
     output.hint(f"xinpei access show --as {actor} {placed['order']}")
     output.finish(placed)

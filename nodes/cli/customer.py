@@ -1,11 +1,11 @@
 """`xinpei customer`: a customer's wallet on this machine."""
 
-import datetime as dt
 from pathlib import Path
 
 import click
 
 from nodes.cli.activity import activity
+from nodes.cli.asking import private_option
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
@@ -22,7 +22,12 @@ customer.add_command(activity)
 @customer.command()
 @click.argument("name")
 @click.option("--newborn-of", "mother", metavar="NAME", help="A child without a document, linked through her mother.")
-@click.option("--born", metavar="DATE", help="Her birth date; of a newborn today, of others a grown-up's if left out.")
+@private_option(
+    "--identity",
+    "identity",
+    "Who she is: a JSON object with document_type, document_number, name and birth_date; or birth_date alone, and the "
+    "rest is made up. All of it is made up if left out: a newborn of today, or a grown-up",
+)
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -34,7 +39,7 @@ customer.add_command(activity)
 def create(
     name: str,
     mother: str | None,
-    born: str | None,
+    identity: Path | None,
     bundle: Path | None,
     guardians: tuple[str, ...],
     home: Path,
@@ -43,25 +48,35 @@ def create(
 ) -> None:
     """Create a synthetic customer NAME and save her wallet.
 
-    Her identity is made up and nobody's, or that of a synthetic bundle's patient. So that hospitals can recognise her,
-    she is also entered as a patient, under NAME, at every hospital of this network, with her guardians; an insurer
-    learns of her when it issues a policy. The wallet is encrypted if XINPEI_PASSPHRASE is set; without it the file is
-    readable to you alone, which is enough for development only. A child's wallet is her guardian's to keep.
+    Her identity is made up and nobody's, that of a private file, or that of a synthetic bundle's patient. So that
+    hospitals can recognise her, she is also entered as a patient, under NAME, at every hospital of this network, with
+    her guardians; an insurer learns of her when it issues a policy. The wallet is encrypted if XINPEI_PASSPHRASE is
+    set; without it the file is readable to you alone, which is enough for development only. A child's wallet is her
+    guardian's to keep.
     """
+    from nodes.cli.identifying import read_synthetic
     from nodes.cli.session import create_wallet, identity_fields, make_identity, open_operator, open_wallet
     from nodes.entropy import SystemEntropy
     from nodes.fhir import read_bundle
+    from nodes.identity import Identity
     from nodes.roles.customer.organisations import Organisations
     from nodes.roles.hospital.importing import identify
 
     output = Output(as_json=as_json)
     place = Home(home)
-    if bundle is not None and (mother is not None or born is not None):
-        msg = "--bundle: says who she is; leave out --newborn-of and --born"
+    if bundle is not None and (mother is not None or identity is not None):
+        msg = "--bundle: says who she is; leave out --newborn-of and --identity"
+        raise click.UsageError(msg)
+    given = None if identity is None else read_synthetic(identity)
+    if mother is not None and isinstance(given, Identity):
+        msg = "--identity: expected birth_date alone, of a child that --newborn-of links through her mother"
         raise click.UsageError(msg)
     parent = None if mother is None else open_wallet(place, mother).identity
-    known = None if bundle is None else identify(read_bundle(bundle).patient)
-    wallet = create_wallet(place, name, known or make_identity(name, parent, read_date("--born", born)))
+    known = given if isinstance(given, Identity) else None
+    if bundle is not None:
+        known = identify(read_bundle(bundle).patient)
+    born = None if isinstance(given, Identity) else given
+    wallet = create_wallet(place, name, known or make_identity(name, parent, born))
     organisations = Organisations(place, place.load_genesis(), SystemEntropy())
     hospitals = [name for name in organisations.list_role("hospital") if organisations.is_reachable(name)]
     for hospital in hospitals:
@@ -70,7 +85,7 @@ def create(
             if guardians:
                 client.post(f"/v1/people/{name}/relations", {"acts_through": list(guardians)})
     guard = "encrypted" if wallet.protected else "not encrypted: development only"
-    source = "synthetic identity" if known is None else "the bundle's patient"
+    source = "the bundle's patient" if bundle is not None else "the file's identity" if known else "synthetic identity"
     output.say(f"{source} · wallet saved ({guard}) · a patient of {' and '.join(hospitals)}")
     output.hint(f"xinpei policy issue --as insurer-a --insured {name} --product inpatient-100")
     output.finish(
@@ -118,14 +133,3 @@ def relate(
     state = "has died" if found["is_deceased"] else "is a ward" if found["is_ward"] else "acts by her age"
     output.say(f"{name} {state} · {acting} may act for her")
     output.finish(found)
-
-
-def read_date(option: str, text: str | None) -> dt.date | None:
-    """Return a date, or None for none; raises `click.UsageError`."""
-    if text is None:
-        return None
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        msg = f"{option}: expected a date such as 2015-05-01, got {text[:40]!r}"
-        raise click.UsageError(msg) from None

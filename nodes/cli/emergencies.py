@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
+from nodes.cli.asking import private_option, read_or_ask
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 TYPES = ("admission", "discharge-summary", "document")
-WORDS = click.File("r", encoding="utf-8")
 WORDS_MAX = 500
 WAIT_SECONDS = 20.0
 """How long `break-glass` watches for records; they come without it too."""
@@ -26,12 +26,12 @@ STILL_SECONDS = 3.0
 @actor_option("the hospital that treats")
 @click.argument("patient", metavar="PATIENT")
 @click.option("--from", "hospital", metavar="HOSPITAL", required=True, help="Whose records are needed.")
-@click.option("--reason", "words", type=WORDS, metavar="FILE", help="Says who looks and why; asked for if left out.")
+@private_option("--reason", "reason", "Says who looks and why", required=True)
 @click.option("--type", "types", type=click.Choice(TYPES), multiple=True, help="What; all but documents if left out.")
 @home_option
 @json_option
 def break_glass(
-    actor: str, patient: str, hospital: str, words: Any, types: tuple[str, ...], home: Path, *, as_json: bool
+    actor: str, patient: str, hospital: str, reason: Path | None, types: tuple[str, ...], home: Path, *, as_json: bool
 ) -> None:
     """Have HOSPITAL's records of PATIENT, your number for her, to treat her in an emergency.
 
@@ -42,7 +42,7 @@ def break_glass(
 
     output = Output(as_json=as_json)
     form: dict[str, object] = {"patient": patient, "hospital": hospital, "record_types": list(types or TYPES[:2])}
-    form["reason"] = _read_words(words, "谁查看、为什么 Who looks, and why", output)
+    form["reason"] = read_or_ask(reason, "--reason", "谁查看、为什么 Who looks, and why", WORDS_MAX, err=as_json)
     with open_operator(Home(home), actor, role="hospital") as client:
         before = {row["record"] for row in client.list_rows("/v1/received", "records", {"patient": patient})}
         used = client.post("/v1/emergencies", form)
@@ -85,10 +85,10 @@ def reviews(actor: str, home: Path, *, as_json: bool) -> None:
 @actor_option("a regulator")
 @click.argument("use_id", metavar="USE")
 @click.option("--finding", type=click.Choice(["justified", "unjustified"]), required=True, help="What you find.")
-@click.option("--grounds", "words", type=WORDS, metavar="FILE", help="Says why; asked for if left out.")
+@private_option("--grounds", "grounds", "Says why", required=True)
 @home_option
 @json_option
-def review(actor: str, use_id: str, finding: str, words: Any, home: Path, *, as_json: bool) -> None:
+def review(actor: str, use_id: str, finding: str, grounds: Path | None, home: Path, *, as_json: bool) -> None:
     """Conclude the review of USE, once and for ever; the customer sees the finding.
 
     Your grounds stay with you; the chain has a commitment to them.
@@ -99,20 +99,11 @@ def review(actor: str, use_id: str, finding: str, words: Any, home: Path, *, as_
     if not re.fullmatch(r"glass-[0-9a-f]{12,32}", use_id):
         msg = f"USE: expected the id of an emergency, such as glass-0123456789abcdef, got {use_id[:64]!r}"
         raise click.UsageError(msg)
-    grounds = _read_words(words, "理由 Grounds", output)
+    words = read_or_ask(grounds, "--grounds", "理由 Grounds", WORDS_MAX, err=as_json)
     with open_operator(Home(home), actor, role="regulator") as client:
-        found = client.post(f"/v1/reviews/{use_id}", {"finding": finding, "grounds": grounds})
+        found = client.post(f"/v1/reviews/{use_id}", {"finding": finding, "grounds": words})
     output.say(f"{use_id} {finding} · on the chain at height {found['height']}")
     output.finish(found)
-
-
-def _read_words(file: Any, what: str, output: Output) -> str:
-    """Return what a file says, or what is typed: never an argument, which other users of the machine could read."""
-    words = str(click.prompt(what, err=output.as_json)) if file is None else file.read(WORDS_MAX + 1)
-    if not 1 <= len(words.strip()) <= WORDS_MAX:
-        msg = f"{what}: expected 1 to {WORDS_MAX} characters, got {len(words)}"
-        raise click.UsageError(msg)
-    return words.strip()
 
 
 def _await_records(client: Any, patient: str, before: set[str], output: Output) -> list[dict[str, Any]]:

@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 
+from nodes.cli.asking import private_option, read_words
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
 INSURER = "the insurer"
+SYNTHETIC_ACCOUNT = "synthetic account"
+"""Where a made-up customer's policy pays to: nobody's."""
+ACCOUNT_MAX = 64
+"""Characters of an account."""
 
 
 @click.group()
@@ -19,10 +24,12 @@ def policy() -> None:
 @policy.command()
 @actor_option(INSURER)
 @click.option("--insured", required=True, metavar="NAME", help="The customer, by the name of her wallet.")
-@click.option("--product", required=True, help="A shipped or registered product, such as inpatient-100.")
+@click.option(
+    "--product", required=True, metavar="PRODUCT", help="A shipped or registered product, such as inpatient-100."
+)
 @click.option("--from", "from_day", metavar="DATE", help="First day in force; half a year ago if left out.")
 @click.option("--until", "until_day", metavar="DATE", help="Last day in force; a year in all if left out.")
-@click.option("--account", default="synthetic account", show_default=True, help="Where the policy pays to.")
+@private_option("--account", "account", "Says where the policy pays to; a synthetic account if left out")
 @home_option
 @json_option
 def issue(
@@ -31,7 +38,7 @@ def issue(
     product: str,
     from_day: str | None,
     until_day: str | None,
-    account: str,
+    account: Path | None,
     home: Path,
     *,
     as_json: bool,
@@ -41,6 +48,7 @@ def issue(
 
     output = Output(as_json=as_json)
     place = Home(home)
+    payee = SYNTHETIC_ACCOUNT if account is None else read_words(account, "--account", ACCOUNT_MAX)
     wallet = open_wallet(place, insured)
     form = {
         "insured": insured,
@@ -49,7 +57,7 @@ def issue(
         "from_day": from_day,
         "until_day": until_day,
         "payee_name": wallet.identity.name,
-        "payee_account": account,
+        "payee_account": payee,
     }
     with open_operator(place, actor, role="insurer") as client:
         found = client.post("/v1/policies", {key: value for key, value in form.items() if value is not None})

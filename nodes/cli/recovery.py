@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nodes.cli.asking import private_option
+from nodes.cli.identifying import FIELDS, read_identity
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import ConfigurationError, Home
@@ -101,11 +103,7 @@ def pseudonyms(number: str, actor: str, home: Path, *, as_json: bool) -> None:
     required=True,
     help="What `wallet show --json` or `recovery pseudonyms --json` printed.",
 )
-@click.option(
-    "--identity",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Of a wallet that is to be made: a private JSON file with document_type, document_number, name, birth_date.",
-)
+@private_option("--identity", "identity", f"Of a wallet that is to be made: {FIELDS}")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file for your keepers."
 )
@@ -266,27 +264,15 @@ def _read_lost(path: Path) -> "list[LostName]":
 
 
 def _make_wallet(home: Home, name: str, identity: Path | None) -> None:
-    import json
-
-    import msgspec
-
     from nodes.cli.session import read_passphrase
     from nodes.entropy import SystemEntropy
-    from nodes.files import read_private
-    from nodes.identity import Identity
     from nodes.wallet import Wallet
 
     if identity is None:
         msg = f"{home.wallet_path(name)}: no such wallet; make it with --identity FILE"
         raise ConfigurationError(msg)
-    try:
-        fields = json.loads(read_private(identity, "identity", 4096))
-        found = msgspec.convert([fields.get(item) for item in Identity.__struct_fields__], Identity)
-    except (ValueError, AttributeError, msgspec.ValidationError):
-        msg = f"{identity}: expected a JSON object with document_type, document_number, name and birth_date"
-        raise ConfigurationError(msg) from None
     entropy = SystemEntropy()
-    Wallet.create(found, entropy).save(home.wallet_path(name), read_passphrase(), entropy)
+    Wallet.create(read_identity(identity), entropy).save(home.wallet_path(name), read_passphrase(), entropy)
 
 
 def _keepers_part(

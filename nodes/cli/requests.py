@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from nodes.cli.asking import private_option, read_words
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.terms import name_role, read_terms, terms_options
@@ -12,6 +13,8 @@ from nodes.config import Home
 
 DAYS = 30
 """How long a request may be answered."""
+REASON_MAX = 300
+"""Characters of a request's reason."""
 
 
 @click.command()
@@ -20,10 +23,10 @@ DAYS = 30
 @click.option(
     "--customer", "person", required=True, metavar="NUMBER", help="The person, by this organisation's number."
 )
-@click.option("--reason", default="", metavar="TEXT", help="Why, in words for her.")
+@private_option("--reason", "reason", "Why, in words for her; none if left out")
 @home_option
 @json_option
-def request(actor: str, person: str, reason: str, home: Path, *, as_json: bool, **given: Any) -> None:
+def request(actor: str, person: str, reason: Path | None, home: Path, *, as_json: bool, **given: Any) -> None:
     """Ask a customer for a grant; her wallet finds it when it next looks, and nothing goes to the chain."""
     from ledger.codec import encode
     from nodes.cli.session import open_operator
@@ -33,7 +36,8 @@ def request(actor: str, person: str, reason: str, home: Path, *, as_json: bool, 
     name_role(given, Home(home).roles())
     terms = read_terms(given)
     until = (today() - EPOCH).days + DAYS
-    form = {"person": person, "terms": encode(terms).hex(), "reason": reason, "until_day": until}
+    words = "" if reason is None else read_words(reason, "--reason", REASON_MAX)
+    form = {"person": person, "terms": encode(terms).hex(), "reason": words, "until_day": until}
     with open_operator(Home(home), actor) as client:
         found = client.post("/v1/consent-requests", form)
     output.say(f"{found['request']['request_id']} REQUESTED of {person}; she answers within {DAYS} days or not at all")

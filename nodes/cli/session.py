@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from nodes.cli.asking import ask_passphrase
 from nodes.cli.output import name_home
 from nodes.client import TIMEOUT_SECONDS, Client
 from nodes.config import ConfigurationError, Home
@@ -27,6 +28,7 @@ from nodes.wallet import Wallet, WalletError, is_protected
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
 BEIJING = dt.timezone(dt.timedelta(hours=8))
+PASSPHRASE_VARIABLES = f"{PASSPHRASE_VARIABLE} or {PASSPHRASE_FILE_VARIABLE}"
 PASSPHRASE_BYTES_MAX = 4096
 """Of a file that holds one: far above any that a person types or a program draws."""
 
@@ -182,7 +184,7 @@ def unlock_wallet_file(path: Path) -> tuple[Wallet, str | None]:
         return Wallet.load(path, None), None
     passphrase = read_passphrase()
     if passphrase is None:
-        passphrase = str(click.prompt(f"passphrase of {path.stem}", hide_input=True, err=True))
+        passphrase = ask_passphrase(f"passphrase of {path.stem}", PASSPHRASE_VARIABLES)
     return Wallet.load(path, passphrase), passphrase
 
 

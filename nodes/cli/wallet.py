@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from nodes.cli.asking import ask_passphrase
 from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
@@ -170,7 +171,7 @@ def import_(name: str, file: Path, home: Path, *, as_json: bool) -> None:
     The backup's passphrase comes from the prompt, XINPEI_PASSPHRASE, or the file that XINPEI_PASSPHRASE_FILE names. It
     is the restored wallet's passphrase from then on; `wallet passphrase` changes it.
     """
-    from nodes.cli.session import find_free_wallet_path, read_passphrase
+    from nodes.cli.session import PASSPHRASE_VARIABLES, find_free_wallet_path, read_passphrase
     from nodes.entropy import SystemEntropy
     from nodes.wallet_backup import open_backup, read_backup
 
@@ -181,7 +182,7 @@ def import_(name: str, file: Path, home: Path, *, as_json: bool) -> None:
     box = read_backup(file, chain_id)
     passphrase = read_passphrase()
     if passphrase is None:
-        passphrase = str(click.prompt(f"passphrase of {file.name}", hide_input=True, err=True))
+        passphrase = ask_passphrase(f"passphrase of {file.name}", PASSPHRASE_VARIABLES)
     open_backup(file, box, chain_id, passphrase).save(path, passphrase, SystemEntropy())
     output.say(f"{path} · restored, encrypted with the passphrase of the backup")
     output.hint(f"xinpei wallet show {name}")
@@ -194,4 +195,4 @@ def _read_new(file: Path | None, whose: str) -> str:
 
     if file is not None:
         return read_passphrase_file(file)
-    return str(click.prompt(f"new passphrase of {whose}", hide_input=True, confirmation_prompt=True, err=True))
+    return ask_passphrase(f"new passphrase of {whose}", "--new-passphrase-file", is_new=True)

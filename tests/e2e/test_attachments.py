@@ -114,15 +114,11 @@ def check_ordered(stay: Stay, folder: Path, capsys: pytest.CaptureFixture[str]) 
     file.write_bytes(b"%PDF-1.7 a report" + bytes(200_000))
     ran = run(capsys, "stay", "attach", stay.number, str(file), "--as", "hospital-a", "--json", *home)
     (record,) = json.loads(ran.out)["records"]
-    order = (
-        "access",
-        "order",
-        record["record"],
-        "--basis",
-        "medical-fund-supervision",
-        "--number",
-        "医保函〔2026〕18号",
-    )
+    number = folder / "number.txt"
+    number.write_text("医保函〔2026〕18号", encoding="utf-8")
+    number.chmod(0o600)
+    basis = ("--basis", "medical-fund-supervision", "--number", str(number))
+    order = ("access", "order", record["record"], *basis)
     order_id = json.loads(run(capsys, *order, "--as", "regulator", "--json", *home).out)["order"]
     show = ("access", "show", order_id, "--as", "regulator", *home)
     eventually("the order is fulfilled", lambda: "delivered" in run(capsys, *show).out)

@@ -80,6 +80,7 @@ def test_a_hospital_is_handed_records_to_treat_and_in_an_emergency(
     person.type("consent", "grant", "--as", person.name, *between, "--purpose", "BTG", "--yes")
     reason = tmp_path / "reason"
     reason.write_text("Dr Zhao: unconscious after an accident", encoding="utf-8")
+    reason.chmod(0o600)
     broken = ("access", "break-glass", person.number, "--from", "hospital-a", "--reason", str(reason))
     used = person.type(*broken, "--as", "hospital-b")
     assert {row["type"] for row in used["records"]} == {"admission", "discharge-summary"}

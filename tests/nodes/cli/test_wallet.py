@@ -109,7 +109,8 @@ def test_a_development_wallet_gets_its_first_passphrase_at_the_prompt(
         asked.append((text, hide_input, confirmation_prompt))
         return NEW
 
-    monkeypatch.setattr("nodes.cli.wallet.click.prompt", answer)
+    monkeypatch.setattr("nodes.cli.asking.has_terminal", lambda: True)
+    monkeypatch.setattr("nodes.cli.asking.click.prompt", answer)
     assert run(capsys, "wallet", "passphrase", "li", "--home", str(home.folder)).code == 0
     assert asked == [("new passphrase of li", True, True)]
     assert is_protected(path)
@@ -177,7 +178,8 @@ def test_a_backup_asks_for_its_passphrases_at_the_prompt_and_has_one_even_of_an_
         asked.append((text, confirmation_prompt))
         return NEW
 
-    monkeypatch.setattr("nodes.cli.wallet.click.prompt", answer)
+    monkeypatch.setattr("nodes.cli.asking.has_terminal", lambda: True)
+    monkeypatch.setattr("nodes.cli.asking.click.prompt", answer)
     assert run(capsys, "wallet", "export", "open", "--out", str(backup), "--home", str(home.folder)).code == 0
     assert run(capsys, "wallet", "import", "open-again", str(backup), "--home", str(home.folder)).code == 0
     assert asked == [("new passphrase of the backup of open", True), ("passphrase of open.backup", False)]
