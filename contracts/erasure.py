@@ -169,7 +169,7 @@ class Erasure(Contract):
         if items != tuple(sorted(dict.fromkeys(items))):
             reject("UNSORTED", "items: expected sorted ids, none twice")
         retention, signer = self.call(Retention), self.context.signer
-        row = retention.find(scope, signer)
+        row = retention.find_row(scope, items[0], signer)
         if row is not None:
             return row
         actor = self.context.actor(signer)
@@ -180,6 +180,6 @@ class Erasure(Contract):
         retention.ask(
             ErasureRow(scope, signer, "rail", others[0].subject, ()), ((claim.item, claim.kind),), claim.cause
         )
-        begun = retention.find(scope, signer)
+        begun = retention.find_row(scope, claim.item, signer)
         assert begun is not None, "it was asked a moment ago"
         return begun

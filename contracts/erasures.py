@@ -18,11 +18,13 @@ Cause = Literal["request", "guardian", "heir", "retention"]
 """The customer asked, her guardian did, an heir of hers did, or the day came by which the grant has its recipient
 erase."""
 ErasureStatus = Literal["ASKED", "RESTRICTED", "ERASED"]
+RowNumber = Annotated[int, Meta(ge=1)]
 
 ASK_RECORDS_MAX = 32
 """Records of one request."""
-ITEMS_MAX = 160
-"""Items of one stay at one holder; a row of that many stays below STATE_VALUE_BYTES_MAX."""
+ITEMS_MAX = 64
+"""Items of one row: with all their steps they stay below STATE_VALUE_BYTES_MAX, and their ids fit in one event. A
+holder of more has several rows of a stay."""
 STEPS_MAX = 8
 """Steps of one item: asked, restricted, asked again when the hold has ended, erased."""
 STEPS_RESERVED = 2
@@ -46,7 +48,7 @@ class Certify(Struct):
 
     scope: Scope
     items: Annotated[tuple[ItemId, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
-    """Sorted."""
+    """Sorted; of one row."""
 
 
 class Restrict(Struct):
@@ -54,7 +56,7 @@ class Restrict(Struct):
 
     scope: Scope
     items: Annotated[tuple[ItemId, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
-    """Sorted."""
+    """Sorted; of one row."""
     basis: Basis
     until_day: Day
     """The last civil day at UTC+8, a 31 December: then they are erased without being asked again."""
@@ -85,7 +87,7 @@ class ErasureItem(Struct):
 
 
 class ErasureRow(Struct):
-    """Table `erasures`: all that one holder was asked to erase of one stay or claim."""
+    """Table `erasures`: what one holder was asked to erase of one stay or claim, ITEMS_MAX items to a row."""
 
     scope: Scope
     holder: Name
@@ -94,12 +96,27 @@ class ErasureRow(Struct):
     """The customer; her pseudonym."""
     items: Annotated[tuple[ErasureItem, ...], Meta(min_length=1, max_length=ITEMS_MAX)]
     """Sorted by id."""
+    number: RowNumber = 1
+    """Of this scope and holder: a row is full before the next one begins."""
+
+
+class AskedItem(Struct):
+    """Table `asked`: in which row an item stands."""
+
+    number: RowNumber
+
+
+class ErasureHead(Struct):
+    """Table `heads`: how many rows a holder has of a stay or claim."""
+
+    rows: RowNumber
 
 
 class OpenErasure(Struct):
-    """Table `open`: a holder's erasure with an item that it has not answered."""
+    """Table `open`: a holder's row with an item that it has not answered."""
 
     scope: Scope
+    number: RowNumber
 
 
 class RetentionEnds(Struct):
@@ -121,16 +138,17 @@ class HoldEnds(Struct):
 
     scope: Scope
     holder: Name
+    number: RowNumber
 
 
 class ShowErasures(Struct):
-    """Query `show`: what was asked about one stay or claim, by holder."""
+    """Query `show`: what was asked about one stay or claim, by holder and row."""
 
     scope: Scope
 
 
 class ListOpen(Struct):
-    """Query `list_open`: what a holder has not answered; at most LIST_ROWS_MAX, in the order of their scopes."""
+    """Query `list_open`: rows that a holder has not answered; at most LIST_ROWS_MAX, in the order of their scopes."""
 
     holder: Name
 

@@ -51,9 +51,7 @@ def find_refused(
             finding = consent.failing(need_of(claim, closing.stay_id, record_type, "enter"))
             if finding is not None:
                 return _ask(records, claim, closing.stay_id, record_type, None), finding
-        row = retention.find(closing.stay_id, claim.insurer)
-        asked = [] if row is None else [item.item for item in row.items]
-        for record_id in [part for part in closing.parts if part in asked]:
+        for record_id in closing.parts:
             finding = retention.find_erasure(closing.stay_id, record_id, claim.insurer)
             if finding is not None:
                 record_type = records.find(record_id).record_type

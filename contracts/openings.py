@@ -127,8 +127,7 @@ class Openings(Contract):
         actor = self.context.actor(reader)
         if actor is None or actor.role != "regulator" or not self.call(Membership).is_member(reader):
             return Finding("AUTH-013", "role", f"a claim is opened to a regulator of this network, {reader} is none")
-        row = self.call(Retention).find(claim.claim_id, claim.insurer)
-        held = [item for item in row.items if item.item == claim.claim_id] if row is not None else []
-        if held and held[0].status != "RESTRICTED":
+        held = self.call(Retention).find_item(claim.claim_id, claim.claim_id, claim.insurer)
+        if held is not None and held.status != "RESTRICTED":
             return Finding("ERASED", "erasure", f"{claim.claim_id}: {signer} was asked to erase what it made of it")
         return None

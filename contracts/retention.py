@@ -9,6 +9,7 @@ Rules:
        A regulator that ordered a record is asked at the same time as the recipient of the grant it was entered under.
     3. A restriction ends by itself: on the day after its last one the item is asked for again.
     4. Nobody posts here: the contracts `records` and `erasure` write as they go.
+    5. However many records a stay has, each is asked for: a row has ITEMS_MAX items, and the next ones begin another.
 
     item status   by                                              next
     (none)        erasure.ask, or the clock of the grant          ASKED
@@ -17,9 +18,11 @@ Rules:
     RESTRICTED    erasure.certify, by the holder                  ERASED, final
     RESTRICTED    the day after its last one                      ASKED
 
-    table       key                value
-    erasures    scope, holder      ErasureRow: its items with all their steps
-    open        holder, scope      OpenErasure: where an item is ASKED
+    table       key                     value
+    erasures    scope, holder, number   ErasureRow: its items with all their steps
+    asked       scope, holder, item     AskedItem: in which row it stands
+    heads       scope, holder           ErasureHead: how many rows there are
+    open        holder, scope, number   OpenErasure: where an item is ASKED
 """
 
 from contracts.consent import Consent
@@ -27,8 +30,10 @@ from contracts.erasures import (
     ITEMS_MAX,
     STEPS_MAX,
     STEPS_RESERVED,
+    AskedItem,
     Cause,
     ErasureEvent,
+    ErasureHead,
     ErasureItem,
     ErasureRow,
     ErasureStep,
@@ -54,6 +59,8 @@ class Retention(Contract):
 
     name = "retention"
     erasures = Table("erasures", ErasureRow)
+    asked = Table("asked", AskedItem)
+    heads = Table("heads", ErasureHead)
     open_rows = Table("open", OpenErasure)
 
     @clock
@@ -72,7 +79,7 @@ class Retention(Contract):
     @clock
     def end_hold(self, message: HoldEnds) -> None:
         """Ask again for what no law has the holder keep any more."""
-        row = self._row(message.scope, message.holder)
+        row = self._row(message.scope, message.holder, message.number)
         now = self.context.time_ms
         ended = [
             item.item
@@ -84,27 +91,32 @@ class Retention(Contract):
 
     @query
     def show(self, message: ShowErasures) -> tuple[ErasureRow, ...]:
-        """Return what was asked about a stay or claim, one row for each holder."""
+        """Return what was asked about a stay or claim, by holder and row."""
         return self.rows(message.scope)
 
     @query
     def list_open(self, message: ListOpen) -> tuple[ErasureRow, ...]:
         """Return what a holder has not answered."""
         rows = self.open_rows.scan(message.holder, rows_max=LIST_ROWS_MAX)
-        return tuple(self._row(row.scope, message.holder) for _, row in rows)
+        return tuple(self._row(row.scope, message.holder, row.number) for _, row in rows)
 
     def rows(self, scope: str) -> tuple[ErasureRow, ...]:
-        """Return what was asked about a stay or claim, by holder."""
+        """Return what was asked about a stay or claim, by holder and row."""
         return tuple(row for _, row in self.erasures.scan(scope))
 
-    def find(self, scope: str, holder: str) -> ErasureRow | None:
-        """Return what a holder was asked about a stay or claim, or None."""
-        return self.erasures.get((scope, holder))
+    def find_row(self, scope: str, item: str, holder: str) -> ErasureRow | None:
+        """Return the row in which a holder was asked for an item, or None."""
+        place = self.asked.get((scope, holder, item))
+        return None if place is None else self._row(scope, holder, place.number)
+
+    def find_item(self, scope: str, item: str, holder: str) -> ErasureItem | None:
+        """Return an item that a holder was asked for, with all its steps, or None."""
+        row = self.find_row(scope, item, holder)
+        return None if row is None else self._item(row, item)
 
     def is_asked(self, scope: str, item: str, holder: str) -> bool:
         """Whether a holder was ever asked to erase an item."""
-        row = self.erasures.get((scope, holder))
-        return row is not None and item in [known.item for known in row.items]
+        return self.asked.get((scope, holder, item)) is not None
 
     def require_kept(self, scope: str, item: str, *holders: str) -> None:
         """Reject with ERASED if one of the holders was asked to erase an item."""
@@ -121,32 +133,49 @@ class Retention(Contract):
 
     def find_erased(self, scope: str, item: str, holder: str) -> Finding | None:
         """Return that a holder has erased an item, which it never gets again; None if it has not."""
-        row = self.erasures.get((scope, holder))
-        erased = [] if row is None else [known for known in row.items if (known.item, known.status) == (item, "ERASED")]
-        return Finding("ERASED", "erasure", f"{item}: {holder} has erased it") if erased else None
+        known = self.find_item(scope, item, holder)
+        if known is None or known.status != "ERASED":
+            return None
+        return Finding("ERASED", "erasure", f"{item}: {holder} has erased it")
 
     def ask(self, row: ErasureRow, items: tuple[tuple[str, Kind], ...], cause: Cause) -> int:
         """Ask a holder for items that it was not asked for before, and return how many these are.
 
         Args:
-            row: Whose, and of which stay or claim; its own items do not count.
+            row: Whose, and of which stay or claim; its own items and number do not count.
             items: Their ids and kinds.
             cause: Why.
         """
-        known = self.erasures.get((row.scope, row.holder))
-        former = () if known is None else known.items
-        taken = [item.item for item in former]
         step = ErasureStep("ASKED", None, None, locate(self.context))
-        added = [ErasureItem(item, kind, cause, (step,)) for item, kind in items if item not in taken]
+        added = [
+            ErasureItem(item, kind, cause, (step,))
+            for item, kind in items
+            if not self.is_asked(row.scope, item, row.holder)
+        ]
         if not added:
             return 0
-        if len(former) + len(added) > ITEMS_MAX:
-            reject("TOO_MANY", f"{row.scope}: expected at most {ITEMS_MAX} items at {row.holder}")
-        merged = tuple(sorted((*former, *added), key=_id))
-        self.erasures.put((row.scope, row.holder), replace(row, items=merged))
-        self.open_rows.put((row.holder, row.scope), OpenErasure(row.scope))
+        head = self.heads.get((row.scope, row.holder))
+        number = 1 if head is None else head.rows
+        former = () if head is None else self._row(row.scope, row.holder, number).items
+        room = ITEMS_MAX - len(former)
+        if room > 0:
+            self._fill(row, number, former, tuple(added[:room]))
+        for first in range(room, len(added), ITEMS_MAX):
+            number = number + 1
+            self._fill(row, number, (), tuple(added[first : first + ITEMS_MAX]))
+        self.heads.put((row.scope, row.holder), ErasureHead(number))
         self._tell("erasure-asked", row, tuple(item.item for item in added))
         return len(added)
+
+    def _fill(
+        self, row: ErasureRow, number: int, former: tuple[ErasureItem, ...], added: tuple[ErasureItem, ...]
+    ) -> None:
+        """Put items into a row of a holder, beside those that it has."""
+        merged = tuple(sorted((*former, *added), key=_id))
+        self.erasures.put((row.scope, row.holder, number), replace(row, items=merged, number=number))
+        for item in added:
+            self.asked.put((row.scope, row.holder, item.item), AskedItem(number))
+        self.open_rows.put((row.holder, row.scope, number), OpenErasure(row.scope, number))
 
     def certify(self, row: ErasureRow, items: tuple[str, ...]) -> None:
         """Enter that a holder has erased items of a row; reject what it was not asked for, or erased already."""
@@ -165,7 +194,7 @@ class Retention(Contract):
                 reject("TOO_MANY", f"{item}: was restricted often enough, expected to be erased")
         step = ErasureStep("RESTRICTED", basis, until_day, locate(self.context))
         self._step(row, list(items), step, "erasure-restricted")
-        self.schedule(begin_ms(until_day + 1), "end_hold", HoldEnds(row.scope, row.holder))
+        self.schedule(begin_ms(until_day + 1), "end_hold", HoldEnds(row.scope, row.holder, row.number))
 
     def remind(self, share: ShareReceipt, stay: Stay) -> None:
         """Have the recipient of a share asked to erase it when the grant says so."""
@@ -202,7 +231,7 @@ class Retention(Contract):
     def _item(self, row: ErasureRow, item: str) -> ErasureItem:
         found = [known for known in row.items if known.item == item]
         if not found:
-            reject("NOT_ASKED", f"{item}: {row.holder} was not asked to erase it")
+            reject("NOT_ASKED", f"{item}: {row.holder} was not asked to erase it, or in another row")
         return found[0]
 
     def _step(self, row: ErasureRow, items: list[str], step: ErasureStep, event: str) -> None:
@@ -215,19 +244,19 @@ class Retention(Contract):
             if len(item.steps) >= STEPS_MAX:
                 reject("TOO_MANY", f"{item.item}: expected at most {STEPS_MAX} steps")
             moved = (*moved, replace(item, steps=(*item.steps, step)))
-        self.erasures.put((row.scope, row.holder), replace(row, items=moved))
+        self.erasures.put((row.scope, row.holder, row.number), replace(row, items=moved))
         if [item for item in moved if item.status == "ASKED"]:
-            self.open_rows.put((row.holder, row.scope), OpenErasure(row.scope))
+            self.open_rows.put((row.holder, row.scope, row.number), OpenErasure(row.scope, row.number))
         else:
-            self.open_rows.delete((row.holder, row.scope))
+            self.open_rows.delete((row.holder, row.scope, row.number))
         self._tell(event, row, tuple(items))
 
     def _tell(self, event: str, row: ErasureRow, items: tuple[str, ...]) -> None:
         self.emit(event, ErasureEvent(row.scope, row.holder, row.subject, items))
 
-    def _row(self, scope: str, holder: str) -> ErasureRow:
-        row = self.erasures.get((scope, holder))
-        assert row is not None, "what is open or restricted was asked for"
+    def _row(self, scope: str, holder: str, number: int) -> ErasureRow:
+        row = self.erasures.get((scope, holder, number))
+        assert row is not None, "what is indexed, open or restricted was asked for"
         return row
 
 

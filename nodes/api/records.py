@@ -113,7 +113,7 @@ def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
     record = view.record
     stay = find_stay(node.view, record.stay_id)
     claim_id = None if stay is None else stay.stay.claim_id
-    rows = {row.holder: row for row in list_erasures(node.view, record.stay_id)}
+    rows = list_erasures(node.view, record.stay_id)
     has = {record.hospital: "custodian"} | {item.share.recipient: item.status.lower() for item in view.shares}
     has |= {order.regulator: "ordered" if order.answer is None else "delivered" for order in list_held(node, record)}
     return RecordInfo(
@@ -125,8 +125,7 @@ def _describe(node: NetworkNode, view: RecordView) -> RecordInfo:
         entered_ms=record.place.time_ms,
         reversed_by=view.reversed_by,
         holders=[
-            _describe_holder(node, holder, what, _find(rows.get(holder), record.record_id))
-            for holder, what in has.items()
+            _describe_holder(node, holder, what, _find(rows, holder, record.record_id)) for holder, what in has.items()
         ],
         visits=[] if stay is None else list_visits(node.view, stay, record.record_id),
         made_of_it=[] if claim_id is None else _describe_claim(node, claim_id),
@@ -170,8 +169,9 @@ def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
     return found
 
 
-def _find(row: ErasureRow | None, record_id: str) -> ErasureItem | None:
-    return None if row is None else next((item for item in row.items if item.item == record_id), None)
+def _find(rows: tuple[ErasureRow, ...], holder: str, record_id: str) -> ErasureItem | None:
+    items = (item for row in rows if row.holder == holder for item in row.items)
+    return next((item for item in items if item.item == record_id), None)
 
 
 def _describe_holder(node: NetworkNode, holder: str, has: str, item: ErasureItem | None) -> HolderInfo:

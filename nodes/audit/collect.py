@@ -4,7 +4,8 @@ A dossier is as of the latest committed header, because the state's tree has one
 anything; what does not fit together is found by `verify`, which trusts no node.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeVar
 
 from contracts.erasures import ErasureRow
@@ -325,8 +326,15 @@ class _Collector:
     def _erasures(self, claim: Claim) -> tuple[ErasureRow, ...]:
         of_rails = [(claim.claim_id, rail) for rail in self._state.list_rails()]
         places = sorted({*list_holdings(claim), *of_rails})
-        rows = [self._state.find("retention", "erasures", place, ErasureRow) for place in places]
-        return tuple(row for row in rows if row is not None)
+        return tuple(row for place in places for row in self._erasures_at(*place))
+
+    def _erasures_at(self, scope: str, holder: str) -> Iterator[ErasureRow]:
+        """Return all rows of one holder, in their order."""
+        for number in itertools.count(1):
+            row = self._state.find("retention", "erasures", (scope, holder, number), ErasureRow)
+            if row is None:
+                return
+            yield row
 
     def _zero_blinding(self, settlement: Settlement) -> bytes:
         transaction = self._find(settlement.place.transaction_id)[1]

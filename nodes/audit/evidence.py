@@ -9,7 +9,8 @@
     records      its stays; the closings that were settled; one share of every part of these that was handed over
     visits       for settlements under a grant that has rules visit the data: what the hospital entered as their result
     coverage     the balance that a settlement started from, unless it is 0 or the former settlement's own
-    retention    what its holders were asked to erase and answered; for hospital and insurer else that nobody asked
+    retention    what its holders were asked to erase and answered, row by row, and that there is no further row; so
+                 for hospital and insurer also that nobody asked
     membership   hospital, insurer, rail and who attested authorities, with their roles and keys; the code of the
                  adjudicator; and on which genesis the chain was founded
     customers    the keys of pseudonyms that signed with another than their first
@@ -279,15 +280,24 @@ def _list(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
     for execution in evidence.executions:
         yield _key("visits", "executions", (execution.claim_id, execution.sequence)), execution
     yield from _list_balances(evidence)
-    shown_rows = {(row.scope, row.holder): row for row in evidence.erasures}
-    if len(shown_rows) < len(evidence.erasures):
-        msg = "evidence: an erasure stands twice"
-        raise VerificationError(msg)
-    for place in sorted({*shown_rows, *list_holdings(claim)}):
-        yield _key("retention", "erasures", place), shown_rows.get(place)
+    yield from _list_erasures(evidence)
     for actor in evidence.actors:
         yield actor_key(actor.name), actor
     yield _key("membership", "pins", ADJUDICATOR), evidence.adjudicator
+
+
+def _list_erasures(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:
+    """Return every row that is shown, and of each holder the absence of the one after its last."""
+    shown = {(row.scope, row.holder, row.number): row for row in evidence.erasures}
+    if len(shown) < len(evidence.erasures):
+        msg = "evidence: an erasure stands twice"
+        raise VerificationError(msg)
+    latest = dict.fromkeys(list_holdings(evidence.claim), 0)
+    for scope, holder, number in sorted(shown):
+        latest[(scope, holder)] = number
+    absent = [(*place, number + 1) for place, number in latest.items()]
+    for place in sorted([*shown, *absent]):
+        yield _key("retention", "erasures", place), shown.get(place)
 
 
 def _list_denials(evidence: Evidence) -> Iterator[tuple[bytes, Struct | None]]:

@@ -143,8 +143,11 @@ def check_erasures(evidence: Evidence) -> None:
     """
     claim = evidence.claim
     rails = {actor.name for actor in evidence.actors if actor.role == "rail"}
-    places = [(row.scope, row.holder) for row in evidence.erasures]
+    places = [(row.scope, row.holder, row.number) for row in evidence.erasures]
     expect("erasures", sorted(places), places)
+    for place, rows in itertools.groupby(evidence.erasures, key=lambda row: (row.scope, row.holder)):
+        numbers = [row.number for row in rows]
+        expect(f"rows of {' at '.join(place)}", list(range(1, len(numbers) + 1)), numbers)
     known = {*list_holdings(claim), *((claim.claim_id, rail) for rail in rails)}
     for row in evidence.erasures:
         what = f"erasure of {row.scope} at {row.holder}"

@@ -336,6 +336,23 @@ class Consortium:
         )
         return case.hospital, "records.append", message
 
+    def draw_summary(self, case: Case, replaces: str | None = None) -> tuple[str, Call]:
+        """Return a further discharge summary, or the reversal of one, and the call that enters it."""
+        record_id = self.draw("record")
+        message = Append(
+            record_id,
+            case.stay_id,
+            "discharge-summary",
+            "original" if replaces is None else "reversal",
+            replaces,
+            digest(f"ciphertext of {record_id}"),
+            digest(f"plaintext of {record_id}"),
+            IDENTITY,
+            None,
+            case.grant_id,
+        )
+        return record_id, (case.hospital, "records.append", message)
+
     def report(self, case: Case) -> Call:
         """Return the report of the claim."""
         return case.hospital, "claims.report", Report(case.claim_id, (case.stay_id,), case.grant_id)

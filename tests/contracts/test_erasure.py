@@ -5,13 +5,28 @@ import dataclasses
 import pytest
 from msgspec.structs import replace
 
-from contracts.erasures import Ask, Certify, ErasureRow, ListOpen, Restrict, ShowErasures
+from contracts.erasures import (
+    ITEMS_MAX,
+    STEPS_MAX,
+    Ask,
+    Certify,
+    ErasureEvent,
+    ErasureItem,
+    ErasureRow,
+    ErasureStep,
+    ListOpen,
+    Restrict,
+    ShowErasures,
+)
 from contracts.grants import Grant
 from contracts.holds import HOLDS, begin_ms, is_last_of_year, year_of
+from contracts.identifiers import Place
 from contracts.orders import AnswerOrder, PlaceOrder
 from contracts.settlements import Withdraw
 from contracts.stays import Deliver, ListInbox, ShareView
-from tests.contracts.consortium import BEGUN_MS, Call, Case, Consortium, Figure
+from ledger.codec import encode
+from ledger.limits import BLOCK_CLOCK_CALLS_MAX, EVENT_BYTES_MAX, STATE_VALUE_BYTES_MAX
+from tests.contracts.consortium import BEGUN_MS, YEAR_MS, Call, Case, Consortium, Figure
 
 PAYABLE = Figure.draw(206_000, "payable")
 DAY_MS = 86_400_000
@@ -350,6 +365,75 @@ def test_what_the_customer_asked_for_before_is_not_asked_for_twice(chain: Consor
     chain.do(after_ms=31 * DAY_MS)
     assert statuses(chain, case.stay_id, "insurer-a") == ["ERASED"] * 4
     assert chain.faults == ()
+
+
+# ----------------------------------------------------------------------------------------------- a very long stay
+
+LONG = 170
+"""Summaries that one stay had shared; far above ITEMS_MAX, each reversed to stay below PARTS_MAX."""
+
+
+def share_long(chain: Consortium, case: Case) -> list[str]:
+    """Have LONG records of a stay shared; return their ids, sorted."""
+    chain.do(*chain.admit(case))
+    shared: list[str] = []
+    for _ in range(LONG // 10):
+        entered = [chain.draw_summary(case) for _ in range(10)]
+        taken = [chain.draw_summary(case, record_id)[1] for record_id, _ in entered]
+        shares = [chain.share(case, record_id) for record_id, _ in entered]
+        chain.do(*(call for _, call in entered), *shares, *taken)
+        shared += [record_id for record_id, _ in entered]
+    return sorted(shared)
+
+
+def slices(chain: Consortium, case: Case) -> list[ErasureRow]:
+    found = chain.ask("retention.show", ShowErasures(case.stay_id), tuple[ErasureRow, ...])
+    return [row for row in found if row.holder == "insurer-a"]
+
+
+def test_the_clock_asks_for_every_record_of_a_stay_however_many_were_shared_and_each_is_answered(
+    chain: Consortium,
+) -> None:
+    _, case = retained(chain, 30, is_settled=False)
+    shared = share_long(chain, case)
+    chain.post(after_ms=31 * DAY_MS)
+    blocks = 1
+    while (chain.application.next_due_ms() or chain.application.time_ms + 1) <= chain.application.time_ms:
+        chain.post()
+        blocks += 1
+    assert 1 < blocks <= -(-LONG // BLOCK_CLOCK_CALLS_MAX) + 1, "the chain bounds the clock calls of one block"
+    found = slices(chain, case)
+    assert sorted(item.item for row in found for item in row.items) == shared
+    assert {item.status for row in found for item in row.items} == {"ASKED"}
+    assert [row.number for row in found] == list(range(1, len(found) + 1))
+    assert [len(row.items) for row in found[:-1]] == [ITEMS_MAX] * (len(found) - 1)
+    assert chain.post(chain.share(case, shared[-1])) != ["OK"]
+    mixed = certify("insurer-a", case.stay_id, found[0].items[0].item, found[1].items[0].item)
+    assert chain.post(mixed) == ["NOT_ASKED"]
+    assert "in another row" in chain.reason()
+    for row in chain.ask("retention.list_open", ListOpen("insurer-a"), tuple[ErasureRow, ...]):
+        items = tuple(item.item for item in row.items)
+        chain.do(restrict("insurer-a", row.scope, "insurance-claim-file", LAST_OF_2031, *items))
+    assert list_open(chain, "insurer-a") == []
+    chain.post(after_ms=begin_ms(LAST_OF_2031 + 1) - chain.application.time_ms)
+    asked_again = [case.claim_id, *[case.stay_id] * len(found)]
+    assert list_open(chain, "insurer-a") == asked_again, "each row's hold ended by itself"
+    for row in found:
+        chain.do(certify("insurer-a", case.stay_id, *(item.item for item in row.items)))
+    assert {item.status for row in slices(chain, case) for item in row.items} == {"ERASED"}
+    assert list_open(chain, "insurer-a") == [case.claim_id]
+
+
+def test_a_row_with_every_step_of_every_item_stays_below_what_a_state_entry_and_an_event_may_be() -> None:
+    ids = [f"record-{number:032x}" for number in range(ITEMS_MAX)]
+    place = Place(2**40, 2**16, BEGUN_MS + 20 * YEAR_MS, bytes(32))
+    longest = max((hold.basis for hold in HOLDS), key=len)
+    step = ErasureStep("RESTRICTED", longest, 30_000, place)
+    items = tuple(ErasureItem(item, "discharge-summary", "retention", (step,) * STEPS_MAX) for item in ids)
+    name = "n" * 64
+    row = ErasureRow("stay-" + "f" * 32, name, "regulator", name, items, 2**31)
+    assert len(encode(row)) <= STATE_VALUE_BYTES_MAX
+    assert len(encode(ErasureEvent(row.scope, name, name, tuple(ids)))) <= EVENT_BYTES_MAX
 
 
 # ------------------------------------------------------------------------------------------------------ the table

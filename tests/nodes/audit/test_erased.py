@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from contracts.erasures import Ask, Certify, ErasureRow, Restrict
+from contracts.erasures import ASK_RECORDS_MAX, ITEMS_MAX, Ask, Certify, ErasureRow, Restrict
 from contracts.proposals import (
     AddOrganisation,
     CastVote,
@@ -170,6 +170,29 @@ def test_an_erasure_by_hospital_or_insurer_cannot_be_left_out(chain: AuditedChai
     data = changed(chain, case, erasures=tuple(row for row in rows if row != left_out))
     with pytest.raises(VerificationError):
         verify_dossier(data, Trust(chain.genesis))
+
+
+@pytest.mark.parametrize("left_out", ["first", "last"])
+def test_of_a_long_stay_every_row_is_shown_and_none_can_be_left_out(
+    chain: AuditedChain, case: Case, left_out: str
+) -> None:
+    asked = [record_id for _, record_id in case.records]
+    while len(asked) <= ITEMS_MAX:
+        record_id, entry = chain.draw_summary(case)
+        reversal_id, reversal = chain.draw_summary(case, record_id)
+        chain.do(entry, reversal)
+        asked += [record_id, reversal_id]
+    asked.sort()
+    for first in range(0, len(asked), ASK_RECORDS_MAX):
+        some = tuple(asked[first : first + ASK_RECORDS_MAX])
+        chain.do((case.customer, "erasure.ask", Ask(case.stay_id, some, case.hospital)))
+    proven = verified(chain, case)
+    one, two = proven.evidence.erasures
+    assert [(row.holder, row.number) for row in (one, two)] == [("hospital-a", 1), ("hospital-a", 2)]
+    assert len(summarise(proven)["erasures"]) == len(asked)
+    kept = two if left_out == "first" else one
+    with pytest.raises(VerificationError):
+        verify_dossier(changed(chain, case, erasures=(kept,)), Trust(chain.genesis))
 
 
 def test_an_erasure_that_nobody_certified_cannot_be_put_in(chain: AuditedChain, case: Case) -> None:
