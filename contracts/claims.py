@@ -52,11 +52,10 @@ from contracts.grants import GrantVersion
 from contracts.identifiers import locate
 from contracts.invoices import Invoices, is_stated
 from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, ShowPayment
-from contracts.mandates import ANY_MANDATE, find_claim_widening
+from contracts.mandates import ANY_MANDATE, check_claim_holder
 from contracts.membership import Membership
-from contracts.outcomes import check_arithmetic, check_movement, check_turn, decision_message
-from contracts.payments import derive_status, move_payment, redirect_payment
-from contracts.policies import Balance
+from contracts.outcomes import advance_balance, check_arithmetic, check_movement, check_turn, decision_message
+from contracts.payments import derive_status, move_payment, open_payment, redirect_payment
 from contracts.records import Records
 from contracts.registers import Registers
 from contracts.retention import Retention
@@ -74,7 +73,6 @@ from contracts.settlements import (
     Pay,
     Payment,
     PaymentClaim,
-    PaymentStep,
     Redirect,
     Report,
     Resume,
@@ -336,14 +334,7 @@ class Claims(Contract):
         coverage = self.call(Coverage)
         balance = coverage.current(outcome.policy_id, outcome.year_tag, outcome.currency)
         moves = check_arithmetic(balance, former, outcome)
-        advanced = Balance(
-            balance.sequence + 1,
-            outcome.deductible_used_after,
-            outcome.paid_after,
-            outcome.claim_id,
-            outcome.version,
-            locate(self.context),
-        )
+        advanced = advance_balance(balance, outcome, locate(self.context))
         coverage.advance(outcome.policy_id, outcome.year_tag, outcome.currency, advanced)
         return moves
 
@@ -355,21 +346,7 @@ class Claims(Contract):
             return claim
         if self.payment_claims.get(message.payment_id) is not None:
             reject("PAYMENT_TAKEN", f"{message.payment_id} is another payment's")
-        payment = Payment(
-            message.payment_id,
-            claim.claim_id,
-            outcome.version,
-            claim.insurer,
-            outcome.policy_id,
-            outcome.payee_version,
-            outcome.disposition,
-            moves,
-            "due",
-            None,
-            (),
-            (),
-            (PaymentStep("due", None, outcome.payee_version, locate(self.context)),),
-        )
+        payment = open_payment(claim, message, moves, locate(self.context))
         claim = replace(claim, payments=(*claim.payments, message.payment_id))
         self.payments.put((claim.claim_id, message.payment_id), payment)
         self.payment_claims.put(message.payment_id, PaymentClaim(claim.claim_id))
@@ -407,25 +384,13 @@ class Claims(Contract):
         return version
 
     def require_customer(self, claim: Claim, authority_id: str | None) -> None:
-        """Reject unless the customer signs, or whoever may act for her.
-
-        A guardian or heir whom the insurer attested alone ends no claim against it: the claim's grant must rest on her,
-        so that the hospital has matched her too. The guardian of somebody of 14 to 17 countersigns, and ends nothing.
-        """
+        """Reject unless the customer signs, or whoever may act for her (`mandates.check_claim_holder`)."""
         if authority_id is None:
             self._require(claim, claim.customer)
             return
         authority = self.call(Authorities).require(authority_id, ANY_MANDATE, claim.customer)
-        if authority.minority == "youth":
-            reject("GRANTOR", f"{authority_id}: at 14 to 17 she acts for her claims herself")
-        widening = find_claim_widening(authority, claim.hospital, claim.insurer)
-        if widening is not None:
-            reject("WIDENED", widening)
         grantor = self.call(Consent).terms(claim.grant_id).grantor
-        if authority.given_by not in (claim.customer, claim.hospital) and grantor.authority != authority_id:
-            reject(
-                "GRANTOR", f"{authority_id}: was attested by {authority.given_by}; {claim.hospital} has not matched it"
-            )
+        check_claim_holder(authority, claim.customer, claim.hospital, claim.insurer, grantor)
 
     def _require(self, claim: Claim, *names: str) -> None:
         if self.context.signer not in names:

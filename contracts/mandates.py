@@ -28,9 +28,9 @@ whoever attested it erases her records (contract `erasure`).
 
 from typing import Annotated, Literal
 
-from contracts.grants import SOURCES_MAX, Capacity, Grant, Minority, Purpose, RecordType
+from contracts.grants import SOURCES_MAX, Capacity, Grant, Grantor, Minority, Purpose, RecordType
 from contracts.identifiers import AuthorityId, Place
-from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct
+from ledger.execution.contract import Hash, Meta, Milliseconds, Name, Struct, reject
 
 MandateKind = Literal["guardian", "delegate", "heir"]
 YEAR_MS = 366 * 24 * 60 * 60 * 1000
@@ -154,6 +154,29 @@ def find_claim_widening(authority: Authority, hospital: str, insurer: str) -> st
     if insurer not in scope.grantees:
         return f"grantee: {insurer} is not in {authority.authority_id}"
     return None
+
+
+def check_claim_holder(authority: Authority, customer: str, hospital: str, insurer: str, grantor: Grantor) -> None:
+    """Refuse that an authority's holder acts for the customer of a claim.
+
+    A guardian or heir whom the insurer attested alone ends no claim against it: the claim's grant must rest on her,
+    so that the hospital has matched her too. The guardian of somebody of 14 to 17 countersigns, and ends nothing.
+
+    Args:
+        authority: In force, and about the customer.
+        customer: Of the claim, as the next two.
+        hospital: Whose stays.
+        insurer: Who settles.
+        grantor: Of the claim's grant.
+    """
+    authority_id = authority.authority_id
+    if authority.minority == "youth":
+        reject("GRANTOR", f"{authority_id}: at 14 to 17 she acts for her claims herself")
+    widening = find_claim_widening(authority, hospital, insurer)
+    if widening is not None:
+        reject("WIDENED", widening)
+    if authority.given_by not in (customer, hospital) and grantor.authority != authority_id:
+        reject("GRANTOR", f"{authority_id}: was attested by {authority.given_by}; {hospital} has not matched it")
 
 
 def find_widening(authority: Authority, grant: Grant) -> str | None:

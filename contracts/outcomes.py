@@ -12,6 +12,7 @@ the openings, the rail and the customer among them. That nothing moves is proved
 These are functions of what they are given; the contract `claims` reads the tables.
 """
 
+from contracts.identifiers import Place
 from contracts.policies import Balance
 from contracts.settlements import Claim, Outcome, OutcomeSigned, Settle, Settlement
 from ledger.execution.contract import (
@@ -84,6 +85,18 @@ def check_arithmetic(balance: Balance, former: Settlement | None, outcome: Outco
     if add_commitments(balance.deductible_used, deductible_added) != outcome.deductible_used_after:
         reject("BALANCE", f"{outcome.claim_id}: deductible_used_after is not the balance and what this adds")
     return moves
+
+
+def advance_balance(balance: Balance, outcome: Outcome, place: Place) -> Balance:
+    """Return the accumulator's state after a settlement whose arithmetic holds."""
+    return Balance(
+        balance.sequence + 1,
+        outcome.deductible_used_after,
+        outcome.paid_after,
+        outcome.claim_id,
+        outcome.version,
+        place,
+    )
 
 
 def check_movement(message: Settle, moves: bytes) -> None:

@@ -17,7 +17,7 @@ These are functions of what they are given; the contract `claims` reads the tabl
 """
 
 from contracts.identifiers import Place
-from contracts.settlements import STEPS_MAX, ClaimStatus, Pay, Payment, PaymentStep
+from contracts.settlements import STEPS_MAX, Claim, ClaimStatus, Pay, Payment, PaymentStep, Settle
 from ledger.execution.contract import reject, replace
 
 ATTEMPTED = ("accepted", "unknown", "paid", "rejected")
@@ -31,6 +31,34 @@ NEXT_STATUSES = (
 )
 OPEN_STATUSES = ("due", "returned", "rejected")
 """No attempt is under way: the next receipt begins one, under a fresh key."""
+
+
+def open_payment(claim: Claim, message: Settle, moves: bytes, place: Place) -> Payment:
+    """Return the payment that a settlement gives rise to, due.
+
+    Args:
+        claim: What is settled.
+        message: The settlement, which names the payment.
+        moves: The commitment to what moves.
+        place: Of the transaction.
+    """
+    assert message.payment_id is not None, "something moves"
+    outcome = message.outcome
+    return Payment(
+        message.payment_id,
+        claim.claim_id,
+        outcome.version,
+        claim.insurer,
+        outcome.policy_id,
+        outcome.payee_version,
+        outcome.disposition,
+        moves,
+        "due",
+        None,
+        (),
+        (),
+        (PaymentStep("due", None, outcome.payee_version, place),),
+    )
 
 
 def move_payment(payment: Payment, message: Pay, place: Place, *, is_key_fresh: bool) -> Payment:
