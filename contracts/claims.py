@@ -15,7 +15,8 @@ Rules:
        the balance grows by and what moves: a payout, a recovery, or provably nothing.
     4. The same closings settle once (ALREADY_SETTLED); a person's decision on a pended part is a review of them, a
        new version and never an edit.
-    5. The insurer's decision is signed over the chain, the insurer and the whole outcome.
+    5. The insurer's decision is signed over the chain, the insurer and the whole outcome. It names the rules that
+       decided, which are those in force at its place (STALE_RULES): what an upgrade overtook is decided anew.
     6. Only the rail's receipt makes a claim PAID. An attempt in doubt is queried under its own key and never sent
        again; a return reopens the payment.
     7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, file
@@ -47,7 +48,7 @@ from contracts.attempts import Attempts
 from contracts.authorities import Authorities
 from contracts.consent import Consent
 from contracts.coverage import Coverage
-from contracts.footing import Closings, check_after, check_parts, find_refused, find_uncovered
+from contracts.footing import Closings, check_after, check_parts, check_rules, find_refused, find_uncovered
 from contracts.grants import GrantVersion
 from contracts.identifiers import locate
 from contracts.invoices import Invoices, is_stated
@@ -202,6 +203,7 @@ class Claims(Contract):
         version = self._covered(claim)
         if (outcome.grant_id, outcome.grant_version) != (claim.grant_id, version.version):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
+        check_rules(self.call(Membership), outcome)
         if version.grant.execution == "rules-visit-data":
             self.call(Visits).require_executed(outcome, version)
         check_after(claim, former, outcome, self.find_followed(claim.claim_id))
@@ -341,7 +343,6 @@ class Claims(Contract):
     def _open_payment(self, claim: Claim, message: Settle, moves: bytes) -> Claim:
         """Append the payment that a settlement gives rise to, if any."""
         check_movement(message, moves)
-        outcome = message.outcome
         if message.payment_id is None:
             return claim
         if self.payment_claims.get(message.payment_id) is not None:

@@ -13,6 +13,7 @@ from contracts.bills import check_distinct
 from contracts.consent import Consent
 from contracts.grants import GrantVersion, RecordType
 from contracts.invoices import Invoices
+from contracts.membership import Membership
 from contracts.needs import Finding
 from contracts.records import Records
 from contracts.retention import Retention
@@ -21,6 +22,8 @@ from contracts.stays import Closing
 from contracts.steps import need_of
 from ledger.execution.contract import reject
 
+RULES = "adjudication"
+"""The contract that decides cases."""
 Closings = tuple[tuple[Closing, tuple[RecordType, ...]], ...]
 """The closings that a settlement is on, each with the types of its parts."""
 
@@ -100,6 +103,21 @@ def check_after(claim: Claim, former: Settlement | None, outcome: Outcome, state
         reject("UNORDERED", f"{claim.claim_id}: expected to follow what another insurer paid, as its customer stated")
     if outcome.after is not None and outcome.after != stated:
         reject("UNORDERED", f"{claim.claim_id}: expected what its customer stated, and a settlement that is final")
+
+
+def check_rules(membership: Membership, outcome: Outcome) -> None:
+    """Refuse what other rules decided than those in force: an upgrade came between the decision and its place.
+
+    Args:
+        membership: The register of pinned code.
+        outcome: What was decided, and by which rules.
+    """
+    in_force = membership.code_in_force(RULES)
+    if outcome.rules != in_force:
+        reject(
+            "STALE_RULES",
+            f"rules: expected {in_force.hex()[:16]}, in force here, got {outcome.rules.hex()[:16]}; decide anew",
+        )
 
 
 def _ask(records: Records, claim: Claim, stay_id: str, record_type: RecordType | None, record_id: str | None) -> Asked:

@@ -206,6 +206,13 @@ class Membership(Contract):
         """Return the code that was decided last, sorted by contract: in force already, or to come."""
         return tuple(ContractPin(key[0], history.versions[-1].code_hash) for key, history in self.pins.scan())
 
+    def code_in_force(self, contract: str) -> bytes:
+        """Return the hash of the code that a contract runs with at this place; empty for one that is not pinned."""
+        history = self.pins.get(contract)
+        versions = () if history is None else history.versions
+        in_force = [item.code_hash for item in versions if item.from_height <= self.context.height]
+        return in_force[-1] if in_force else b""
+
     # ------------------------------------------------------------------------- what the members' votes change
 
     def admit(self, name: str, role: Role, public_key: bytes, seal_key: bytes, certificate_hash: bytes) -> None:

@@ -104,6 +104,8 @@ class Outcome(Struct):
     """Salted commitment to the adjudication's case."""
     decision: Hash
     """Salted commitment to the adjudication's decision."""
+    rules: Hash
+    """The pinned code of `adjudication` that decided: the one in force where this is entered, and no other."""
     payable: Point
     """Commitment to all that the claim pays, advances and earlier settlements included."""
     deductible: Point

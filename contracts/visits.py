@@ -7,7 +7,9 @@ Rules:
     2. The grant is asked as at a share, for a visit: it names this hospital and this recipient, says
        `rules-visit-data` and EXECUTE, and covers every type of record that was visited. One visit is one use. A grant
        for handing over covers no visit, and one for visits no share.
-    3. The result is signed by the hospital over the chain, the hospital and the whole outcome.
+    3. The result is signed by the hospital over the chain, the hospital and the whole outcome. It names the rules that
+       ran, which are those in force at its place (STALE_RULES). Settled on after an upgrade it is refused likewise:
+       then the rules in force visit, which is another visit.
     4. What is refused is an entry about the customer too (contract `attempts`), and releases nothing: a visit that the
        hospital would enter and the grant does not cover any more, and one that the hospital let in nowhere. There the
        hospital says why; what the chain can tell, the chain says. Asked again for the same, while the grant's version
@@ -38,6 +40,7 @@ from contracts.executions import (
     ShowExecutions,
     VisitedStay,
 )
+from contracts.footing import check_rules
 from contracts.grants import GrantVersion, RecordType
 from contracts.identifiers import locate
 from contracts.membership import Membership
@@ -88,6 +91,7 @@ class Visits(Contract):
             reject(
                 "STALE_GRANT", f"{outcome.grant_id}: expected version {version.version}, got {outcome.grant_version}"
             )
+        check_rules(self.call(Membership), outcome)
         signed = decision_message(self.context.chain_id, hospital, outcome)
         verify("decision", self.call(Membership).signer_key(), signed, message.signature)
         head = self.heads.get(outcome.claim_id)

@@ -1,7 +1,7 @@
 """The adjudicators of a dossier: the code that decided each settlement, found by the hash that the chain pins.
 
-The members may have upgraded the contract `adjudication` since a claim was settled. The dossier proves which code was
-in force at each settlement's height; amounts are adjudicated again with that code and no other. It is
+The members may have upgraded the contract `adjudication` since a claim was settled. Each settlement names the code that
+decided, and the dossier proves that it was in force there; amounts are adjudicated again with it and no other. It is
 
     the installed one        if its hash is the pinned one
     another one              from a home folder's contract sets (`nodes.contract_sources`): a set is loaded as a node
@@ -24,7 +24,7 @@ from ledger.errors import LedgerError
 from ledger.execution.executor import BlockContext, run_query
 from ledger.execution.loader import ContractSet
 from ledger.execution.state import Overlay
-from nodes.audit.evidence import ADJUDICATOR, Evidence
+from nodes.audit.evidence import ADJUDICATOR
 from nodes.contract_sources import ContractArchive, load_installed_contracts
 
 Adjudicate = Callable[[Case], Decision]
@@ -62,17 +62,16 @@ class Adjudicators:
         self._archive = archive
         self._found: dict[bytes, Adjudicate] = {}
 
-    def find(self, evidence: Evidence, settlement: Settlement) -> Adjudicate:
-        """Return what was in force where a settlement was computed.
+    def find(self, settlement: Settlement) -> Adjudicate:
+        """Return what decided a settlement.
 
         Args:
-            evidence: Proven; it has the contract's versions.
-            settlement: One of its settlements.
+            settlement: Proven; it names the rules, and they were in force where it stands.
 
         Raises:
             MissingAdjudicatorError: If that code is not at hand.
         """
-        code_hash = find_code_hash(evidence, settlement)
+        code_hash = settlement.outcome.rules
         if code_hash not in self._found:
             self._found[code_hash] = self._load(settlement.outcome.version, code_hash)
         return self._found[code_hash]
@@ -87,17 +86,6 @@ class Adjudicators:
             if contracts is not None:
                 return partial(_ask, contracts)
         raise MissingAdjudicatorError(version, code_hash, tuple(refused))
-
-
-def find_code_hash(evidence: Evidence, settlement: Settlement) -> bytes:
-    """Return the hash of the adjudicator that was in force where a settlement was computed; empty if none was.
-
-    Where rules visited the data the hospital entered the result before: what was in force there decided.
-    """
-    visits = [item.place for item in evidence.executions if item.outcome == settlement.outcome]
-    height = (visits[-1] if visits else settlement.place).height
-    in_force = [item.code_hash for item in evidence.adjudicator.versions if item.from_height <= height]
-    return in_force[-1] if in_force else b""
 
 
 def _ask(contracts: ContractSet, case: Case) -> Decision:

@@ -153,6 +153,7 @@ def _say_settlement(item: dict[str, Any]) -> str:
         how = f"{how}, with the adjudicator {ran}" if item["by_person"] else f"{how}, {ran}"
     text = f"{item['version']}: {item['moves']}, decided {how} of {item['decided_by']}, {_say_at(item)}"
     text += f", on {item['policy']} version {item['policy_version']}, payee version {item['payee_version']}"
+    text += f", rules {item['rules'][:16]}"
     return f"{text}; a part waits for a person" if item["pended"] else text
 
 

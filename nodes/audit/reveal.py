@@ -149,7 +149,7 @@ def verify_reveal(
         settlement = evidence.settlements[item.version - 1]
         opening = _open(verified, settlement, item, seal_key, auditor)
         is_sealed_again = auditor is None and item.is_sealed_again
-        code = library.find(evidence, settlement)
+        code = library.find(settlement)
         revealed.append(_check_opening(verified, settlement, opening, code, is_sealed_again=is_sealed_again))
     product = openings.product.product
     expect("case product", hash_product(product).hex(), hash_product(opening.case.product).hex())

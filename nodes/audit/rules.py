@@ -7,6 +7,7 @@ validators at their word where arithmetic does.
     parts        every part of every settled closing shared with the insurer before it settled; or, under a grant that
                  has rules visit the data, the settlement is what the hospital entered before as their result
     settlement   versions without a gap; figures that add up from balance to balance; what moves is what is paid
+    rules        the code of the adjudicator that a settlement or visit names was in force where it stands
     payment      one for each settlement that moves something; the claim's status follows from them
     erasure      of this claim, its stays and this customer, by hospital, insurer or rail; steps in their order
 """
@@ -130,6 +131,21 @@ def check_figures(evidence: Evidence) -> None:
         former = settlement
     expect("payments without a settlement", [], sorted(payments))
     _check_status(evidence, former)
+
+
+def check_rules(evidence: Evidence) -> None:
+    """Check that each settlement, and each visit, names the rules that were in force where it stands.
+
+    Raises:
+        VerificationError: Naming the settlement or visit.
+    """
+    named = [
+        *((f"settlement {item.outcome.version}", item.outcome, item.place) for item in evidence.settlements),
+        *((f"visit {item.sequence}", item.outcome, item.place) for item in evidence.executions),
+    ]
+    for what, outcome, place in named:
+        versions = [item.code_hash for item in evidence.adjudicator.versions if item.from_height <= place.height]
+        expect(f"{what} rules", [code_hash.hex() for code_hash in versions[-1:]], [outcome.rules.hex()])
 
 
 def check_erasures(evidence: Evidence) -> None:

@@ -195,6 +195,7 @@ def _describe_settlement(verified: VerifiedClaim, settlement: Settlement, reveal
         "policy_version": settlement.policy_version,
         "payee_version": outcome.payee_version,
         "currency": outcome.currency,
+        "rules": outcome.rules.hex(),
         "decision": outcome.decision.hex(),
         **_at(settlement.place),
     }

@@ -31,7 +31,7 @@ from nodes.audit.deeds import Deed, batch_root, list_deeds, rebuild
 from nodes.audit.dossier import read_dossier
 from nodes.audit.evidence import Act, Batch, Evidence, list_actors, list_entries
 from nodes.audit.expectation import expect
-from nodes.audit.rules import check_erasures, check_figures, check_parts
+from nodes.audit.rules import check_erasures, check_figures, check_parts, check_rules
 from nodes.audit.trust import Ground, Trust, check_ground
 
 LIMITS = "not proven: that hospital and insurer matched the right person, that the bill is true, and anything later"
@@ -76,6 +76,7 @@ def verify_dossier(data: bytes, trust: Trust) -> VerifiedClaim:
     _check_members(evidence)
     check_consent(evidence)
     check_parts(evidence)
+    check_rules(evidence)
     check_figures(evidence)
     check_erasures(evidence)
     signatures = _check_decisions(dossier.chain_id, evidence) + _check_deeds(dossier.chain_id, evidence)

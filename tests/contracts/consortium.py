@@ -36,6 +36,7 @@ from contracts.grants import (
     Scope,
 )
 from contracts.listings import ClaimView, ShowClaim
+from contracts.membership import FindPin
 from contracts.outcomes import decision_message
 from contracts.policies import IssuePolicy, RegisterProduct
 from contracts.settlements import ClosingReference, Disposition, Outcome, Pay, Report, Settle
@@ -45,7 +46,7 @@ from ledger.codec import Struct, decode, encode
 from ledger.crypto.commitments import GROUP_ORDER, IDENTITY, commit_amount, subtract_commitments
 from ledger.crypto.signatures import PrivateKey, sign_decision, sign_enrolment
 from ledger.execution.loader import PLATFORM_MODULES, ContractSet, load_contracts
-from ledger.genesis import Genesis, Organisation
+from ledger.genesis import Genesis, Organisation, PinHistory
 from ledger.limits import PROTOCOL_VERSION
 from ledger.membership import Role, Validator, ValidatorSet
 from ledger.transactions import Receipt, Transaction, make_submission
@@ -400,6 +401,7 @@ class Consortium:
             accumulator_sequence=0,
             case=digest("case"),
             decision=digest("decision"),
+            rules=self.rules,
             payable=payable.point,
             deductible=deductible.point,
             deductible_used_after=deductible.point,
@@ -410,6 +412,12 @@ class Consortium:
             is_review=False,
         )
         return replace(outcome, **changes)
+
+    @property
+    def rules(self) -> bytes:
+        """The adjudicator in force in the next block."""
+        history = self.ask("membership.pin", FindPin("adjudication"), PinHistory)
+        return [item.code_hash for item in history.versions if item.from_height <= self.application.height + 1][-1]
 
     def settle(self, case: Case, outcome: Outcome, zero_blinding: int | None = None) -> Call:
         """Return a settlement, signed by the case's insurer."""

@@ -341,6 +341,7 @@ def test_a_signature_of_another_insurer_or_purpose_or_outcome_is_refused(chain: 
         ({"payee_version": 2}, "STALE_PAYEE"),
         ({"currency": "USD"}, "CURRENCY"),
         ({"accumulator_sequence": 1}, "STALE_ACCUMULATOR"),
+        ({"rules": digest("former rules")}, "STALE_RULES"),
         ({"version": 2}, "STALE_VERSION"),
         ({"closings": (ClosingReference("stay-ffffffffffff", 1),)}, "CLOSINGS"),
         ({"is_review": True}, "CLOSINGS"),

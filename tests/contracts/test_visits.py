@@ -170,6 +170,7 @@ def test_a_visit_is_of_the_latest_closing_of_the_claims_own_stays(chain: Consort
     stale = replace(outcome, closings=(replace(outcome.closings[0], version=2),))
     assert chain.post(execute(chain, case, stale)) == ["STALE_CLOSING"]
     assert chain.post(execute(chain, case, replace(outcome, grant_version=2))) == ["STALE_GRANT"]
+    assert chain.post(execute(chain, case, replace(outcome, rules=bytes(32)))) == ["STALE_RULES"]
 
 
 def test_a_balance_that_moved_in_between_refuses_the_settlement_and_another_visit_settles(chain: Consortium) -> None:

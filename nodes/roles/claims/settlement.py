@@ -61,6 +61,8 @@ class Ground:
     currency: str
     sequence: int
     is_review: bool
+    rules: bytes
+    """The adjudicator in force where it will stand: what another one decided is another settlement."""
     after: SettledBefore | None = None
 
     def carries(self, outcome: Outcome) -> bool:
@@ -77,6 +79,7 @@ class Ground:
             outcome.currency,
             outcome.accumulator_sequence,
             outcome.is_review,
+            outcome.rules,
             outcome.after,
         )
 
@@ -161,6 +164,7 @@ def _make_outcome(ground: Ground, opening: ClaimOpening, moves: AmountOpening, o
         accumulator_sequence=ground.sequence,
         case=commit_salted(opening.case_salt, encode(opening.case)),
         decision=commit_salted(opening.decision_salt, encode(opening.decision)),
+        rules=ground.rules,
         payable=_commit(opening.payable),
         deductible=_commit(opening.deductible),
         deductible_used_after=_commit(opening.deductible_used_after),

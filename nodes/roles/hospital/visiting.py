@@ -94,6 +94,8 @@ class _Visit:
     """The claim's latest settlement."""
     reviews: tuple[Review, ...]
     """All that people decided about the claim."""
+    rules: bytes
+    """The insurer's adjudicator: the one in force, and installed here."""
 
     @property
     def ground(self) -> Ground:
@@ -112,6 +114,7 @@ class _Visit:
             currency=self.product.currency,
             sequence=self.brought.accumulator.sequence,
             is_review=bool(settlements) and settlements[-1].outcome.closings == references,
+            rules=self.rules,
         )
 
 
@@ -184,7 +187,8 @@ class Visiting:
         brought = self._premises.choose(premises, stays, shown)
         product = self._premises.check(peer, brought)
         former = self._former(shown.settlements[-1]) if shown.settlements else None
-        visit = _Visit(shown, closings, stays, grant, brought, product, former, take_reviews(premises, former))
+        reviews = take_reviews(premises, former)
+        visit = _Visit(shown, closings, stays, grant, brought, product, former, reviews, premises.rules)
         ground = visit.ground
         if ground.is_review and not premises.reviews:
             raise VisitRefusedError("ALREADY_SETTLED", f"{question.claim_id}: is settled on these closings")
@@ -195,8 +199,6 @@ class Visiting:
         if draft is None or not ground.carries(draft.outcome) or draft.whole.case.reviews != visit.reviews:
             draft = None
         is_entered = draft is not None and bool(executions) and executions[-1].outcome == draft.outcome
-        if draft is not None and not is_entered and not _is_decided_alike(draft):
-            draft = None
         self._require_covered(shown, closings, grant, "enter" if is_entered else "visit")
         self._require_days(grant, stays)
         if draft is not None and is_entered:
@@ -348,14 +350,6 @@ def _require_kept(former: tuple[Review, ...], brought: tuple[Review, ...]) -> No
     if brought[: len(former)] != former:
         reason = "reviews: expected those that were brought before, and others only after them"
         raise VisitRefusedError(PREMISES, reason, "premises")
-
-
-def _is_decided_alike(draft: Draft) -> bool:
-    """Whether the rules in force decide a draft's case as it says; not so once an upgrade came before its entry."""
-    try:
-        return adjudicate(draft.whole.case) == draft.whole.decision
-    except (ContractError, DecodeError):
-        return False
 
 
 def _adjudicate(facts: Facts, stays: tuple[StayDocuments, ...]) -> tuple[Case, Decision]:

@@ -111,7 +111,7 @@ class Desk:
         entry = self._link(claim)
         if is_visit:
             return self.visiting.derive(shown, references, version, entry, is_review=is_review)
-        self._check_rules()
+        rules = self._require_rules()
         stays = tuple(self._read(closing) for closing in closings)
         policy = self._choose_policy(former, entry, stays)
         balances = self.premises.open_balance(policy)
@@ -130,6 +130,7 @@ class Desk:
             currency=self.portfolio.product_of(policy).currency,
             sequence=balances.sequence,
             is_review=is_review,
+            rules=rules,
             after=None if paid is None else paid.after,
         )
         draft = self._find_draft(ground) or self._draft(ground, claim, former, entry, policy, balances, closings, stays)
@@ -256,8 +257,8 @@ class Desk:
 
     # ------------------------------------------------------------------------------------------------ adjudication
 
-    def _check_rules(self) -> None:
-        """Wait while the adjudicator of this installation is not the one that the members have in force."""
+    def _require_rules(self) -> bytes:
+        """Return the adjudicator in force in the next block; wait while it is not the one of this installation."""
         pinned, installed = hash_pinned_rules(self.view), hash_installed_rules()
         if installed != pinned:
             raise WaitError(
@@ -265,15 +266,13 @@ class Desk:
                 f"the adjudicator in force in the next block is {pinned.hex()[:16]}, installed is "
                 f"{installed.hex()[:16]}; the claim is settled once they are the same",
             )
+        return installed
 
     def _find_draft(self, ground: Ground) -> Draft | None:
         draft = self.casebook.latest_draft(ground.claim_id, ground.version)
         if draft is None or isinstance(draft.opening, VisitOpening) or not ground.carries(draft.outcome):
             return None
-        case = draft.opening.case
-        if case.reviews != self.casebook.file(ground.claim_id).reviews:
-            return None
-        return draft if _decide(case) == draft.opening.decision else None
+        return draft if draft.opening.case.reviews == self.casebook.file(ground.claim_id).reviews else None
 
     def _draft(
         self,

@@ -25,7 +25,7 @@ from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.keystore import Keystore
-from nodes.roles.claims.adjudicator import hash_installed_rules
+from nodes.roles.claims.adjudicator import hash_installed_rules, hash_pinned_rules
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.claims.settlement import disposition_of, open_after, open_moves
 from nodes.roles.exchange.asking import Asking, note_lost_key
@@ -206,8 +206,16 @@ class Visiting:
     ) -> bool:
         """Whether a visit's outcome is on what chain and books say now."""
         claim = shown.claim
-        expected = (claim.settlement_version + 1, references, claim.grant_id, grant_version, is_review)
-        got = (outcome.version, outcome.closings, outcome.grant_id, outcome.grant_version, outcome.is_review)
+        rules = hash_pinned_rules(self._view)
+        expected = (claim.settlement_version + 1, references, claim.grant_id, grant_version, is_review, rules)
+        got = (
+            outcome.version,
+            outcome.closings,
+            outcome.grant_id,
+            outcome.grant_version,
+            outcome.is_review,
+            outcome.rules,
+        )
         policy = next((entry for entry in policies if entry.policy_id == outcome.policy_id), None)
         if expected != got or policy is None:
             return False

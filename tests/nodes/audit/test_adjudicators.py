@@ -13,12 +13,14 @@ from contracts.adjudication.engine import adjudicate
 from contracts.executions import ExecutionReceipt
 from contracts.proposals import UpgradeContracts
 from ledger.codec import decode, encode
+from ledger.errors import VerificationError
 from ledger.execution.loader import ContractSet
 from ledger.genesis import ContractPin
-from nodes.audit.adjudicators import Adjudicators, MissingAdjudicatorError, find_code_hash
+from nodes.audit.adjudicators import Adjudicators, MissingAdjudicatorError
 from nodes.audit.collect import collect_dossier
 from nodes.audit.dossier import render_dossier
 from nodes.audit.reveal import verify_reveal
+from nodes.audit.rules import check_rules
 from nodes.config import Home
 from nodes.contract_sources import ContractArchive, load_installed_contracts, read_sources, set_hash
 from nodes.entropy import SystemEntropy
@@ -153,34 +155,44 @@ def test_each_settlement_of_a_claim_is_adjudicated_with_the_code_of_its_own_heig
     desk.correct(Figure.draw(less.bill.total, "corrected bill"))
     first = desk.drafts[0].whole.decision
     settled = AlreadySettled(first.payable, 0, first.categories)
-    desk.settle(desk.draft(replace(less, accumulator=first.accumulator, already_settled=settled)))
+    draft = desk.draft(replace(less, accumulator=first.accumulator, already_settled=settled))
+    former = replace(draft.outcome, rules=desk.drafts[0].outcome.rules)
+    assert desk.chain.post(desk.chain.settle(desk.case, former)) == ["STALE_RULES"], "an upgrade overtook it"
+    desk.settle(draft)
     revealed = verify_reveal(desk.verified(), render(desk.openings()), SEAL_KEY, adjudicators=adjudicators)
     assert [item.payable for item in revealed.settlements] == [HALF, 690_000]
 
 
-def test_what_rules_computed_on_a_visit_is_of_the_code_in_force_where_the_visit_stands(
-    desk: Desk, older: ContractSet
-) -> None:
-    verified = desk.verified()
-    settlement = verified.evidence.settlements[0]
-    upgraded = verified.evidence.adjudicator.versions[-1].from_height
-    late = replace(settlement, place=replace(settlement.place, height=upgraded))
-    outcome, hospital = settlement.outcome, verified.evidence.claim.hospital
+def test_a_settlement_that_names_other_rules_than_were_in_force_does_not_hold(desk: Desk) -> None:
+    evidence = desk.verified().evidence
+    check_rules(evidence)
+    first = evidence.settlements[0]
+    upgraded = evidence.adjudicator.versions[-1]
+    others = replace(first, outcome=replace(first.outcome, rules=upgraded.code_hash))
+    late = replace(first, place=replace(first.place, height=upgraded.from_height))
+    for forged in (others, late):
+        with pytest.raises(VerificationError, match="settlement 1 rules"):
+            check_rules(replace(evidence, settlements=(forged, *evidence.settlements[1:])))
+
+
+def test_a_visit_that_names_other_rules_than_were_in_force_does_not_hold(desk: Desk) -> None:
+    evidence = desk.verified().evidence
+    claim, first = evidence.claim, evidence.settlements[0]
     visit = ExecutionReceipt(
-        outcome.claim_id,
+        claim.claim_id,
         1,
-        hospital,
-        verified.evidence.claim.insurer,
-        verified.evidence.claim.customer,
+        claim.hospital,
+        claim.insurer,
+        claim.customer,
         (),
-        outcome.grant_id,
-        outcome.grant_version,
-        outcome,
+        first.outcome.grant_id,
+        first.outcome.grant_version,
+        first.outcome,
         bytes(64),
         1,
-        replace(settlement.place, height=upgraded - 1),
+        first.place,
     )
-    of_then = older.get("adjudication")
-    assert of_then is not None
-    assert find_code_hash(verified.evidence, late) != of_then.code_hash
-    assert find_code_hash(replace(verified.evidence, executions=(visit,)), late) == of_then.code_hash
+    check_rules(replace(evidence, executions=(visit,)))
+    late = replace(visit, place=replace(visit.place, height=evidence.adjudicator.versions[-1].from_height))
+    with pytest.raises(VerificationError, match="visit 1 rules"):
+        check_rules(replace(evidence, executions=(late,)))

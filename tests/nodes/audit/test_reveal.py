@@ -16,7 +16,6 @@ from ledger.codec import encode
 from ledger.crypto.hashes import commit_salted
 from ledger.crypto.signatures import sign_decision
 from ledger.errors import VerificationError
-from ledger.genesis import PinHistory, PinVersion
 from nodes.audit.adjudicators import Adjudicate, MissingAdjudicatorError
 from nodes.audit.collect import CollectionError, collect_checkpoint, collect_dossier, collect_openings
 from nodes.audit.dossier import render_dossier
@@ -68,6 +67,7 @@ class Desk:
             "CNY",
             version - 1,
             is_review=False,
+            rules=self.chain.rules,
         )
         former = self.drafts[-1] if self.drafts else None
         before = EMPTY_BALANCE
@@ -318,17 +318,14 @@ def test_terms_need_a_header_of_the_same_validators_and_a_proof(desk: Desk) -> N
         verify_reveal(verified, render(openings) + b" ", SEAL_KEY)
 
 
-def test_the_adjudicator_must_be_the_one_in_force_where_the_settlement_stands(desk: Desk) -> None:
+def test_the_adjudicator_is_the_one_that_the_settlement_names(desk: Desk) -> None:
     desk.settle(desk.draft(FACTS))
     verified, openings = desk.verified(), render(desk.openings())
-    height = verified.evidence.settlements[0].place.height
-    (pinned,) = verified.evidence.adjudicator.versions
-    other = PinVersion(bytes([7]) * 32, height)
-    later = replace(verified.evidence, adjudicator=PinHistory((pinned, replace(other, from_height=height + 1))))
-    assert verify_reveal(dataclasses.replace(verified, evidence=later), openings, SEAL_KEY) == desk.reveal()
-    then = replace(verified.evidence, adjudicator=PinHistory((pinned, other)))
+    (settlement,) = verified.evidence.settlements
+    other = replace(settlement, outcome=replace(settlement.outcome, rules=bytes([7]) * 32))
+    named = replace(verified.evidence, settlements=(other,))
     with pytest.raises(MissingAdjudicatorError, match="adjudicator of settlement 1: code 0707"):
-        verify_reveal(dataclasses.replace(verified, evidence=then), openings, SEAL_KEY)
+        verify_reveal(dataclasses.replace(verified, evidence=named), openings, SEAL_KEY)
 
 
 def test_there_are_no_openings_of_an_unsettled_claim(desk: Desk) -> None:

@@ -22,6 +22,7 @@ from ledger.transactions import Submission
 from nodes.agent import AgentEffect, AgentInput, Answer, Call, PeerRequested
 from nodes.entropy import SeededEntropy
 from nodes.identity import synthetic_identity
+from nodes.roles.claims.adjudicator import hash_installed_rules
 from nodes.roles.exchange.opening import hash_opening
 from nodes.roles.exchange.questions import RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.insurer import desk
@@ -612,27 +613,24 @@ def test_rules_that_are_not_in_force_settle_nothing_and_the_claim_says_so(
     assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
 
 
-def test_a_draft_of_rules_that_are_in_force_no_more_is_drawn_up_anew(
-    lane: Lane, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_an_upgrade_overtook_is_refused_and_decided_anew(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     lane.insure()
 
     def decide_as_before(case: Case) -> Decision:
         former = replace(case.product.deductible, amount=0)
         return adjudicate(replace(case, product=replace(case.product, deductible=former)))
 
-    def lose(submission: Submission) -> bool:
-        return any(tx.method == "settle" for tx in submission.transactions)
-
     with monkeypatch.context() as patch:
+        patch.setattr(desk, "hash_installed_rules", lambda: bytes(32))
+        patch.setattr(desk, "hash_pinned_rules", lambda _view: bytes(32))
         patch.setattr(desk, "adjudicate", decide_as_before)
-        lane.town.loses_submission = lose
         lane.stay()
         lane.run_for(60_000)
         kept = lane.insurer._casebook.latest_draft(lane.claim().claim.claim_id, 1)
         assert kept is not None
         assert kept.opening.payable.amount > 206_000, "the former rules kept a draft"
-    lane.town.loses_submission = lambda _submission: False
+        assert set(codes(lane, "claims.settle")) == {"STALE_RULES"}
     lane.town.restart("insurer-a")
     lane.run()
     assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
+    assert settled_outcome(lane).rules == hash_installed_rules()

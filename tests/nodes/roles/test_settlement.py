@@ -196,6 +196,7 @@ def ground(version: int, sequence: int) -> Ground:
         "CNY",
         sequence,
         is_review=False,
+        rules=bytes(32),
     )
 
 

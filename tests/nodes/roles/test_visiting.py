@@ -23,6 +23,7 @@ from nodes.api.records import list_records, list_visits
 from nodes.cli.claim import explain_visited
 from nodes.cli.record import explain_visit
 from nodes.roles.activity import SOURCES, list_looks
+from nodes.roles.claims.adjudicator import hash_installed_rules
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
 from nodes.roles.exchange.questions import Refusal, VisitAnswer, VisitRules, decode_question, decode_reply, encode_body
 from nodes.roles.exchange.visits import (
@@ -33,6 +34,8 @@ from nodes.roles.exchange.visits import (
     result_context,
 )
 from nodes.roles.hospital import Hospital
+from nodes.roles.hospital import premises as hospital_premises
+from nodes.roles.insurer import visiting as insurer_visiting
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.lookup import find_stay
 from nodes.schemas.looks import Look, sort_looks
@@ -202,6 +205,30 @@ def test_a_correction_is_visited_again_and_only_the_difference_moves(lane: Lane)
     assert (claim.status, len(claim.settlements)) == ("PAID", 2)
     assert lane.bank.balance == lane.payable()
     assert [item.outcome.version for item in list_executions(lane.town.view, claim.claim.claim_id)] == [1, 2]
+
+
+def test_a_visit_that_an_upgrade_overtook_settles_nothing_and_the_rules_in_force_visit(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.insure(execution=VISIT)
+    with monkeypatch.context() as patch:  # both still have the former rules
+        for module in (hospital_premises, insurer_visiting):
+            patch.setattr(module, "hash_installed_rules", lambda: bytes(32))
+            patch.setattr(module, "hash_pinned_rules", lambda _view: bytes(32))
+        lane.stay()
+        lane.run_for(60_000)
+        assert set(lane.town.codes("visits.execute")) == {"STALE_RULES"}
+        patch.undo()
+        lane.town.loses_submission = lambda item: any(tx.method == "settle" for tx in item.transactions)
+        lane.run_for(60_000)
+        entered = list_executions(lane.town.view, lane.claim().claim.claim_id)
+        assert [item.outcome.rules for item in entered] == [hash_installed_rules()]
+        patch.setattr(insurer_visiting, "hash_pinned_rules", lambda _view: bytes(32))
+        lane.town.loses_submission = lambda _item: False
+        lane.run_for(60_000)
+        assert lane.town.codes("claims.settle") == [], "what other rules computed is not settled on"
+    lane.run()
+    assert lane.claim().status == "PAID"
 
 
 def test_two_claims_at_once_start_from_one_balance_and_the_second_is_visited_again(lane: Lane) -> None:
