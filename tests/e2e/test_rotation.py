@@ -4,7 +4,8 @@ The dossier of a claim that was paid before, and of one that was under way, are 
 """
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,21 @@ HOSPITAL, INSURER = "hospital-a", "insurer-a"
 
 
 @pytest.fixture(scope="module")
-def stay_before(shared_network: Network) -> Stay:
+def network() -> Iterator[Network]:
+    """Return a network of its own: it has other keys afterwards."""
+    with tempfile.TemporaryDirectory(prefix="xp") as folder:
+        network = Network(Path(folder) / "n")
+        try:
+            network.start()
+            yield network
+        finally:
+            network.close()
+
+
+@pytest.fixture(scope="module")
+def stay_before(network: Network) -> Stay:
     """Return a stay that was paid with the first keys of all."""
-    shared_network.repair()
-    stay = Stay(shared_network, "before-rotation")
+    stay = Stay(network, "before-rotation")
     stay.admit()
     stay.discharge()
     stay.await_paid(1)

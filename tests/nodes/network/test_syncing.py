@@ -217,5 +217,6 @@ def test_a_node_stopped_while_it_makes_a_snapshot_leaves_none_behind(tmp_path: P
             assert [item.name for item in shelf.glob("*") if not item.name.endswith(".new")] in ([], [f"{5:016d}"])
             await four["insurer-a"].start()
             assert not list(shelf.glob("*.new"))
+            await four.grow(1)  # and it goes on
 
     asyncio.run(run())
