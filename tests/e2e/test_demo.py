@@ -1,25 +1,46 @@
-"""The demo and the session of the start page, run as a person runs them, from the command line in an empty folder."""
+"""The demo and the session of the start page, run as a person runs them, from the command line in an empty folder.
+
+The demo runs with every socket tapped: what it leaves on the wires, and what its nodes send each other before TLS, is
+searched for every field of its records.
+"""
 
 import datetime as dt
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from nodes.cli.demo import DEMO_FOLDER, NETWORK_FOLDER, read_example
+from nodes.config import Home
+from tests.e2e.demo_fields import BYTES_MIN, BYTES_MIN_SENT, Fields, list_fields
 from tests.e2e.network import REPOSITORY
+from tests.e2e.relays import Relay
+from tests.e2e.tapped import Tapes
 
 MAIN = "from nodes.cli import main; main()"
+TELLING = (
+    *("name wang", "document_type resident-id", "document_number 99", "birth_date", "patient wang"),
+    *("department gynaecology", "icd10 N84.0", "text polyp of corpus uteri", "item hysteroscopic-polypectomy"),
+    *("code 68.2900", "number 0004815162", "code 33060126", "check_code a3f9c1", "number 0004815199"),
+    *("amount 1180.00 in fen", "amount 1180.00 in yuan, divided", "medfee_sumamt 6660.00", "payable 206000"),
+    *("admission_day", "discharge_day", "hospital-a record-", "insurer-a claim-"),
+)
+"""Some of the fields that are looked for, as they are called."""
 
 
-def run(folder: Path, *arguments: str, code: int = 0, answer: str | None = None) -> str:
-    """Run one command in a folder; return what it printed."""
+def run(folder: Path, *arguments: str, code: int = 0, answer: str | None = None, tapes: Tapes | None = None) -> str:
+    """Run one command in a folder, tapped if there are tapes for it; return what it printed."""
+    program = ("-c", MAIN) if tapes is None else ("-m", "tests.e2e.tapped_cli")
+    environment = {"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
     done = subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
+        [sys.executable, *program, *arguments],
         check=False,
         cwd=folder,
-        env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+        env=environment | ({} if tapes is None else tapes.environment),
         input=answer,
         capture_output=True,
         text=True,
@@ -30,19 +51,84 @@ def run(folder: Path, *arguments: str, code: int = 0, answer: str | None = None)
     return done.stdout + done.stderr
 
 
-def test_the_demo_ends_with_one_line_of_json_and_files_that_verify(tmp_path: Path) -> None:
-    text = run(tmp_path, "demo", "--json").splitlines()[-1]
-    found = json.loads(text)
+class Demo(NamedTuple):
+    """What a demo has left behind."""
+
+    folder: Path
+    last_line: str
+    tapes: Tapes
+
+    @property
+    def home(self) -> Home:
+        """Its network's, which is stopped."""
+        return Home(self.folder / DEMO_FOLDER / NETWORK_FOLDER)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """Run the demo in an empty folder, with every socket of the command and of its nodes tapped."""
+    folder = tmp_path_factory.mktemp("demo")
+    tapes = Tapes(tmp_path_factory.mktemp("tapes"))
+    return Demo(folder, run(folder, "demo", "--json", tapes=tapes).splitlines()[-1], tapes)
+
+
+def test_the_demo_ends_with_one_line_of_json_and_files_that_verify(demo: Demo) -> None:
+    found = json.loads(demo.last_line)
 
     assert list(found) == ["claim", "status", "payable", "seconds_discharge_to_paid", "dossier", "genesis"]
     assert (found["status"], found["payable"]) == ("PAID", "2060.00")
-    dossier, genesis = tmp_path / found["dossier"], tmp_path / found["genesis"]
+    dossier, genesis = demo.folder / found["dossier"], demo.folder / found["genesis"]
     assert dossier.stat().st_size < 20_000
-    assert "HOLDS offline · amount hidden" in run(tmp_path, "verify", str(dossier), "--genesis", str(genesis))
+    assert "HOLDS offline · amount hidden" in run(demo.folder, "verify", str(dossier), "--genesis", str(genesis))
     data = bytearray(dossier.read_bytes())
     data[len(data) // 3] ^= 1
-    dossier.write_bytes(data)
-    assert "DOES NOT HOLD" in run(tmp_path, "verify", str(dossier), "--genesis", str(genesis), code=1)
+    changed = dossier.with_name("changed.json")
+    changed.write_bytes(data)
+    assert "DOES NOT HOLD" in run(demo.folder, "verify", str(changed), "--genesis", str(genesis), code=1)
+
+
+def test_no_wire_carries_a_field_of_the_demos_records(demo: Demo, tmp_path: Path) -> None:
+    fields = list_fields(demo.home, tmp_path)
+    named = ", ".join((*fields.anywhere, *fields.alone))
+    assert [what for what in TELLING if what not in named] == [], "these are among them"
+
+    wire, sent = demo.tapes.wire(), b"\n".join(demo.tapes.sent())
+    nodes = demo.home.load_network().nodes
+    assert len(demo.tapes.sent()) == len(nodes) == 4, "every node has sent something"
+    assert demo.tapes.targets() >= {node.peer_port for node in nodes}, "every node was dialled through a relay"
+    assert {node.api_port for node in nodes if node.organisation in ("hospital-a", "insurer-a")} <= demo.tapes.targets()
+    assert len(wire) > len(sent) > 100_000
+    claim_id = json.loads(demo.last_line)["claim"].encode()
+    assert claim_id in sent, "the frames were recorded as they are before TLS"
+    assert claim_id not in wire, "what is public among members is under TLS on the wire"
+
+    assert fields.of_length(BYTES_MIN_SENT).find(sent) == []
+    assert fields.of_length(BYTES_MIN).find(wire) == []
+    check_search(fields, sent)
+
+
+def check_search(fields: Fields, sent: bytes) -> None:
+    """Plant every field in what was sent: each is found again."""
+    middle = len(sent) // 2
+    planted = b" ".join([sent[:middle], *fields.anywhere.values(), *fields.alone.values(), sent[middle:]])
+    assert set(fields.find(planted)) == {*fields.anywhere, *fields.alone}
+
+
+def test_what_is_planted_on_a_tapped_wire_is_found(tmp_path: Path) -> None:
+    tapes = Tapes(tmp_path / "tapes")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        relay = Relay(port, tapes.folder)
+        with socket.create_connection(("127.0.0.1", relay.port)) as near, server.accept()[0] as far:
+            near.sendall(read_example("polyp/discharge.json"))
+            far.sendall(b"1180.00 taken")
+            assert near.recv(13, socket.MSG_WAITALL) == b"1180.00 taken"
+            read = far.recv(len(read_example("polyp/discharge.json")), socket.MSG_WAITALL)
+        relay.close()
+    assert read == read_example("polyp/discharge.json")
+    fields = Fields({"text": b"polyp of corpus uteri", "answer": b"1180.00 taken"}, {"code": b"33060126"})
+    assert set(fields.find(tapes.wire())) == {"text", "answer", "code"}
+    assert tapes.targets() == {port}
 
 
 def open_to_regulator(folder: Path, claim: str) -> None:

@@ -20,12 +20,10 @@ from nodes.audit.verify import verify_dossier
 from nodes.client import ApiError
 from nodes.config import Home
 from nodes.contract_sources import load_installed_contracts
-from nodes.keystore import load_keystore
-from nodes.members import HOLDS_FILE, VAULT_FOLDER
+from nodes.members import HOLDS_FILE
 from nodes.storage import open_store
 from nodes.storage.blocks import BlockStore
-from nodes.vault.records import Vault
-from nodes.vault.register import REGISTER_FOLDER, Register
+from tests.e2e.books import open_books
 from tests.e2e.network import ALL, ENTROPY, Network, eventually
 from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run
@@ -47,20 +45,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         network.close()
 
 
-def open_books(network: Network, name: str, folder: Path) -> tuple[Vault, Register]:
-    """Return a member's books from a copy of its folder: opening them tidies up, and the node is at work in its own."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for part in (VAULT_FOLDER, REGISTER_FOLDER):
-        shutil.copytree(network.folder(name) / part, folder / part)
-    keys = load_keystore(network.folder(name) / "keys")
-    vault = Vault(folder / VAULT_FOLDER, network.network.chain_id, ENTROPY)
-    return vault, Register(folder / REGISTER_FOLDER, keys.register_secret, ENTROPY)
-
-
 def gather(network: Network, folder: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for name in HOLDERS:
-        secrets = list_secrets(*open_books(network, name, folder / name))
+        secrets = list_secrets(*open_books(network.home, name, folder / name))
         found |= {f"{name} {secret}": data for secret, data in secrets.items()}
     shutil.rmtree(folder)
     return found
@@ -233,7 +221,7 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     assert search_folder(secrets | texts, town.home.folder / "nodes") == []
     assert [hit for name in ALL for hit in search_store(town, name, secrets | texts)] == []
     for name in ("hospital-a", "insurer-a", "regulator"):
-        vault, register = open_books(town, name, tmp_path / name)
+        vault, register = open_books(town.home, name, tmp_path / name)
         assert search_register(secrets, register) == []
         assert not {record["record"] for record in records} & set(vault.list_records())
         assert bool(list_secrets(vault, register)) == (name == "hospital-a"), "where li did not ask, it is there"

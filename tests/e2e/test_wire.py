@@ -12,10 +12,7 @@ Last, a stay of a long diagnosis and a long bill shows what lengths tell: of wha
 person there is one length.
 """
 
-import contextlib
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -35,9 +32,10 @@ from nodes.network.messages import PADDED_BYTES_MIN, AnswerFrame, RequestFrame, 
 from nodes.roles.exchange.documents import Document, Invoice
 from nodes.roles.hospital.stays import LocalStay
 from nodes.vault.register import ENTRY_BYTES_MAX
-from tests.e2e import tapped
+from tests.e2e.books import open_books
 from tests.e2e.network import ALL, ENTROPY, Network, eventually
-from tests.e2e.test_erasure import open_books
+from tests.e2e.relays import Relay
+from tests.e2e.tapped import Tapes
 from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run
 from tests.nodes.secrets import find_secrets, list_secrets, search_folder, search_register
@@ -47,73 +45,15 @@ CHARACTERS_MIN = 5
 """Four bytes stand in some megabytes of ciphertext by chance."""
 
 
-class Relay:
-    """Passes connections on to a port of this machine and keeps every byte of both directions."""
-
-    def __init__(self, port: int) -> None:
-        """Listen on a free port."""
-        self._target = port
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self.streams: list[bytearray] = []
-        self._threads: list[threading.Thread] = []
-        self._start(threading.Thread(target=self._accept, daemon=True))
-
-    def close(self) -> None:
-        """Take no more connections, and wait for the end of those that there were."""
-        self._server.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        self._server.close()
-
-    def count(self) -> int:
-        """Return how many bytes went through so far."""
-        return sum(map(len, self.streams))
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                near, _ = self._server.accept()
-                try:
-                    far = socket.create_connection(("127.0.0.1", self._target))
-                except OSError:
-                    near.close()
-                    continue
-                for source, target in ((near, far), (far, near)):
-                    stream = bytearray()
-                    self.streams.append(stream)
-                    self._start(threading.Thread(target=self._pass_on, args=(source, target, stream), daemon=True))
-
-    def _start(self, thread: threading.Thread) -> None:
-        self._threads.append(thread)
-        thread.start()
-
-    @staticmethod
-    def _pass_on(source: socket.socket, target: socket.socket, stream: bytearray) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                stream += data
-                target.sendall(data)
-        for end in (source, target):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-        source.close()
-
-
 class TappedNetwork(Network):
-    """A network behind relays, whose clients go through them too."""
+    """A network of tapped nodes, whose clients go through relays too."""
 
     def __init__(self, folder: Path) -> None:
-        """Found it and set the relays up."""
+        """Found it and set the relays of its API up."""
         super().__init__(folder)
-        addresses = {name: self.network.address(name) for name in ALL}
-        self.peers = {name: Relay(address.peer_port) for name, address in addresses.items()}
-        self.apis = {name: Relay(address.api_port) for name, address in addresses.items()}
-        self.frames = folder.parent / "frames"
-        self.frames.mkdir()
-        relays = {addresses[name].peer_port: relay.port for name, relay in self.peers.items()}
-        self.module = "tests.e2e.tapped"
-        self.environment = {tapped.FRAMES: str(self.frames), tapped.RELAYS: json.dumps(relays)}
+        self.tapes = Tapes(folder.parent / "tapes")
+        self.module, self.environment = "tests.e2e.tapped", self.tapes.environment
+        self.apis = {name: Relay(self.network.address(name).api_port, self.tapes.folder) for name in ALL}
 
     def client(self, at: str, caller: str = "insurer-a", home: Home | None = None) -> Client:
         """Return a client of a node that goes through its relay."""
@@ -122,22 +62,13 @@ class TappedNetwork(Network):
         address = self.network.address(at).model_copy(update={"api_port": self.apis[at].port})
         return Client(address, self.home.authority_path(at), signer, ENTROPY)
 
-    def wire(self) -> bytes:
-        """Return all that the relays saw."""
-        relays = (*self.peers.values(), *self.apis.values())
-        return b"\n".join(bytes(stream) for relay in relays for stream in relay.streams)
-
-    def sent(self) -> bytes:
-        """Return all that nodes sent each other, before TLS."""
-        return b"\n".join(path.read_bytes() for path in sorted(self.frames.iterdir()))
-
     def list_between_members(self) -> list[bytes]:
         """Return the questions and answers that nodes sent each other, encoded as they were sent."""
         frames = []
-        for path in sorted(self.frames.iterdir()):
+        for sent in self.tapes.sent():
             decoder = FrameDecoder()
             decoder.accept_frames()
-            frames += [frame for frame in decoder.feed(path.read_bytes()) if is_between_members(frame)]
+            frames += [frame for frame in decoder.feed(sent) if is_between_members(frame)]
         return frames
 
 
@@ -172,7 +103,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TappedNetwork]
         yield network
     finally:
         network.close()
-        for relay in (*network.peers.values(), *network.apis.values()):
+        for relay in network.apis.values():
             relay.close()
 
 
@@ -181,7 +112,7 @@ def list_forbidden(network: TappedNetwork, stay: Stay, folder: Path) -> dict[str
     found: dict[str, bytes] = {}
     texts: dict[str, str] = {}
     for name in ("hospital-a", "insurer-a"):
-        vault, register = open_books(network, name, folder / name)
+        vault, register = open_books(network.home, name, folder / name)
         found |= {f"{name} {secret}": data for secret, data in list_secrets(vault, register).items()}
         for record_id in vault.list_records():
             document = decode(vault.open(record_id), cast("type[Document]", Document))
@@ -208,9 +139,11 @@ def test_no_wire_carries_a_field_of_a_record(network: TappedNetwork, tmp_path: P
     for what, data in forbidden.items():
         assert find_secrets({what: data}, b"before" + data.hex().encode() + b"after"), "what is searched would be found"
 
-    wire, sent = network.wire(), network.sent()
+    wire, sent = network.tapes.wire(), b"\n".join(network.tapes.sent())
     assert len(wire) > len(sent) > 20_000
-    assert all(relay.streams for relay in (*network.peers.values(), network.apis["hospital-a"]))
+    addresses = [network.network.address(name) for name in ALL]
+    assert network.tapes.targets() >= {address.peer_port for address in addresses}
+    assert network.network.address("hospital-a").api_port in network.tapes.targets()
     claim_id = stay.claim_id.encode()
     assert claim_id in sent, "the frames were recorded as they are before TLS"
     assert claim_id not in wire, "what is public among members is under TLS on the wire"
@@ -242,7 +175,7 @@ def write_forms(folder: Path, patient: str) -> tuple[str, str]:
 
 def list_kept(network: TappedNetwork, number: str, claim_id: str, folder: Path) -> dict[str, bytes]:
     """Return what must have stayed at the hospital: all that its books have of one stay."""
-    vault, register = open_books(network, "hospital-a", folder)
+    vault, register = open_books(network.home, "hospital-a", folder)
     data = register.get("stay", number)
     assert data is not None
     lanes = decode(data, LocalStay, ENTRY_BYTES_MAX).lanes
@@ -289,11 +222,11 @@ def test_what_rules_visit_stays_at_the_hospital_and_a_person_reviews_a_line_of_i
     kept = list_kept(network, number, claim_id, tmp_path / "hospital-a")
     assert any(name.endswith("text D25.100x003") for name in kept), "a diagnosis is among them"
     assert any(name.endswith("text visited-drug-list") for name in kept), "so is the line that was reviewed"
-    sent, wire = network.sent(), network.wire()
+    sent, wire = b"\n".join(network.tapes.sent()), network.tapes.wire()
     assert b"visit-answer" in sent, "the frames of the visits were recorded"
     assert find_secrets(kept, sent) == []
     assert find_secrets(kept, wire) == []
-    vault, register = open_books(network, "insurer-a", tmp_path / "insurer-a")
+    vault, register = open_books(network.home, "insurer-a", tmp_path / "insurer-a")
     assert not {name.split()[0] for name in kept} & set(vault.list_records())
     assert register.get("claim", claim_id) is not None, "its book of this claim is open here"
     assert search_register(kept, register) == []
@@ -308,9 +241,10 @@ def test_what_nodes_send_each_other_about_a_person_has_one_length(network: Tappe
     before = set(network.list_between_members())
     stay = Stay(network, "Zhao Lei of the wire")
     stay.admit()
-    at_desk = network.apis["hospital-a"].count()
+    port = network.network.address("hospital-a").api_port
+    at_desk = len(network.tapes.wire(port))
     stay.discharge(lengthen)
-    assert network.apis["hospital-a"].count() - at_desk > 8_000, "the desk's own link tells how long it is"
+    assert len(network.tapes.wire(port)) - at_desk > 8_000, "the desk's own link tells how long it is"
     stay.await_paid(1)
     frames = set(network.list_between_members()) - before
     assert len(frames) >= 10, "four records and the payment's order were asked for and answered"

@@ -57,7 +57,7 @@ def list_secrets(vault: Vault | None, register: Register) -> dict[str, bytes]:
 
 def find_secrets(secrets: dict[str, bytes], data: bytes) -> list[str]:
     """Return the names of the secrets that stand in some bytes, in whatever form."""
-    return [name for name, secret in secrets.items() if any(form in data for form in _forms(secret))]
+    return [name for name, secret in secrets.items() if any(form in data for form in dict.fromkeys(_forms(secret)))]
 
 
 def search_folder(secrets: dict[str, bytes], folder: Path) -> list[str]:
