@@ -2,7 +2,8 @@
 
 The hospital, the insurer and a regulator that ordered a record apply no hold here, the payment rail one. The insurer is
 killed in the middle and finishes when it is back. Two people were paid in the month, so that the sums that survive are
-not one payment's.
+not one payment's. The other one's guardian has a record erased by both that have it, her heir has one erased by the
+hospital alone, and a stranger has nothing erased.
 """
 
 import json
@@ -17,6 +18,7 @@ from nodes.audit.reexecution import verify_chain
 from nodes.audit.summary import find_erased_openings, summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
+from nodes.cli.session import open_customer
 from nodes.client import ApiError
 from nodes.config import Home
 from nodes.contract_sources import load_installed_contracts
@@ -138,15 +140,76 @@ def check_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert (again.code, "every holder was asked for these records before" in again.out) == (0, True)
 
 
+def list_asked(home: Home, capsys: pytest.CaptureFixture[str], actor: str) -> list[dict[str, Any]]:
+    """Return what a customer's own list of records says."""
+    found: list[dict[str, Any]] = json.loads(
+        run(capsys, "record", "list", "--as", actor, "--json", "--home", str(home.folder)).out
+    )["records"]
+    return found
+
+
+def check_guardian(network: Network, capsys: pytest.CaptureFixture[str]) -> str:
+    """As wang, li's guardian once both desks have entered it: each holder erases a record; return which."""
+    home = ("--home", str(network.home.folder))
+    before = list_asked(network.home, capsys, "li")
+    record = next(item for item in before if item["type"] == "item-list")
+    erase = ("record", "erase", record["record"], "--for", "li", "--yes", *home)
+    ward = ("li", "--guardian", "wang", "--ward", *home)
+    assert run(capsys, "customer", "create", "zhao", *home).code == 0
+    for desk in ("hospital-a", "insurer-a"):
+        refused = run(capsys, *erase, "--as", "wang")
+        assert (refused.code, "do not name the caller for her" in refused.err) == (1, True), f"before {desk} knows"
+        assert run(capsys, "customer", "relate", "--as", desk, *ward).code == 0
+    for asker, acting_as, words in (
+        ("zhao", "guardian", "do not name the caller for her"),
+        ("wang", "heir", "nobody acts for her as heir"),
+    ):
+        refused = run(capsys, *erase, "--as", asker, "--acting-as", acting_as)
+        assert (refused.code, words in refused.err) == (1, True), refused.err
+    check_stranger(network, record)
+    assert list_asked(network.home, capsys, "li") == before, "whoever was refused has changed nothing"
+
+    asked = run(capsys, *erase, "--as", "wang")
+    assert asked.code == 0, asked.err
+    for holder in ("hospital-a", "insurer-a"):
+        assert f"{holder}: erased, certified at height" in asked.out, asked.out
+    (shown,) = (item for item in list_asked(network.home, capsys, "li") if item["record"] == record["record"])
+    assert [(item["holder"], item["status"], item["cause"]) for item in shown["holders"]] == [
+        ("hospital-a", "erased", "guardian"),
+        ("insurer-a", "erased", "guardian"),
+    ]
+    return str(record["record"])
+
+
+def check_stranger(network: Network, record: dict[str, Any]) -> None:
+    """As zhao, past the command, by her own key and by an authority that is wang's: the refusals are in a block."""
+    zhao, wang = (open_customer(network.home, name) for name in ("zhao", "wang"))
+    own, guardians = (person.pseudonym("hospital-a", "insurer-a") for person in (zhao, wang))
+    with wang.client(guardians, "hospital-a") as client:
+        held = [item["authority_id"] for item in client.get("/v1/authorities")["acts_for"]]
+    assert held, "the hospital has attested wang's, when the insurer had not yet"
+    refused = [("FORBIDDEN", "expected the signature of its subject", None)]
+    refused += [("GRANTOR", f"{authority}: does not let {own.name} act for", authority) for authority in held]
+    for code, words, authority in refused:
+        with pytest.raises(ApiError, match=code) as error:
+            zhao.ask_erasure(own, record["stay"], [record["record"]], "hospital-a", authority)
+        assert words in str(error.value)
+    with network.client("hospital-b", "hospital-b") as client:
+        height = client.get("/v1/status")["height"]
+        blocks = [client.get(f"/v1/blocks/{at}") for at in range(height - 2 * len(refused), height + 1)]
+    receipts = [(receipt["code"], receipt["reason"]) for block in blocks for receipt in block["receipts"]]
+    for code, words, _ in refused:
+        assert [reason for found, reason in receipts if found == code and words in reason], "its receipt is in a block"
+
+
 def check_heir(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
-    """As wang, who inherits from li: refused while the desk does not say so, then asked of the hospital alone."""
+    """As wang, who inherits from li: refused while the desk knows of no death, then asked of the hospital alone."""
     home = ("--home", str(network.home.folder))
     before = run(capsys, "record", "list", "--as", "li", *home, "--json").out
     invoice = next(item["record"] for item in json.loads(before)["records"] if item["type"] == "invoice")
     erase = ("record", "erase", invoice, "--as", "wang", "--for", "li", "--at", "hospital-a", "--yes", *home)
-    for acting_as in ("heir", "guardian"):
-        refused = run(capsys, *erase, "--acting-as", acting_as)
-        assert (refused.code, "do not name the caller for her" in refused.err) == (1, True), refused.err
+    refused = run(capsys, *erase, "--acting-as", "heir")
+    assert (refused.code, "nobody acts for her as heir" in refused.err) == (1, True), refused.err
     assert run(capsys, "record", "list", "--as", "li", *home, "--json").out == before
     with network.client("hospital-a", "hospital-a") as client:
         client.post("/v1/people/li/relations", {"acts_through": ["wang"], "is_deceased": True})
@@ -156,7 +219,7 @@ def check_heir(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
     listed = json.loads(run(capsys, "record", "list", "--as", "li", *home, "--json").out)["records"]
     answered = [(item["holder"], item["status"], item["cause"]) for found in listed for item in found["holders"]]
     assert answered.count(("hospital-a", "erased", "heir")) == 1
-    assert answered.count(("hospital-a", "kept", None)) == len(listed) - 1
+    assert answered.count(("hospital-a", "kept", None)) == len(listed) - 2, "this one, and the guardian's"
 
 
 def check_audit(home: Home, capsys: pytest.CaptureFixture[str], claim_id: str, out: Path) -> None:
@@ -175,7 +238,8 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     town: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settle(town, "li").customer.wallet.save(town.home.wallet_path("li"), None, ENTROPY)
-    of_other = set(gather(town, tmp_path / "before").values())
+    of_li = gather(town, tmp_path / "before")
+    of_other = set(of_li.values())
     wang = settle(town, "wang")
     ordered = order(
         town, next(record["record"] for _, record in wang.customer.records() if record["type"] == "invoice")
@@ -199,8 +263,11 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
     with town.client("regulator", "regulator") as client:
         shown = client.get(f"/v1/access/orders/{ordered}")
     assert (shown["status"], shown["erasure"], shown["document"]) == ("delivered", "erased", None)
-    check_commands(town.home, capsys)
     wang.customer.wallet.save(town.home.wallet_path("wang"), None, ENTROPY)
+    of_ward = check_guardian(town, capsys)
+    keys = {name: data for name, data in of_li.items() if f" {of_ward} " in name and " text " not in name}
+    assert {f"{name} {of_ward} data key" for name in ("hospital-a", "insurer-a")} <= set(keys)
+    check_commands(town.home, capsys)
     check_heir(town, capsys)
     check_audit(town.home, capsys, wang.claim_id, tmp_path / "dossier.json")
     with wang.customer.client(pseudonym, "insurer-a") as client:
@@ -218,11 +285,11 @@ def test_an_erased_stay_is_in_no_file_of_any_node_and_the_chain_verifies(
         "insurer-a": "ERASED",
         "rail": "RESTRICTED",
     }
-    assert search_folder(secrets | texts, town.home.folder / "nodes") == []
-    assert [hit for name in ALL for hit in search_store(town, name, secrets | texts)] == []
+    assert search_folder(secrets | texts | keys, town.home.folder / "nodes") == []
+    assert [hit for name in ALL for hit in search_store(town, name, secrets | texts | keys)] == []
     for name in ("hospital-a", "insurer-a", "regulator"):
         vault, register = open_books(town.home, name, tmp_path / name)
         assert search_register(secrets, register) == []
-        assert not {record["record"] for record in records} & set(vault.list_records())
+        assert not {of_ward, *(record["record"] for record in records)} & set(vault.list_records())
         assert bool(list_secrets(vault, register)) == (name == "hospital-a"), "where li did not ask, it is there"
     check_chain(town.home, town.folder("hospital-a"))
