@@ -98,9 +98,14 @@ def verify_many(root: bytes, entries: Mapping[bytes, bytes | None], proof: State
     ways = {key: _entry(key, value, None) for key, value in entries.items()}
     reader = _Reader(proof)
     for contract, groups in _by_contract(ways, {}):
-        if reader.read(groups, 0) != proof.roots.get(contract):
+        found = reader.read(groups, 0)
+        if found != proof.roots.get(contract):
             count = sum(len(group.entries or ()) for group in groups)
-            msg = f"state proof: {contract} has not these {count} entries"
+            given = "its entry as given here makes" if count == 1 else f"its {count} entries as given here make"
+            msg = (
+                f"state proof: {contract}: expected root {proof.roots.get(contract).hex()}, {given} {found.hex()}: "
+                "one is not what the certified state has"
+            )
             raise VerificationError(msg)
     reader.finish()
 

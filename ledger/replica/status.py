@@ -36,9 +36,9 @@ class ReplicaStatus(Struct):
     prevoted: tuple[str, ...]
     precommitted: tuple[str, ...]
     missing: tuple[str, ...]
-    """Validators whose vote of this step's type is not here."""
+    """Validators whose vote of this step's type is not here; none if there is nothing to do."""
     power_lacking: int
-    """What the votes of this step's type lack to a quorum; 0 if they are one."""
+    """What the votes of this step's type lack to a quorum; 0 if they are one, or if there is nothing to do."""
     next_timeout: str
     """Step of the timeout that elapses next, or nothing."""
     next_timeout_ms: int
@@ -57,6 +57,8 @@ def votes_of(driver: Driver) -> tuple[tuple[str, ...], tuple[str, ...], tuple[st
     round_ = driver.state.round
     prevoted = tuple(vote.validator for vote in driver.votes.votes(round_, PREVOTE))
     precommitted = tuple(vote.validator for vote in driver.votes.votes(round_, PRECOMMIT))
+    if driver.state.step == Step.UNSTARTED:
+        return prevoted, precommitted, (), 0
     here = prevoted if driver.state.step <= Step.PREVOTE else precommitted
     missing = tuple(item.name for item in driver.validators.validators if item.name not in here)
     quorum = driver.validators.total_power * 2 // 3 + 1

@@ -70,9 +70,9 @@ class Status(BaseModel):
     prevoted: list[str]
     precommitted: list[str]
     missing: list[str]
-    """Whose vote of this step's type is not here: prevotes up to the step prevote, then precommits."""
+    """Whose vote of this step's type is not here: prevotes up to prevote, then precommits; nobody's if unstarted."""
     power_lacking: int
-    """What those that are here lack to a quorum."""
+    """What those that are here lack to a quorum; 0 if unstarted."""
     next_timeout: str
     """Step of the timeout that elapses next; or nothing."""
     next_timeout_ms: int

@@ -35,11 +35,12 @@ class PatientInfo(BaseModel):
 
 
 class LaneInfo(BaseModel):
-    """A stay towards one insurer."""
+    """A stay towards one insurer, or another hospital that treats her."""
 
     insurer: str
     stay: str
-    claim: str
+    claim: str | None
+    """None where she is treated: nothing is claimed there."""
     state: str
     parts: int
     """Parts of the latest closing; 0 before it."""

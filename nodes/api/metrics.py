@@ -86,8 +86,7 @@ def _render(node: NetworkNode, meter: Meter, streams: int) -> Iterator[str]:
     step = [({"step": name}, int(name == status.step)) for name in steps]
     yield from _metric("step", "gauge", "1 for the step of that round; unstarted is idle.", *step)
     words = "What the votes of this step lack to a quorum; 0 if idle."
-    lacking = 0 if status.step == steps[Step.UNSTARTED] else status.power_lacking
-    yield from _metric("power_lacking", "gauge", words, ({}, lacking))
+    yield from _metric("power_lacking", "gauge", words, ({}, status.power_lacking))
     yield from _metric("signing", "gauge", "1 if this node votes.", ({}, int(status.signing == "yes")))
     words = "Submissions that wait for a block."
     yield from _metric("waiting_submissions", "gauge", words, ({}, status.waiting_submissions))

@@ -11,6 +11,7 @@ from nodes.audit.reveal import Revealed
 from nodes.audit.summary import find_erased_openings, summarise
 from nodes.audit.trust import Language, describe_trust
 from nodes.audit.verify import LIMITS, VerifiedClaim
+from nodes.schemas.columns import measure_width, pad
 from nodes.schemas.trace import render_formula, show_amount
 
 _CHINESE = {
@@ -64,8 +65,8 @@ def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, la
         *(("trust", line) for line in (*describe_trust(verified.ground, language), LIMITS)),
     ]
     labels = [_CHINESE[label] if language == "zh" else label for label, _ in rows]
-    width = max(len(label) for label in labels)
-    return [f"{label.ljust(width)}  {text}" for label, (_, text) in zip(labels, rows, strict=True)]
+    width = max(map(measure_width, labels))
+    return [f"{pad(label, width)}  {text}" for label, (_, text) in zip(labels, rows, strict=True)]
 
 
 _ASKED_BY = {

@@ -10,7 +10,7 @@ from nodes.cli.explaining import explain
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.requests import deny, edit, request, requests
-from nodes.cli.terms import name_role, read_terms, terms_options
+from nodes.cli.terms import check_parties, name_role, read_terms, terms_options
 from nodes.config import Home, write_file
 
 ACTING = ("guardian", "delegate", "heir")
@@ -56,9 +56,10 @@ def grant(
 
     output = Output(as_json=as_json)
     place = Home(home)
+    person = open_customer(place, actor)
+    check_parties(person.organisations, given)
     name_role(given, place.roles())
     terms = read_terms(given, effect="deny" if deny else "permit")
-    person = open_customer(place, actor)
     behalf = None if other is None else act_for(person, open_customer(place, other), acting_as, terms)
     offer = person.draw_up(terms, language, behalf=behalf)
     sign_offer(place, output, person, offer, actor, yes=yes)
@@ -133,11 +134,13 @@ def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: boo
 
     output = Output(as_json=as_json)
     place = Home(home)
+    person = open_customer(place, actor)
+    check_parties(person.organisations, given)
     name_role(given, place.roles())
     terms = read_terms(given | {"expires": until} if until else given)
     ends = terms.expires_day
     until_ms = (ends * 24 - 8) * 3_600_000
-    authority = open_customer(place, actor).delegate(open_customer(place, to), terms, until_ms)
+    authority = person.delegate(open_customer(place, to), terms, until_ms)
     output.say(f"{authority} · {to} may grant for you, {terms.hospital} → {terms.recipient}, until {format_day(ends)}")
     parties = f"--from {terms.hospital} --to {terms.recipient}"
     output.hint(f"xinpei consent grant --as {to} --for {actor} --acting-as delegate {parties}")

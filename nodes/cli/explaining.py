@@ -7,7 +7,7 @@ import click
 
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.terms import TYPES, name_role, read_days, read_terms, terms_options
+from nodes.cli.terms import TYPES, check_parties, name_role, read_days, read_terms, terms_options
 from nodes.config import Home
 
 DATES = {
@@ -60,6 +60,7 @@ def explain(
     output = Output(as_json=as_json)
     place = Home(home)
     person = open_customer(place, actor)
+    check_parties(person.organisations, given)
     subject = person if other is None else open_customer(place, other)
     pairs = _list_pairs(given, person, place.roles(), supposed)
     days = {} if day is None else read_days(day)

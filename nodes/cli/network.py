@@ -28,13 +28,14 @@ def up(home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     place = Home(home)
     begun = time.monotonic()
-    is_new = start_network(place, output)
+    is_new, started = start_network(place, output)
     seconds = time.monotonic() - begun
     names = [node.organisation for node in place.load_network().nodes]
-    output.say(f"{len(names)} nodes, {seconds:.1f} s · {' '.join(names)}")
+    output.say(_describe_start(names, started, seconds))
     if is_new:
         output.hint("xinpei customer create wang")
-    output.finish({"nodes": names, "seconds": round(seconds, 3), "founded": is_new, "home": str(home)})
+    found = {"nodes": names, "started": started, "seconds": round(seconds, 3), "founded": is_new, "home": str(home)}
+    output.finish(found)
 
 
 @click.command()
@@ -98,8 +99,11 @@ def metrics(actor: str, home: Path, *, as_json: bool) -> None:
     output.finish({"organisation": actor, "metrics": text})
 
 
-def start_network(home: Home, output: Output) -> bool:
-    """Found the network if there is none and start its nodes; return whether it is new."""
+def start_network(home: Home, output: Output) -> tuple[bool, list[str]]:
+    """Found the network if there is none and start its nodes; return whether it is new, and whose nodes were started.
+
+    Nodes that run already are not among them.
+    """
     is_new = not home.genesis_path.exists()
     if is_new:
         from nodes.contract_sources import load_installed_contracts
@@ -119,10 +123,19 @@ def start_network(home: Home, output: Output) -> bool:
 
     output.progress(f"0 of {len(names)} nodes serve ...")
     try:
-        start_nodes(home, names, lambda name: node_command(home, name), note)
+        started = start_nodes(home, names, lambda name: node_command(home, name), note)
     finally:
         output.end_progress()
-    return is_new
+    return is_new, started
+
+
+def _describe_start(names: list[str], started: list[str], seconds: float) -> str:
+    """Return which nodes serve now, and which of them did so before."""
+    if not started:
+        return f"{len(names)} nodes are running already · {' '.join(names)}"
+    running = [name for name in names if name not in started]
+    before = f" · running already: {' '.join(running)}" if running else ""
+    return f"{_count(len(started), 'node')}, {seconds:.1f} s · {' '.join(started)}{before}"
 
 
 def node_command(home: Home, organisation: str) -> list[str]:

@@ -185,7 +185,7 @@ def is_settled(view: dict[str, Any], version: int) -> bool:
 def await_reported(client: Any, found: dict[str, Any], output: Output) -> dict[str, Any]:
     """Watch an admission until its claims are on the chain; return the stay as it stands."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while any(lane["claim_status"] is None for lane in found["lanes"]) and time.monotonic() < deadline:
+    while any(lane["claim_status"] is None for lane in _claimed(found)) and time.monotonic() < deadline:
         output.progress(f"{found['number']} admitted · its claim is reported ...")
         time.sleep(0.02)
         found = client.get(f"/v1/stays/{found['number']}")
@@ -193,8 +193,13 @@ def await_reported(client: Any, found: dict[str, Any], output: Output) -> dict[s
     return found
 
 
+def _claimed(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the lanes of a stay on which something is claimed: towards a hospital that treats her nothing is."""
+    return [lane for lane in found["lanes"] if lane["claim"] is not None]
+
+
 def _describe_admission(found: dict[str, Any]) -> str:
-    claims = [show_claim_id(lane["claim"]) for lane in found["lanes"]]
+    claims = [show_claim_id(lane["claim"]) for lane in _claimed(found)]
     what = f"claim {', '.join(claims)} reported; nobody filed it" if claims else found["message"]
     return f"{found['number']} admitted {found['admitted']} · {what}"
 
@@ -209,13 +214,13 @@ def _end(number: str, file: Path, actor: str, home: Path, action: str, output: O
 def _watch_end(client: Any, number: str, action: str, form: bytes, output: Output) -> dict[str, Any]:
     """Discharge or correct a stay and watch its claims; return the stay with what became of them."""
     versions = {}
-    for lane in client.get(f"/v1/stays/{number}")["lanes"]:
+    for lane in _claimed(client.get(f"/v1/stays/{number}")):
         if lane["claim_status"] is not None:
             versions[lane["claim"]] = client.get(f"/v1/claims/{lane['claim']}")["claim"]["settlement_version"]
     begun = time.monotonic()
     found: dict[str, Any] = client.post_bytes(f"/v1/stays/{number}/{action}", form)
     claims = []
-    for lane in found["lanes"]:
+    for lane in _claimed(found):
         version = versions.get(lane["claim"], 0) + 1
         view = await_settled(client, lane["claim"], version, output)
         seconds = round(time.monotonic() - begun, 3)

@@ -103,6 +103,25 @@ def name_role(given: dict[str, Any], roles: dict[str, Any]) -> None:
     given["role"] = given["role"] or roles.get(given["recipient"] or "")
 
 
+def check_parties(organisations: Any, given: dict[str, Any]) -> None:
+    """Refuse names of nobody, by the options that gave them and by what the chain knows, former members too.
+
+    Args:
+        organisations: Of the customer who asks.
+        given: The options; what is left out is not looked at.
+
+    Raises:
+        click.UsageError: Naming the option, who was expected and who came.
+    """
+    hospitals = organisations.list_role("hospital", with_former=True)
+    others = [name for role in ROLES for name in organisations.list_role(role, with_former=True)]
+    for option, name, expected in (("--from", given["hospital"], hospitals), ("--to", given["recipient"], others)):
+        if name is not None and name not in expected:
+            who = "a hospital" if option == "--from" else "an organisation"
+            msg = f"{option}: expected {who} of this network ({', '.join(sorted(expected))}), got {name[:40]!r}"
+            raise click.UsageError(msg)
+
+
 def read_days(text: str) -> dict[str, int]:
     """Return the service days that `--day` names, as the API asks for them.
 

@@ -139,8 +139,8 @@ def start_nodes(
     organisations: Sequence[str],
     command: Callable[[str], list[str]],
     on_ready: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Start the nodes that do not run yet and wait until all of them serve.
+) -> list[str]:
+    """Start the nodes that do not run yet and wait until all of them serve; return whose nodes were started.
 
     Args:
         home: The network's home folder.
@@ -166,6 +166,7 @@ def start_nodes(
                 )
         _await_ready(home, organisations, started, on_ready)
         _children.extend(started.values())
+        return list(started)
     except (ConfigurationError, OSError, KeyboardInterrupt):
         _stop_started(list(started.values()))
         raise

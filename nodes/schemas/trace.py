@@ -36,6 +36,8 @@ _TERMS = (
     Text("already-settled", "已赔付", "already settled"),
     Text("recovery", "应追回", "to recover"),
 )
+_UNCHANGED = Text("unchanged", "无须调整", "changes nothing")
+_NOTHING_LEFT = Text("nothing-left", "没有剩余金额", "no amount is left")
 REVIEW = Text(
     "review",
     "对自动理算结果可要求说明并申请人工复核（个人信息保护法第二十四条）。",
@@ -93,7 +95,12 @@ def _term(step: Trace, language: Language) -> str:
 def render_step(step: Trace, language: Language = "en") -> str:
     """Return one step: the rule, what it found, what that leads to, and the amount before and after."""
     name = find_text(tuple(rule.name for rule in RULES), step.rule).speak(language)
+    before, after = Fraction(step.before), Fraction(step.after)
     detail = find_text(DETAILS, step.detail).speak(language)
+    if step.detail in ("ratio", "tiers"):
+        detail = _percent(after / before) if before else _NOTHING_LEFT.speak(language)
+    elif step.detail in ("rounded", "advances") and before == after:
+        detail = _UNCHANGED.speak(language)
     if step.subject:
         detail += f" ({find_text(PAYERS, step.subject).speak(language)})"
     if step.amount is not None:
@@ -104,7 +111,6 @@ def render_step(step: Trace, language: Language = "en") -> str:
     if step.outcome != "pass":
         outcome = find_text(_OUTCOMES, step.outcome).speak(language)
         text += f"; {outcome}, {find_text(_ACTIONS, step.action).speak(language)}"
-    before, after = Fraction(step.before), Fraction(step.after)
     change = f": {show_amount(before)} → {show_amount(after)}" if before != after else ""
     return f"{text}{code}{change}"
 

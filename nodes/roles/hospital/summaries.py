@@ -5,6 +5,7 @@ Derived from chain and register at the moment of asking; nothing here is stored.
 
 from dataclasses import dataclass
 
+from contracts.conditions import CLAIM_PURPOSE
 from nodes.agent import ChainView
 from nodes.roles.hospital.lanes import LaneWorker
 from nodes.roles.hospital.sharing import LaneState
@@ -31,11 +32,12 @@ WORDS: dict[LaneState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class LaneSummary:
-    """A stay towards one insurer, for the desk."""
+    """A stay towards one insurer, or another hospital that treats her, for the desk."""
 
     insurer: str
     stay_id: str
-    claim_id: str
+    claim_id: str | None
+    """None where she is treated: nothing is claimed there."""
     state: LaneState
     claim_status: str | None
     """As the chain has it; None before the report is committed."""
@@ -88,7 +90,8 @@ class SummaryWriter:
     def _write_lane(self, stay: LocalStay, lane: Lane) -> LaneSummary:
         progress = self._lanes.derive(stay, lane)
         is_refused = progress.state == "unreported" and not progress.calls
-        claim = find_claim(self._view, lane.claim_id)
+        claim_id = lane.claim_id if lane.purpose == CLAIM_PURPOSE else None
+        claim = None if claim_id is None else find_claim(self._view, claim_id)
         wait = None if claim is None else claim.wait
         message = NO_GRANT if is_refused else WORDS[progress.state]
         if claim is not None and wait is not None and wait.code.startswith("DUPL"):
@@ -96,7 +99,7 @@ class SummaryWriter:
         return LaneSummary(
             lane.insurer,
             lane.stay_id,
-            lane.claim_id,
+            claim_id,
             progress.state,
             None if claim is None else claim.status,
             "" if wait is None else wait.code,

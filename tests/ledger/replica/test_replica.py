@@ -258,7 +258,8 @@ def test_an_idle_block_does_not_begin_a_height_and_gets_no_vote_in_round_0() -> 
     replica = started()
     effects = give(replica, proposed(idle))
     assert own_votes(effects) == []
-    assert replica.status().step == "unstarted"
+    status = replica.status()
+    assert (status.step, status.missing, status.power_lacking) == ("unstarted", (), 0), "nobody is waited for"
 
 
 def test_a_relay_that_changes_a_body_harms_neither_the_proposal_nor_its_author() -> None:

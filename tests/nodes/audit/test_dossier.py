@@ -270,7 +270,7 @@ def test_what_is_not_needed_is_refused(settled: Settled) -> None:
     dossier = settled.dossier
     refused(with_evidence(dossier, zero_blindings=(bytes(32),)), settled, "zero_blindings")
     claim = evidence_of(dossier).claim
-    refused(with_evidence(dossier, claim=replace(claim, counted=None)), settled, "claims has not these")
+    refused(with_evidence(dossier, claim=replace(claim, counted=None)), settled, "state proof: claims: expected root")
 
 
 # ------------------------------------------------------------------------------------------- who certified
@@ -308,7 +308,7 @@ def test_a_state_that_nobody_certified_is_refused(settled: Settled, corrected: S
     refused(render_dossier(swapped), settled, "expected state root")
     first = evidence_of(settled.dossier)
     poorer = replace(first.payments[0], status="returned")
-    refused(with_evidence(settled.dossier, payments=(poorer,)), settled, "claims has not these")
+    refused(with_evidence(settled.dossier, payments=(poorer,)), settled, "state proof: claims: expected root")
 
 
 def test_a_checkpoint_must_be_among_the_headers(settled: Settled) -> None:
@@ -534,7 +534,7 @@ def test_nobody_signs_in_anothers_place(settled: Settled) -> None:
     for place, batch in enumerate(evidence_of(settled.dossier).batches):
         batches = list(evidence_of(settled.dossier).batches)
         batches[place] = replace(batch, signer="insurer-b")
-        refused(with_evidence(settled.dossier, batches=tuple(batches)), settled, "signer|actors|has not these")
+        refused(with_evidence(settled.dossier, batches=tuple(batches)), settled, "signer|actors|expected root")
 
 
 def test_a_key_that_is_not_the_pseudonyms_is_refused(settled: Settled) -> None:

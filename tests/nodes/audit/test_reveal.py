@@ -303,8 +303,11 @@ def test_terms_need_a_header_of_the_same_validators_and_a_proof(desk: Desk) -> N
         (replace(openings, commit=certify(openings.header, strangers)), "no validator"),
         (replace(openings, commit=certify(openings.header, verified.ground.validators, 2)), "no quorum"),
         (replace(openings, header=replace(openings.header, height=1)), "certifies another block"),
-        (replace(openings, policy=replace(openings.policy, status="lapsed")), "coverage has not these"),
-        (replace(openings, payee=replace(openings.payee, commitment=bytes(32))), "coverage has not these"),
+        (replace(openings, policy=replace(openings.policy, status="lapsed")), "state proof: coverage: expected root"),
+        (
+            replace(openings, payee=replace(openings.payee, commitment=bytes(32))),
+            "state proof: coverage: expected root",
+        ),
         (replace(openings, policy=replace(openings.policy, version=2)), "openings policy"),
         (replace(openings, payee=replace(openings.payee, version=2)), "openings payee"),
         (replace(openings, product=replace(openings.product, insurer="insurer-b")), "openings product insurer"),

@@ -109,7 +109,7 @@ def test_a_report_that_adds_a_minor_unit_is_refused(year: Year, place: int, adde
         groups[place] = replace(groups[place], stated=replace(stated, total=stated.total + added))
         return replace(section, report=replace(section.report, groups=tuple(groups)))
 
-    refused(with_section(year.report, add), year, "reports has not these")
+    refused(with_section(year.report, add), year, "state proof: reports: expected root")
 
 
 def test_a_report_that_leaves_a_claim_out_is_refused_whatever_is_changed_with_it(year: Year) -> None:
@@ -126,9 +126,18 @@ def test_a_report_that_leaves_a_claim_out_is_refused_whatever_is_changed_with_it
     first = replace(first, stated=replace(first.stated, total=figure.amount, proof=proof))
     forged_report = replace(honest.report, groups=(first, *honest.report.groups[1:]))
     forged_total = replace(honest.total, months=(month, *honest.total.months[1:]))
-    refused(with_section(year.report, lambda _: CurrencySection(forged_total, forged_report)), year, "has not these")
-    refused(with_section(year.report, lambda section: replace(section, total=forged_total)), year, "registers has not")
-    refused(with_section(year.report, lambda section: replace(section, report=forged_report)), year, "reports has not")
+    forged = CurrencySection(forged_total, forged_report)
+    refused(with_section(year.report, lambda _: forged), year, "registers: expected root")
+    refused(
+        with_section(year.report, lambda section: replace(section, total=forged_total)),
+        year,
+        "registers: expected root",
+    )
+    refused(
+        with_section(year.report, lambda section: replace(section, report=forged_report)),
+        year,
+        "reports: expected root",
+    )
 
 
 def test_what_the_state_proof_would_let_through_the_totals_own_proofs_refuse(
@@ -292,7 +301,7 @@ def test_the_insurers_or_a_regulators_block_draws_under_no_other_name(year: Year
     first = replace(in_history(year, sample.headers[:1]), proposers=(renamed,))
     drawn = draw_numbers(CHAIN_ID, INSURER, 2026, first.headers[0].hash, 26, 5)
     rows = tuple(RegisterRow(year.books.cases[number].claim_id) for number in drawn)
-    sample_refused(year, replace(first, rows=rows), "membership has not")
+    sample_refused(year, replace(first, rows=rows), "state proof: membership: expected root")
 
 
 def in_history(year: Year, headers: tuple[BlockHeader, ...]) -> Sample:

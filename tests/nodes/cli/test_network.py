@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodes.cli.network import _describe, _describe_quorum
+from nodes.cli.network import _describe, _describe_quorum, _describe_start
 
 NAMES = ("hospital-a", "hospital-b", "insurer-a", "regulator")
 STATE: dict[str, Any] = {
@@ -127,3 +127,10 @@ def test_without_a_quorum_it_names_who_is_needed() -> None:
 
 def test_no_node_at_all_is_said_so() -> None:
     assert _describe_quorum([down(name) for name in NAMES]) == (0, "no node answers")
+
+
+def test_up_says_what_it_started_and_what_was_running_already() -> None:
+    names = ["hospital-a", "insurer-a"]
+    assert _describe_start(names, names, 2.55) == "2 nodes, 2.5 s · hospital-a insurer-a"
+    assert _describe_start(names, ["insurer-a"], 1.0) == "1 node, 1.0 s · insurer-a · running already: hospital-a"
+    assert _describe_start(names, [], 0.0) == "2 nodes are running already · hospital-a insurer-a"

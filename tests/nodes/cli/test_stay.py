@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from nodes.cli import session
+from nodes.cli.output import Output
+from nodes.cli.stay import _describe_admission, _watch_end, await_reported
 from nodes.fhir.bundles import BUNDLE_BYTES_MAX
 from tests.nodes.cli.commands import Ran, check_refused, run
 
@@ -141,3 +143,22 @@ def test_what_is_no_number_of_a_stay_is_wrong_use_and_no_path(
     ran = run(capsys, "stay", action, number, str(example), "--as", "hospital-a")
     assert ran.code == 2
     assert f"expected the number of a stay in this hospital, such as S-01, got {number!r}" in " ".join(ran.err.split())
+
+
+def test_a_stay_of_which_nothing_is_claimed_is_admitted_and_discharged_without_a_claim() -> None:
+    """A hospital that treats her has a lane of its own, which no claim ever follows."""
+    treated = {"insurer": "hospital-b", "stay": "stay-1", "claim": None, "claim_status": None}
+    found = {"number": "S-01", "admitted": "2026-11-19", "lanes": [treated], "message": "hospital-b: all handed over"}
+
+    class Desk:
+        def get(self, path: str) -> dict[str, Any]:
+            assert path == "/v1/stays/S-01", "nobody asks for a claim that there is none of"
+            return found
+
+        def post_bytes(self, _path: str, _form: bytes) -> dict[str, Any]:
+            return found
+
+    output = Output(as_json=True)
+    assert await_reported(Desk(), found, output) == found
+    assert _describe_admission(found) == "S-01 admitted 2026-11-19 · hospital-b: all handed over"
+    assert _watch_end(Desk(), "S-01", "correct", b"{}", output) == found | {"claims": []}

@@ -76,6 +76,7 @@ def test_what_a_grant_covers_is_handed_over_kept_and_opened_without_an_insurer(t
     documents = [other(town).open_received(item.record.record_id) for item in other(town).list_received(None, "")]
     assert {type(document) for _, document in documents} == {Admission, DischargeSummary}
     assert {item.purpose for item, _ in documents} == {"CAREMGT"}
+    assert [lane.claim_id for lane in desk.agent.show("S-01").lanes] == [None], "nothing is claimed of a hospital"
     looks = list_looks(town.view, wang.pseudonym.name, "shares", "").looks
     assert {(look.by, look.purpose, look.status) for look in looks} == {("hospital-b", "CAREMGT", "delivered")}
     assert town.codes("records.append", "hospital-a") == ["OK", "OK"]

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.adjudication.decision import Trace
 from contracts.adjudication.engine import adjudicate
+from contracts.adjudication.reasons import Language
 from nodes.schemas.case import CaseFileError, read_case
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.notation import read_day, read_percent, read_yuan, write_day, write_yuan
-from nodes.schemas.trace import render_formula, render_trace
+from nodes.schemas.trace import render_formula, render_step, render_trace
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "cases"
 DEMO = (EXAMPLES / "demo-polyp.json").read_bytes()
@@ -135,6 +137,25 @@ def test_the_trace_speaks_both_languages() -> None:
     assert "R11 免赔额: 扣除免赔额: 15,980.00 → 9,980.00" in chinese
     assert "NCOV-003 The service is not covered [l2]: waits for a person" in english
     assert "article 24" in english[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio"),
+    [("worked-example", "100 %"), ("worked-example-no-basic", "60 %: 43,300.00 → 25,980.00")],
+)
+def test_a_step_says_the_ratio_that_was_applied_and_what_changes_nothing(name: str, ratio: str) -> None:
+    decision = adjudicate(read_case((EXAMPLES / f"{name}.json").read_bytes()))
+    said: dict[Language, tuple[str, str]] = {
+        "en": (f"R12 Ratio: {ratio}", "R15 Rounding: changes nothing"),
+        "zh": (f"R12 赔付比例: {ratio}", "R15 四舍五入: 无须调整"),
+    }
+    for language, lines in said.items():
+        assert set(lines) <= set(render_trace(decision, language))
+
+
+def test_a_ratio_of_nothing_says_that_nothing_is_left() -> None:
+    step = Trace("R12", "pass", "go-on", "ratio", "0", "0", None, None, "", None)
+    assert render_step(step) == "R12 Ratio: no amount is left"
 
 
 def test_a_recovery_is_shown_as_one() -> None:
