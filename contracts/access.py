@@ -39,6 +39,7 @@ from contracts.orders import (
     OrderIndex,
     PlaceOrder,
     ShowOrder,
+    find_mismatch,
 )
 from contracts.records import Records
 from contracts.retention import Retention
@@ -88,6 +89,7 @@ class Access(Contract):
         retention = self.call(Retention)
         finding = (
             find_unentitled(member)
+            or find_mismatch(message.basis, member.role)
             or retention.find_erased(record.stay_id, record.record_id, member.name)
             or self.call(Attempts).find_crowding(record.subject)
         )

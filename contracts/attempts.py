@@ -87,6 +87,8 @@ class Attempt(Struct):
     """The claim that the stay belonged to; of a settlement or an opening, the claim itself."""
     basis: LegalBasis | None = None
     """Of an order or an opening: under which law."""
+    names_person: bool = False
+    """Of an opening: whether who the customer is is opened with the calculation."""
 
 
 class Asked(Struct):

@@ -11,8 +11,9 @@ Nothing leaves any of the last four: an action is done at most once. All are kep
 
 Rules:
 
-    1. Every organisation may propose, at most OPEN_MAX at a time; a proposal is open for PROPOSAL_MS. A consensus key
-       is proposed by its own organisation, so nobody gets another's key into its name.
+    1. Every organisation but an auditor may propose, at most OPEN_MAX at a time; a proposal is open for PROPOSAL_MS. A
+       consensus key is proposed by its own organisation, so nobody gets another's key into its name. An auditor has no
+       part in deciding on what it audits: it proposes nothing, and so never gets a validator.
     2. Each organisation that has a validator has one vote, worth the validator's power. Votes are counted anew at each
        vote, against the set decided last: who was removed meanwhile does not count.
     3. A vote counts while the key that cast it is its organisation's newest: whoever re-keys takes back what a stolen
@@ -120,6 +121,8 @@ class Governance(Contract):
     def propose(self, message: Propose) -> None:
         """Put an action to the vote."""
         proposer = self.call(Membership).require_member().name
+        if self.call(Membership).is_auditor(proposer):
+            reject("FORBIDDEN", f"signer: an auditor decides nothing and proposes nothing, got {proposer}")
         action = message.action
         if isinstance(action, AddValidator | RekeyValidator) and action.name != proposer:
             reject("FORBIDDEN", f"signer: expected {action.name}, whose consensus key it is, got {proposer}")

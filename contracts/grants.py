@@ -110,7 +110,7 @@ class Notice(Struct):
 
 
 class IdentityCommitment(Struct):
-    """Salted commitment to what identifies the subject, as sealed to one party."""
+    """Salted commitment to what identifies the subject, as sealed to one party; the same one for all of a grant's."""
 
     organisation: Name
     commitment: Hash

@@ -193,6 +193,11 @@ class Membership(Contract):
         """Whether an organisation is a member now: it was not removed."""
         return self.organisations.get(name) is not None
 
+    def is_auditor(self, name: str) -> bool:
+        """Whether an organisation has no part in anything but to be opened to."""
+        organisation = self.actors.get(name)
+        return organisation is not None and organisation.role == "auditor"
+
     def count_members(self) -> int:
         """Return how many organisations are members now."""
         return len(list(self.organisations.scan()))

@@ -1,13 +1,20 @@
-"""Orders: on which law a regulator looks at a record without the customer's grant, and what the chain keeps of it."""
+"""Orders: on which law a regulator looks at a record without the customer's grant, and what the chain keeps of it.
+
+The table of laws serves openings of claims too (contract `openings`). Each law is for one role: a regulator inspects,
+an auditor that the insurer has to engage audits, and neither on the other's law.
+"""
 
 from typing import Annotated, Literal
 
 from contracts.field_sets import FieldSetName
 from contracts.grants import Purpose, RecordType
 from contracts.identifiers import GrantId, OrderId, Place, RecordId, StayId
+from contracts.needs import Finding
 from ledger.execution.contract import Hash, Meta, Name, Struct
 
-LegalBasis = Literal["insurance-supervision", "medical-fund-supervision", "evidence-collection"]
+LegalBasis = Literal[
+    "insurance-supervision", "medical-fund-supervision", "evidence-collection", "financial-audit", "compliance-audit"
+]
 """Open on the chain: under which law is no medical fact, and the customer is to know it."""
 
 
@@ -15,6 +22,8 @@ class Basis(Struct):
     """One line of the table of laws."""
 
     code: LegalBasis
+    role: Literal["regulator", "auditor"]
+    """Whom it entitles."""
     law_zh: str
     law_en: str
 
@@ -22,18 +31,33 @@ class Basis(Struct):
 BASES: tuple[Basis, ...] = (
     Basis(
         "insurance-supervision",
+        "regulator",
         "《保险法》第一百五十四条:保险监督管理机构检查、查阅、复制有关资料",
         "Insurance Law, art. 154: the insurance regulator inspects and copies material",
     ),
     Basis(
         "medical-fund-supervision",
+        "regulator",
         "《医疗保障基金使用监督管理条例》第二十七条:监督检查可以要求提供有关资料",
         "Regulations on the Supervision of Medical Security Funds, art. 27: material asked for in an inspection",
     ),
     Basis(
         "evidence-collection",
+        "regulator",
         "《刑事诉讼法》第五十四条:有权机关向有关单位收集、调取证据",
         "Criminal Procedure Law, art. 54: evidence collected from organisations by who is entitled to it",
+    ),
+    Basis(
+        "financial-audit",
+        "auditor",
+        "《公司法》第二百零八条:财务会计报告依法经会计师事务所审计",
+        "Company Law, art. 208: financial reports are audited by an accounting firm as the law demands",
+    ),
+    Basis(
+        "compliance-audit",
+        "auditor",
+        "《个人信息保护法》第五十四条:定期对处理个人信息的情况进行合规审计",
+        "Personal Information Protection Law, art. 54: regular audits of how personal information is handled",
     ),
 )
 
@@ -142,6 +166,15 @@ class OrderEvent(Struct):
     hospital: Name
     regulator: Name
     subject: Name
+
+
+def find_mismatch(basis: str, role: str | None) -> Finding | None:
+    """Return that a law entitles nobody of a role, or None if it does."""
+    found = find_basis(basis)
+    if found is not None and found.role == role:
+        return None
+    expected = "nobody" if found is None else f"the role {found.role}"
+    return Finding("AUTH-013", "basis", f"{basis} entitles {expected}, got {role}")
 
 
 def find_basis(code: str) -> Basis | None:

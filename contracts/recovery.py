@@ -297,11 +297,11 @@ class Recovery(Contract):
         return approval.key_version == self._newest_version(approval.keeper)
 
     def _newest_version(self, name: str) -> int:
-        """Return the version of a member's or pseudonym's newest key; 0 for a stranger and for who was removed."""
+        """Return the version of a keeper's newest key; 0 for a stranger, an auditor, and for who was removed."""
         if is_customer(name):
             return self.call(Customers).newest_version(name)
         membership = self.call(Membership)
-        return membership.newest_version(name) if membership.is_member(name) else 0
+        return membership.newest_version(name) if membership.is_member(name) and not membership.is_auditor(name) else 0
 
     def _keep(self, event: str, attempt: Attempt) -> None:
         self.attempts.put((attempt.name, attempt.public_key), attempt)

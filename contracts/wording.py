@@ -34,6 +34,9 @@ def check_wording(message: Grant, time_ms: int) -> None:
     parties = sorted((*message.sources, message.grantee.organisation))
     if [identity.organisation for identity in message.identities] != parties:
         reject("IDENTITIES", "identities: expected one commitment per source and grantee, sorted")
+    for identity in message.identities:
+        if identity.commitment != message.identities[0].commitment:
+            reject("IDENTITIES", "identities: expected the same commitment for all parties, who judge one person")
 
 
 def _check_clocks(message: Grant, time_ms: int) -> None:

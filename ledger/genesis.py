@@ -92,7 +92,7 @@ class Genesis(Struct, dict=True):
     """How long a customer has at least to veto another key for her pseudonym: the contract `recovery` keeps to it."""
 
     def __post_init__(self) -> None:
-        """Refuse unsorted or repeated names, and a chain id that is another genesis's.
+        """Refuse unsorted or repeated names, an auditor that votes, and a chain id that is another genesis's.
 
         Raises:
             ValueError: msgspec turns it into a decode error.
@@ -104,6 +104,10 @@ class Genesis(Struct, dict=True):
             if names != sorted(set(names)):
                 msg = f"genesis {field}: names must be sorted, each once"
                 raise ValueError(msg)
+        voting = [item.name for item in self.organisations if item.role == "auditor" and self.validators.get(item.name)]
+        if voting:
+            msg = f"genesis validators: {voting[0]} is an auditor, which decides nothing that it audits"
+            raise ValueError(msg)
         label = self.chain_id[: -CHAIN_ID_HASH_CHARACTERS - 1]
         expected = derive_chain_id(
             self.protocol_version,

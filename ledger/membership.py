@@ -18,7 +18,8 @@ from ledger.crypto.hashes import hash_tagged
 from ledger.errors import VerificationError
 from ledger.limits import VALIDATORS_MAX, VOTING_POWER_TOTAL_MAX
 
-Role = Literal["hospital", "insurer", "regulator", "rail", "customer"]
+Role = Literal["hospital", "insurer", "regulator", "rail", "customer", "auditor"]
+"""An auditor has no part in anything: claims may be opened to it by name, and it never votes."""
 CUSTOMER_PREFIX = "c-"
 """What every pseudonym begins with, and no organisation's name."""
 

@@ -64,6 +64,22 @@ class RecordDates(Struct):
         return commit_salted(self.salt, encode((self.first_day, self.last_day)))
 
 
+class IdentityOpening(Struct):
+    """An identity with the salt that opens its commitment. It opens whole or not at all."""
+
+    identity: Identity
+    salt: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "IdentityOpening(...)"
+
+    @property
+    def commitment(self) -> Hash:
+        """What the grant on the chain carries."""
+        return commit_identity(self.identity, self.salt)
+
+
 class Disclosure(Struct):
     """An identity with the salt that opens its commitment: what is sealed to a hospital or insurer."""
 
@@ -79,9 +95,14 @@ class Disclosure(Struct):
         return "Disclosure(...)"
 
     @property
+    def opening(self) -> IdentityOpening:
+        """What opens the commitment, without the rest."""
+        return IdentityOpening(self.identity, self.salt)
+
+    @property
     def commitment(self) -> Hash:
         """What the grant on the chain carries."""
-        return commit_identity(self.identity, self.salt)
+        return self.opening.commitment
 
 
 def commit_identity(identity: Identity, salt: bytes) -> bytes:

@@ -126,7 +126,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
                 make_review_router(regulator),
                 make_document_router(vault),
             ]
-        case _:
+        case _:  # an auditor: nobody asks it anything, and it asks nobody
             return HostedMember(name, role, keys.seal, routers)
     if name == node.organisation:
         routers.append(explanations.make_explanation_router(find_dates))

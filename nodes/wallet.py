@@ -33,7 +33,7 @@ from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.authentication import pseudonym_name
 from nodes.entropy import Entropy
 from nodes.files import FileError, create_private_directory, read_private, write_private
-from nodes.identity import Disclosure, Identity, RecordDates, check_identity
+from nodes.identity import Disclosure, Identity, IdentityOpening, RecordDates, check_identity
 from nodes.passphrase import (
     LOCKED_BYTES_MAX,
     PASSPHRASE_FILE_VARIABLE,
@@ -320,14 +320,49 @@ class Wallet:
         """End a renewal: what is not held by now is on no chain, and comes from the newest seed from now on."""
         self._base = self.newest_seed
 
-    def make_disclosure(self, entropy: Entropy, dates: RecordDates | None = None) -> Disclosure:
-        """Return the customer's identity with a fresh salt: one for each grant, or grants could be linked.
+    def make_disclosure(
+        self, chain_id: str, hospital: str, insurer: str, dates: RecordDates, grantor: Identity | None = None
+    ) -> Disclosure:
+        """Return what every party of a grant is shown: the customer's identity under a salt of this grant's own.
+
+        The salt follows from the newest seed and the grant's record dates, whose commitment is salted afresh: so no two
+        grants can be linked by it, and years later the wallet alone opens what its grant committed to.
 
         Args:
-            entropy: Where the salt comes from.
-            dates: What opens the grant's record dates; without them no party can tell which stays it means.
+            chain_id: The chain.
+            hospital: The pair that the pseudonym is for.
+            insurer: Its recipient.
+            dates: What opens the grant's record dates.
+            grantor: Who acts for her, where that is another.
         """
-        return Disclosure(self.identity, entropy.draw(32), dates)
+        return Disclosure(
+            self.identity,
+            self._identity_salt(self.newest_seed, chain_id, hospital, insurer, dates.commitment),
+            dates,
+            grantor,
+        )
+
+    def find_identity(
+        self, chain_id: str, hospital: str, insurer: str, dates: bytes, commitment: bytes
+    ) -> IdentityOpening | None:
+        """Return what opens a grant's commitment to this customer; None if it is another's, or another wallet's.
+
+        Args:
+            chain_id: The chain.
+            hospital: The pair that the pseudonym is for.
+            insurer: Its recipient.
+            dates: The grant's commitment to its record dates.
+            commitment: The grant's commitment to who she is.
+        """
+        for seed in range(self.newest_seed, -1, -1):
+            found = IdentityOpening(self.identity, self._identity_salt(seed, chain_id, hospital, insurer, dates))
+            if found.commitment == commitment:
+                return found
+        return None
+
+    def _identity_salt(self, seed: int, chain_id: str, hospital: str, insurer: str, dates: bytes) -> bytes:
+        info = encode(("xinpei/wallet/identity/v1", chain_id, hospital, insurer, dates))
+        return HKDF(SHA256(), length=32, salt=None, info=info).derive(self._seeds[seed])
 
     def _derive_key(self, seed: int, chain_id: str, hospital: str, insurer: str) -> PrivateKey:
         return PrivateKey(self._derive(seed, "pseudonym", chain_id, hospital, insurer))

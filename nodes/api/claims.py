@@ -1,4 +1,7 @@
-"""The routes about claims: a customer sees hers, an organisation those it is a party of, a regulator all."""
+"""The routes about claims: a customer sees hers, an organisation its own, a regulator and an auditor all.
+
+What they see is what the chain has: no amount and no name.
+"""
 
 import asyncio
 import re
@@ -9,6 +12,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
+from contracts.openings import READERS
 from contracts.registers import LIST_ROWS_MAX
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
@@ -67,7 +71,7 @@ async def list_claims(
     after: Annotated[str, Query(max_length=64)] = "",
     status: Annotated[str, Query(max_length=32)] = "",
 ) -> Rows:
-    """List the caller's claims; a regulator lists those of one written status."""
+    """List the caller's claims; a regulator or auditor lists those of one written status."""
     by: Literal["customer", "insurer", "hospital", "status"]
     value = caller.name
     if caller.role in ("customer", "insurer", "hospital"):
@@ -133,7 +137,7 @@ def find_own_claim(node: NetworkNode, caller: Caller, claim_id: str) -> ClaimVie
     view = find_claim(node.view, claim_id) if CLAIM_ID.fullmatch(claim_id) else None
     if view is not None:
         claim = view.claim
-        if caller.name in (claim.customer, claim.hospital, claim.insurer) or caller.role == "regulator":
+        if caller.name in (claim.customer, claim.hospital, claim.insurer) or caller.role in READERS:
             return view
     msg = f"claim {claim_id[:64]}: not found"
     raise NotFoundError(msg)

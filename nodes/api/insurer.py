@@ -5,7 +5,7 @@ Days are ISO dates of civil days in China; amounts never pass here.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.adjudication.case import Review, ReviewedRule
@@ -87,6 +87,8 @@ class OpeningForm(BaseModel):
 
     auditor: Annotated[str, Field(min_length=1, max_length=64)]
     basis: LegalBasis
+    names_person: bool = False
+    """Whether who the customer is is opened too."""
 
 
 class OpeningInfo(BaseModel):
@@ -95,6 +97,7 @@ class OpeningInfo(BaseModel):
     claim: str
     auditor: str
     basis: str
+    names_person: bool
     height: int
 
 
@@ -181,21 +184,24 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
 
     @router.post("/cases/{claim_id}/openings")
     async def enter_opening(node: Node, _caller: Operator, claim_id: str, form: OpeningForm) -> OpeningInfo:
-        """Enter on the chain that a claim is opened to a regulator; the customer sees it from that block on."""
-        place = await node.call(
-            node.organisation, insurer.draft_opening(claim_id, form.auditor, form.basis), WAIT_SECONDS
-        )
-        return OpeningInfo(claim=claim_id, auditor=form.auditor, basis=form.basis, height=place.height)
+        """Enter on the chain that a claim is opened to a regulator or auditor; the customer sees it from then on."""
+        call = insurer.draft_opening(claim_id, form.auditor, form.basis, names_person=form.names_person)
+        place = await node.call(node.organisation, call, WAIT_SECONDS)
+        return OpeningInfo(claim=claim_id, height=place.height, **form.model_dump())
 
     @router.get("/cases/{claim_id}/openings/{auditor}")
-    async def open_to_auditor(node: Node, caller: Operator, claim_id: str, auditor: str) -> Response:
-        """Return the file that opens every settlement of a dossier for a named regulator, and for nobody else.
+    async def open_to_auditor(
+        node: Node, caller: Operator, claim_id: str, auditor: str, *, person: Annotated[bool, Query()] = False
+    ) -> Response:
+        """Return the file that opens every settlement of a dossier for one named regulator or auditor.
 
-        It is made under a committed entry that says so (`POST /v1/cases/{claim_id}/openings`) and not before.
+        It is made under a committed entry that says so (`POST /v1/cases/{claim_id}/openings`) and not before. With
+        `person` it opens who the customer is too, if the entry says so.
         """
         sealed = insurer.auditor_openings(claim_id, auditor)
+        identity = insurer.auditor_person(claim_id, auditor) if person else None
         note_reading(node, caller.name, f"opening for {auditor}", claim_id)
-        found = collect_openings(node.application, node.files.blocks, claim_id, sealed)
+        found = collect_openings(node.application, node.files.blocks, claim_id, sealed, identity)
         return Response(canonical_json.render(found), media_type="application/json")
 
     @router.post("/cases/{claim_id}/reviews")

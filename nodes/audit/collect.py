@@ -101,7 +101,9 @@ def collect_dossier(application: Application, blocks: Blocks, claim_id: str) -> 
     )
 
 
-def collect_openings(application: Application, blocks: Blocks, claim_id: str, sealed: Mapping[int, Sealed]) -> Openings:
+def collect_openings(
+    application: Application, blocks: Blocks, claim_id: str, sealed: Mapping[int, Sealed], person: Sealed | None = None
+) -> Openings:
     """Return the file that lets the customer open her claim's amounts.
 
     Args:
@@ -109,6 +111,7 @@ def collect_openings(application: Application, blocks: Blocks, claim_id: str, se
         blocks: The node's blocks.
         claim_id: The claim; it has been settled.
         sealed: What the insurer sealed to her, by the settlement's version; the latest one's is among them.
+        person: Who she is, as the insurer sealed it to an auditor (`nodes.roles.exchange.person`).
 
     Raises:
         CollectionError: If there is no such claim, or it is not settled.
@@ -127,7 +130,7 @@ def collect_openings(application: Application, blocks: Blocks, claim_id: str, se
     header, commit = _certified(blocks, application.height)
     proof = state.prove(list_terms(policy, payee, product))
     shown = tuple(_show_opening(state, claim_id, version, sealed[version]) for version in sorted(sealed))
-    return Openings(OPENINGS_FORMAT, claim_id, shown, policy, payee, product, header, commit, proof)
+    return Openings(OPENINGS_FORMAT, claim_id, shown, person, policy, payee, product, header, commit, proof)
 
 
 def _show_opening(state: "_State", claim_id: str, version: int, sealed: Sealed) -> SealedOpening:

@@ -19,6 +19,7 @@ _CHINESE = {
     "hospital": "医院",
     "insurer": "保险公司",
     "customer": "客户（化名）",
+    "person": "客户身份",
     "status": "状态",
     "as of": "截至",
     "consent": "授权",
@@ -36,14 +37,27 @@ _CHINESE = {
 }
 
 
-def render_summary(verified: VerifiedClaim, revealed: Revealed | None = None, language: Language = "en") -> list[str]:
-    """Return the summary as lines of text; labels in the language, facts as they stand on the chain."""
+def render_summary(
+    verified: VerifiedClaim,
+    revealed: Revealed | None = None,
+    language: Language = "en",
+    people: list[dict[str, Any]] | None = None,
+) -> list[str]:
+    """Return the summary as lines of text; labels in the language, facts as they stand on the chain.
+
+    Args:
+        verified: From `verify_dossier`.
+        revealed: The amounts, if they were opened.
+        language: Of the labels.
+        people: Whom the grants are about, from `nodes.audit.person.describe_person`; None if nobody was to be named.
+    """
     facts = summarise(verified, revealed)
     rows = [
         ("claim", f"{facts['claim']} (number {facts['number']} in the register of {facts['insurer']})"),
         ("hospital", facts["hospital"]),
         ("insurer", facts["insurer"]),
         ("customer", facts["customer"]),
+        *(("person", line) for line in _say_people(people)),
         ("status", facts["status"]),
         ("as of", _say_as_of(facts["as_of"])),
         *(("consent", line) for grant in facts["consent"] for line in _say_grant(grant)),
@@ -117,6 +131,25 @@ def _say_grant(grant: dict[str, Any]) -> list[str]:
     for party, link in zip(("hospital", "insurer"), grant["links"], strict=True):
         lines.append(f"{grant['grant']}: identity {link['result']} by the {party} {_say_at(link)}")
     return lines
+
+
+def _say_people(people: list[dict[str, Any]] | None) -> list[str]:
+    if people is None:
+        return ["not opened: her wallet opens who she is, or an auditor to whom her insurer sealed it (--reveal)"]
+    return [_say_person(item) for item in people] or ["nobody: no grant was used"]
+
+
+def _say_person(item: dict[str, Any]) -> str:
+    """Say whom a grant is about, who matched her, and what was opened; or that it was not opened."""
+    identity = item["identity"]
+    if identity is None:
+        return f"{item['grant']}: not opened: what was given holds nothing that opens its commitment to who she is"
+    shown = f"{identity['name']}, {identity['document_type']} {identity['document_number']}"
+    if "birth_date" in identity:
+        shown += f", born {identity['birth_date']}" + (f", {identity['phone']}" if identity["phone"] else "")
+    matched = "; ".join(f"matched by {link['by']} {_say_at(link)}" for link in item["matched"]) or "matched by nobody"
+    versions = ", ".join(map(str, item["versions"]))
+    return f"{shown}; {matched}: opens the commitment of both links of {item['grant']} version {versions}"
 
 
 def _say_authority(item: dict[str, Any]) -> str:

@@ -11,9 +11,10 @@ insurer sealed to the customer before it settled; the settlement names their has
 It is a file of its own because the sealed case alone is 4 KB or more, and because whoever gets the dossier need not
 get this. It opens for the holder of the pseudonym's seal key and for nobody else.
 
-An insurer can seal the same openings to a regulator who audits a sample: a file of this form that opens for that
-organisation's seal key. The settlement names the hash of the customer's bytes, not of these, so here the commitments
-alone say that the openings are the right ones.
+An insurer can seal the same openings to a regulator or an auditor who audits a sample: a file of this form that opens
+for that organisation's seal key. The settlement names the hash of the customer's bytes, not of these, so here the
+commitments alone say that the openings are the right ones. Such a file may open who the customer is as well
+(`nodes.audit.person`).
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ from nodes.roles.exchange.opening import ClaimOpening, hash_opening, open_openin
 from nodes.schemas.canonical_json import parse
 from nodes.vault.sealing import AmountOpening, Sealed, SealKeys
 
-OPENINGS_FORMAT: Literal["xinpei-openings/1"] = "xinpei-openings/1"
+OPENINGS_FORMAT: Literal["xinpei-openings/2"] = "xinpei-openings/2"
 
 
 class ReaderError(LedgerError):
@@ -64,10 +65,12 @@ class SealedOpening(Struct):
 class Openings(Struct):
     """What opens one claim's settlements, for the customer's wallet."""
 
-    format: Literal["xinpei-openings/1"]
+    format: Literal["xinpei-openings/2"]
     claim_id: ClaimId
     sealed: Annotated[tuple[SealedOpening, ...], Meta(min_length=1, max_length=200)]
     """Sorted by version; the latest settlement's is the last."""
+    person: Sealed | None
+    """Who she is (`nodes.roles.exchange.person`), in a file for an auditor who is to know; her own wallet knows it."""
     policy: PolicyVersion
     payee: PayeeVersion
     product: ProductEntry

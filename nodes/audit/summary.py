@@ -56,7 +56,12 @@ def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict
         "shares": [_describe_share(share) for share in evidence.shares],
         "visits": [_describe_visit(execution) for execution in evidence.executions],
         "closings": [
-            {"stay": closing.stay_id, "version": closing.version, "parts": len(closing.parts), **_at(closing.place)}
+            {
+                "stay": closing.stay_id,
+                "version": closing.version,
+                "parts": len(closing.parts),
+                **locate_deed(closing.place),
+            }
             for closing in evidence.closings
         ],
         "settlements": [_describe_settlement(verified, item, revealed) for item in evidence.settlements],
@@ -108,7 +113,8 @@ def _measure(what: str, begun: int, ended: int | None, days_max: int, verified: 
     }
 
 
-def _at(place: Place) -> dict[str, Any]:
+def locate_deed(place: Place) -> dict[str, Any]:
+    """Return where something stands on the chain, and when that was."""
     return {"height": place.height, "index": place.index, "time": show_time(place.time_ms)}
 
 
@@ -128,8 +134,12 @@ def _describe_grant(shown: GrantEvidence, now_ms: int) -> dict[str, Any]:
         "sources": list(latest.grant.sources),
         "notice": {"language": latest.grant.notice.language, "hash": latest.grant.notice.hash.hex()},
         "expires": show_time(permission.expires_at_ms),
-        "versions": [{"version": item.version, "status": item.status, **_at(item.place)} for item in shown.versions],
-        "links": [{"result": history.entries[-1].result, **_at(history.entries[-1].place)} for history in shown.links],
+        "versions": [
+            {"version": item.version, "status": item.status, **locate_deed(item.place)} for item in shown.versions
+        ],
+        "links": [
+            {"result": history.entries[-1].result, **locate_deed(history.entries[-1].place)} for history in shown.links
+        ],
     }
 
 
@@ -151,7 +161,7 @@ def _describe_denial(shown: DenialEvidence) -> dict[str, Any]:
         "denial": latest.grant.grant_id,
         "status": latest.status,
         "record_types": list(latest.grant.scope.record_types),
-        **_at(shown.versions[0].place),
+        **locate_deed(shown.versions[0].place),
     }
 
 
@@ -162,7 +172,7 @@ def _describe_share(share: ShareReceipt) -> dict[str, Any]:
         "grant": share.grant_id,
         "grant_version": share.grant_version,
         "confirmed": True,
-        **_at(share.place),
+        **locate_deed(share.place),
     }
 
 
@@ -174,7 +184,7 @@ def _describe_visit(execution: ExecutionReceipt) -> dict[str, Any]:
         "record_types": sorted({name for stay in execution.stays for name in stay.record_types}),
         "grant": execution.grant_id,
         "grant_version": execution.grant_version,
-        **_at(execution.place),
+        **locate_deed(execution.place),
     }
 
 
@@ -197,7 +207,7 @@ def _describe_settlement(verified: VerifiedClaim, settlement: Settlement, reveal
         "currency": outcome.currency,
         "rules": outcome.rules.hex(),
         "decision": outcome.decision.hex(),
-        **_at(settlement.place),
+        **locate_deed(settlement.place),
     }
     if opened is not None:
         facts |= {"payable": write_yuan(opened.payable), "moved": write_yuan(opened.moved)}
@@ -210,7 +220,9 @@ def _describe_payment(payment: Payment) -> dict[str, Any]:
         "direction": payment.direction,
         "settlement": payment.settlement_version,
         "status": payment.status,
-        "steps": [{"status": step.status, "payee": step.payee_version, **_at(step.place)} for step in payment.steps],
+        "steps": [
+            {"status": step.status, "payee": step.payee_version, **locate_deed(step.place)} for step in payment.steps
+        ],
     }
 
 
@@ -239,8 +251,8 @@ def _describe_erasure(row: ErasureRow, item: ErasureItem) -> dict[str, Any]:
         "basis": latest.basis,
         "law": None if hold is None else {"zh": hold.law_zh, "en": hold.law_en},
         "until": None if latest.until_day is None else format_day(latest.until_day),
-        "asked": _at(item.steps[0].place),
-        **_at(latest.place),
+        "asked": locate_deed(item.steps[0].place),
+        **locate_deed(latest.place),
     }
 
 

@@ -119,6 +119,8 @@ def describe(look: "Look", *, with_fields: bool) -> list[str]:
         )
     if look.law_zh is not None:
         lines.append(f"{'':19}  {look.law_zh} · {look.law_en}")
+    if look.names_person:
+        lines.append(f"{'':19}  身份一并开示 with who you are: name, document, birth date")
     if look.fields:
         names = f": {', '.join(look.fields)}" if with_fields else ""
         lines.append(f"{'':19}  {look.field_set} · {len(look.fields)} 项 fields{names}")

@@ -9,7 +9,7 @@ import click
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.stay import await_settled
-from nodes.cli.terms import BASES
+from nodes.cli.terms import AUDIT_BASES, BASES
 from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_id
 from nodes.config import Home, write_file
 
@@ -205,29 +205,50 @@ def estimate(case: Path, language: Any, *, as_json: bool) -> None:
     show_default=True,
     help="Where to write the dossier.",
 )
-@click.option("--for", "auditor", metavar="AUDITOR", help="As the insurer: the regulator to seal the amounts to.")
-@click.option("--basis", type=click.Choice(BASES), help="With --for: under which law; the customer sees it.")
+@click.option(
+    "--for", "auditor", metavar="AUDITOR", help="As the insurer: the regulator or auditor to seal the amounts to."
+)
+@click.option(
+    "--basis",
+    type=click.Choice((*BASES, *AUDIT_BASES)),
+    help="With --for: under which law; the customer sees it. The audits are an auditor's, the others a regulator's.",
+)
+@click.option("--person", "names_person", is_flag=True, help="With --for: open who the customer is too.")
 @home_option
 @json_option
 def audit(
-    claim_id: str, actor: str, out: Path, auditor: str | None, basis: str | None, home: Path, *, as_json: bool
+    claim_id: str,
+    actor: str,
+    out: Path,
+    auditor: str | None,
+    basis: str | None,
+    home: Path,
+    *,
+    names_person: bool,
+    as_json: bool,
 ) -> None:
     """Write the file that proves CLAIM to anyone who has the genesis, without the network.
 
-    With --for the insurer opens the amounts to a regulator. That is an entry of the chain which the customer sees in
-    her activity, and nothing is sealed before it is committed.
+    With --for the insurer opens the amounts to a regulator or an auditor, and with --person who the customer is. That
+    is an entry of the chain which the customer sees in her activity, and nothing is sealed before it is committed.
     """
     from nodes.cli.claims import find_claim
 
     if (auditor is None) != (basis is None):
-        msg = "expected both --for and --basis, or neither: a claim is opened to a regulator under a law"
+        msg = "expected both --for and --basis, or neither: a claim is opened to a regulator or auditor under a law"
+        raise click.UsageError(msg)
+    if names_person and auditor is None:
+        msg = "--person: expected --for with it; your own wallet knows who you are (xinpei verify --reveal)"
         raise click.UsageError(msg)
     output = Output(as_json=as_json)
     place = Home(home)
     with find_claim(place, actor, claim_id) as found:
         data = found.dossier()
         settled = found.is_settled()
-        openings = found.openings() if auditor is None or basis is None else found.auditor_openings(auditor, basis)
+        if auditor is None or basis is None:
+            openings = found.openings()
+        else:
+            openings = found.auditor_openings(auditor, basis, names_person=names_person)
     write_file(out, data)
     output.say(f"{out} · {len(data):,} bytes")
     if openings is not None:

@@ -85,8 +85,8 @@ class FoundClaim:
         """Return why the insurer does not settle it by itself now, if its operator asks; else nothing."""
         return str(self.client.get(f"/v1/cases/{self.claim_id}")["waits"]) if self._is_insurer else ""
 
-    def auditor_openings(self, auditor: str, basis: str) -> bytes:
-        """Enter that the claim is opened to a regulator under a law, and return the file that opens the amounts.
+    def auditor_openings(self, auditor: str, basis: str, *, names_person: bool) -> bytes:
+        """Enter that the claim is opened to a regulator or auditor under a law, and return the file that opens it.
 
         Raises:
             ConfigurationError: If another than the claim's insurer asks.
@@ -94,8 +94,10 @@ class FoundClaim:
         if not self._is_insurer:
             msg = "--for: expected the claim's insurer as --as, which alone can open the claim to an auditor"
             raise ConfigurationError(msg)
-        self.client.post(f"/v1/cases/{self.claim_id}/openings", {"auditor": auditor, "basis": basis})
-        return self.client.get_bytes(f"/v1/cases/{self.claim_id}/openings/{auditor}")
+        asked = {"auditor": auditor, "basis": basis, "names_person": names_person}
+        self.client.post(f"/v1/cases/{self.claim_id}/openings", asked)
+        parameters = {"person": "true"} if names_person else None
+        return self.client.get_bytes(f"/v1/cases/{self.claim_id}/openings/{auditor}", parameters)
 
     def is_settled(self) -> bool:
         """Whether it was settled, so that there is an amount."""

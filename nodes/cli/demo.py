@@ -148,7 +148,7 @@ class Story:
         from nodes.audit.reveal import verify_reveal
         from nodes.audit.trust import Trust
         from nodes.audit.verify import verify_dossier
-        from nodes.cli.verification import open_seal_key
+        from nodes.cli.verification import open_own_wallet
         from nodes.schemas.trace import show_amount
 
         self._head("The proof, offline: a file and the genesis, no network")
@@ -161,7 +161,7 @@ class Story:
         height = verified.header.height
         self._line(f"HOLDS as of height {height} · {len(data):,} bytes · verified in {milliseconds:.0f} ms")
         revealed = verify_reveal(
-            verified, path.with_suffix(".openings.json").read_bytes(), open_seal_key(self._home, "wang", verified)
+            verified, path.with_suffix(".openings.json").read_bytes(), open_own_wallet(self._home, "wang", verified)[1]
         )
         payable = Fraction(revealed.settlements[-1].payable)
         self._line(f"opened with her wallet and adjudicated again: {show_amount(payable)}")

@@ -40,7 +40,7 @@ def prepare() -> None:
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice(["hospital", "insurer", "regulator", "rail"]),
+    type=click.Choice(["hospital", "insurer", "regulator", "rail", "auditor"]),
     required=True,
     help="What it is; it cannot be changed later.",
 )

@@ -9,6 +9,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 BASES = ("insurance-supervision", "medical-fund-supervision", "evidence-collection")
 """The laws under which a regulator sees a customer's data; `contracts.orders` has their words."""
+AUDIT_BASES = ("financial-audit", "compliance-audit")
+"""Those under which an auditor does."""
 TYPES = ("admission", "discharge-summary", "document", "interim-bill", "invoice", "item-list")
 PURPOSES = ("CAREMGT", "BTG", "PUBHLTH", "HPAYMT", "DSRCH", "PATRQT")
 ROLES = ("insurer", "hospital", "regulator")

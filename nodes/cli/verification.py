@@ -11,9 +11,12 @@ from nodes.cli.output import Output
 from nodes.config import ConfigurationError, Home, load_genesis
 
 if TYPE_CHECKING:
+    from nodes.audit.person import RevealedPerson
+    from nodes.audit.reveal import Revealed
     from nodes.audit.trust import Checkpoint, Trust
     from nodes.audit.verify import VerifiedClaim
     from nodes.vault.sealing import SealKeys
+    from nodes.wallet import Wallet
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _OTHER_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample|access)/')
@@ -35,7 +38,11 @@ _OTHER_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample|access)/')
 @click.option(
     "--reveal",
     metavar="WALLET",
-    help="Opens the amounts: the customer's wallet, by name or file; or the organisation that they were sealed to.",
+    help="Opens amounts and who the customer is: her wallet, by name or file; or the organisation that they were "
+    "sealed to.",
+)
+@click.option(
+    "--whole", is_flag=True, help="With --reveal: show her whole identity, not the end of her document alone."
 )
 @click.option(
     "--openings",
@@ -47,14 +54,14 @@ _OTHER_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample|access)/')
 @json_option
 def verify(
     file: Path,
-    genesis: Path | None,
-    checkpoint: str | None,
     reveal: str | None,
     openings: Path | None,
     language: Any,
     home: Path,
     *,
+    whole: bool,
     as_json: bool,
+    **trusted: Any,
 ) -> None:
     """Verify FILE offline, from a genesis or a checkpoint alone: exit 0 if it holds, 1 if it does not and why.
 
@@ -73,7 +80,7 @@ def verify(
 
     output = Output(as_json=as_json)
     try:
-        data, trust = file.read_bytes(), read_trust(Home(home), genesis, checkpoint)
+        data, trust = file.read_bytes(), read_trust(Home(home), **trusted)
         found = _OTHER_FILE.search(data[:200])
         if found is not None:
             if reveal is not None:
@@ -81,7 +88,9 @@ def verify(
                 raise click.UsageError(msg)
             verdict = _judge_other_file(found[1].decode(), data, trust, language)
         else:
-            opening = None if reveal is None else (Home(home), reveal, openings or file.with_suffix(".openings.json"))
+            opening = None
+            if reveal is not None:
+                opening = _Opening(Home(home), reveal, openings or file.with_suffix(".openings.json"), whole=whole)
             verdict = _judge_dossier(data, trust, opening, language)
     except (
         ConfigurationError,
@@ -113,35 +122,62 @@ class _Verdict(NamedTuple):
     proven: dict[str, Any]
 
 
-def _judge_dossier(data: bytes, trust: "Trust", opening: tuple[Home, str, Path] | None, language: Any) -> _Verdict:
-    from nodes.audit.adjudicators import Adjudicators
+class _Opening(NamedTuple):
+    """With what a claim is to be opened."""
+
+    home: Home
+    reader: str
+    """A wallet's name or file, or an organisation whose keys are here."""
+    path: Path
+    """The openings file."""
+    whole: bool
+
+
+def _judge_dossier(data: bytes, trust: "Trust", opening: _Opening | None, language: Any) -> _Verdict:
     from nodes.audit.narration import render_summary
-    from nodes.audit.reveal import verify_reveal
+    from nodes.audit.person import describe_person
     from nodes.audit.summary import find_erased_openings, summarise
     from nodes.audit.verify import verify_dossier
-    from nodes.cli.session import NAME
-    from nodes.contract_sources import ContractArchive
-    from nodes.keystore import load_keystore
     from nodes.schemas.trace import render_formula
 
     verified = verify_dossier(data, trust)
-    revealed = None
-    if opening is not None and verified.evidence.settlements:
-        home, wallet, path = opening
-        adjudicators = Adjudicators(ContractArchive(home.contracts_folder))
-        keys = home.node_folder(wallet) / "keys"
-        is_auditor = bool(NAME.fullmatch(wallet)) and keys.is_dir()
-        seal_key = load_keystore(keys).seal if is_auditor else open_seal_key(home, wallet, verified)
-        if path.exists() or find_erased_openings(verified) is None:
-            auditor = wallet if is_auditor else None
-            revealed = verify_reveal(verified, path.read_bytes(), seal_key, auditor, adjudicators)
+    revealed, person = (None, None) if opening is None else _open(verified, opening)
     amount = "amount hidden (--reveal)" if find_erased_openings(verified) is None else "amount erased"
     if not verified.evidence.settlements:
         amount = "nothing is settled"
     if revealed is not None and revealed.settlements:
         last = revealed.settlements[-1]
         amount = f"{render_formula(last.decision, language)}, adjudicated again: the same 分"
-    return _Verdict(amount, render_summary(verified, revealed, language), summarise(verified, revealed))
+    people = describe_person(person, whole=opening is not None and opening.whole)
+    lines = render_summary(verified, revealed, language, people)
+    return _Verdict(amount, lines, summarise(verified, revealed) | {"person": people})
+
+
+def _open(verified: "VerifiedClaim", opening: _Opening) -> "tuple[Revealed | None, RevealedPerson | None]":
+    """Return a claim's amounts and its person, as far as the reader can open them; raises as `verify_reveal`."""
+    from nodes.audit.adjudicators import Adjudicators
+    from nodes.audit.person import reveal_own_person, reveal_person
+    from nodes.audit.reveal import verify_reveal
+    from nodes.audit.summary import find_erased_openings
+    from nodes.cli.session import NAME
+    from nodes.contract_sources import ContractArchive
+    from nodes.keystore import load_keystore
+
+    keys = opening.home.node_folder(opening.reader) / "keys"
+    auditor = opening.reader if NAME.fullmatch(opening.reader) and keys.is_dir() else None
+    person: RevealedPerson | None = None
+    seal_key: SealKeys
+    if auditor is None:
+        wallet, seal_key = open_own_wallet(opening.home, opening.reader, verified)
+        person = reveal_own_person(verified, wallet)
+    else:
+        seal_key = load_keystore(keys).seal
+    if not verified.evidence.settlements or not (opening.path.exists() or find_erased_openings(verified) is None):
+        return None, person
+    data = opening.path.read_bytes()
+    adjudicators = Adjudicators(ContractArchive(opening.home.contracts_folder))
+    revealed = verify_reveal(verified, data, seal_key, auditor, adjudicators)
+    return revealed, person if auditor is None else reveal_person(verified, data, seal_key, auditor)
 
 
 def _judge_other_file(kind: str, data: bytes, trust: "Trust", language: Any) -> _Verdict:
@@ -160,8 +196,8 @@ def _judge_other_file(kind: str, data: bytes, trust: "Trust", language: Any) -> 
     return _Verdict("totals alone, no claim opened", render_report(report, language), summarise_report(report))
 
 
-def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKeys":
-    """Return the seal key that a verified claim's openings are sealed to, from the customer's wallet.
+def open_own_wallet(home: Home, wallet: str, verified: "VerifiedClaim") -> "tuple[Wallet, SealKeys]":
+    """Return the customer's wallet, and the seal key of hers that a verified claim's openings are sealed to.
 
     Args:
         home: Where wallets are found by name.
@@ -182,7 +218,7 @@ def open_seal_key(home: Home, wallet: str, verified: "VerifiedClaim") -> "SealKe
     if pseudonym.name != claim.customer:
         msg = f"wallet: expected the one of {claim.customer}, got one whose pseudonym there is {pseudonym.name}"
         raise CustomerError(msg)
-    return pseudonym.seal_key
+    return found, pseudonym.seal_key
 
 
 def read_trust(home: Home, genesis: Path | None, checkpoint: str | None) -> "Trust":

@@ -148,6 +148,7 @@ def _describe_attempt(view: ChainView, look_id: str, attempt: Attempt, fields: t
         condition=attempt.condition,
         field_set=attempt.field_set,
         fields=fields,
+        names_person=attempt.names_person,
         answered_ms=None if order is None or order.answer is None else order.answer.place.time_ms,
         **_locate(attempt.place),
     )

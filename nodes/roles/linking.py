@@ -36,7 +36,7 @@ from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_date, civil_day
-from nodes.identity import Disclosure, RecordDates
+from nodes.identity import Disclosure, IdentityOpening, RecordDates
 from nodes.roles.lookup import find_grant
 from nodes.roles.people import People, Person
 from nodes.vault.register import Register
@@ -75,6 +75,8 @@ class LinkEntry(Struct):
     """The number of a guardian or heir who acts for her."""
     is_treatment: bool = False
     """Whether the grant is to a hospital."""
+    identity: IdentityOpening | None = None
+    """Opens `commitment`, so that this organisation can show whom it matched; None for a mismatch."""
 
     @property
     def evidence(self) -> Hash:
@@ -186,6 +188,7 @@ class Linking:
             "adult" if person is None else person.capacity(civil_date(now_ms)),
             None if person is None else grantor,
             grant.grantee.role == "hospital",
+            None if person is None else disclosure.opening,
         )
         self._keep(entry)
         del self._challenges[grant_id]

@@ -74,9 +74,11 @@ def find_stay(view: ChainView, stay_id: str) -> StayView | None:
     return view.query("records", "stay", ShowStay(stay_id), cast("type[StayView | None]", StayView | None))
 
 
-def find_opening(view: ChainView, claim_id: str, reader: str, version: int) -> Opening | None:
-    """Return the entry under which a claim's settlements up to a version may be opened to a reader."""
-    message = FindOpening(claim_id, reader, version)
+def find_opening(
+    view: ChainView, claim_id: str, reader: str, version: int, *, names_person: bool = False
+) -> Opening | None:
+    """Return the entry under which a claim's settlements up to a version, perhaps with its person, may be opened."""
+    message = FindOpening(claim_id, reader, version, names_person)
     return view.query("openings", "find", message, cast("type[Opening | None]", Opening | None))
 
 

@@ -310,7 +310,8 @@ class Customer:
         today = civil_day(now_ms)
         dates = RecordDates(today - 30, today + 365, self.entropy.draw(32))
         parties = sorted((self.hospital, self.insurer))
-        self._disclosures = {party: self.wallet.make_disclosure(self.entropy, dates) for party in parties}
+        pair = (self.pseudonym.chain_id, self.hospital, self.insurer)
+        self._disclosures = dict.fromkeys(parties, self.wallet.make_disclosure(*pair, dates))
         return Grant(
             grant_id,
             1,

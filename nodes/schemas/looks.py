@@ -46,6 +46,8 @@ class Look:
     field_set: str | None = None
     fields: tuple[str, ...] = ()
     """Released, or that would be."""
+    names_person: bool = False
+    """Of an opening: whether who the customer is was opened too."""
     height: int
     index: int
     time_ms: int

@@ -279,7 +279,7 @@ class Consortium:
             Permission("STORE", None, None, BEGUN_MS + 5 * YEAR_MS, BEGUN_MS + 2 * YEAR_MS),
             "data-to-insurer",
             Notice("zh", digest("notice")),
-            tuple(IdentityCommitment(party, digest(f"identity at {party}")) for party in parties),
+            tuple(IdentityCommitment(party, digest(f"identity in {grant_id}")) for party in parties),
         )
 
     def link(self, grant: Grant, party: str, result: LinkResult = "matched", capacity: Capacity = "adult") -> Call:

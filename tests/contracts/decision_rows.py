@@ -292,7 +292,7 @@ class _RowPlanner:
             ),
             terms.get("execution", "data-to-insurer"),
             Notice("zh", digest("notice")),
-            tuple(IdentityCommitment(party, digest(f"{self.subject} at {party}")) for party in parties),
+            tuple(IdentityCommitment(party, digest(self.subject)) for party in parties),
             effect,
         )
 

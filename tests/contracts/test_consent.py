@@ -177,13 +177,23 @@ def test_an_amendment_keeps_a_link_only_for_the_same_identity(chain: Consortium)
     second = amended(grant, permission=replace(grant.permission, uses_max=9))
     chain.do(give(second))
     assert failing(chain, need(grant)) is None
-    moved = (IdentityCommitment("hospital-a", digest("another person")), second.identities[1])
+    other = digest("another person")
+    moved = (IdentityCommitment("hospital-a", other), IdentityCommitment("insurer-a", other))
     third = amended(second, identities=moved)
     chain.do(give(third))
     assert failing(chain, need(grant)) == ("ELIG-001", "link")
     assert chain.post(chain.link(second, "hospital-a")) == ["STALE_VERSION"]
     chain.do(chain.link(third, "hospital-a"))
+    assert failing(chain, need(grant)) == ("ELIG-001", "link")
+    chain.do(chain.link(third, "insurer-a"))
     assert failing(chain, need(grant)) is None
+
+
+def test_hospital_and_insurer_are_shown_one_person_and_not_two(chain: Consortium) -> None:
+    grant = unlinked(chain)
+    two = (grant.identities[0], IdentityCommitment("insurer-a", digest("another person")))
+    assert chain.post(give(replace(grant, grant_id=chain.draw("grant"), identities=two))) == ["IDENTITIES"]
+    assert "the same commitment for all parties" in chain.reason()
 
 
 def test_a_grants_id_belongs_to_its_subject(chain: Consortium) -> None:

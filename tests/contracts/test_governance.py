@@ -31,7 +31,7 @@ from contracts.proposals import (
 from ledger.codec import Struct
 from ledger.crypto.signatures import PrivateKey, sign_enrolment, sign_vote
 from ledger.genesis import ContractPin, Credentials, PinHistory
-from ledger.membership import Actor, ValidatorSet
+from ledger.membership import Actor, Role, ValidatorSet
 from tests.contracts.consortium import CHAIN_ID, ORGANISATIONS, Call, Consortium, digest
 
 NAMES = tuple(name for name, _ in ORGANISATIONS)
@@ -97,10 +97,10 @@ def actor(chain: Consortium, name: str) -> Actor:
 # ------------------------------------------------------------------------------------------------------ actions
 
 
-def clinic(name: str = CLINIC, key: PrivateKey | None = None) -> AddOrganisation:
+def clinic(name: str = CLINIC, key: PrivateKey | None = None, role: Role = "hospital") -> AddOrganisation:
     key = key or PrivateKey(digest(name))
-    signed = organisation_message(CHAIN_ID, name, "hospital", key.public_key, bytes(1216), digest("ca"))
-    return AddOrganisation(name, "hospital", key.public_key, bytes(1216), digest("ca"), sign_enrolment(key, signed))
+    signed = organisation_message(CHAIN_ID, name, role, key.public_key, bytes(1216), digest("ca"))
+    return AddOrganisation(name, role, key.public_key, bytes(1216), digest("ca"), sign_enrolment(key, signed))
 
 
 def seat(name: str, key: PrivateKey, kind: type = AddValidator) -> Struct:

@@ -1,11 +1,21 @@
 """A claim's calculation is opened to a regulator under an entry that the customer sees, and to nobody else."""
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.attempts import ENTRIES_MAX, Attempt, AttemptView, ListAttempts
+from contracts.emergencies import BreakGlass, ReviewUse
 from contracts.erasures import Ask, Certify, Restrict
 from contracts.openings import FindOpening, OpenClaim, Opening
-from tests.contracts.consortium import Call, Case, Consortium, Figure
+from contracts.orders import Ask as AskAccess
+from contracts.orders import PlaceOrder
+from contracts.proposals import CastVote, RemoveOrganisation
+from contracts.recovery import NameKeepers
+from contracts.settlements import Report
+from contracts.stays import Deliver, Share
+from ledger.crypto.signatures import PrivateKey
+from tests.contracts.consortium import Call, Case, Consortium, Figure, digest
+from tests.contracts.test_governance import clinic, pass_, propose, put, seat
 
 PAYABLE = Figure.draw(206_000, "payable")
 LAST_OF_2031 = 22_644
@@ -78,6 +88,80 @@ def test_to_anybody_else_or_by_anybody_else_is_refused_as_an_entry(
     (found,) = attempts(chain, case)
     assert (found.decision, found.condition, found.signer, found.recipient) == ("deny", condition, signer, reader)
     assert find(chain, case, reader) is None
+
+
+@pytest.fixture
+def firm(chain: Consortium) -> str:
+    """Have the members admit an auditor."""
+    name = "audit-firm"
+    chain.keys[name] = PrivateKey(digest(name))
+    pass_(chain, clinic(name, role="auditor"))
+    return name
+
+
+def test_an_auditor_that_the_members_admitted_is_opened_to_on_the_law_of_an_audit_alone(
+    chain: Consortium, case: Case, firm: str
+) -> None:
+    audit = OpenClaim(case.claim_id, firm, "financial-audit")
+    chain.do(("insurer-a", "openings.open", audit))
+    opening = find(chain, case, firm)
+    assert opening is not None
+    assert (opening.basis, opening.names_person) == ("financial-audit", False)
+    inspection = replace(audit, basis="insurance-supervision")
+    swapped = replace(audit, reader="regulator")
+    for message in (inspection, swapped):
+        assert chain.post(("insurer-a", "openings.open", message)) == ["AUTH-013"]
+    found = attempts(chain, case)
+    assert [(item.decision, item.condition, item.role) for item in found] == [
+        ("permit", "", "auditor"),
+        ("deny", "basis", "auditor"),
+        ("deny", "basis", "regulator"),
+    ]
+    assert find(chain, case) is None
+
+
+def test_who_the_customer_is_is_opened_by_an_entry_of_its_own(chain: Consortium, case: Case, firm: str) -> None:
+    bare = OpenClaim(case.claim_id, firm, "financial-audit")
+    chain.do(("insurer-a", "openings.open", bare))
+    named = FindOpening(case.claim_id, firm, 1, names_person=True)
+    assert chain.ask("openings.find", named, Opening | None) is None  # type: ignore[arg-type]
+    chain.do(("insurer-a", "openings.open", replace(bare, names_person=True)))
+    found = chain.ask("openings.find", named, Opening | None)  # type: ignore[arg-type]
+    assert found is not None
+    assert found.names_person
+    assert [item.names_person for item in attempts(chain, case)] == [False, True]
+    first = find(chain, case, firm)
+    assert first is not None
+    assert not first.names_person, "the first entry stays"
+
+
+def test_an_auditor_is_refused_everything_but_to_be_opened_to(chain: Consortium, case: Case, firm: str) -> None:
+    record, stay = case.record("invoice"), case.stay_id
+    share = Share(record, firm, case.grant_id)
+    order = PlaceOrder(chain.draw("order"), record, "financial-audit", digest("number"))
+    ask = AskAccess(stay, "invoice", record, case.grant_id, "HPAYMT")
+    glass = BreakGlass(chain.draw("glass"), case.grant_id, case.hospital, ("invoice",), digest("reason"))
+    review = ReviewUse(chain.draw("glass"), "justified", digest("finding"))
+    keepers = NameKeepers((firm, "insurer-a"), 2, 86_400_000)
+    refused: list[tuple[Call, str]] = [
+        ((case.hospital, "records.share", share), "AUTH-013"),
+        ((firm, "access.order", order), "AUTH-013"),
+        ((firm, "access.ask", ask), "AUTH-013"),
+        ((firm, "openings.open", OpenClaim(case.claim_id, firm, "financial-audit")), "FORBIDDEN"),
+        ((firm, "records.share", replace(share, recipient="insurer-a")), "FORBIDDEN"),
+        ((firm, "records.deliver", Deliver(record)), "NOT_SHARED"),
+        ((firm, "claims.report", Report(chain.draw("claim"), (stay,), case.grant_id)), "FORBIDDEN"),
+        ((firm, "customers.enrol", chain.enrol(firm)[1][2]), "FORBIDDEN"),
+        ((firm, "emergencies.break_glass", glass), "FORBIDDEN"),
+        ((firm, "emergencies.review", review), "FORBIDDEN"),
+        ((case.customer, "recovery.name_keepers", keepers), "KEEPERS"),
+        ((firm, "governance.propose", propose(chain, RemoveOrganisation("insurer-b"), by=firm)[2]), "FORBIDDEN"),
+        ((firm, "governance.propose", propose(chain, seat(firm, PrivateKey(digest("vote"))), by=firm)[2]), "FORBIDDEN"),
+    ]
+    for call, code in refused:
+        assert chain.post(call) == [code], (call[1], chain.reason())
+    number = put(chain, RemoveOrganisation("insurer-b"))
+    assert chain.post((firm, "governance.vote", CastVote(number, approve=True))) == ["FORBIDDEN"]
 
 
 def test_what_is_not_there_or_not_settled_is_rejected_and_is_no_entry(chain: Consortium, case: Case) -> None:

@@ -13,7 +13,15 @@ from ledger.crypto.signatures import verify
 from ledger.errors import VerificationError
 from nodes.authentication import pseudonym_name
 from nodes.entropy import SeededEntropy, SystemEntropy
-from nodes.identity import Disclosure, Identity, check_digit, check_identity, commit_identity, synthetic_identity
+from nodes.identity import (
+    Disclosure,
+    Identity,
+    RecordDates,
+    check_digit,
+    check_identity,
+    commit_identity,
+    synthetic_identity,
+)
 from nodes.passphrase import PassphraseError
 from nodes.vault.sealing import SealContext, SealKeyPair, seal
 from nodes.wallet import (
@@ -26,6 +34,7 @@ from nodes.wallet import (
 )
 
 CHAIN = "xinpei-test"
+DATES = RecordDates(20_454, 20_818, bytes(32))
 IDENTITY = synthetic_identity("林小雨", SeededEntropy(b"lin"))
 PASSPHRASE = "桂花 and rain"
 
@@ -53,8 +62,9 @@ def test_two_members_who_compare_find_nothing_that_two_pseudonyms_share(wallet: 
     assert len({item.name for item in pseudonyms}) == len(pairs)
     assert len({item.key.public_key for item in pseudonyms}) == len(pairs)
     assert len({item.seal_key.public_key for item in pseudonyms}) == len(pairs)
-    salts = {wallet.make_disclosure(SystemEntropy()).salt for _ in range(3)}
-    assert len(salts) == 3
+    dates = [RecordDates(1, 2, bytes([number]) * 32) for number in range(3)]
+    salts = {wallet.make_disclosure(*pair, opened).salt for pair in pairs for opened in dates}
+    assert len(salts) == len(pairs) * len(dates)
 
 
 def test_names_and_enrolment_proofs_are_those_the_contract_checks(wallet: Wallet) -> None:
@@ -104,7 +114,7 @@ def test_an_answer_by_another_key_than_the_one_in_force_is_refused(wallet: Walle
 def test_an_identity_is_disclosed_to_the_two_parties_only(wallet: Wallet) -> None:
     pseudonym = wallet.pseudonym(CHAIN, "hospital-a", "insurer-a")
     hospital = SealKeyPair(b"h" * 32)
-    disclosure = wallet.make_disclosure(SystemEntropy())
+    disclosure = wallet.make_disclosure(CHAIN, "hospital-a", "insurer-a", DATES)
     sealed = pseudonym.disclose(disclosure, "hospital-a", hospital.public_key, "identity.grant-0123456789ab")
     context = SealContext(CHAIN, "identity.grant-0123456789ab", pseudonym.name, "hospital-a")
     opened = decode(hospital.open(sealed, context), Disclosure)
@@ -248,7 +258,8 @@ def test_a_wallet_others_can_read_or_that_is_missing_is_refused(wallet: Wallet, 
 
 
 def test_neither_wallet_nor_identity_prints_what_it_holds(wallet: Wallet) -> None:
-    shown = f"{wallet!r} {wallet.identity!r} {wallet.make_disclosure(SystemEntropy())!r} {[wallet.identity]}"
+    disclosure = wallet.make_disclosure(CHAIN, "hospital-a", "insurer-a", DATES)
+    shown = f"{wallet!r} {wallet.identity!r} {disclosure!r} {disclosure.opening!r} {[wallet.identity]}"
     assert IDENTITY.name not in shown
     assert IDENTITY.document_number not in shown
 

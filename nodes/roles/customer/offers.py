@@ -24,7 +24,7 @@ from contracts.grants import (
 )
 from contracts.mandates import MandateKind
 from nodes.entropy import Entropy
-from nodes.identity import Disclosure, Identity, RecordDates
+from nodes.identity import Disclosure, RecordDates
 from nodes.schemas.notice import Language, NoticeTerms, hash_notice, render_notice
 from nodes.schemas.terms import EPOCH, GrantTerms, check_terms
 from nodes.wallet import Pseudonym, Wallet
@@ -55,7 +55,7 @@ class Offer:
     grant: Grant
     notices: Mapping[Language, str]
     disclosures: Mapping[str, Disclosure]
-    """Organisation -> what will be sealed to it; none for a denial."""
+    """Organisation -> what will be sealed to it, the same for all; none for a denial."""
     behalf: Behalf | None
 
     @property
@@ -102,9 +102,10 @@ def draw_up(
     disclosures: dict[str, Disclosure] = {}
     dates = RecordDates(terms.first_day, terms.last_day, entropy.draw(32))
     if terms.effect == "permit":
-        subject, grantor = _identities(wallet, behalf)
-        for name in sorted((terms.hospital, terms.recipient)):
-            disclosures[name] = Disclosure(subject, entropy.draw(32), dates, grantor)
+        pair = (pseudonym.chain_id, pseudonym.hospital, pseudonym.insurer)
+        subject, grantor = (wallet, None) if behalf is None else (behalf.wallet, wallet.identity)
+        disclosure = subject.make_disclosure(*pair, dates, grantor)
+        disclosures = dict.fromkeys(sorted((terms.hospital, terms.recipient)), disclosure)
     grant = Grant(
         grant_id=f"grant-{entropy.draw(8).hex()}",
         version=1,
@@ -133,10 +134,6 @@ def draw_up(
         effect=terms.effect,
     )
     return Offer(pseudonym, grant, notices, disclosures, behalf)
-
-
-def _identities(wallet: Wallet, behalf: Behalf | None) -> tuple[Identity, Identity | None]:
-    return (wallet.identity, None) if behalf is None else (behalf.wallet.identity, wallet.identity)
 
 
 def _grantor(pseudonym: Pseudonym, behalf: Behalf | None) -> Grantor:

@@ -203,13 +203,17 @@ class Insurer(Reception):
         self._docket.touch(claim_id)
         return paid, self._derive(now_ms)
 
-    def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis) -> Call:
-        """Return the call that enters that a claim is opened to a regulator; see `Inquiries.draft_opening`."""
-        return self._inquiries.draft_opening(claim_id, auditor, basis)
+    def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis, *, names_person: bool = False) -> Call:
+        """Return the call that enters that a claim is opened to an auditor; see `Inquiries.draft_opening`."""
+        return self._inquiries.draft_opening(claim_id, auditor, basis, names_person=names_person)
 
     def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
-        """Return the opening of every settlement, sealed to a regulator; see `Inquiries.auditor_openings`."""
+        """Return the opening of every settlement, sealed to an auditor; see `Inquiries.auditor_openings`."""
         return self._inquiries.auditor_openings(claim_id, auditor)
+
+    def auditor_person(self, claim_id: str, auditor: str) -> Sealed:
+        """Return who the customer is, sealed to an auditor; see `Inquiries.auditor_person`."""
+        return self._inquiries.auditor_person(claim_id, auditor)
 
     def publish_report(self, year: int, now_ms: int) -> tuple[int, list[AgentEffect]]:
         """Publish what was paid in a year that is over; see `Reporting.draft`."""

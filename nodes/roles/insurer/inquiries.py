@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from contracts.adjudication.case import LINES_MAX, Review
 from contracts.erasures import ErasureItem
 from contracts.listings import ClaimSummary, ClaimView, ListClaims
-from contracts.openings import OpenClaim
+from contracts.openings import READERS, OpenClaim
 from contracts.orders import LegalBasis
 from contracts.settlements import Outcome
 from ledger.codec import encode
@@ -16,6 +16,7 @@ from nodes.fhir.instants import format_day
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
+from nodes.roles.exchange.person import OpenedIdentity, PersonOpening, seal_person
 from nodes.roles.exchange.visits import PENDING, VisitReview
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
@@ -161,20 +162,41 @@ class Inquiries:
             for version, draft in drafts.items()
         }
 
-    def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis) -> Call:
-        """Return the call that enters that a claim is opened to a regulator: the customer sees it from then on.
+    def draft_opening(self, claim_id: str, auditor: str, basis: LegalBasis, *, names_person: bool = False) -> Call:
+        """Return the call that enters that a claim is opened to an auditor: the customer sees it from then on.
+
+        Args:
+            claim_id: The claim.
+            auditor: To whom: a regulator, or an organisation of that role.
+            basis: Under which law.
+            names_person: Whether who the customer is is to be opened too.
 
         Raises:
             InsurerError: As `auditor_openings`, but that it is not entered; what cannot be opened is not announced.
         """
         self._open_to_auditor(claim_id, auditor)
-        return Call("openings", "open", OpenClaim(claim_id, auditor, basis))
+        if names_person:
+            self._find_person(claim_id)
+        return Call("openings", "open", OpenClaim(claim_id, auditor, basis, names_person))
 
-    def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
-        """Return the opening of every settlement, sealed to a regulator, by version.
+    def auditor_person(self, claim_id: str, auditor: str) -> Sealed:
+        """Return who the customer is, sealed to an auditor.
 
         Raises:
-            InsurerError: If it is not this insurer's claim, what opens it is gone, the auditor is no regulator, or no
+            InsurerError: As `auditor_openings`, if no committed entry says that this is opened too, or if what opens
+                her identity is not here.
+        """
+        seal_key, openings = self._open_to_auditor(claim_id, auditor)
+        if not openings or find_opening(self._view, claim_id, auditor, max(openings), names_person=True) is None:
+            msg = f"{claim_id}: no entry of the chain opens to {auditor} who its customer is"
+            raise InsurerError(msg)
+        return seal_person(seal_key, self._view.chain_id, claim_id, self._insurer, auditor, self._find_person(claim_id))
+
+    def auditor_openings(self, claim_id: str, auditor: str) -> dict[int, Sealed]:
+        """Return the opening of every settlement, sealed to a regulator or auditor, by version.
+
+        Raises:
+            InsurerError: If it is not this insurer's claim, what opens it is gone, the auditor has neither role, or no
                 committed entry says that the claim is opened to it.
         """
         seal_key, openings = self._open_to_auditor(claim_id, auditor)
@@ -191,11 +213,11 @@ class Inquiries:
         return sealed
 
     def _open_to_auditor(self, claim_id: str, auditor: str) -> tuple[bytes, dict[int, ClaimOpening]]:
-        """Return a regulator's seal key, and what it would be given, by version."""
+        """Return a regulator's or auditor's seal key, and what it would be given, by version."""
         shown = self.find(claim_id)
         actor = self._view.actor(auditor)
-        if actor is None or actor.role != "regulator":
-            msg = f"auditor: expected a regulator of this network, got {auditor[:64]!r}"
+        if actor is None or actor.role not in READERS:
+            msg = f"auditor: expected a {' or an '.join(READERS)} of this network, got {auditor[:64]!r}"
             raise InsurerError(msg)
         seal_key = find_seal_key(self._view, auditor)
         asked = list_asked(self._view, claim_id, self._insurer).get(claim_id)
@@ -204,6 +226,21 @@ class Inquiries:
             raise InsurerError(msg)
         openings = {item.outcome.version: _whole(claim_id, self._draft(item.outcome)) for item in shown.settlements}
         return seal_key, openings
+
+    def _find_person(self, claim_id: str) -> PersonOpening:
+        """Return what opens the commitments to a claim's customer, by the grants that the claim was entered under."""
+        shown = self.find(claim_id)
+        grants = {step.grant_id for step in shown.claim.steps if step.grant_version is not None}
+        entries = [self._linking.entry(grant_id) for grant_id in sorted(grants)]
+        links = tuple(
+            OpenedIdentity(entry.grant_id, entry.identity)
+            for entry in entries
+            if entry is not None and entry.identity is not None
+        )
+        if not links:
+            msg = f"{claim_id}: what opens its customer's identity is not in the register"
+            raise InsurerError(msg)
+        return PersonOpening(links)
 
     def find_of(self, claim_id: str, pseudonym: str) -> ClaimView:
         """Return a customer's claim as the chain has it; raises `InsurerError` if it is not hers, or not here."""

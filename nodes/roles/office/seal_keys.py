@@ -30,7 +30,7 @@ from nodes.roles.office.member_calls import MemberCalls
 KEPT_MS = 7 * 86_400_000
 """A week: a question waits seconds for its answer, a wallet that is asked to sign seals at once, and a node that fell
 behind catches up or is looked after."""
-KEEPS_FORMER_KEYS = ("regulator",)
+KEEPS_FORMER_KEYS = ("regulator", "auditor")
 """The roles that are sealed to in files."""
 
 
@@ -73,7 +73,7 @@ def destroy_former_seal_keys(view: ChainView, member: str, role: str, keys: Seal
     Args:
         view: The latest committed state.
         member: Whose.
-        role: A regulator's stay.
+        role: A regulator's and an auditor's stay.
         keys: On this disk.
     """
     if role in KEEPS_FORMER_KEYS:

@@ -401,7 +401,8 @@ class Customer:
         member = self.town.genesis.organisation(self.insurer)
         role: Any = None if member is None else member.role
         parties = sorted((self.hospital, self.insurer))
-        disclosures = {party: self.wallet.make_disclosure(self.entropy, dates) for party in parties}
+        pair = (self.pseudonym.chain_id, self.hospital, self.insurer)
+        disclosures = dict.fromkeys(parties, self.wallet.make_disclosure(*pair, dates))
         self._drawn[grant_id] = (dates, disclosures)
         now_ms = self.town.now_ms
         mode: Any = "STORE" if execution == "data-to-insurer" else "EXECUTE"
