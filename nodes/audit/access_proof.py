@@ -176,6 +176,8 @@ def render_access(verified: VerifiedAccess, language: Language) -> list[str]:
     basis = None if attempt.basis is None else find_basis(attempt.basis)
     if basis is not None:
         lines.append(basis.law_zh if is_chinese else basis.law_en)
+    if attempt.names_person:
+        lines.append("客户身份一并开示" if is_chinese else "with who the customer is")
     return [*lines, *describe_trust(verified.ground, language), LIMITS[language]]
 
 

@@ -149,7 +149,7 @@ def _say_person(item: dict[str, Any]) -> str:
         shown += f", born {identity['birth_date']}" + (f", {identity['phone']}" if identity["phone"] else "")
     matched = "; ".join(f"matched by {link['by']} {_say_at(link)}" for link in item["matched"]) or "matched by nobody"
     versions = ", ".join(map(str, item["versions"]))
-    return f"{shown}; {matched}: opens the commitment of both links of {item['grant']} version {versions}"
+    return f"{shown}; {matched}: opens the commitment of the links in {item['grant']} version {versions}"
 
 
 def _say_authority(item: dict[str, Any]) -> str:

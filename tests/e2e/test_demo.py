@@ -182,7 +182,9 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
         run(tmp_path, "down")
     verify = ("verify", "dossier.json", "--genesis", ".xinpei/genesis.json")
     assert "HOLDS offline · amount hidden (--reveal)" in run(tmp_path, *verify)
-    assert "2,060.00" in run(tmp_path, *verify, "--reveal", "wang")
+    opened = run(tmp_path, *verify, "--reveal", "wang")
+    assert "2,060.00" in opened
+    assert "; matched by insurer-a at height" in opened
     vouched = ("verify", "dossier.json", "--checkpoint", "checkpoint.json")
     assert "trusted: whoever vouches for header" in " ".join(run(tmp_path, *vouched).split())
     assert "2,060.00" in run(tmp_path, *vouched, "--reveal", "wang")
@@ -192,7 +194,9 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     proven = run(tmp_path, "verify", "opening.json", "--genesis", ".xinpei/genesis.json")
     assert "permitted: opening · HLEGAL · insurance-supervision" in proven
     audited = ("verify", "audited.json", "--genesis", ".xinpei/genesis.json", "--reveal")
-    assert "2,060.00" in run(tmp_path, *audited, "regulator")
+    inspected = run(tmp_path, *audited, "regulator")
+    assert "2,060.00" in inspected
+    assert "person       not opened: " in inspected
     assert "sealed to regulator, and insurer-a cannot open" in run(tmp_path, *audited, "insurer-a", code=2)
 
 

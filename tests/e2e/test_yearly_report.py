@@ -4,6 +4,7 @@ The year ends because the nodes are started again with another clock: a `sitecus
 their path moves `time.time_ns` by a year. TLS keeps the machine's own clock. Nothing in the product knows of it.
 """
 
+import datetime as dt
 import json
 import re
 import time
@@ -15,18 +16,24 @@ import pytest
 
 from contracts.calendar import civil_year
 from contracts.listings import FindTotal
+from contracts.proposals import Propose, RemoveOrganisation
 from contracts.reports import Publish, StatedTotal
 from contracts.totals import YearTotal, disclosure_context, merge_months
 from ledger.crypto.commitments import commit_amount
 from ledger.crypto.totals import prove_total
 from nodes.cli.demo import read_example
 from nodes.client import ApiError
+from nodes.roles.office.council import Council
 from nodes.roles.office.member_calls import MemberCalls
+from nodes.roles.office.preparing import prepare_organisation
+from nodes.wallet import Wallet
 from tests.e2e.network import ENTROPY, Network, eventually
+from tests.e2e.test_governance import decide
 from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run
 
 INSURER = "insurer-a"
+FIRM = "audit-firm"
 CLAIMS = 10
 PAYABLE = 206_000
 """Of the published example's stay, in 分."""
@@ -59,6 +66,7 @@ def read_earlier(name: str, days: int) -> dict[str, Any]:
 def settle_claims(network: Network) -> int:
     """Have one customer's stays settled and paid, all at once; return the year in which they were."""
     stay = Stay(network, "wang")
+    stay.customer.wallet.save(network.home.wallet_path("wang"), None, ENTROPY)
     for number in range(CLAIMS):
         admission, discharge = (read_earlier(f"polyp/{form}.json", 4 * number) for form in ("admission", "discharge"))
         discharge["invoice"]["number"] = f"wang-{number}"
@@ -102,6 +110,42 @@ def check_forgeries(network: Network, year: int) -> None:
             calls.call("reports", "publish", Publish(year, "CNY", ()))
 
 
+def audit_claim(network: Network, claim: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Admit an auditor by vote, open a claim to it by name, and have it read that with its own node and key."""
+    home = ("--home", str(network.home.folder))
+    genesis = ("--genesis", str(network.home.genesis_path))
+    audit = ("claim", "audit", claim, "--as", INSURER, "--for", FIRM, "--out", str(folder / "opened.json"), *home)
+    early = run(capsys, *audit, "--basis", "financial-audit")
+    assert (early.code, "expected a regulator or an auditor of this network" in early.err) == (1, True), early.err
+    decide(network, prepare_organisation(network.home, FIRM, "auditor", ENTROPY, dt.datetime.now(dt.UTC)))
+    network.start(FIRM)
+    inspected = run(capsys, *audit, "--basis", "insurance-supervision")
+    assert (inspected.code, "entitles the role regulator, got auditor" in inspected.err) == (1, True), inspected.err
+    opened = run(capsys, *audit, "--basis", "financial-audit", "--person")
+    assert opened.code == 0, opened.err
+
+    network.await_height(network.height(INSURER), FIRM)
+    own = folder / "own.json"
+    assert run(capsys, "claim", "audit", claim, "--as", FIRM, "--out", str(own), *home).code == 0
+    openings = ("--openings", str(folder / "opened.openings.json"))
+    read = run(capsys, "verify", str(own), *genesis, *openings, "--reveal", FIRM, *home)
+    assert read.code == 0, read.err
+    assert "adjudicated again: the same 分" in read.out
+    identity = Wallet.load(network.home.wallet_path("wang"), None).identity
+    assert f"person       {identity.name}, resident-id " in read.out
+    assert identity.document_number not in read.out
+    assert "matched by hospital-a at height" in read.out
+    stranger = run(capsys, "verify", str(own), *genesis, *openings, "--reveal", "regulator", *home)
+    assert (stranger.code, f"sealed to {FIRM}, and regulator cannot open" in stranger.err) == (2, True)
+    looks = run(capsys, "customer", "activity", "wang", *home)
+    (line,) = (line for line in looks.out.splitlines() if FIRM in line and "opened by law" in line)
+    assert claim in line
+    assert "身份一并开示 with who you are" in looks.out
+    assert "art. 208" in looks.out
+    with network.client(FIRM, FIRM) as client, pytest.raises(ApiError, match="an auditor decides nothing"):
+        Council(client, ENTROPY).propose(Propose(RemoveOrganisation("rail"), bytes(32)))
+
+
 def test_a_year_that_is_over_is_published_once_verified_and_sampled(
     town: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,3 +186,4 @@ def test_a_year_that_is_over_is_published_once_verified_and_sampled(
     first = json.loads(run(capsys, "verify", str(sample), *genesis, "--json").out)["drawn"]
     town.enrol()
     assert json.loads(run(capsys, *draw, "--json").out)["drawn"] == first, "later blocks draw nothing else"
+    audit_claim(town, first[0]["claim"], tmp_path, capsys)

@@ -53,7 +53,7 @@ def test_of_a_claim_that_is_not_settled_no_amount_is_said_to_be_hidden(chain: Au
     chain.do(*chain.admit(case))
     text = "\n".join(render_summary(verified(chain, case)))
     assert "none: nothing is settled" in text
-    assert "--reveal" not in text
+    assert "hidden" not in text
 
 
 def test_a_revocation_is_told_with_its_place(chain: AuditedChain) -> None:

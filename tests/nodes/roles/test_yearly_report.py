@@ -15,8 +15,10 @@ from nodes.agent import Call
 from nodes.roles.activity import list_looks
 from nodes.roles.claims.casebook import CLAIM, DRAFT
 from nodes.roles.exchange.opening import open_opening, opening_context
+from nodes.roles.exchange.person import open_person
 from nodes.roles.insurer.inquiries import InsurerError
 from nodes.roles.insurer.yearbook import YEAR_SUM
+from nodes.roles.lookup import find_grant
 from tests.nodes.roles.desk import discharge
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_insurer import plain_bill
@@ -200,6 +202,30 @@ def test_a_claim_is_opened_to_a_regulator_by_name_and_to_nobody_else(lane: Lane)
         with pytest.raises(InsurerError, match="expected a regulator"):
             lane.insurer.auditor_openings(claim_id, stranger)
     assert len(list_looks(lane.town.view, lane.claim().claim.customer, "attempts", "").looks) == 1
+
+
+def test_who_the_customer_is_is_sealed_only_under_an_entry_that_says_so(lane: Lane) -> None:
+    customer = lane.insure()
+    treat(lane, 1)
+    claim_id = lane.claim().claim.claim_id
+    lane.town.post("insurer-a", lane.insurer.draft_opening(claim_id, "regulator", "insurance-supervision"))
+    with pytest.raises(InsurerError, match="no entry of the chain opens to regulator who its customer is"):
+        lane.insurer.auditor_person(claim_id, "regulator")
+    named = lane.insurer.draft_opening(claim_id, "regulator", "insurance-supervision", names_person=True)
+    lane.town.post("insurer-a", named)
+    lane.town.restart("insurer-a")
+    first, second = list_looks(lane.town.view, lane.claim().claim.customer, "attempts", "").looks
+    assert (first.names_person, second.names_person) == (False, True)
+    sealed = lane.insurer.auditor_person(claim_id, "regulator")
+    regulator = lane.town._keystores["regulator"].seal
+    names = (lane.town.genesis.chain_id, claim_id, "insurer-a", "regulator")
+    (link,) = open_person(regulator, sealed, *names).links
+    assert link.opening.identity == customer.identity
+    grant = find_grant(lane.town.view, link.grant_id)
+    assert grant is not None
+    assert {item.commitment for item in grant.versions[-1].grant.identities} == {link.opening.commitment}
+    with pytest.raises(VerificationError, match="do not open"):
+        open_person(lane.town._keystores["hospital-a"].seal, sealed, *names)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
