@@ -143,6 +143,17 @@ def open_to_regulator(folder: Path, claim: str) -> None:
     run(folder, "access", "proof", "--as", "wang", place, "--out", "opening.json")
 
 
+def check_opened_to_regulator(folder: Path) -> None:
+    """Check offline what the insurer opened: that it did, to whom, the amounts, and that nobody was named."""
+    proven = run(folder, "verify", "opening.json", "--genesis", ".xinpei/genesis.json")
+    assert "permitted: opening · HLEGAL · insurance-supervision" in proven
+    audited = ("verify", "audited.json", "--genesis", ".xinpei/genesis.json", "--reveal")
+    inspected = run(folder, *audited, "regulator")
+    assert "2,060.00" in inspected
+    assert "person       not opened: " in inspected
+    assert "sealed to regulator, and insurer-a cannot open" in run(folder, *audited, "insurer-a", code=2)
+
+
 def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     examples = REPOSITORY / "docs" / "examples" / "polyp"
     try:
@@ -191,13 +202,7 @@ def test_the_session_of_the_start_page_works_as_written(tmp_path: Path) -> None:
     assert "no wallet of that name" in run(tmp_path, *verify, "--reveal", "wong", code=2)
     assert "absent.json" in run(tmp_path, *verify, "--reveal", "wang", "--openings", "absent.json", code=2)
     assert "HOLDS" in run(tmp_path, "chain", "verify", "--as", "insurer-a")
-    proven = run(tmp_path, "verify", "opening.json", "--genesis", ".xinpei/genesis.json")
-    assert "permitted: opening · HLEGAL · insurance-supervision" in proven
-    audited = ("verify", "audited.json", "--genesis", ".xinpei/genesis.json", "--reveal")
-    inspected = run(tmp_path, *audited, "regulator")
-    assert "2,060.00" in inspected
-    assert "person       not opened: " in inspected
-    assert "sealed to regulator, and insurer-a cannot open" in run(tmp_path, *audited, "insurer-a", code=2)
+    check_opened_to_regulator(tmp_path)
 
 
 @pytest.mark.parametrize(
