@@ -41,14 +41,6 @@ KINDS = {
 }
 ATTEMPTED = {"visit": "规则就地计算 its rules would compute there "}
 """Said of what was refused, where nobody would have been given a record."""
-TYPES = {
-    "admission": "入院 admission",
-    "item-list": "费用清单 item list",
-    "invoice": "发票 invoice",
-    "interim-bill": "中期账单 interim bill",
-    "discharge-summary": "出院小结 discharge summary",
-    "document": "附件 attached document",
-}
 
 
 @click.command()
@@ -104,14 +96,16 @@ def activity(
 
 def describe(look: "Look", *, with_fields: bool) -> list[str]:
     """Return what people read of one look; with the names of the fields, or how many they are."""
+    from nodes.schemas.labels import explain_condition, name_types
+
     when = dt.datetime.fromtimestamp(look.time_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
-    what = ", ".join(TYPES[kind] for kind in look.record_types) or look.claim or look.stay or ""
+    what = name_types(look.record_types) or look.claim or look.stay or ""
     kind = ATTEMPTED.get(look.kind, KINDS[look.kind]) if look.status == "refused" else KINDS[look.kind]
     lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {kind}{what} · {look.hospital}"]
     rests = f"{look.grant} version {look.grant_version}" if look.grant else look.order or look.basis
     lines.append(f"{'':19}  {look.purpose} · {rests} · at {look.height}-{look.index}")
     if look.status == "refused":
-        lines.append(f"{'':19}  {look.code}: {look.condition}")
+        lines.append(f"{'':19}  {look.code} {explain_condition(look.condition)}")
     if look.since_ms is not None:
         since = dt.datetime.fromtimestamp(look.since_ms / 1000, BEIJING).strftime("%H:%M:%S")
         lines.append(

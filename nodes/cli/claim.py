@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -14,6 +14,8 @@ from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_
 from nodes.config import Home, write_file
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
+LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
+"""What customers read has both."""
 ACTOR = "a customer by the name of her wallet, or an organisation"
 
 
@@ -288,14 +290,15 @@ def _find_next(view: dict[str, Any], actor: str, *, is_customer: bool) -> str:
 
 
 def _explain(opening: dict[str, Any] | None) -> list[str]:
-    """Return what a decision left to a person, or what a person decided, and the way to one who looks at it again."""
+    """Return what a person is to decide or has decided, and the way to one who looks again, in both languages."""
     from contracts.adjudication.decision import Trace
     from nodes.schemas.trace import REVIEW, render_step
 
     if opening is None or not opening["reasons"]:
         return []
     steps = [Trace(**step) for step in opening["trace"] if step["action"] not in ("go-on", "assume")]
-    return [*(render_step(step) for step in steps), REVIEW.speak("en")]
+    said = [render_step(step, language) for step in steps for language in LANGUAGES]
+    return [*said, *(REVIEW.speak(language) for language in LANGUAGES)]
 
 
 def explain_visited(visited: dict[str, Any] | None) -> list[str]:

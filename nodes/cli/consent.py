@@ -1,12 +1,12 @@
 """`xinpei consent`: grant, revoke, list, show; as a customer, with her wallet."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import click
 
 from nodes.cli.explaining import explain
+from nodes.cli.granted import describe_grant, describe_line
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.requests import deny, edit, request, requests
@@ -14,7 +14,6 @@ from nodes.cli.terms import check_parties, name_role, read_terms, terms_options
 from nodes.config import Home, write_file
 
 ACTING = ("guardian", "delegate", "heir")
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 
 
 @click.group()
@@ -68,6 +67,7 @@ def grant(
 def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str, *, yes: bool) -> None:
     """Show the notice, ask, keep the notice, sign, and say what came of it."""
     from nodes.roles.customer.openings import keep_opening, notices_folder
+    from nodes.schemas.labels import LINKS, explain_condition, name_both
 
     language = offer.grant.notice.language
     text = offer.notices[language]
@@ -83,7 +83,7 @@ def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str,
         granted = person.sign(offer, lambda step: output.progress(f"{step} ..."))
     finally:
         output.end_progress()
-    links = " · ".join(f"{party} {result}" for party, result in granted.links.items())
+    links = " · ".join(f"{party} {name_both(LINKS, result)}" for party, result in granted.links.items())
     matched = all(result == "matched" for result in granted.links.values())
     grant = offer.grant
     question = {
@@ -98,13 +98,14 @@ def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str,
     decision = person.explain(question, grant.sources[0], offer.pseudonym)
     usable = grant.effect == "permit" and decision["permitted"]
     if grant.effect == "deny":
-        output.say(f"{granted.grant_id} denied · nothing is handed over against it from now on")
+        against = "今后不再据此交付 nothing is handed over against it from now on"
+        output.say(f"{granted.grant_id} 已拒绝 denied · {against}")
     elif usable:
-        output.say(f"{granted.grant_id} granted · both links matched")
-    elif not matched:
-        output.say(f"{granted.grant_id} granted · NOT usable: {links}")
+        output.say(f"{granted.grant_id} 已授权 granted · 双方核对一致 both links matched")
     else:
-        output.say(f"{granted.grant_id} granted · NOT usable: {decision['finding']['text']}")
+        finding = decision["finding"]
+        why = explain_condition(finding["condition"], finding["text"]) if matched else links
+        output.say(f"{granted.grant_id} 已授权 granted · 不可用 NOT usable: {why}")
     if usable:
         output.hint(_say_next(grant))
     output.finish(
@@ -186,7 +187,7 @@ def revoke(actor: str, grant_id: str, home: Path, *, as_json: bool) -> None:
     person = open_customer(Home(home), actor)
     _, found = person.find_grant(grant_id)
     person.revoke(str(found["grant_id"]))
-    output.say(f"{found['grant_id']} revoked")
+    output.say(f"{found['grant_id']} 已撤回 revoked · 未交付的不再交付 what was not handed over is not any more")
     output.finish({"grant": found["grant_id"], "status": "REVOKED"})
 
 
@@ -201,9 +202,9 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     grants = [(pseudonym, view) for pseudonym, view in open_customer(Home(home), actor).grants()]
     for pseudonym, view in grants:
-        output.say(_describe_line(pseudonym.hospital, pseudonym.insurer, view))
+        output.say(describe_line(pseudonym.hospital, pseudonym.insurer, view))
     if not grants:
-        output.say("no grants")
+        output.say("没有授权 no grants")
         output.hint(f"xinpei consent grant --as {actor} --from hospital-a --to insurer-a")
     output.finish({"grants": [view for _, view in grants]})
 
@@ -219,34 +220,9 @@ def show(actor: str, grant_id: str, home: Path, *, as_json: bool) -> None:
 
     output = Output(as_json=as_json)
     pseudonym, view = open_customer(Home(home), actor).find_grant(grant_id)
-    words: Any = view["versions"][-1]["grant"]  # type: ignore[index]
-    output.say(_describe_line(pseudonym.hospital, pseudonym.insurer, view))
-    output.say(f"  {words['effect']:<11} {words['purpose']} · {words['scope']['case']} · {words['permission']['mode']}")
-    output.say(f"  given by    {words['grantor']['kind']} {words['grantor']['name']}")
-    output.say(f"  records     {', '.join(words['scope']['record_types'])}")
-    output.say(f"  ends        {_time(words['permission']['expires_at_ms'])}")
-    output.say(f"  erase by    {_time(words['permission']['erase_at_ms'])}")
-    output.say(f"  notice      {words['notice']['language']} {words['notice']['hash'][:16]}")
-    for version in _rows(view["versions"]):
-        height, when = version["place"]["height"], _time(version["place"]["time_ms"])
-        output.say(f"  version {version['version']}   {version['status']} at height {height}, {when}")
-    for party, history in _rows(view["links"]):
-        entry = history["entries"][-1]
-        output.say(f"  {party:<11} {entry['result']}, {entry['capacity']} at height {entry['place']['height']}")
-    for version, signed in _rows(view["countersignatures"]):
-        output.say(f"  version {version}   countersigned by {signed['holder']} at height {signed['place']['height']}")
+    for line in describe_grant(pseudonym.hospital, pseudonym.insurer, view):
+        output.say(line)
     output.finish(view)
-
-
-def _describe_line(hospital: str, insurer: str, view: dict[str, Any]) -> str:
-    links = {party: history["entries"][-1]["result"] for party, history in view["links"]}
-    matched = ", ".join(f"{party} {links.get(party, 'not linked')}" for party in (hospital, insurer))
-    words = view["versions"][-1]["grant"]
-    head = f"{view['grant_id']}  {view['status']:<8}"
-    if words["effect"] == "deny":
-        types = ", ".join(words["scope"]["record_types"])
-        return f"{head} DENIES {hospital} → {words['grantee']['organisation']} {words['purpose']}: {types}"
-    return f"{head} {hospital} → {insurer} {words['purpose']} · {matched}"
 
 
 def _say_next(grant: Any) -> str:
@@ -257,11 +233,3 @@ def _say_next(grant: Any) -> str:
     if grant.grantee.role == "hospital":
         return f"xinpei record received --as {recipient}"
     return f"xinpei stay admit --as {source} docs/examples/polyp/admission.json"
-
-
-def _rows(value: Any) -> list[Any]:
-    return list(value)
-
-
-def _time(milliseconds: int) -> str:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")

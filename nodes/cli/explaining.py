@@ -12,10 +12,12 @@ from nodes.config import Home
 
 DATES = {
     None: "",
-    "within": " · it means that day",
-    "unknown": " · which days it means is not known here",
+    "within": " · 含该日 it means that day",
+    "unknown": " · 所指日期此处不知 which days it means is not known here",
 }
-EMERGENCY = " · only once it breaks the glass: you are told, and a regulator reviews it"
+EMERGENCY = " · 仅限紧急查看，会通知您并受审查 only once it breaks the glass: you are told, and a regulator reviews it"
+TYPE_WIDTH = 26
+"""Columns of the widest name of a record type."""
 ACTS = ("release", "view", "visit", "enter")
 
 
@@ -102,10 +104,11 @@ def explain(
                 closed.append((hospital, recipient))
                 break
             rows.append(named | answer)
-    for line in (*map(_describe, rows), *(_describe_closed(pair, actor, other) for pair in closed)):
+    width = max((len(_name_pair(row)) for row in rows), default=0)
+    for line in (*(_describe(row, width) for row in rows), *(_describe_closed(pair, actor, other) for pair in closed)):
         output.say(line)
     if supposed is not None:
-        output.say("supposed only: nothing was signed, and nothing is on the chain")
+        output.say("仅为假设，未签署也未上链 supposed only: nothing was signed, and nothing is on the chain")
     output.finish({"supposed": supposed, "answers": rows, "not_told": closed})
 
 
@@ -126,16 +129,24 @@ def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | 
 
 
 def _describe_closed(pair: tuple[str, str], actor: str, other: str | None) -> str:
-    return f"{' → '.join(pair)}  not told: {actor} holds no authority for {other} there"
+    return f"{' → '.join(pair)}  不予告知 not told: {actor} holds no authority for {other} there"
 
 
-def _describe(row: dict[str, Any]) -> str:
-    what = f"{row['hospital']} → {row['recipient']}  {row['record_type']:<18}"
+def _name_pair(row: dict[str, Any]) -> str:
+    return f"{row['hospital']} → {row['recipient']}"
+
+
+def _describe(row: dict[str, Any], width: int) -> str:
+    """Return one line: who, what, whether, under which grant or which condition failed; in both languages."""
+    from nodes.schemas.columns import pad
+    from nodes.schemas.labels import RECORD_TYPES, explain_condition, name_both
+
+    what = f"{_name_pair(row):<{width}}  {pad(name_both(RECORD_TYPES, row['record_type']), TYPE_WIDTH)}"
     if row["permitted"]:
         glass = EMERGENCY if row["purpose"] == "BTG" else ""
-        return f"{what} yes  under {row['grant_id']} version {row['version']}{DATES[row['dates']]}{glass}"
+        return f"{what}  可 yes  依据 under {row['grant_id']} version {row['version']}{DATES[row['dates']]}{glass}"
     finding = row["finding"]
     permits = [item for item in row["considered"] if item["effect"] == "permit"]
     failing = [item["grant_id"] for item in permits if item["finding"] == finding]
     whose = f" ({failing[-1]})" if failing and failing[-1] not in finding["text"] else ""
-    return f"{what} no   {finding['code']} {finding['condition']}: {finding['text']}{whose}"
+    return f"{what}  否 no   {finding['code']} {explain_condition(finding['condition'], finding['text'])}{whose}"

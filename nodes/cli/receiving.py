@@ -13,7 +13,6 @@ from nodes.cli.output import Output
 from nodes.config import Home
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
-PURPOSES = {"CAREMGT": "诊疗 treatment", "BTG": "紧急 EMERGENCY"}
 
 
 @click.command()
@@ -62,8 +61,10 @@ def open_(record_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 
 
 def _describe(row: dict[str, Any]) -> str:
+    from nodes.schemas.labels import PURPOSES, name_both
+
     when = dt.datetime.fromtimestamp(row["entered_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
     patient = row["patient"] or "(unknown here)"
     kind = row["type"] if row["kind"] == "original" else f"{row['type']} ({row['kind']})"
-    purpose = PURPOSES.get(row["purpose"], row["purpose"])
+    purpose = name_both(PURPOSES, row["purpose"])
     return f"{row['record']}  {kind:<18} {patient} · {row['hospital']} · {purpose} · {when}"

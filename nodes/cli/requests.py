@@ -7,7 +7,7 @@ import click
 
 from nodes.cli.asking import private_option, read_words
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
-from nodes.cli.output import Output
+from nodes.cli.output import Output, name_home
 from nodes.cli.terms import name_role, read_terms, terms_options
 from nodes.config import Home
 
@@ -63,12 +63,13 @@ def requests(actor: str, home: Path, *, as_json: bool) -> None:
     else:
         found, notices = take_inboxes(open_customer(place, actor))
     for item in found:
-        output.say(_describe(item))
+        for line in _describe(item):
+            output.say(line)
     for notice in notices:
         for line in _tell_emergency(notice, actor) if "use_id" in notice else _tell(notice, actor):
             output.say(line)
     if not found and not notices:
-        output.say("nothing is asked")
+        output.say("没有待答复的请求 nothing is asked")
     output.finish({"requests": found, "notices": notices})
 
 
@@ -114,7 +115,7 @@ def deny(actor: str, request_id: str, home: Path, *, record: bool, as_json: bool
     person = open_customer(place, actor)
     asked = find_request(person, request_id)
     deny_request(person, asked)
-    output.say(f"{asked.request_id} DENIED · {asked.asked_by} was told")
+    output.say(f"{asked.request_id} 已谢绝 DENIED · 已告知 {asked.asked_by} was told")
     if not record:
         output.finish({"request": asked.request_id, "status": "DENIED"})
         return
@@ -122,24 +123,33 @@ def deny(actor: str, request_id: str, home: Path, *, record: bool, as_json: bool
     sign_offer(place, output, person, person.draw_up(terms, "zh"), actor, yes=True)
 
 
-def _describe(item: dict[str, Any]) -> str:
+def _describe(item: dict[str, Any]) -> list[str]:
+    from nodes.cli.granted import STATUS_WIDTH
+    from nodes.schemas.columns import pad
+    from nodes.schemas.labels import CASES, STATUSES, name_both, name_purpose, name_types
+
     asked = item["request"]
     terms = asked["terms"]
-    what = f"{terms['hospital']} → {terms['recipient']} {terms['purpose']} {terms['case']}"
-    types = ", ".join(terms["record_types"])
-    return f"{asked['request_id']}  {item['status']:<9} {what}: {types} {asked['reason']}".rstrip()
+    what = f"{terms['hospital']} → {terms['recipient']} {name_purpose(terms['purpose'])}"
+    status, case = pad(name_both(STATUSES, item["status"]), STATUS_WIDTH), name_both(CASES, terms["case"])
+    return [
+        f"{asked['request_id']}  {status}  {what} · {case}: {name_types(terms['record_types'])}",
+        *([f"  理由 reason  {asked['reason']}"] if asked["reason"] else []),
+    ]
 
 
 def _tell_emergency(notice: dict[str, Any], actor: str) -> list[str]:
     """Return what a customer is told of a look in an emergency, or of its review, in both languages."""
-    who = f"{notice['hospital']} → {notice['recipient']}: {', '.join(notice['record_types'])} · {notice['use_id']}"
+    from nodes.schemas.labels import name_types
+
+    who = f"{notice['hospital']} → {notice['recipient']}: {name_types(notice['record_types'])} · {notice['use_id']}"
     if notice["finding"]:
         found = {"justified": "正当 justified", "unjustified": "不正当 UNJUSTIFIED"}[notice["finding"]]
         return [f"监管机构已审查该次紧急查看:{found} · the regulator reviewed the emergency", f"  {who}"]
     return [
         "有医院为抢救您查看了您的病历,监管机构将审查 a hospital looked at your records in an emergency; it is reviewed",
         f"  {who}",
-        f"  see it with       xinpei customer activity {actor}",
+        f"  查看 see it with   xinpei customer activity {actor}{name_home()}",
     ]
 
 
@@ -147,11 +157,12 @@ def _tell(notice: dict[str, Any], actor: str) -> list[str]:
     """Return what a customer is told of a claim that waits, in both languages."""
     claim = f"C-{notice['claim_id'].removeprefix('claim-')}"
     parties = f"{notice['hospital']} → {notice['insurer']}"
-    grant = f"xinpei consent grant --as {actor} --from {notice['hospital']} --to {notice['insurer']}"
+    home = name_home()
+    grant = f"xinpei consent grant --as {actor} --from {notice['hospital']} --to {notice['insurer']}{home}"
     return [
         f"{claim} 等待您的同意({notice['reason']}),理赔时限已暂停。您可以:授权、自行申请,或撤回理赔。",
         f"{claim} waits for your consent ({notice['reason']}), {parties}; its clocks stand still. You can:",
-        f"  grant             {grant}",
-        f"  file it yourself  xinpei claim withdraw {claim} --as {actor} --files-herself",
-        f"  withdraw it       xinpei claim withdraw {claim} --as {actor}",
+        f"  授权 grant                 {grant}",
+        f"  自行申请 file it yourself  xinpei claim withdraw {claim} --as {actor} --files-herself{home}",
+        f"  撤回 withdraw it           xinpei claim withdraw {claim} --as {actor}{home}",
     ]

@@ -15,9 +15,12 @@ def explain(name: str) -> list[str]:
 
 
 def test_what_waits_for_a_person_is_named_with_its_line_amount_and_code() -> None:
-    first, *_, last = explain("worked-example")
+    chinese, first, *_, asked, last = explain("worked-example")
+    assert chinese.startswith("R09 费用明细 [l2]: ")
+    assert chinese.endswith("待人工复核 NCOV-003: 50,000.00 → 49,300.00")
     assert first.startswith("R09 Lines [l2]: ")
     assert first.endswith("waits for a person NCOV-003: 50,000.00 → 49,300.00")
+    assert "申请人工复核" in asked
     assert "review by a person" in last
 
 

@@ -74,7 +74,7 @@ def test_premises_that_do_not_match_and_other_rules_leave_an_entry(
     assert (look.field_set, look.fields) == (None, ()), "nothing was released"
     lines = describe(look, with_fields=True)
     assert "拒绝 REFUSED · 规则就地计算 its rules would compute there" in lines[0]
-    assert f"AUTH-013: {condition}" in lines[2]
+    assert f" · {condition}: " in lines[2]
     assert render_event(lane.town.genesis.chain_id, look)["outcome"] == "8"
     assert lane.town.codes("visits.execute") == []
 
