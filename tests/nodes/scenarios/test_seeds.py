@@ -1,10 +1,14 @@
 """Seeds of the whole: real contracts and agents under everything at once; and that a seed is a replay.
 
-A failure prints the seed, the revision, and `xinpei simulate --seed N`, which plays it again.
+A failure prints the seed, the revision, and `xinpei simulate --seed N`, which plays it again. The seeds have a time
+box: a machine that is too slow for all of them says how many it has played, and fails if these are too few.
 """
 
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,12 +21,55 @@ from tests.nodes.scenarios.conftest import load
 ROOT = Path(__file__).parents[3]
 SEEDS = range(30)
 REPLAYED = 29
+BOX_SECONDS = 300.0
+"""Of the wall's clock, for what one process plays; all of them take a fifth of it on a core that does nothing else."""
+PLAYED_MIN = 10
+"""By a process that has used up its time: fewer show nothing, and then the machine is what must be looked at."""
+
+
+class TimeBox:
+    """How long one process plays seeds; one that has begun is played to its end."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._spent = 0.0
+        self._played = 0
+
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """Count one seed; skip it, or fail, if the time is used up."""
+        if self._spent >= BOX_SECONDS:
+            said = f"{self._played} of {len(SEEDS)} seeds were played in the {BOX_SECONDS:g} s that this process has"
+            assert self._played >= PLAYED_MIN, f"{said}; expected {PLAYED_MIN} at least"
+            pytest.skip(said)
+        begun = self._clock()
+        yield
+        self._spent += self._clock() - begun
+        self._played += 1
+
+
+BOX = TimeBox()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_seed_keeps_every_promise(seed: int) -> None:
-    outcome = play(seed, load())
+    with BOX.playing():
+        outcome = play(seed, load())
     assert not outcome.failure, f"xinpei simulate --seed {seed}: {outcome.failure}; {describe_revision()}"
+
+
+@pytest.mark.parametrize(("seconds", "played", "ending"), [(25, 12, pytest.skip.Exception), (50, 6, AssertionError)])
+def test_a_slow_machine_says_how_many_seeds_it_has_played_and_fails_if_they_are_few(
+    seconds: int, played: int, ending: type[BaseException]
+) -> None:
+    passed = iter(range(0, 10_000, seconds))
+    box = TimeBox(lambda: float(next(passed)))
+    for _ in range(played):
+        with box.playing():
+            pass
+    said = f"{played} of 30 seeds were played in the 300 s that this process has"
+    with pytest.raises(ending, match=said), box.playing():
+        pass
 
 
 def test_seeds_draw_every_size_lie_and_change_and_never_more_faults_than_f() -> None:
