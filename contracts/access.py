@@ -13,15 +13,24 @@ Rules:
        asks, and when the grant under which the record was entered has its recipient erase. What it has erased it does
        not get again.
     5. Every entry stands under the customer's pseudonym (contract `attempts`), and its event names it.
+    6. Who is asked point to point for what it keeps, and turns the question away, enters that: one entry for each
+       asker, thing and day, and at most REFUSALS_MAX of one asker a day. Why nothing stands behind the question is
+       what the chain says; that it was asked is the custodian's word. Where a share or order stands, nothing is
+       entered (COVERED), nor about what the chain does not know.
 
     table          key                   value
     orders         order id              Order, with its answer
     open           regulator, order id   OrderIndex: not yet answered
     by_regulator   regulator, order id   OrderIndex
     by_record      record id, regulator  LatestOrder
+    refused        thing, asker          Refused: the latest entry
+    refused_today  custodian, asker      RefusedToday
 """
 
 from contracts.attempts import Asked, Attempt, Attempts
+from contracts.calendar import DAY_MS, UTC_OFFSET_MS
+from contracts.consent import Consent
+from contracts.emergencies import Emergencies, ShowUse
 from contracts.field_sets import name_field_set
 from contracts.identifiers import Place, locate
 from contracts.membership import Membership
@@ -42,8 +51,20 @@ from contracts.orders import (
     find_mismatch,
 )
 from contracts.records import Records
+from contracts.refusals import (
+    REFUSALS_MAX,
+    FindRefused,
+    Refused,
+    RefusedToday,
+    RefusedView,
+    TurnAway,
+    attempt_fetch,
+    attempt_reason,
+    find_share,
+    find_unshared,
+)
 from contracts.retention import Retention
-from contracts.stays import Record
+from contracts.stays import Record, ShowRecord
 from ledger.execution.contract import Actor, Contract, Rows, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 100
@@ -58,6 +79,8 @@ class Access(Contract):
     open_orders = Table("open", OrderIndex)
     by_regulator = Table("by_regulator", OrderIndex)
     by_record = Table("by_record", LatestOrder)
+    refused = Table("refused", Refused)
+    refused_today = Table("refused_today", RefusedToday)
 
     @transaction
     def ask(self, message: Ask) -> None:
@@ -143,6 +166,28 @@ class Access(Contract):
         self.open_orders.delete((order.regulator, order.order_id))
         self._emit("access-answered", answered)
 
+    @transaction
+    def turn_away(self, message: TurnAway) -> None:
+        """Enter, as a custodian, that somebody asked for something and was not given it."""
+        custodian = self.call(Membership).require_member().name
+        attempt, finding = self._judge(message.about, message.asker, custodian)
+        known = self.refused.get((message.about, message.asker))
+        tally = self._tally(custodian, message.asker)
+        if known is not None and known.day == tally.day:
+            reject("ALREADY_REFUSED", f"{message.about}: that {message.asker} was refused it today is entered")
+        if tally.entries >= REFUSALS_MAX:
+            reject("TOO_MANY", f"{message.asker}: expected at most {REFUSALS_MAX} refusals at {custodian} a day")
+        self.refused.put((message.about, message.asker), Refused(tally.day, attempt.place))
+        self.refused_today.put((custodian, message.asker), replace(tally, entries=tally.entries + 1))
+        self.call(Attempts).decide(attempt, finding)
+
+    @query
+    def find_refused(self, message: FindRefused) -> RefusedView:
+        """Return how a question stands that a custodian turned away; rejected where there is nothing to enter."""
+        _, finding = self._judge(message.about, message.asker, message.custodian)
+        known = self.refused.get((message.about, message.asker))
+        return RefusedView(finding, known, self._tally(message.custodian, message.asker))
+
     @query
     def show(self, message: ShowOrder) -> Order | None:
         """Return an order, or None."""
@@ -182,6 +227,61 @@ class Access(Contract):
             if latest.is_delivered or order.answer is None:
                 found.append(order)
         return found
+
+    def _judge(self, about: str, asker: str, custodian: str) -> tuple[Attempt, Finding]:
+        """Return what was asked of a custodian and why nothing stands behind it; reject where there is no refusal."""
+        actor = self.context.actor(asker)
+        if actor is None or actor.role == "customer" or asker == custodian:
+            reject("UNKNOWN_ASKER", f"asker: expected another organisation than {custodian}, got {asker}")
+        if about.startswith("record-"):
+            keeper, attempt, finding = self._judge_record(about, actor)
+        elif about.startswith("order-"):
+            keeper, attempt, finding = self._judge_order(about, actor)
+        else:
+            keeper, attempt, finding = self._judge_use(about, actor)
+        if keeper != custodian:
+            reject("FORBIDDEN", f"{about}: expected {keeper}, who keeps it, got {custodian}")
+        if finding is None:
+            reject("COVERED", f"{about}: {asker} may have it, or has had it")
+        return attempt, finding
+
+    def _judge_record(self, record_id: str, asker: Actor) -> tuple[str, Attempt, Finding | None]:
+        view = self.call(Records).record(ShowRecord(record_id))
+        if view is None:
+            reject("UNKNOWN_RECORD", f"there is no record {record_id}")
+        stay = self.call(Records).find_stay(view.record.stay_id)
+        consent = self.call(Consent)
+        finding = find_unshared(self.call(Membership), consent, self.call(Retention), view, stay, asker.name)
+        attempt = attempt_fetch(view.record, stay, asker, locate(self.context))
+        share = find_share(view, asker.name)
+        if share is not None:
+            grant_id = share.share.grant_id
+            attempt = replace(attempt, grant_id=grant_id, grant_version=consent.latest_version(grant_id))
+        return stay.hospital, attempt, finding
+
+    def _judge_order(self, order_id: str, asker: Actor) -> tuple[str, Attempt, Finding | None]:
+        order = self.orders.get(order_id)
+        if order is None:
+            reject("UNKNOWN_ORDER", f"there is no order {order_id}")
+        record = self.call(Records).find(order.record_id)
+        stay = self.call(Records).find_stay(record.stay_id)
+        attempt = attempt_fetch(record, stay, asker, locate(self.context))
+        attempt = replace(attempt, purpose="HLEGAL", order_id=order_id, basis=order.basis)
+        if order.regulator == asker.name:
+            return order.hospital, attempt, None
+        return order.hospital, attempt, Finding("NOT_ORDERED", "order", f"{order_id} is {order.regulator}'s")
+
+    def _judge_use(self, use_id: str, asker: Actor) -> tuple[str, Attempt, Finding | None]:
+        use = self.call(Emergencies).show(ShowUse(use_id))
+        if use is None:
+            reject("UNKNOWN_USE", f"there is no use {use_id}")
+        return use.recipient, attempt_reason(use, asker, locate(self.context)), find_unentitled(asker)
+
+    def _tally(self, custodian: str, asker: str) -> RefusedToday:
+        """Return how many refusals of an asker a custodian has entered today."""
+        today = (self.context.time_ms + UTC_OFFSET_MS) // DAY_MS
+        tally = self.refused_today.get((custodian, asker))
+        return tally if tally is not None and tally.day == today else RefusedToday(today, 0)
 
     def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:
         attempts = self.call(Attempts)
@@ -229,4 +329,4 @@ def find_unentitled(member: Actor) -> Finding | None:
     """Return that a member is none to whom a law gives access without a grant, or None."""
     if member.role == "regulator":
         return None
-    return Finding("AUTH-013", "role", f"HLEGAL is a regulator's, {member.name} is of role {member.role}")
+    return Finding("AUTH-013", "role", f"this is a regulator's, {member.name} is of role {member.role}")

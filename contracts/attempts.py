@@ -7,7 +7,8 @@ Rules:
     2. A share that is allowed is a `ShareReceipt` of the contract `records`, a break-glass use that is allowed is a
        `GlassUse` of `emergencies`, a visit an `ExecutionReceipt` of `visits`, a settlement a step of its claim: those
        are their receipts. Refused, all of them are entries here. What a recipient asks for, what a regulator orders
-       and whom a claim is opened to are entries here in either case.
+       and whom a claim is opened to are entries here in either case. What a custodian's node turned away is one here
+       by the custodian's word (contract `access`, rule 6), and is its entry under rule 3, not the asker's.
     3. Nobody fills a customer's log: of one member about one pseudonym there are ENTRIES_MAX entries a day, by block
        time at UTC+8. After these nothing that has its receipt here is permitted to that member until the day is over
        (TOO_MANY), and what it attempts is counted in one running entry of that day: how many, the first one's place,
@@ -48,9 +49,10 @@ ENTRIES_MAX = 100
 """Entries of one member about one pseudonym in one day: more than the parts of the longest stay."""
 LIST_ROWS_MAX = 200
 """Rows of one page of a listing."""
-Kind = Literal["share", "ask", "emergency", "order", "visit", "settlement", "opening"]
+Kind = Literal["share", "ask", "emergency", "order", "visit", "settlement", "opening", "fetch"]
 """A hospital would have shared; a recipient asked; a hospital broke the glass; somebody ordered under HLEGAL; rules
-would have visited; an insurer would have settled on the data; an insurer opened a claim's calculation to somebody."""
+would have visited; an insurer would have settled on the data; an insurer opened a claim's calculation to somebody;
+somebody asked a custodian's node point to point and was turned away."""
 
 
 class Attempt(Struct):
@@ -63,7 +65,7 @@ class Attempt(Struct):
     role: Role | None
     """The recipient's; None for a name that nobody has."""
     signer: Name
-    """Who posted the attempt: the recipient, the hospital for a share or visit, the insurer for an opening."""
+    """Who posted the attempt: the recipient, the hospital for a share, visit or fetch, the insurer for an opening."""
     hospital: Name
     """Whose records."""
     stay_id: StayId | None

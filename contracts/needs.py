@@ -16,7 +16,9 @@ Act = Literal["enter", "release", "view", "visit"]
 rules that visit it. All but the first are uses and need their mode."""
 ACTS: dict[str, Act] = {"data-to-insurer": "release", "rules-visit-data": "visit"}
 """Execution of a grant -> what is done with the records that a claim needs."""
-ConditionCode = Literal["AUTH-013", "ELIG-001", "FORBIDDEN", "NOT_REPORTED", "REVERSED", "ERASED", "TOO_MANY"]
+ConditionCode = Literal[
+    "AUTH-013", "ELIG-001", "FORBIDDEN", "NOT_REPORTED", "REVERSED", "ERASED", "TOO_MANY", "NOT_SHARED", "NOT_ORDERED"
+]
 """The first two are of the grant; the others say that no grant would help."""
 Dates = Literal["within", "outside", "unknown"]
 """Whether a grant means records of certain days; unknown to whoever has no opening of its record dates."""

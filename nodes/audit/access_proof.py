@@ -10,7 +10,8 @@
     order           a regulator's order, where one was permitted     the proof, under the attempt's order id
 
 It proves that the chain decided so at that place: that nothing was shared follows for a refusal, because the contracts
-write no share with it. It does not say what happened outside the chain. It names a pseudonym, so it is for those who
+write no share with it. It does not say what happened outside the chain; that somebody asked a node point to point
+is the word of the custodian who signed the entry. It names a pseudonym, so it is for those who
 may know that.
 """
 
@@ -39,6 +40,12 @@ LIMITS = {
     "en": "not proven: who the pseudonym is, and what anybody does outside the chain",
     "zh": "未证明：化名背后是谁，以及任何人在链外的行为",
 }
+
+WORD = {
+    "en": "that {asker} asked is the word of {signer}, whose node turned it away: nobody signs such a question",
+    "zh": "{asker} 曾索取一事由 {signer} 所述，其节点予以拒绝：此类询问无人签名",
+}
+"""Of an attempt of kind `fetch`."""
 
 
 class AccessProof(Struct):
@@ -143,7 +150,7 @@ def summarise_access(verified: VerifiedAccess) -> dict[str, Any]:
         "order": None if file.order is None else plain(file.order),
         "fields": [] if released is None else list(list_fields(released)),
         "as_of": {"height": header.height, "time_ms": header.time_ms, "state_root": header.state_root.hex()},
-        "trust": [*describe_trust(verified.ground), LIMITS["en"]],
+        "trust": [*describe_trust(verified.ground), *_list_limits(file.attempt, "en")],
     }
 
 
@@ -161,7 +168,7 @@ def render_access(verified: VerifiedAccess, language: Language) -> list[str]:
         verdict = f"已允许：{released}" if is_chinese else f"permitted: {released}"
     place = attempt.place
     version = f"第 {attempt.grant_version} 版" if is_chinese else f"version {attempt.grant_version}"
-    rests = attempt.order_id or (attempt.basis if attempt.grant_id is None else f"{attempt.grant_id} {version}")
+    rests = attempt.order_id or (attempt.basis if attempt.grant_id is None else f"{attempt.grant_id} {version}") or "-"
     lines = [
         f"{attempt.recipient} · {attempt.kind} · {what} · {attempt.hospital}",
         f"{verdict} · {attempt.purpose} · {rests}",
@@ -178,7 +185,13 @@ def render_access(verified: VerifiedAccess, language: Language) -> list[str]:
         lines.append(basis.law_zh if is_chinese else basis.law_en)
     if attempt.names_person:
         lines.append("客户身份一并开示" if is_chinese else "with who the customer is")
-    return [*lines, *describe_trust(verified.ground, language), LIMITS[language]]
+    return [*lines, *describe_trust(verified.ground, language), *_list_limits(attempt, language)]
+
+
+def _list_limits(attempt: Attempt, language: Language) -> list[str]:
+    """Return what a file does not prove; of a question point to point also that it was asked."""
+    word = [WORD[language].format(signer=attempt.signer, asker=attempt.recipient)] if attempt.kind == "fetch" else []
+    return [*word, LIMITS[language]]
 
 
 def _number(file: AccessProof, height: int, *, is_chinese: bool) -> str:

@@ -38,6 +38,7 @@ KINDS = {
     "visit": "",
     "settlement": "理赔使用 to settle on ",
     "opening": "理算 calculation of ",
+    "fetch": "向保管方节点索取 asked the custodian's node for ",
 }
 ATTEMPTED = {"visit": "规则就地计算 its rules would compute there "}
 """Said of what was refused, where nobody would have been given a record."""
@@ -102,10 +103,12 @@ def describe(look: "Look", *, with_fields: bool) -> list[str]:
     what = name_types(look.record_types) or look.claim or look.stay or ""
     kind = ATTEMPTED.get(look.kind, KINDS[look.kind]) if look.status == "refused" else KINDS[look.kind]
     lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {kind}{what} · {look.hospital}"]
-    rests = f"{look.grant} version {look.grant_version}" if look.grant else look.order or look.basis
+    rests = f"{look.grant} version {look.grant_version}" if look.grant else look.order or look.basis or "-"
     lines.append(f"{'':19}  {look.purpose} · {rests} · at {look.height}-{look.index}")
     if look.status == "refused":
         lines.append(f"{'':19}  {look.code} {explain_condition(look.condition)}")
+    if look.kind == "fetch":
+        lines.append(f"{'':19}  {look.signer} 所述 on the word of {look.signer}, whose node turned it away")
     if look.since_ms is not None:
         since = dt.datetime.fromtimestamp(look.since_ms / 1000, BEIJING).strftime("%H:%M:%S")
         lines.append(

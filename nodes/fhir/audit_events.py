@@ -5,7 +5,8 @@
     an ask, an emergency, a visit         DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
     what is refused under a grant         DCM 110113 Security Alert   AuthZ-Consent   E        AuthZconsent
     an opening of a claim that is entered DCM 110106 Export           disclose        R        PrivacyDisclosure.Source
-    an order or opening that is refused   DCM 110113 Security Alert   AuthZ-Role      E        none: no consent
+    an order or opening that is refused,  DCM 110113 Security Alert   AuthZ-Role      E        none: no consent
+    a fetch with no share behind it
 
 A visit is no disclosure: rules ran on the records under the grant and none was released, which is a permit with the
 hospital as its client. It has one event for each stay.

@@ -4,6 +4,7 @@
     ShareReceipt       records         share                        shared, delivered, disputed, lapsed
     Attempt            attempts        share, ask, emergency,       refused, permitted
                                        visit, settlement
+                                       fetch                        refused: the custodian's node turned it away
                                        order                        ordered, delivered, disputed, refused
                                        opening                      opened, refused
     Counted            attempts        as its latest attempt        refused, so many times

@@ -106,6 +106,9 @@ CONDITIONS = (
     Text("signature", "签名不成立", "a signature does not hold"),
     Text("premises", "规则所需条件不成立", "what the rules were brought does not hold"),
     Text("rules", "规则与生效的合约不同", "the rules are not those in force"),
+    Text("no share", "从未交付给询问方", "nothing was shared with who asked"),
+    Text("share lapsed", "交付已失效", "its share was not answered in time"),
+    Text("order", "不是询问方的调取令", "the order is another regulator's"),
 )
 """What a grant or attempt fails, by the name that a refusal has for it."""
 

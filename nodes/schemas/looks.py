@@ -1,7 +1,8 @@
 """A look at a customer's records: one shape for every receipt that the chain has about one.
 
 Whoever was given a record, asked for one, broke the glass or ordered one under a law, would have settled on one or had
-a claim's calculation opened to it, allowed or refused; and whoever had rules run on records where they lie.
+a claim's calculation opened to it, allowed or refused; whoever had rules run on records where they lie; and whoever
+asked a custodian's node for what it was not given.
 """
 
 from collections.abc import Iterable

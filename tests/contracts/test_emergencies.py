@@ -3,8 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from contracts.attempts import AttemptView, ListAttempts
 from contracts.emergencies import BreakGlass, GlassUse, ListWaiting, ReviewUse
 from contracts.grants import ALL_DAYS, Grant, Grantee, ListGrants
+from contracts.refusals import TurnAway
 from tests.contracts.consortium import Consortium, digest
 
 
@@ -115,3 +117,20 @@ def test_who_breaks_the_glass_names_no_stay_so_words_about_single_stays_are_take
     chain.do((grant.subject, "consent.grant", narrow))
     assert chain.post(("hospital-b", "emergencies.break_glass", look(chain, grant))) == ["AUTH-013"]
     assert chain.reason().startswith("encounter: ")
+
+
+def test_why_the_glass_was_broken_is_a_regulators_question_and_who_else_asks_is_entered(
+    chain: Consortium, grant: Grant
+) -> None:
+    use = look(chain, grant)
+    chain.do(("hospital-b", "emergencies.break_glass", use))
+    codes = chain.post(
+        ("hospital-b", "access.turn_away", TurnAway(use.use_id, "regulator")),
+        ("hospital-a", "access.turn_away", TurnAway(use.use_id, "insurer-a")),
+        ("hospital-b", "access.turn_away", TurnAway(use.use_id, "insurer-a")),
+    )
+    assert codes == ["COVERED", "FORBIDDEN", "OK"]
+    (view,) = chain.ask("attempts.of_subject", ListAttempts(grant.subject, 0), tuple[AttemptView, ...])
+    found = view.attempt
+    assert (found.kind, found.code, found.condition, found.purpose) == ("fetch", "AUTH-013", "role", "BTG")
+    assert (found.recipient, found.signer, found.grant_id) == ("insurer-a", "hospital-b", grant.grant_id)

@@ -13,7 +13,8 @@
 Mutual TLS has established who asks. A question carries no authority of its own: the custodian looks at its latest
 committed state, finds the share or order that the question names, and hands over only if that stands. An attached
 document is too large for one answer: its keys come first and then its chunks, each of them under the same check. A
-refusal names a code and nothing about the patient.
+refusal names a code and nothing about the patient. Nobody signs a question for records, so what the custodian enters
+of one that it refused (`refusals`) is its own word.
 """
 
 from typing import Annotated, Literal, cast

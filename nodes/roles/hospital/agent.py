@@ -42,10 +42,12 @@ from nodes.roles.exchange.questions import (
     FetchReason,
     FetchRecord,
     Refusal,
+    Reply,
     VisitRules,
     decode_question,
     encode_body,
 )
+from nodes.roles.exchange.refusals import Refusals
 from nodes.roles.hospital.attaching import Attaching
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
@@ -115,6 +117,7 @@ class Hospital(Reception):
         self._receiving = Receiving(name, view, vault, register, keystore.seal, self._linking, entropy)
         books = HospitalBooks(view, self._book, vault, self._visiting.casebook, self._receiving)
         self._erasing = Erasing(name, view, books, holds)
+        self._refusals = Refusals(name, view, register)
         self._open: dict[str, None] = dict.fromkeys(self._book.numbers())
         self._swept_ms = 0
 
@@ -292,7 +295,8 @@ class Hospital(Reception):
     def _take_block(self, event: Committed) -> list[AgentEffect]:
         """Work on the stays that a block's events name; a grant that names this hospital may concern any of them."""
         effects: list[AgentEffect] = [*self._in_flight.release(event)]
-        effects.extend(self._in_flight.offer(self._erasing.derive(), event.now_ms))
+        answers = [*self._erasing.derive(), *self._refusals.derive(event.now_ms)]
+        effects.extend(self._in_flight.offer(answers, event.now_ms))
         effects.extend(self._receive(event.now_ms))
         events = [item for receipt in event.receipts for item in receipt.events]
         named = {number for item in events for number in self._find_numbers(item.data)}
@@ -341,12 +345,13 @@ class Hospital(Reception):
             outcome = ordered.code if isinstance(ordered, Refusal) else "OK"
             note = Note("order-answered", {"order": question.order_id, "peer": peer, "code": outcome})
             is_chunk = isinstance(question, FetchOrderedChunks) and outcome == "OK"
-            return [Answer(request_id, encode_body(ordered)), *([] if is_chunk else [note])]
+            turned = self._turn_away(peer, question.order_id, ordered, now_ms)
+            return [Answer(request_id, encode_body(ordered)), *([] if is_chunk else [note]), *turned]
         if isinstance(question, FetchReason):
             told = self._emergencies.answer(peer, question)
             outcome = told.code if isinstance(told, Refusal) else "OK"
             note = Note("reason-asked", {"use": question.use_id, "peer": peer, "code": outcome})
-            return [Answer(request_id, encode_body(told)), note]
+            return [Answer(request_id, encode_body(told)), note, *self._turn_away(peer, question.use_id, told, now_ms)]
         if isinstance(question, VisitRules):
             result, calls = self._visiting.answer(peer, question)
             said: dict[str, str | int] = {"claim": question.claim_id, "peer": peer}
@@ -361,14 +366,23 @@ class Hospital(Reception):
         fields: dict[str, str | int] = {"record": question.record_id, "peer": peer, "code": outcome}
         is_noted = isinstance(question, FetchRecord) or isinstance(answer, Refusal)
         notes = [Note("record-asked", fields)] if is_noted else []
-        return [*notes, Answer(request_id, encode_body(answer))]
+        turned = self._turn_away(peer, question.record_id, answer, now_ms)
+        return [*notes, Answer(request_id, encode_body(answer)), *turned]
+
+    def _turn_away(self, peer: str, about: str, reply: Reply, now_ms: int) -> list[AgentEffect]:
+        """Have what was refused point to point entered on the chain, if the chain knows what it is about."""
+        if not isinstance(reply, Refusal):
+            return []
+        notes = self._refusals.note(peer, about, now_ms)
+        return [*notes, *self._in_flight.offer(self._refusals.derive(now_ms), now_ms)]
 
     def _sweep(self, now_ms: int) -> list[AgentEffect]:
         """Look at the open stays that were not looked at for longest: what was lost or refused shows here."""
         self._swept_ms = now_ms
         effects: list[AgentEffect] = [*self._give_up(now_ms)]
         self._linking.judge_again(now_ms)
-        effects += self._in_flight.offer([*self._linking.derive(), *self._erasing.derive()], now_ms)
+        answers = [*self._erasing.derive(), *self._refusals.derive(now_ms)]
+        effects += self._in_flight.offer([*self._linking.derive(), *answers], now_ms)
         effects += self._receive(now_ms)
         for number in list(self._open)[:SWEEP_STAYS]:
             del self._open[number]

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pytest
 from msgspec.structs import replace
 
-from contracts.attempts import ENTRIES_MAX
+from contracts.attempts import ENTRIES_MAX, AttemptView, ListAttempts
 from contracts.grants import Revoke
 from contracts.orders import Ask, PlaceOrder
+from contracts.refusals import TurnAway
 from ledger.errors import VerificationError
 from ledger.execution.loader import ContractSet
 from nodes.audit.access_proof import AccessProof, collect_access, render_access, summarise_access, verify_access
@@ -126,3 +127,20 @@ def test_there_is_no_proof_of_what_did_not_happen(refused: Refused) -> None:
     for subject, sequence in ((refused.case.customer, 400), ("c-ffff", 1)):
         with pytest.raises(CollectionError, match="there is no attempt"):
             collect_access(chain.application, chain.blocks, subject, sequence)
+
+
+def test_of_a_question_at_a_nodes_door_it_says_whose_word_it_is(refused: Refused) -> None:
+    chain, case = refused.chain, refused.case
+    chain.do(("hospital-a", "access.turn_away", TurnAway(case.record("invoice"), "insurer-b")))
+    number = max(view.sequence for view in chain.ask("attempts.of_subject", asked(case), tuple[AttemptView, ...]))
+    proof = collect_access(chain.application, chain.blocks, case.customer, number)
+    verified = verify_access(render(proof), refused.trust)
+    english, chinese = render_access(verified, "en"), render_access(verified, "zh")
+    assert english[1] == "REFUSED: NOT_SHARED no share · HPAYMT · -"
+    assert "that insurer-b asked is the word of hospital-a, whose node turned it away: nobody signs" in english[-2]
+    assert "由 hospital-a 所述" in chinese[-2]
+    assert any("word of hospital-a" in line for line in summarise_access(verified)["trust"])
+
+
+def asked(case: Case) -> ListAttempts:
+    return ListAttempts(case.customer, 0)

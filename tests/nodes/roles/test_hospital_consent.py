@@ -142,6 +142,7 @@ def test_a_share_that_was_not_handed_over_before_the_revocation_waits_for_the_ne
     town.run_until_quiet()
     assert insurer(town).refusals
     assert {refusal.code for refusal in insurer(town).refusals} == {"AUTH-013"}
+    assert set(town.codes("access.turn_away")) == {"OK"}, "each is an entry about her too"
     assert claim_of(town).status == "AWAITING_CONSENT"
     assert insurer(town).kit.vault.list_records() == ()
     again = wang.consent()
