@@ -31,7 +31,7 @@ from contracts.attempts import Asked, Attempt, Attempts
 from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.consent import Consent
 from contracts.emergencies import Emergencies, ShowUse
-from contracts.field_sets import name_field_set
+from contracts.field_sets import name_ordered_set
 from contracts.identifiers import Place, locate
 from contracts.membership import Membership
 from contracts.needs import Finding
@@ -130,7 +130,7 @@ class Access(Contract):
             member.name,
             message.basis,
             message.number,
-            name_field_set("HLEGAL", record.record_type),
+            name_ordered_set(self.call(Records).find_stay(record.stay_id).purpose, record.record_type),
             place,
             None,
         )
@@ -286,6 +286,7 @@ class Access(Contract):
     def _note(self, message: PlaceOrder, record: Record, place: Place, finding: Finding | None) -> None:
         attempts = self.call(Attempts)
         signer = self.context.signer
+        stay = self.call(Records).find_stay(record.stay_id)
         permit = Attempt(
             subject=record.subject,
             kind="order",
@@ -303,9 +304,9 @@ class Access(Contract):
             decision="permit",
             code="",
             condition="",
-            field_set=name_field_set("HLEGAL", record.record_type),
+            field_set=name_ordered_set(stay.purpose, record.record_type),
             place=place,
-            claim_id=self.call(Records).find_stay(record.stay_id).claim_id,
+            claim_id=stay.claim_id,
             basis=message.basis,
         )
         attempts.decide(permit, finding)

@@ -20,6 +20,7 @@
     uses              fewer than the grant's maximum, for any use           AUTH-013
     frequency         fewer than the window's maximum, for any use          AUTH-013
     link              hospital and recipient both `matched` this identity   ELIG-001
+                      (a regulator is shown none: the hospital alone)
     deceased          the subject to be alive, or an heir's grant           ELIG-001
     capacity          hospital and recipient to know the same of her age    ELIG-001
     grantor           who may act for a subject of this capacity            AUTH-013
@@ -110,7 +111,7 @@ def find_failing(need: Need, facts: Facts, time_ms: int) -> Finding | None:
         or _find_in_scope(need, latest, facts.head)
         or _find_in_permission(need, latest, facts.head, time_ms)
         or find_link_failing(latest, need.hospital, facts.at_hospital)
-        or find_link_failing(latest, need.recipient, facts.at_recipient)
+        or _find_recipient_failing(need, latest, facts.at_recipient)
         or find_grantor_failing(facts, time_ms)
         or find_denial(need, latest, facts.denials, time_ms)
     )
@@ -130,13 +131,16 @@ def find_grantor_failing(facts: Facts, time_ms: int) -> Finding | None:
     """Return why whoever gave a grant may not act for its subject, as both parties know her, or None.
 
     Both parties have matched. That she has died one of them may say alone to stop her grants; for an heir's grant to
-    cover anything both must say it, or whoever wants the records could declare her dead.
+    cover anything both must say it, or whoever wants the records could declare her dead. Where the recipient is a
+    regulator, which does not know who she is, the hospital says it.
     """
     grantor = facts.latest.grant.grantor
     assert facts.at_hospital is not None, "the hospital matched"
-    assert facts.at_recipient is not None, "the recipient matched"
     capacity = facts.at_hospital.entries[-1].capacity
-    other = facts.at_recipient.entries[-1].capacity
+    other = capacity
+    if facts.latest.grant.grantee.organisation in facts.latest.grant.parties:
+        assert facts.at_recipient is not None, "the recipient matched"
+        other = facts.at_recipient.entries[-1].capacity
     if "deceased" in (capacity, other) and grantor.kind != "heir":
         return Finding("ELIG-001", "deceased", "the customer has died; her heirs can act, with proof of it")
     if capacity != other:
@@ -213,6 +217,13 @@ def _find_in_permission(need: Need, latest: GrantVersion, head: GrantHead, time_
     if frequency is not None and head.window == window_of(latest, head, time_ms) and head.window_uses >= frequency.uses:
         return _refused("frequency", f"all {frequency.uses} within {frequency.days} days are used")
     return None
+
+
+def _find_recipient_failing(need: Need, latest: GrantVersion, history: LinkHistory | None) -> Finding | None:
+    """Return why the recipient's judgement does not cover its identity; None too for one that is shown none."""
+    if need.recipient not in latest.grant.parties:
+        return None
+    return find_link_failing(latest, need.recipient, history)
 
 
 def _refused(condition: str, text: str) -> Finding:

@@ -374,7 +374,8 @@ class Consent(Contract):
     def _is_linked(self, latest: GrantVersion) -> bool:
         grant = latest.grant
         recipient = grant.grantee.organisation
-        if find_link_failing(latest, recipient, self.links.get((grant.grant_id, recipient))) is not None:
+        history = self.links.get((grant.grant_id, recipient))
+        if recipient in grant.parties and find_link_failing(latest, recipient, history) is not None:
             return False
         for hospital in grant.sources:
             if find_link_failing(latest, hospital, self.links.get((grant.grant_id, hospital))) is None:

@@ -10,7 +10,10 @@ number, an address, a telephone number or a physician. A purpose without a set r
 An attached document is one file, released whole: what stands in it no table can say, so a grant has to name the type.
 
 `CAREMGT` and `BTG` are another hospital's, to treat her, in an emergency or not: they have no bill and no list of
-items. `HLEGAL` is a regulator's statutory access to a record as it was entered: the same fields under its own name.
+items. `PUBHLTH` is a regulator's, to know of diseases: diagnoses with their days, when the stay began and ended, and a
+death; neither ward, department nor procedure, no bill, and no file, in which a name could stand. `HLEGAL` is a
+regulator's statutory access to a record as it was entered: the same fields under its own name, and of one that was
+entered for public health the fields of that.
 """
 
 from typing import Annotated
@@ -63,6 +66,24 @@ DISCHARGE_SUMMARY = (
     "stay.hospital_grade",
     "stay.ordered_discharge_day",
     "stay.ward",
+)
+HEALTH_ADMISSION = (
+    "admission_day",
+    "reasons.diagnosed_day",
+    "reasons.icd10",
+    "reasons.id",
+    "reasons.onset_day",
+    "reasons.principal",
+)
+HEALTH_SUMMARY = (
+    "diagnoses.diagnosed_day",
+    "diagnoses.icd10",
+    "diagnoses.id",
+    "diagnoses.onset_day",
+    "diagnoses.principal",
+    "stay.admission_day",
+    "stay.deceased",
+    "stay.discharge_day",
 )
 INVOICE = (
     "check_code",
@@ -120,6 +141,8 @@ FIELD_SETS: tuple[FieldSet, ...] = (
     FieldSet("BTG/admission/1", "BTG", "admission", ADMISSION),
     FieldSet("BTG/discharge-summary/1", "BTG", "discharge-summary", DISCHARGE_SUMMARY),
     FieldSet("BTG/document/1", "BTG", "document", DOCUMENT),
+    FieldSet("PUBHLTH/admission/1", "PUBHLTH", "admission", HEALTH_ADMISSION),
+    FieldSet("PUBHLTH/discharge-summary/1", "PUBHLTH", "discharge-summary", HEALTH_SUMMARY),
     FieldSet("HLEGAL/admission/1", "HLEGAL", "admission", ADMISSION),
     FieldSet("HLEGAL/discharge-summary/1", "HLEGAL", "discharge-summary", DISCHARGE_SUMMARY),
     FieldSet("HLEGAL/document/1", "HLEGAL", "document", DOCUMENT),
@@ -142,6 +165,11 @@ def name_field_set(purpose: str, record_type: str) -> str:
     known = find_field_set(purpose, record_type)
     assert known is not None, "claims and statutory access have a field set for every record type"
     return known.name
+
+
+def name_ordered_set(purpose: str, record_type: str) -> str:
+    """Return the name of the set that an order brings of a record which was entered for a purpose."""
+    return name_field_set("PUBHLTH" if purpose == "PUBHLTH" else "HLEGAL", record_type)
 
 
 def list_fields(name: str) -> tuple[str, ...]:

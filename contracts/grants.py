@@ -134,8 +134,17 @@ class Grant(Struct):
     execution: Literal["data-to-insurer", "rules-visit-data"]
     notice: Notice
     identities: Annotated[tuple[IdentityCommitment, ...], Meta(max_length=SOURCES_MAX + 1)]
-    """One for every source and the grantee, sorted by organisation; none in a denial, which nobody has to match."""
+    """One for each of `parties`; none in a denial, which nobody has to match."""
     effect: Effect = "permit"
+
+    @property
+    def parties(self) -> tuple[Name, ...]:
+        """Who is shown the subject's identity and has to match it, sorted: the sources and the grantee.
+
+        A regulator is not among them: it gets records under a pseudonym, and whose they are only the hospital knows.
+        """
+        told = () if self.grantee.role == "regulator" else (self.grantee.organisation,)
+        return tuple(sorted((*self.sources, *told)))
 
 
 class Revoke(Struct):

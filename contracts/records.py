@@ -3,8 +3,8 @@
 Rules:
 
     1. Nothing is entered for a patient without a usable grant that names this hospital and a recipient: `append`,
-       `close` and `share` all run the consent's check at their place. A stay is entered for a claim or for treatment
-       by another hospital (`contracts.treatment`), as the grant of its admission says.
+       `close` and `share` all run the consent's check at their place. A stay is entered for a claim, for treatment by
+       another hospital or for public health (`contracts.disclosures`), as the grant of its admission says.
     2. A stay begins with its admission; a discharge before an admission is refused.
     3. A reversal names a live record of the same stay and type, and the two totals add up to nothing. A record is
        reversed at most once, a reversal never. A replacement names a reversed record, which has no other replacement.
@@ -44,6 +44,7 @@ Rules:
 from contracts.attempts import Asked, Attempts, find_foreign
 from contracts.bills import CLOSABLE, check_bill, check_closing, check_order, list_closable
 from contracts.consent import Consent
+from contracts.disclosures import EMERGENCY, begin_stay, check_type
 from contracts.emergencies import Emergencies
 from contracts.entries import (
     check_original,
@@ -89,7 +90,6 @@ from contracts.stays import (
     StayView,
     Successor,
 )
-from contracts.treatment import EMERGENCY, begin_stay, check_type
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
 
 LIST_ROWS_MAX = 200

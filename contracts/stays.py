@@ -129,7 +129,7 @@ class Stay(Struct):
     place: Place
     """Of the first record."""
     purpose: Purpose = "HPAYMT"
-    """What its records are handed over for: a claim, or treatment by another hospital (CAREMGT, BTG)."""
+    """What its records are handed over for: a claim, treatment by another hospital (CAREMGT, BTG) or public health."""
 
 
 class Closing(Struct):

@@ -15,6 +15,8 @@ def check_wording(message: Grant, time_ms: int) -> None:
         reject("PURPOSE", "purpose: HLEGAL rests on an order and needs no grant")
     if message.purpose == "BTG" and message.grantee.role != "hospital":
         reject("PURPOSE", "purpose: break-glass is for treatment, never for an insurer or regulator")
+    if message.purpose == "PUBHLTH" and message.grantee.role != "regulator":
+        reject("PURPOSE", f"purpose: public health is a regulator's, got a grantee of role {message.grantee.role}")
     for field, names in (
         ("sources", message.sources),
         ("record types", scope.record_types),
@@ -31,9 +33,9 @@ def check_wording(message: Grant, time_ms: int) -> None:
         return
     if message.grantee.organisation in message.sources:
         reject("REPEATED", f"sources and grantee: {message.grantee.organisation} stands twice")
-    parties = sorted((*message.sources, message.grantee.organisation))
-    if [identity.organisation for identity in message.identities] != parties:
-        reject("IDENTITIES", "identities: expected one commitment per source and grantee, sorted")
+    if tuple(identity.organisation for identity in message.identities) != message.parties:
+        expected = ", ".join(message.parties)
+        reject("IDENTITIES", f"identities: expected one commitment each for {expected}, sorted")
     for identity in message.identities:
         if identity.commitment != message.identities[0].commitment:
             reject("IDENTITIES", "identities: expected the same commitment for all parties, who judge one person")

@@ -123,6 +123,7 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
             agent = regulator = Regulator(name, node.view, keys, vault, register, entropy, holds)
             routers += [
                 access.make_orders_router(regulator),
+                make_received_router(regulator),
                 make_review_router(regulator),
                 make_document_router(vault),
             ]

@@ -1,6 +1,6 @@
-"""A customer's wallet: a seed, and from it another key for every pair of hospital and insurer.
+"""A customer's wallet: a seed, and from it another key for every pair of hospital and recipient.
 
-A pseudonym belongs to one customer, one hospital and one insurer. Its signing key and its seal key are derived from
+A pseudonym belongs to one customer, one hospital and one recipient. Its signing key and its seal key are derived from
 a seed with that pair in the label, so two members who compare what they see cannot tell that two pseudonyms are one
 person: neither name, nor signing key, nor seal key is shared.
 

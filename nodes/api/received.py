@@ -1,4 +1,4 @@
-"""The routes by which a hospital reads what other hospitals handed to it, to treat somebody; for its operator alone."""
+"""The routes by which a hospital or a regulator reads what hospitals disclosed to it; for its operator alone."""
 
 from typing import Annotated
 
@@ -7,13 +7,14 @@ from pydantic import BaseModel
 
 from nodes.api.callers import Node, Operator
 from nodes.api.readings import note_reading
+from nodes.roles.exchange.receiving import PAGE_MAX, Received
 from nodes.roles.hospital import Hospital
-from nodes.roles.hospital.receiving import PAGE_MAX, Received
+from nodes.roles.regulator import Regulator
 from nodes.schemas import canonical_json
 
 
 class ReceivedInfo(BaseModel):
-    """A record that another hospital handed over."""
+    """A record that a hospital handed over."""
 
     record: str
     type: str
@@ -21,20 +22,22 @@ class ReceivedInfo(BaseModel):
     stay: str
     hospital: str
     """Whose record it is."""
+    subject: str
+    """The pseudonym that it is about."""
     patient: str | None
-    """This hospital's own number for her."""
+    """A hospital's own number for her; a regulator has none."""
     purpose: str
-    """CAREMGT, or BTG for an emergency."""
+    """CAREMGT, or BTG for an emergency; at a regulator PUBHLTH."""
     entered_ms: int
 
 
-def make_received_router(hospital: Hospital) -> APIRouter:
+def make_received_router(recipient: Hospital | Regulator) -> APIRouter:
     """Return the routes.
 
     Args:
-        hospital: The hospital's agent.
+        recipient: The agent that took it in.
     """
-    router = APIRouter(prefix="/v1/received", tags=["hospital"])
+    router = APIRouter(prefix="/v1/received", tags=["hospital", "regulator"])
 
     @router.get("")
     async def list_received(
@@ -42,15 +45,15 @@ def make_received_router(hospital: Hospital) -> APIRouter:
         patient: Annotated[str | None, Query(max_length=64)] = None,
         after: Annotated[str, Query(max_length=64)] = "",
     ) -> dict[str, object]:
-        """List what other hospitals handed over and is kept here, by record."""
-        found = hospital.list_received(patient, after)
+        """List what hospitals handed over and is kept here, by record."""
+        found = recipient.list_received(patient, after)
         rows = [_describe(item) for item in found]
         return {"records": rows, "next": rows[-1].record if len(rows) == PAGE_MAX else None}
 
     @router.get("/{record_id}")
     async def open_received(node: Node, caller: Operator, record_id: str) -> dict[str, object]:
         """Open one; each reading is a line of this node's log. A document is fetched from `/v1/documents`."""
-        item, document = hospital.open_received(record_id)
+        item, document = recipient.open_received(record_id)
         note_reading(node, caller.name, "record", record_id)
         plain = None if document is None else canonical_json.plain(document)
         return {**_describe(item).model_dump(), "document": plain}
@@ -66,6 +69,7 @@ def _describe(item: Received) -> ReceivedInfo:
         kind=record.kind,
         stay=record.stay_id,
         hospital=record.hospital,
+        subject=record.subject,
         patient=item.patient,
         purpose=item.purpose,
         entered_ms=record.place.time_ms,

@@ -101,7 +101,8 @@ def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str,
         against = "今后不再据此交付 nothing is handed over against it from now on"
         output.say(f"{granted.grant_id} 已拒绝 denied · {against}")
     elif usable:
-        output.say(f"{granted.grant_id} 已授权 granted · 双方核对一致 both links matched")
+        who = "双方核对一致 both links matched" if len(granted.links) > 1 else "核对一致 link matched"
+        output.say(f"{granted.grant_id} 已授权 granted · {who}")
     else:
         finding = decision["finding"]
         why = explain_condition(finding["condition"], finding["text"]) if matched else links
@@ -230,6 +231,6 @@ def _say_next(grant: Any) -> str:
     source, recipient = grant.sources[0], grant.grantee.organisation
     if grant.purpose == "BTG":
         return f"xinpei access break-glass NUMBER --as {recipient} --from {source}"
-    if grant.grantee.role == "hospital":
+    if grant.grantee.role in ("hospital", "regulator"):
         return f"xinpei record received --as {recipient}"
     return f"xinpei stay admit --as {source} docs/examples/polyp/admission.json"

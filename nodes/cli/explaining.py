@@ -47,8 +47,8 @@ def explain(
 ) -> None:
     """Say who may see what of yours, under which grant; and for a refusal, which condition failed.
 
-    Without --from and --to, for every hospital, and every insurer or other hospital that treats you. With --what-if, as
-    if you had given a grant or denial with the terms of the other options, and as if both parties knew you: nothing is
+    Without --from and --to, for every hospital, and every insurer, other hospital and regulator. With --what-if, as if
+    you had given a grant or denial with the terms of the other options, and as if both parties knew you: nothing is
     signed and nothing is written.
 
     With --day, whether the grants mean records of that day. Your wallet knows this of the grants that were signed with
@@ -57,7 +57,7 @@ def explain(
     from nodes.cli.session import open_customer
     from nodes.client import ApiError
     from nodes.roles.customer.openings import describe_opening, read_openings
-    from nodes.schemas.terms import TREATMENT_TYPES
+    from nodes.schemas.terms import TYPES_OF
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -83,7 +83,8 @@ def explain(
             what_if = encode(offer.grant).hex()
             if offer.dates is not None and day is not None:
                 openings = [*openings, describe_opening(offer.grant.grant_id, offer.dates)]
-        for kind in (record_type,) if record_type else TYPES if terms.role == "insurer" else TREATMENT_TYPES:
+        kinds = TYPES if terms.role == "insurer" else TYPES_OF[terms.role]
+        for kind in (record_type,) if record_type else kinds:
             named = {"hospital": hospital, "recipient": recipient, "record_type": kind, "purpose": terms.purpose}
             question = {
                 "subject": theirs.name,

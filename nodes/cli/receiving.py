@@ -1,4 +1,4 @@
-"""`xinpei record received` and `open`: what other hospitals handed over, to treat somebody."""
+"""`xinpei record received` and `open`: what hospitals handed over, to treat somebody or for public health."""
 
 import datetime as dt
 import json
@@ -13,20 +13,24 @@ from nodes.cli.output import Output
 from nodes.config import Home
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
+RECIPIENTS = ("hospital", "regulator")
 
 
 @click.command()
-@actor_option("the hospital that treats")
+@actor_option("the hospital that treats, or a regulator")
 @click.option("--patient", metavar="NUMBER", help="Only of this patient, by your hospital's number.")
 @home_option
 @json_option
 def received(actor: str, patient: str | None, home: Path, *, as_json: bool) -> None:
-    """List what other hospitals handed to yours, because a customer granted it or in an emergency."""
+    """List what other hospitals handed to yours, because a customer granted it or in an emergency.
+
+    As a regulator: what was granted for public health, by the pseudonym that it is about.
+    """
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
     wanted = None if patient is None else {"patient": patient}
-    with open_operator(Home(home), actor, role="hospital") as client:
+    with open_operator(Home(home), actor, role=RECIPIENTS) as client:
         rows = client.list_rows("/v1/received", "records", wanted)
     for row in rows:
         output.say(_describe(row))
@@ -39,18 +43,18 @@ def received(actor: str, patient: str | None, home: Path, *, as_json: bool) -> N
 
 @click.command("open")
 @click.argument("record_id", metavar="RECORD")
-@actor_option("the hospital that treats")
+@actor_option("the hospital that treats, or a regulator")
 @home_option
 @json_option
 def open_(record_id: str, actor: str, home: Path, *, as_json: bool) -> None:
-    """Show what RECORD says, which another hospital handed to yours; your node's log has a line for it."""
+    """Show what RECORD says, which a hospital handed to yours; your node's log has a line for it."""
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
     if not re.fullmatch(r"record-[0-9a-f]{12,32}", record_id):
         msg = f"RECORD: expected the id of a record, got {record_id[:64]!r}"
         raise click.UsageError(msg)
-    with open_operator(Home(home), actor, role="hospital") as client:
+    with open_operator(Home(home), actor, role=RECIPIENTS) as client:
         found = client.get(f"/v1/received/{record_id}")
     output.say(_describe(found))
     if found["document"] is None:
@@ -64,7 +68,8 @@ def _describe(row: dict[str, Any]) -> str:
     from nodes.schemas.labels import PURPOSES, name_both
 
     when = dt.datetime.fromtimestamp(row["entered_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
-    patient = row["patient"] or "(unknown here)"
+    unknown = row["subject"] if row["purpose"] == "PUBHLTH" else "(unknown here)"
+    patient = row["patient"] or unknown
     kind = row["type"] if row["kind"] == "original" else f"{row['type']} ({row['kind']})"
     purpose = name_both(PURPOSES, row["purpose"])
     return f"{row['record']}  {kind:<18} {patient} · {row['hospital']} · {purpose} · {when}"

@@ -34,7 +34,11 @@ PASSPHRASE_BYTES_MAX = 4096
 
 
 def open_operator(
-    home: Home, organisation: str, timeout_seconds: float = TIMEOUT_SECONDS, *, role: str | None = None
+    home: Home,
+    organisation: str,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+    *,
+    role: str | tuple[str, ...] | None = None,
 ) -> Client:
     """Return a client of an organisation's own node, acting as that organisation.
 
@@ -42,7 +46,7 @@ def open_operator(
         home: The network's home folder.
         organisation: Who acts.
         timeout_seconds: How long an answer may take.
-        role: What it must be for this: only an insurer issues policies.
+        role: What it must be for this, or one of which: only an insurer issues policies.
 
     Raises:
         ConfigurationError: If the organisation runs no node here, or is something else.
@@ -50,9 +54,11 @@ def open_operator(
     """
     network = home.load_network()
     if role is not None:
-        fitting = sorted(name for name, known in home.roles().items() if known == role)
+        allowed = (role,) if isinstance(role, str) else role
+        fitting = sorted(name for name, known in home.roles().items() if known in allowed)
         if organisation not in fitting:
-            msg = f"--as: expected {' or '.join(fitting)}, whose role is {role}, got {organisation[:40]!r}"
+            wanted = f"{' or '.join(fitting)}, whose role is {' or '.join(allowed)}"
+            msg = f"--as: expected {wanted}, got {organisation[:40]!r}"
             raise ConfigurationError(msg)
     network.address(organisation)
     return open_member(home, organisation, timeout_seconds)

@@ -20,14 +20,14 @@ _OPTIONS = (
     click.option("--to", "recipient", metavar="ORGANISATION", help="Who receives them."),
     click.option("--role", type=click.Choice(ROLES), help="Of the recipient; if left out, its role in the network."),
     click.option(
-        "--purpose", type=click.Choice(PURPOSES), help="HPAYMT, for claims; of a hospital CAREMGT, for treatment."
+        "--purpose", type=click.Choice(PURPOSES), help="HPAYMT; to a hospital CAREMGT, to a regulator PUBHLTH."
     ),
     click.option("--scope", "case", type=click.Choice(["one-case", "standing"]), help="standing if left out."),
     click.option("--stay", "stays", multiple=True, metavar="STAY", help="Only this stay; again for more."),
     click.option(
         "--types",
         metavar="LIST",
-        help=f"With commas: {', '.join(TYPES)}; all but document if left out; of a hospital no bills.",
+        help=f"With commas: {', '.join(TYPES)}; if left out all but document; no bills but to an insurer.",
     ),
     click.option("--mode", type=click.Choice(["VIEW", "STORE", "EXECUTE"]), help="STORE; EXECUTE where rules visit."),
     click.option(
@@ -58,7 +58,7 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     """
     from msgspec.structs import replace
 
-    from nodes.schemas.terms import GRANT_DAYS, RETENTION_DAYS, TREATMENT_TYPES, default_terms, today
+    from nodes.schemas.terms import GRANT_DAYS, PURPOSE_OF, RETENTION_DAYS, TYPES_OF, default_terms, today
 
     hospital, recipient = given.pop("hospital", None), given.pop("recipient", None)
     if base is None:
@@ -72,8 +72,9 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     changes: dict[str, Any] = {"effect": effect}
     plain = {"role": "role", "purpose": "purpose", "case": "case", "mode": "mode", "execution": "execution"}
     changes |= {field: given[option] for option, field in plain.items() if given.get(option) is not None}
-    if given.get("role") == "hospital" and base.role != "hospital":
-        changes |= {"purpose": given.get("purpose") or "CAREMGT", "record_types": TREATMENT_TYPES}
+    role = given.get("role")
+    if role in ("hospital", "regulator") and base.role != role:
+        changes |= {"purpose": given.get("purpose") or PURPOSE_OF[role], "record_types": TYPES_OF[role]}
     if effect == "permit":
         _pair(changes, given)
     if given.get("uses") is not None:

@@ -42,13 +42,14 @@ def show(name: str, home: Path, *, as_json: bool) -> None:
     organisations = Organisations(place, genesis, SystemEntropy())
     try:
         hospitals = organisations.list_role("hospital", with_former=True)
-        insurers = organisations.list_role("insurer", with_former=True)
+        others = [item for role in ("insurer", "regulator") for item in organisations.list_role(role, with_former=True)]
     except OrganisationsError:
         roles = place.roles()
-        hospitals, insurers = (tuple(item for item in roles if roles[item] == role) for role in ("hospital", "insurer"))
+        hospitals = tuple(item for item in roles if roles[item] == "hospital")
+        others = [item for role in ("insurer", "regulator") for item in roles if roles[item] == role]
     rows: list[dict[str, Any]] = []
     for hospital in hospitals:
-        for insurer in (*insurers, *(other for other in hospitals if other != hospital)):
+        for insurer in (*others, *(other for other in hospitals if other != hospital)):
             pseudonym = found.pseudonym(genesis.chain_id, hospital, insurer)
             rows.append(
                 {

@@ -4,7 +4,7 @@ Somebody asks under her own pseudonym and says, sealed, who she is and who the o
 with its master data: the desk has seen the documents (a birth certificate, a court's decision, a death certificate) and
 entered who acts for whom. It attests what follows from that, and no more, for one hospital and one recipient:
 
-    to grant    a hospital, for itself as the source; for payment, or for another hospital's treatment,
+    to grant    a hospital, for itself as the source; for payment, another hospital's treatment or public health,
                 for five years, or until a child's 14th or a youth's 18th birthday if that is sooner
     to erase    hospital or insurer, for what it has itself; for a day, since to ask is one act. Not for somebody of 14
                 to 17: she asks herself, or waits until she is 18
@@ -15,9 +15,9 @@ The chain gets a commitment to what the records say. Its opening is kept in the 
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Literal, get_args
 
-from contracts.grants import Minority, Purpose, RecordType
+from contracts.disclosures import DISCLOSED_TO
+from contracts.grants import Minority, PartyRole, Purpose, RecordType
 from contracts.mandates import Attest, Authority, MandateKind, MandateScope, find_lapse
-from contracts.treatment import CARE, EMERGENCY
 from ledger.codec import decode, encode
 from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError
@@ -27,7 +27,7 @@ from nodes.fhir.instants import civil_date
 from nodes.identity import CHILD_YEARS, YOUTH_YEARS, Disclosure, birthday
 from nodes.roles.lookup import list_held
 from nodes.roles.people import People, Person
-from nodes.schemas.terms import RECORD_TYPES, TREATMENT_TYPES
+from nodes.schemas.terms import TYPES_OF
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, Sealed, SealKeys
 
@@ -126,13 +126,15 @@ class Authorising:
         return authority_id, Call("authorities", "attest", message)
 
     def _bounds(self, act: Act, recipient: str) -> tuple[tuple[Purpose, ...], tuple[RecordType, ...]]:
-        """Return the purposes and record types of an authority: a claim's, a treating hospital's, or all to erase."""
+        """Return the purposes and record types of an authority: what its recipient is granted, or all to erase."""
         if act == "erase":
             return (ASKING,), ALL_TYPES
         actor = self._view.actor(recipient)
-        if actor is not None and actor.role == "hospital":
-            return (EMERGENCY, CARE), TREATMENT_TYPES
-        return (PAYING,), RECORD_TYPES
+        role: PartyRole = "insurer"
+        if actor is not None and actor.role in ("hospital", "regulator"):
+            role = "hospital" if actor.role == "hospital" else "regulator"
+        purposes = tuple(sorted(purpose for purpose, meant in DISCLOSED_TO.items() if meant == role))
+        return purposes or (PAYING,), TYPES_OF[role]
 
     def _check_part(self, act: Act, parties: tuple[str, str]) -> None:
         """Raise unless it is this organisation's to say: a hospital's for grants, each one's for what it has."""

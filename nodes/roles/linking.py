@@ -28,6 +28,7 @@ from typing import Annotated
 from msgspec import Meta
 from msgspec.structs import replace
 
+from contracts.disclosures import is_disclosure
 from contracts.grants import Capacity, Grant, GrantView, Link, LinkResult
 from contracts.identifiers import GrantId
 from ledger.codec import Day, Hash, Name, Struct, decode, encode
@@ -73,8 +74,8 @@ class LinkEntry(Struct):
     capacity: Capacity
     grantor: str | None
     """The number of a guardian or heir who acts for her."""
-    is_treatment: bool = False
-    """Whether the grant is to a hospital."""
+    is_disclosure: bool = False
+    """Whether the grant is for handing records over beside any claim."""
     identity: IdentityOpening | None = None
     """Opens `commitment`, so that this organisation can show whom it matched; None for a mismatch."""
 
@@ -187,7 +188,7 @@ class Linking:
             self._entropy.draw(32),
             "adult" if person is None else person.capacity(civil_date(now_ms)),
             None if person is None else grantor,
-            grant.grantee.role == "hospital",
+            is_disclosure(grant),
             None if person is None else disclosure.opening,
         )
         self._keep(entry)
@@ -292,9 +293,9 @@ class Linking:
             None,
         )
 
-    def list_treated(self) -> set[str]:
-        """Return the people who have given a grant to a hospital, in force or not."""
-        return {entry.person for entry in self._entries.values() if entry.is_treatment and entry.person is not None}
+    def list_disclosed(self) -> set[str]:
+        """Return the people who have given a grant for a disclosure, in force or not."""
+        return {entry.person for entry in self._entries.values() if entry.is_disclosure and entry.person is not None}
 
     def matched(self, person: str) -> tuple[LinkEntry, ...]:
         """Return the links of a person, sorted by grant id."""
@@ -304,12 +305,7 @@ class Linking:
         """Return (hospital, recipient, pseudonym) of a person's grants, sorted: her names, to be told."""
         grants = [find_grant(self._view, entry.grant_id) for entry in self.matched(person)]
         words = [grant.versions[-1].grant for grant in grants if grant is not None]
-        found = {
-            (word.sources[0], word.grantee.organisation, word.subject)
-            for word in words
-            if word.grantee.role in ("insurer", "hospital")
-        }
-        return tuple(sorted(found))
+        return tuple(sorted({(word.sources[0], word.grantee.organisation, word.subject) for word in words}))
 
     def _match(self, grant: Grant, disclosure: Disclosure) -> tuple[Person | None, str | None]:
         """Return the subject in this organisation's records and who acts for her, or (None, None)."""

@@ -51,13 +51,20 @@ MODE_NAMES: dict[str, tuple[str, str]] = {
         "visited by the recipient's rules where they are; only the result leaves",
     ),
 }
-Kind = Literal["claim", "visit", "treatment"]
-"""What a recipient does: it is given records for a claim, its rules visit them, or it treats the customer."""
+Kind = Literal["claim", "visit", "treatment", "health"]
+"""What a recipient does: it is given records for a claim, its rules visit them, it treats the customer, or it watches
+over public health."""
 LEARNS: dict[Kind, tuple[str, str]] = {
     "claim": ("接收方将知悉您的病情和费用。", "learns of your illness and your expenses."),
     "treatment": (
         "接收方的医务人员将知悉您的病情。",
         "learns of your illness: its physicians read what they are given.",
+    ),
+    "health": (
+        """接收方将知悉提供方所登记的诊断及其日期、入出院日期和是否死亡,
+    但不知悉您是谁。""",
+        """learns diagnoses and their days, when you were admitted and discharged, and whether you died;
+    it is not told who you are.""",
     ),
     "visit": (
         """接收方只知悉运算结果:应付和免赔金额、限额类别的金额、原因代码。
@@ -71,32 +78,61 @@ HOLDS: dict[Kind, tuple[str, str]] = {
     "claim": ("您的身份信息、医疗健康信息和费用信息", "your identity, your health, your expenses"),
     "visit": ("您的身份信息、医疗健康信息和费用信息", "your identity, your health, your expenses"),
     "treatment": ("您的身份信息和医疗健康信息", "your identity, your health"),
+    "health": ("您的医疗健康信息,不含身份信息", "your health, without your identity"),
 }
 """Kind -> what sensitive information is among the categories."""
-DECIDES: dict[bool, tuple[str, str]] = {
-    False: (
-        "由程序按产品条款计算,任何不利于您的判断均由人工作出;您有权要求说明和人工复核。",
-        """the payout is computed by a program from the product's terms; whatever goes against you is
+BY_PROGRAM = (
+    "由程序按产品条款计算,任何不利于您的判断均由人工作出;您有权要求说明和人工复核。",
+    """the payout is computed by a program from the product's terms; whatever goes against you is
     decided by a person, and you can ask for the reasons and for a review.""",
-    ),
-    True: (
+)
+DECIDES: dict[Kind, tuple[str, str]] = {
+    "claim": BY_PROGRAM,
+    "visit": BY_PROGRAM,
+    "treatment": (
         "没有。医务人员阅读您的病历,诊疗由人决定;您有权要求说明。",
         """none. Physicians read your records, and people decide how you are treated; you can ask for
     the reasons.""",
     ),
-}
-"""Whether the recipient treats the customer -> what is decided by a program."""
-DECLINING: dict[bool, tuple[str, str]] = {
-    False: (
-        "不同意不影响您就医;您可以自行提交理赔申请。",
-        "If you do not agree you are treated all the same, and you can file a claim yourself.",
+    "health": (
+        "没有。没有程序据此作出任何决定。",
+        "none. No program decides anything on what is provided.",
     ),
-    True: (
+}
+"""Kind -> what is decided by a program."""
+FILE_YOURSELF = (
+    "不同意不影响您就医;您可以自行提交理赔申请。",
+    "If you do not agree you are treated all the same, and you can file a claim yourself.",
+)
+DECLINING: dict[Kind, tuple[str, str]] = {
+    "claim": FILE_YOURSELF,
+    "visit": FILE_YOURSELF,
+    "treatment": (
         "不同意不影响您就医,但接收方不会从提供方得到您的病历。",
         "If you do not agree you are treated all the same, without what the provider knows of you.",
     ),
+    "health": (
+        "不同意不影响您就医和理赔;医院依法必须报告的事项不取决于您的同意。",
+        """If you do not agree you are treated and insured all the same. What a law has hospitals report
+    does not rest on your consent.""",
+    ),
 }
-"""Whether the recipient treats the customer -> what a refusal means for her."""
+"""Kind -> what a refusal means for the customer."""
+COMPARING = (
+    "提供方和接收方将用您的证件信息与各自的记录比对,均一致后授权方可使用。",
+    "Both organisations compare your document with their own records; without both matches the grant cannot be used.",
+)
+COMPARES: dict[Kind, tuple[str, str]] = {
+    "claim": COMPARING,
+    "visit": COMPARING,
+    "treatment": COMPARING,
+    "health": (
+        "提供方将用您的证件信息与其记录比对,一致后授权方可使用;接收方只得到化名,得不到您的证件信息。",
+        """The provider compares your document with its own records; without a match the grant cannot be used. The
+    recipient is given a pseudonym and not your document.""",
+    ),
+}
+"""Kind -> who checks whose records these are."""
 ACTING_NAMES: dict[str, tuple[str, str]] = {
     "guardian": ("监护人", "guardian"),
     "delegate": ("受托人", "delegate"),
@@ -128,8 +164,8 @@ def hash_notice(text: str) -> bytes:
 
 
 def _kind(terms: GrantTerms) -> Kind:
-    if terms.role == "hospital":
-        return "treatment"
+    if terms.role != "insurer":
+        return "treatment" if terms.role == "hospital" else "health"
     return "visit" if terms.execution == "rules-visit-data" else "claim"
 
 
@@ -140,8 +176,8 @@ def _types(terms: GrantTerms, place: int) -> str:
 def _permit_zh(notice: NoticeTerms) -> str:
     terms = notice.terms
     kind = _kind(terms)
-    visits, treats = kind == "visit", kind == "treatment"
-    standing = "有效期内的各次住院" if treats else "有效期内的各案件"
+    visits, is_claims = kind == "visit", kind in ("claim", "visit")
+    standing = "有效期内的各案件" if is_claims else "有效期内的各次住院"
     case = "仅限下一个案件(一案一授权)" if terms.case == "one-case" else standing
     stays = f";仅限住院:{'、'.join(terms.stays)}" if terms.stays else ""
     uses = "不限次数" if terms.uses_max is None else f"最多 {terms.uses_max} 次"
@@ -162,13 +198,13 @@ def _permit_zh(notice: NoticeTerms) -> str:
     传输和保存均加密,保存方持有密钥;链上只有化名和承诺值,没有姓名、病情和金额。
 六、记录日期:{format_day(terms.first_day)} 至 {format_day(terms.last_day)};授权于 {format_day(terms.expires_day)} 终止;
     接收方应在 {format_day(terms.erase_day)} 前删除,法律规定必须保存的除外。以上三个期限各自独立。
-七、自动化决定:{DECIDES[treats][0]}
+七、自动化决定:{DECIDES[kind][0]}
 八、您的权利:您可以随时撤回(xinpei consent revoke)、查询谁看过您的记录、要求更正和删除。
     撤回不影响撤回前已完成的处理;撤回后未交付的记录不再交付。
     您也可以在不撤回的情况下拒绝其中一部分(xinpei consent grant --deny)。
 九、必要性和影响:不提供这些信息,接收方无法办理上述事项;提供后,{LEARNS[kind][0]}
-    {DECLINING[treats][0]}
-十、机构核验:提供方和接收方将用您的证件信息与各自的记录比对,均一致后授权方可使用。
+    {DECLINING[kind][0]}
+十、机构核验:{COMPARES[kind][0]}
 十一、未满十四周岁者由监护人同意;已满十四周岁不满十八周岁者由本人和监护人共同同意;本人去世后授权终止。{acting}
 十二、本告知书只涉及一家接收方和一个目的,须单独同意;对其他接收方或目的需另行同意。
 """
@@ -177,8 +213,9 @@ def _permit_zh(notice: NoticeTerms) -> str:
 def _permit_en(notice: NoticeTerms) -> str:
     terms = notice.terms
     kind = _kind(terms)
-    visits, treats = kind == "visit", kind == "treatment"
-    case = "the next claim only" if terms.case == "one-case" else f"any {'stay' if treats else 'claim'} while it runs"
+    visits, is_claims = kind == "visit", kind in ("claim", "visit")
+    standing = "any claim while it runs" if is_claims else "any stay while it runs"
+    case = "the next claim only" if terms.case == "one-case" else standing
     stays = f", for the stays {', '.join(terms.stays)} only" if terms.stays else ""
     uses = "any number of times" if terms.uses_max is None else f"at most {terms.uses_max} times"
     often = f", at most {terms.frequency[0]} in {terms.frequency[1]} days" if terms.frequency else ""
@@ -206,14 +243,14 @@ def _permit_en(notice: NoticeTerms) -> str:
 6.  Dates of the records: {format_day(terms.first_day)} to {format_day(terms.last_day)}. The grant ends on
     {format_day(terms.expires_day)}; the recipient must erase by {format_day(terms.erase_day)} unless a law demands to
     keep. These are three clocks, and none moves another.
-7.  Automated decisions: {DECIDES[treats][1]}
+7.  Automated decisions: {DECIDES[kind][1]}
 8.  Your rights: withdraw at any time (xinpei consent revoke), ask who has seen your records, have them corrected or
     erased. What was done before a withdrawal stands; what was not yet handed over is not handed over any more. You can
     also deny a part without withdrawing the rest (xinpei consent grant --deny).
 9.  Why, and what it means for you: without this information the recipient cannot do what is said in 3; with it, it
     {LEARNS[kind][1]}
-    {DECLINING[treats][1]}
-10. Both organisations compare your document with their own records; without both matches the grant cannot be used.
+    {DECLINING[kind][1]}
+10. {COMPARES[kind][1]}
 11. Under 14 a guardian consents; at 14 to 17 you and your guardian both do; with your death the grant ends.{acting}
 12. This notice is about one recipient and one purpose and needs a separate consent; others need others.
 """

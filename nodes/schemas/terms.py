@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from contracts.disclosures import CARE, DISCLOSED_TO, EMERGENCY, HEALTH
 from contracts.grants import Effect, PartyRole, Purpose, RecordType
-from contracts.treatment import CARE, EMERGENCY
 from ledger.codec import Day, Name, Struct
 from ledger.errors import LedgerError
 
@@ -18,6 +18,16 @@ RECORD_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "inter
 """What a grant covers unless somebody says otherwise: what claims are made of. Attached documents are asked for."""
 TREATMENT_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "document")
 """What another hospital is given to treat her, in an emergency or not: no bill."""
+HEALTH_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary")
+"""What a regulator is given for public health: no bill, and no file."""
+TYPES_OF: dict[PartyRole, tuple[RecordType, ...]] = {
+    "insurer": RECORD_TYPES,
+    "hospital": TREATMENT_TYPES,
+    "regulator": HEALTH_TYPES,
+}
+"""Role of the recipient -> what a grant to it covers unless somebody says otherwise."""
+PURPOSE_OF: dict[PartyRole, Purpose] = {"insurer": "HPAYMT", "hospital": CARE, "regulator": HEALTH}
+"""Role of the recipient -> what a grant to it is for unless somebody says otherwise."""
 GRANT_DAYS = 365
 """How long a grant runs unless somebody says otherwise."""
 BACK_DAYS = 366
@@ -105,8 +115,10 @@ def check_terms(terms: GrantTerms, today: date) -> None:
     if terms.effect == "permit" and (terms.mode == "EXECUTE") != (terms.execution == "rules-visit-data"):
         msg = f"mode: expected EXECUTE with rules-visit-data and with nothing else, got {terms.mode}, {terms.execution}"
         raise TermsError(msg)
-    if terms.role == "hospital" and terms.effect == "permit":
-        _check_treatment(terms)
+    if terms.effect == "permit":
+        _check_purpose(terms)
+        if terms.role != "insurer":
+            _check_disclosure(terms)
     if len(terms.frequency) == 1:
         msg = "frequency: expected uses and days"
         raise TermsError(msg)
@@ -115,22 +127,39 @@ def check_terms(terms: GrantTerms, today: date) -> None:
         raise TermsError(msg)
 
 
-def _check_treatment(terms: GrantTerms) -> None:
-    """Refuse a grant to a hospital under which nothing could ever be handed over."""
-    if terms.purpose not in (CARE, EMERGENCY):
+def _check_purpose(terms: GrantTerms) -> None:
+    """Refuse a purpose for which nobody in a network is handed anything, or not this recipient."""
+    if terms.purpose == "DSRCH":
+        msg = "purpose: no member of a network does research, so DSRCH can be denied and not granted"
+        raise TermsError(msg)
+    if terms.role == "hospital" and terms.purpose not in (CARE, EMERGENCY):
         msg = (
             f"purpose: a hospital is given records to treat ({CARE}) or in an emergency ({EMERGENCY}): {terms.purpose}"
         )
         raise TermsError(msg)
-    if terms.case != "standing" or terms.stays:
-        msg = "scope: a grant to a hospital is standing and about every stay of its days: leave out --scope and --stay"
+    if terms.role == "regulator" and terms.purpose != HEALTH:
+        msg = f"purpose: a regulator is granted records for public health ({HEALTH}) alone: {terms.purpose}"
         raise TermsError(msg)
-    if "admission" not in terms.record_types or not set(terms.record_types) <= set(TREATMENT_TYPES):
+    if DISCLOSED_TO.get(terms.purpose, terms.role) != terms.role:
+        msg = f"purpose: {terms.purpose} is for a {DISCLOSED_TO[terms.purpose]}, and {terms.recipient} is none"
+        raise TermsError(msg)
+
+
+def _check_disclosure(terms: GrantTerms) -> None:
+    """Refuse a grant to a hospital or regulator under which nothing could ever be handed over."""
+    if terms.case != "standing" or terms.stays:
+        msg = (
+            f"scope: a grant to a {terms.role} is standing and about every stay of its days: "
+            "leave out --scope and --stay"
+        )
+        raise TermsError(msg)
+    known = TYPES_OF[terms.role]
+    if "admission" not in terms.record_types or not set(terms.record_types) <= set(known):
         types = ", ".join(terms.record_types)
-        msg = f"types: to treat, expected admission and more of {', '.join(TREATMENT_TYPES)}, no bills; got {types}"
+        msg = f"types: to a {terms.role}, expected admission and more of {', '.join(known)}, no bills; got {types}"
         raise TermsError(msg)
     if terms.mode != "STORE":
-        msg = f"mode: a hospital keeps what it is handed to treat: expected STORE, got {terms.mode}"
+        msg = f"mode: a {terms.role} keeps what it is handed: expected STORE, got {terms.mode}"
         raise TermsError(msg)
 
 

@@ -265,7 +265,7 @@ class _RowPlanner:
             "after-mandate": self.now_ms + 2 * YEAR_MS + 1,
         }[terms.get("ends", "later")]
         frequency = terms.get("frequency")
-        parties = () if effect == "deny" else sorted((*sources, to))
+        parties = () if effect == "deny" else sorted(sources if role == "regulator" else (*sources, to))
         stays = tuple(sorted(self._label("stay", label) or "" for label in terms.get("stays", [])))
         grant_id = self.draw("grant") if former is None else former.grant_id
         return Grant(

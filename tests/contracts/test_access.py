@@ -307,7 +307,9 @@ def test_every_record_type_has_a_field_set_for_claims_and_orders_and_treatment_h
     for purpose in ("CAREMGT", "BTG"):
         treated = {known.record_type for known in FIELD_SETS if known.purpose == purpose}
         assert treated == {"admission", "discharge-summary", "document"}
-    assert {known.purpose for known in FIELD_SETS} == {"HPAYMT", "HLEGAL", "CAREMGT", "BTG"}
+    health = {known.record_type for known in FIELD_SETS if known.purpose == "PUBHLTH"}
+    assert health == {"admission", "discharge-summary"}, "a file may say anything, a name too"
+    assert {known.purpose for known in FIELD_SETS} == {"HPAYMT", "HLEGAL", "CAREMGT", "BTG", "PUBHLTH"}
     assert find_field_set("DSRCH", "invoice") is None
     for known in FIELD_SETS:
         assert known.fields == tuple(sorted(set(known.fields)))

@@ -79,16 +79,17 @@ class Customer:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return every (hospital, recipient) of the network, by the state of the chain: she has a pseudonym for each.
 
-        Recipients are the insurers, and every other hospital, which may come to treat her. Of pairs with one that was
-        removed there are those whose other one is still there to be asked. Members whose node this home does not know
-        cannot be asked.
+        Recipients are the insurers, every other hospital, which may come to treat her, and the regulators. Of pairs
+        with one that was removed there are those whose other one is still there to be asked. Members whose node this
+        home does not know cannot be asked.
 
         Raises:
             OrganisationsError: If no node shows who the members are.
         """
         hospitals = self.organisations.list_role("hospital", with_former=True)
-        treating = [(hospital, other) for hospital in hospitals for other in hospitals if other != hospital]
-        return (*self.insured_pairs(), *self._keep_reachable(treating))
+        regulators = self.organisations.list_role("regulator", with_former=True)
+        others = [(hospital, other) for hospital in hospitals for other in (*hospitals, *regulators)]
+        return (*self.insured_pairs(), *self._keep_reachable(pair for pair in others if pair[0] != pair[1]))
 
     def insured_pairs(self) -> tuple[tuple[str, str], ...]:
         """Return every (hospital, insurer) of the network, as `pairs`: where claims are."""
@@ -97,11 +98,19 @@ class Customer:
         return self._keep_reachable((hospital, insurer) for hospital in hospitals for insurer in insurers)
 
     def parties(self, pseudonym: Pseudonym) -> tuple[str, ...]:
-        """Return those of a pseudonym's hospital and recipient that can be asked, the hospital first."""
-        return tuple(filter(self.organisations.is_reachable, (pseudonym.hospital, pseudonym.insurer)))
+        """Return those of a pseudonym's hospital and recipient that can be asked, the hospital first.
+
+        A regulator is asked where the hospital cannot be, and else is told by nobody when she uses her wallet.
+        """
+        found = tuple(filter(self.organisations.is_reachable, (pseudonym.hospital, pseudonym.insurer)))
+        return found[:1] if self._is_regulator(pseudonym.insurer) else found
+
+    def receptions(self, pseudonym: Pseudonym) -> tuple[str, ...]:
+        """Return those of `parties` that may know who she is: a regulator does not."""
+        return tuple(party for party in self.parties(pseudonym) if not self._is_regulator(party))
 
     def pseudonym(self, hospital: str, recipient: str) -> Pseudonym:
-        """Return her pseudonym towards a hospital and an insurer, or another hospital.
+        """Return her pseudonym towards a hospital and an insurer, another hospital or a regulator.
 
         Raises:
             CustomerError: If they are one organisation.
@@ -111,7 +120,9 @@ class Customer:
         if recipient == hospital:
             msg = f"recipient: expected another organisation than the hospital itself, got {recipient}"
             raise CustomerError(msg)
-        if recipient not in self.organisations.list_role("hospital", with_former=True):
+        if not (
+            recipient in self.organisations.list_role("hospital", with_former=True) or self._is_regulator(recipient)
+        ):
             self.organisations.check(recipient, "insurer")
         return self.wallet.pseudonym(self._genesis.chain_id, hospital, recipient)
 
@@ -152,29 +163,20 @@ class Customer:
         """Return a grant or denial to read and then to sign; see `nodes.roles.customer.offers.draw_up`.
 
         Raises:
-            CustomerError: If the recipient is nobody whom a wallet can permit.
+            CustomerError: If the recipient is the hospital itself.
             OrganisationsError: If hospital or recipient are no such members, or no more.
             TermsError: If the terms contradict themselves.
         """
         pseudonym = self.pseudonym_for(terms)
-        if terms.effect == "permit" and terms.role == "regulator":
-            msg = f"recipient: a wallet shows itself to hospitals and insurers; it can deny {terms.recipient}"
-            raise CustomerError(msg)
         contacts = {name: self._contact(name) for name in (terms.hospital, terms.recipient)}
         offer = draw_up(self.wallet, pseudonym, terms, language, contacts, self._entropy, today(), behalf=behalf)
         return offer if grant_id is None else offer.answering(grant_id)
 
     def pseudonym_for(self, terms: GrantTerms) -> Pseudonym:
-        """Return the pseudonym under which terms are granted.
-
-        A regulator is met under the pseudonym for the hospital and the network's first insurer: the hospital knows her
-        under it, and no grant to an insurer is touched. The first one stays the first, also after it was removed.
-        """
+        """Return the pseudonym under which terms are granted; raises as `draw_up`."""
         self.organisations.check_member(terms.hospital, "hospital")
         self.organisations.check_member(terms.recipient, terms.role)
-        insurers = self.organisations.list_role("insurer", with_former=True)
-        met = insurers[0] if terms.role == "regulator" and insurers else terms.recipient
-        return self.pseudonym(terms.hospital, met)
+        return self.pseudonym(terms.hospital, terms.recipient)
 
     def enrol(self, client: Client, pseudonym: Pseudonym) -> None:
         """Have an organisation enter a pseudonym; again does nothing."""
@@ -218,7 +220,7 @@ class Customer:
         return message.authority_id
 
     def sign(self, offer: Offer, on_step: Callable[[str], None] = lambda _: None) -> Granted:
-        """Sign a grant, show both parties who it is about, and wait for their links; a denial needs none.
+        """Sign a grant, show its parties who it is about, and wait for their links; a denial needs none.
 
         Args:
             offer: What she has read.
@@ -371,6 +373,9 @@ class Customer:
         return lambda contract, method, message: self.transact(client, pseudonym, contract, method, message)
 
     # ------------------------------------------------------------------------------------------------- private
+
+    def _is_regulator(self, name: str) -> bool:
+        return name in self.organisations.list_role("regulator", with_former=True)
 
     def _keep_reachable(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         return tuple(pair for pair in pairs if any(map(self.organisations.is_reachable, pair)))

@@ -21,7 +21,7 @@ def take_inboxes(person: Customer) -> tuple[list[dict[str, Any]], list[dict[str,
     notices: list[dict[str, Any]] = []
     for hospital, insurer in person.pairs():
         pseudonym = person.pseudonym(hospital, insurer)
-        for organisation in person.parties(pseudonym):
+        for organisation in person.receptions(pseudonym):
             inbox = _take_inbox(person, pseudonym, organisation, is_telling=True)
             requests |= {item.request.request_id: _fields(item) for item in inbox.requests}
             notices += [_fields(item) for item in (*inbox.notices, *inbox.emergencies)]
@@ -37,7 +37,7 @@ def find_request(person: Customer, request_id: str) -> ConsentRequest:
     views: dict[str, RequestView] = {}
     for hospital, insurer in person.pairs():
         pseudonym = person.pseudonym(hospital, insurer)
-        for organisation in person.parties(pseudonym):
+        for organisation in person.receptions(pseudonym):
             inbox = _take_inbox(person, pseudonym, organisation, is_telling=False)
             views |= {item.request.request_id: item for item in inbox.requests}
     found = [item for key, item in views.items() if key.startswith(request_id)]

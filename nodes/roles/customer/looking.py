@@ -1,4 +1,4 @@
-"""A customer reads who looked at her records, at every pair of hospital and insurer, and has it in one list.
+"""A customer reads who looked at her records, at every pair of hospital and recipient, and has it in one list.
 
 Members know her under another pseudonym for each pair; only her wallet can put these together.
 """

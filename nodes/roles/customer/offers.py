@@ -105,7 +105,8 @@ def draw_up(
         pair = (pseudonym.chain_id, pseudonym.hospital, pseudonym.insurer)
         subject, grantor = (wallet, None) if behalf is None else (behalf.wallet, wallet.identity)
         disclosure = subject.make_disclosure(*pair, dates, grantor)
-        disclosures = dict.fromkeys(sorted((terms.hospital, terms.recipient)), disclosure)
+        parties = {terms.hospital} if terms.role == "regulator" else {terms.hospital, terms.recipient}
+        disclosures = dict.fromkeys(sorted(parties), disclosure)  # as `Grant.parties`
     grant = Grant(
         grant_id=f"grant-{entropy.draw(8).hex()}",
         version=1,

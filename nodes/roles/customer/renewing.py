@@ -111,7 +111,7 @@ def tell_seal_key(customer: Customer, pseudonym: Pseudonym) -> int:
     """
     form = {"seal_key": base64.b64encode(pseudonym.seal_key.public_key).decode()}
     counts = []
-    for party in customer.parties(pseudonym):
+    for party in customer.receptions(pseudonym):
         with customer.client(pseudonym, party) as client:
             counts.append(int(client.post("/v1/seal-keys", form)["grants"]))
     return max(counts, default=0)

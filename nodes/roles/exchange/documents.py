@@ -12,6 +12,9 @@ assembles the case from them without interpreting anything:
     document             a file of any kind  nothing: a person reads it (`nodes.roles.exchange.attachments`)
 
 A reversal seals a `Reversal`, which names what it takes back. Nothing here reaches the chain but salted commitments.
+
+For public health a hospital enters less of the same: `HealthAdmission` and `HealthSummary`, cut out of the two
+documents by `release` before they are sealed, so that what was not to be told is in no record of that stay.
 """
 
 from typing import Annotated
@@ -29,7 +32,8 @@ from contracts.adjudication.case import (
     Stay,
 )
 from contracts.adjudication.product import Currency, Grade, Ward
-from contracts.grants import RecordType
+from contracts.disclosures import HEALTH
+from contracts.grants import Purpose, RecordType
 from contracts.identifiers import RecordId
 from ledger.codec import Day, Struct
 
@@ -74,15 +78,39 @@ class DischargeSummary(Struct, tag="discharge-summary"):
     procedures: Annotated[tuple[Procedure, ...], Meta(max_length=64)]
 
 
+class HealthAdmission(Struct, tag="health-admission"):
+    """What public health is told of an admission."""
+
+    admission_day: Day
+    reasons: Annotated[tuple[Diagnosis, ...], Meta(max_length=16)]
+
+
+class HealthStay(Struct):
+    """What public health is told of a stay."""
+
+    admission_day: Day
+    discharge_day: Day | None
+    deceased: bool
+
+
+class HealthSummary(Struct, tag="health-summary"):
+    """What public health is told of a discharge."""
+
+    stay: HealthStay
+    diagnoses: Annotated[tuple[Diagnosis, ...], Meta(min_length=1, max_length=64)]
+
+
 class Reversal(Struct, tag="reversal"):
     """An earlier record no longer holds."""
 
     record_id: RecordId
 
 
-Document = Admission | ItemList | Invoice | DischargeSummary | Reversal
+Document = Admission | ItemList | Invoice | DischargeSummary | HealthAdmission | HealthSummary | Reversal
+Part = Admission | ItemList | Invoice | DischargeSummary | HealthAdmission | HealthSummary
+"""Whatever is no reversal."""
 
-DOCUMENT_TYPES: dict[RecordType, type[Admission | ItemList | Invoice | DischargeSummary]] = {
+DOCUMENT_TYPES: dict[RecordType, type[Part]] = {
     "admission": Admission,
     "item-list": ItemList,
     "invoice": Invoice,
@@ -90,3 +118,25 @@ DOCUMENT_TYPES: dict[RecordType, type[Admission | ItemList | Invoice | Discharge
     "discharge-summary": DischargeSummary,
 }
 """Record type -> what a record of it says."""
+HEALTH_DOCUMENT_TYPES: dict[RecordType, type[Part]] = {
+    "admission": HealthAdmission,
+    "discharge-summary": HealthSummary,
+}
+"""Record type -> what a record of it says that was entered for public health."""
+
+
+def find_document_type(purpose: Purpose, record_type: RecordType) -> type[Part] | None:
+    """Return what a record says that was entered for a purpose; None for what is no such document."""
+    return (HEALTH_DOCUMENT_TYPES if purpose == HEALTH else DOCUMENT_TYPES).get(record_type)
+
+
+def release(document: Document, purpose: Purpose) -> Document:
+    """Return what a record that is entered for a purpose says of a document."""
+    if purpose != HEALTH:
+        return document
+    if isinstance(document, Admission):
+        return HealthAdmission(document.admission_day, document.reasons)
+    if isinstance(document, DischargeSummary):
+        stay = HealthStay(document.stay.admission_day, document.stay.discharge_day, document.stay.deceased)
+        return HealthSummary(stay, document.diagnoses)
+    return document

@@ -6,8 +6,7 @@ records     documents -> sealed records and the calls that enter them
 coverage    which grants cover what
 attaching   files of the desk -> sealed documents, piece by piece
 lanes       one stay towards one insurer: what is left to do, derived from chain and register
-treatment   one stay towards another hospital, to treat her
-receiving   what other hospitals hand over
+disclosing  one stay towards another hospital, to treat her, or towards a regulator, for public health
 emergencies breaking the glass for another hospital's records, and telling a regulator why
 sharing     how a record stands with one recipient
 handover    a peer's question for a shared record

@@ -33,6 +33,7 @@ from nodes.entropy import Entropy
 from nodes.fhir.instants import civil_day
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing, list_asked
+from nodes.roles.exchange.asking import Asking
 from nodes.roles.exchange.attachments import AttachmentLabel
 from nodes.roles.exchange.documents import Document
 from nodes.roles.exchange.questions import (
@@ -47,27 +48,30 @@ from nodes.roles.exchange.questions import (
     decode_question,
     encode_body,
 )
+from nodes.roles.exchange.receiving import Received, Receiving
 from nodes.roles.exchange.refusals import Refusals
 from nodes.roles.hospital.attaching import Attaching
 from nodes.roles.hospital.book import StayBook, StayError
 from nodes.roles.hospital.coverage import Coverage
+from nodes.roles.hospital.disclosing import Disclosed
 from nodes.roles.hospital.emergencies import Emergencies
 from nodes.roles.hospital.erasing import HospitalBooks
 from nodes.roles.hospital.handover import Handover
 from nodes.roles.hospital.lanes import LaneWorker
 from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
-from nodes.roles.hospital.receiving import Received, Receiving
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.sharing import LaneState
 from nodes.roles.hospital.stays import LocalStay, attach, days_of
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
-from nodes.roles.hospital.treatment import Treated
 from nodes.roles.hospital.visiting import Visiting
+from nodes.roles.insurer.attachments import AttachmentIntake
+from nodes.roles.insurer.intake import Intake
 from nodes.roles.reception import Reception
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
 
+QUESTIONS_MAX = 16
 SWEEP_MS = 2_000
 """How often open stays are looked at although no event named them."""
 SWEEP_STAYS = 64
@@ -113,8 +117,11 @@ class Hospital(Reception):
         self._handover = Handover(name, view, keystore, vault)
         self._visiting = Visiting(name, view, keystore, vault, register, self._linking, entropy)
         self._emergencies = Emergencies(name, view, self._linking, register, entropy)
-        self._treated = Treated(self._linking)
-        self._receiving = Receiving(name, view, vault, register, keystore.seal, self._linking, entropy)
+        self._disclosed = Disclosed(self._linking)
+        self._asking = Asking(QUESTIONS_MAX)
+        intake = Intake(name, view, vault, register, keystore.seal, entropy, self._asking)
+        documents = AttachmentIntake(vault, intake, self._asking)
+        self._receiving = Receiving(name, view, vault, register, self._linking.person_of, intake, documents)
         books = HospitalBooks(view, self._book, vault, self._visiting.casebook, self._receiving)
         self._erasing = Erasing(name, view, books, holds)
         self._refusals = Refusals(name, view, register)
@@ -286,7 +293,9 @@ class Hospital(Reception):
             case PeerRequested(request_id, peer, body):
                 return self._answer(request_id, peer, body, event.now_ms)
             case PeerAnswered():
-                return [*self._receiving.take(event), *self._receive(event.now_ms)]
+                subject = self._asking.take(event)
+                notes = None if subject is None else self._receiving.take(subject, event)
+                return [*(notes or []), *self._receive(event.now_ms)]
             case Committed():
                 return self._take_block(event)
             case _:
@@ -303,7 +312,7 @@ class Hospital(Reception):
         if any(item.contract in ("consent", "authorities") and self._concerns(item.data) for item in events):
             effects.extend(self._in_flight.offer(self._linking.derive(), event.now_ms))
             named.update(self._open)
-        named.update(self._find_treated([item for item in events if item.contract in ("consent", "emergencies")]))
+        named.update(self._find_disclosed([item for item in events if item.contract in ("consent", "emergencies")]))
         if named:
             self._in_flight.forgive()
         for number in self._open_again(named):
@@ -314,10 +323,10 @@ class Hospital(Reception):
         numbers = [self._book.find_number(found.decode("ascii")) for found in _ID.findall(data)]
         return [number for number in numbers if number is not None]
 
-    def _find_treated(self, events: list[Event]) -> list[str]:
-        """Return the stays, ended ones too, of whoever gave or changed a grant to another hospital, or a use of one."""
+    def _find_disclosed(self, events: list[Event]) -> list[str]:
+        """Return the stays, ended ones too, of whoever gave or changed a grant for a disclosure, or a use of one."""
         grants = {found.decode("ascii") for item in events for found in _GRANT.findall(item.data)}
-        patients = {patient for grant_id in sorted(grants) if (patient := self._treated.note(grant_id)) is not None}
+        patients = {patient for grant_id in sorted(grants) if (patient := self._disclosed.note(grant_id)) is not None}
         return [number for number in self._book.numbers() if self._book.get(number).patient in patients]
 
     def _receive(self, now_ms: int) -> list[AgentEffect]:
@@ -400,8 +409,8 @@ class Hospital(Reception):
         """Open lanes for grants that have become usable, and offer what every lane needs next."""
         if not stay.discharges and not stay.is_redacted:
             stay = self._open_lanes(stay)
-        if stay.patient in self._treated and not stay.is_redacted:
-            for grant in self._coverage.find_treatments(stay.patient, days_of(stay)):
+        if stay.patient in self._disclosed and not stay.is_redacted:
+            for grant in self._coverage.find_disclosures(stay.patient, days_of(stay)):
                 stay = self._open_lane(stay, grant)
         effects: list[AgentEffect] = []
         states: list[LaneState] = []

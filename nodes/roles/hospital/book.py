@@ -95,7 +95,7 @@ class StayBook:
         return self._numbers_by_id.get(public_id)
 
     def open_lane(self, stay: LocalStay, subject: str, recipient: str, purpose: Purpose = CLAIM_PURPOSE) -> LocalStay:
-        """Add an insurer to whom the stay will be reported, or a hospital that is to treat her."""
+        """Add an insurer to whom the stay will be reported, or somebody to whom it is disclosed."""
         lane = Lane(subject, recipient, self._draw("stay", 8), self._draw("claim", 6), (), purpose)
         return self.put(replace(stay, lanes=(*stay.lanes, lane)))
 

@@ -4,10 +4,10 @@ The chain holds a commitment to the days whose records a grant means; the custom
 stay outside those days is not covered, whatever the chain says, and nothing about it leaves the house.
 """
 
+from contracts.disclosures import EMERGENCY, is_disclosure
 from contracts.emergencies import ShowOpen
 from contracts.grants import Grant, GrantView, RecordType
 from contracts.needs import ACTS, Act, Finding, Need
-from contracts.treatment import CARE, EMERGENCY
 from nodes.agent import ChainView
 from nodes.roles.hospital.stays import Lane
 from nodes.roles.linking import Linking
@@ -42,19 +42,19 @@ class Coverage:
             if self._person_of(grant) == patient
         ]
 
-    def find_treatments(self, patient: str, days: Days) -> list[Grant]:
-        """Return the grants under which a stay of these days is handed to another hospital now, by their ids."""
+    def find_disclosures(self, patient: str, days: Days) -> list[Grant]:
+        """Return the grants under which a stay of these days is disclosed beside any claim now, by their ids."""
         pseudonyms = sorted({entry.pseudonym for entry in self._linking.matched(patient)})
         return [
             grant
             for pseudonym in pseudonyms
-            for grant in self._list_care(pseudonym, days)
+            for grant in self._list_disclosing(pseudonym, days)
             if self._person_of(grant) == patient and self._may_have(grant, "admission", None)
         ]
 
-    def find_care(self, lane: Lane, record_type: RecordType, days: Days) -> str | None:
-        """Return a grant that covers handing a type to the hospital of a lane for treatment; None if none does."""
-        for grant in self._list_care(lane.subject, days):
+    def find_disclosing(self, lane: Lane, record_type: RecordType, days: Days) -> str | None:
+        """Return a grant that covers handing a type to the recipient of a disclosure; None if none does."""
+        for grant in self._list_disclosing(lane.subject, days):
             is_for = (grant.grantee.organisation, grant.purpose) == (lane.insurer, lane.purpose)
             if is_for and self._may_have(grant, record_type, lane.stay_id):
                 return grant.grant_id
@@ -101,20 +101,20 @@ class Coverage:
         view = find_grant(self._view, grant_id)
         return view is not None and self._linking.covers(view.versions[-1].grant, *days)
 
-    def _list_care(self, subject: str, days: Days) -> list[Grant]:
-        """Return the permits of a pseudonym for other hospitals to treat her that mean these days."""
+    def _list_disclosing(self, subject: str, days: Days) -> list[Grant]:
+        """Return the permits of a pseudonym for a disclosure that mean these days."""
         grants = [view.versions[-1].grant for view in list_grants(self._view, subject) if view.status == "GRANTED"]
         return [
             grant
             for grant in grants
-            if (grant.effect, grant.grantee.role) == ("permit", "hospital")
-            and grant.purpose in (CARE, EMERGENCY)
+            if grant.effect == "permit"
+            and is_disclosure(grant)
             and self.hospital in grant.sources
             and self._linking.covers(grant, *days)
         ]
 
     def _may_have(self, grant: Grant, record_type: RecordType, stay_id: str | None) -> bool:
-        """Whether a hospital may be handed a type now: under its grant, in an emergency under an open use of it."""
+        """Whether a recipient may be handed a type now: under its grant, in an emergency under an open use of it."""
         act: Act = "release"
         if grant.purpose == EMERGENCY:
             act = "enter"  # the use was counted when the glass was broken

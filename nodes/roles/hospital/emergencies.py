@@ -12,10 +12,10 @@ asks for its reason, and gets it sealed; nobody else does.
 
 from typing import cast
 
+from contracts.disclosures import EMERGENCY
 from contracts.emergencies import BreakGlass, GlassUse, ShowUse
 from contracts.grants import Grant, RecordType
 from contracts.needs import Need
-from contracts.treatment import EMERGENCY
 from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.agent import Call, ChainView

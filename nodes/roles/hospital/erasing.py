@@ -11,8 +11,8 @@ from collections.abc import Callable
 from nodes.agent import ChainView
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Asked
+from nodes.roles.exchange.receiving import Receiving
 from nodes.roles.hospital.book import StayBook
-from nodes.roles.hospital.receiving import Receiving
 from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
 from nodes.roles.lookup import find_record, find_stay
 from nodes.vault.records import Vault

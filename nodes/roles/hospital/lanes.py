@@ -35,10 +35,10 @@ from nodes.agent import Call, ChainView
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.visits import list_executions
 from nodes.roles.hospital.coverage import Coverage, Days
+from nodes.roles.hospital.disclosing import DisclosureWorker
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.sharing import Progress, is_delivered, is_given_up, is_share_due, is_waited_for
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay, days_of
-from nodes.roles.hospital.treatment import TreatmentWorker
 from nodes.roles.lookup import find_claim, find_record, find_stay
 
 VISITED_FOR = ("SETTLED", "PAID", "RECOVERING")
@@ -59,12 +59,12 @@ class LaneWorker:
         self._view = view
         self._coverage = coverage
         self._writer = writer
-        self._treatment = TreatmentWorker(view, coverage, writer)
+        self._disclosing = DisclosureWorker(view, coverage, writer)
 
     def derive(self, stay: LocalStay, lane: Lane) -> Progress:
         """Return where a lane stands and the calls that it needs next, in order."""
         is_claim = lane.purpose == CLAIM_PURPOSE
-        return self._derive_claim(stay, lane) if is_claim else self._treatment.derive(stay, lane)
+        return self._derive_claim(stay, lane) if is_claim else self._disclosing.derive(stay, lane)
 
     def _derive_claim(self, stay: LocalStay, lane: Lane) -> Progress:
         entered = find_stay(self._view, lane.stay_id)

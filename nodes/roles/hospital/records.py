@@ -21,7 +21,7 @@ from ledger.crypto.commitments import (
 from ledger.crypto.hashes import tag_keyed
 from nodes.agent import Call
 from nodes.entropy import Entropy
-from nodes.roles.exchange.documents import Invoice, Reversal
+from nodes.roles.exchange.documents import Invoice, Reversal, release
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay, read_document
 from nodes.schemas.field_sets import check_release
 from nodes.vault.records import RecordDigest, Vault, VaultError
@@ -56,7 +56,7 @@ class RecordWriter:
                     msg = f"document {entry.record_id}: lost from the vault; attach the file again"
                     raise VaultError(msg)
                 opening = self._open_total(stay, entry)
-                document = read_document(stay, entry)
+                document = release(read_document(stay, entry), lane.purpose)
                 if not isinstance(document, Reversal):
                     check_release(type(document), entry.record_type, lane.purpose)
                 plaintext = encode(document)

@@ -20,7 +20,7 @@ LaneState = Literal[
     "erased",
     "not-permitted",
 ]
-"""Where a stay stands towards one recipient: the tables are in `lanes` for a claim, in `treatment` for treatment."""
+"""Where a stay stands towards one recipient: the tables are in `lanes` for a claim, in `disclosing` for the rest."""
 SHARES_MAX = 3
 """Shares of one record that were answered by a dispute; then a person has to look."""
 

@@ -33,7 +33,7 @@ from contracts.grants import Purpose, RecordType
 from contracts.identifiers import ClaimId, RecordId, StayId
 from contracts.stays import RecordKind
 from ledger.codec import Hash, Name, Struct
-from nodes.roles.exchange.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal
+from nodes.roles.exchange.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal, release
 
 Slot = tuple[RecordType, int]
 """A document of a discharge: its type, and which of the bills it belongs to."""
@@ -77,20 +77,20 @@ class Entry(Struct):
 
 
 class Lane(Struct):
-    """A stay towards one recipient: an insurer for a claim, or another hospital for treatment."""
+    """A stay towards one recipient: an insurer for a claim, or whoever it is disclosed to beside any claim."""
 
     subject: Name
     insurer: Name
-    """The recipient, also where it is a hospital."""
+    """The recipient, also where it is no insurer."""
     stay_id: StayId
     claim_id: ClaimId
-    """Of treatment none is ever reported."""
+    """Of a disclosure none is ever reported."""
     entries: tuple[Entry, ...]
     """In the order in which they are entered."""
     purpose: Purpose = CLAIM_PURPOSE
 
     def holds(self, record_type: RecordType) -> bool:
-        """Whether records of a type are planned for this recipient: of treatment those with a field set."""
+        """Whether records of a type are planned for this recipient: of a disclosure those with a field set."""
         return find_field_set(self.purpose, record_type) is not None
 
     def live(self) -> tuple[Entry, ...]:
@@ -152,7 +152,7 @@ def days_of(stay: LocalStay) -> tuple[int, int]:
 
 
 def read_document(stay: LocalStay, entry: Entry) -> Document:
-    """Return what a planned record says."""
+    """Return the document of a planned record, whole: a record says what is released of it for its purpose."""
     if entry.kind == "reversal":
         assert entry.replaces is not None, "a reversal names what it reverses"
         return Reversal(entry.replaces)
@@ -259,7 +259,7 @@ def _plan_version(stay: LocalStay, lane: Lane, version: int, draw_id: Callable[[
     for slot in [*wanted, *(slot for slot in live if slot not in wanted)]:
         record_type, place = slot
         former = live.get(slot)
-        if former is not None and wanted.get(slot) == read_document(stay, former):
+        if former is not None and slot in wanted and _says_the_same(lane, wanted[slot], read_document(stay, former)):
             continue
         if former is not None:
             lane = _extend(lane, Entry(draw_id(), record_type, "reversal", former.record_id, place, version))
@@ -268,6 +268,11 @@ def _plan_version(stay: LocalStay, lane: Lane, version: int, draw_id: Callable[[
             replaces = None if former is None else former.record_id
             lane = _extend(lane, Entry(draw_id(), record_type, kind, replaces, place, version))
     return lane
+
+
+def _says_the_same(lane: Lane, document: Document, former: Document) -> bool:
+    """Whether two documents are one record towards a recipient: that something else changed is not told."""
+    return release(document, lane.purpose) == release(former, lane.purpose)
 
 
 def _extend(lane: Lane, entry: Entry) -> Lane:

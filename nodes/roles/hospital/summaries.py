@@ -25,7 +25,7 @@ WORDS: dict[LaneState, str] = {
     "awaiting-rules": "nothing is handed over: the insurer's rules visit the records here",
     "visited": "the insurer's rules ran here; only their result left",
     "withdrawn": "the customer withdrew the claim",
-    "not-permitted": "nothing is handed over: no grant for treatment covers it, or nobody broke the glass",
+    "not-permitted": "nothing is handed over: no grant covers it, or nobody broke the glass",
     "erased": "the customer had records erased; nothing is handed over any more",
 }
 

@@ -28,9 +28,9 @@ from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.asking import Asking, note_lost_key
-from nodes.roles.exchange.documents import DOCUMENT_TYPES, Document, Invoice
+from nodes.roles.exchange.documents import Document, Invoice, find_document_type
 from nodes.roles.exchange.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
-from nodes.roles.lookup import find_record, find_signing_key
+from nodes.roles.lookup import find_record, find_signing_key, find_stay
 from nodes.vault.payloads import decrypt_payload
 from nodes.vault.records import RecordDigest, Vault
 from nodes.vault.register import Register
@@ -194,7 +194,7 @@ class Intake:
 
     def _keep(self, share: ShareReceipt, handover: RecordHandover) -> None:
         record, keys = self.open_keys(share, handover.envelope)
-        check_record(self._view.chain_id, record, keys, handover.ciphertext)
+        check_record(self._view, record, keys, handover.ciphertext)
         digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
         self._vault.put(digest, keys, handover.ciphertext)
 
@@ -205,7 +205,7 @@ class Intake:
         self._disputed[key_of(share)] = entry
 
 
-def check_record(chain_id: str, record: Record, keys: RecordKeys, ciphertext: bytes) -> Document:
+def check_record(view: ChainView, record: Record, keys: RecordKeys, ciphertext: bytes) -> Document:
     """Return the document of a record, if payload, plaintext and openings are those that the chain committed to.
 
     Raises:
@@ -215,12 +215,15 @@ def check_record(chain_id: str, record: Record, keys: RecordKeys, ciphertext: by
     if hash_bytes(ciphertext) != record.ciphertext_hash:
         msg = f"{record.record_id}: the payload is not the one whose hash is on the chain"
         raise VerificationError(msg)
-    plaintext = decrypt_payload(keys.data_key, chain_id, record.record_id, ciphertext)
+    plaintext = decrypt_payload(keys.data_key, view.chain_id, record.record_id, ciphertext)
     if commit_salted(keys.salt, plaintext) != record.commitment:
         msg = f"{record.record_id}: the plaintext is not the one that was committed to"
         raise VerificationError(msg)
     document = decode(plaintext, cast("type[Document]", Document))
-    if not isinstance(document, DOCUMENT_TYPES[record.record_type]):
+    stay = find_stay(view, record.stay_id)
+    assert stay is not None, "a record belongs to a stay"
+    expected = find_document_type(stay.stay.purpose, record.record_type)
+    if expected is None or not isinstance(document, expected):
         msg = f"{record.record_id}: expected a document of type {record.record_type}, got {type(document).__name__}"
         raise VerificationError(msg)
     if isinstance(document, Invoice):

@@ -1,5 +1,7 @@
 """The regulator: orders records under a law, and opens what the custodian then hands over; nothing of it is silent.
 
+What a customer grants it for public health it takes in as every recipient of a disclosure does (`exchange.receiving`).
+
     1. order     the order's number goes into the register with its salt, the commitment onto the chain
     2. fetch     a committed order that is not answered is asked for at its custodian, ever more seldom
                  (an attached document chunk by chunk: `documents`)
@@ -48,8 +50,9 @@ from nodes.roles.exchange.questions import (
     decode_reply,
     encode_body,
 )
+from nodes.roles.exchange.receiving import Received, Receiving
 from nodes.roles.in_flight import InFlight
-from nodes.roles.insurer.intake import check_record
+from nodes.roles.insurer.intake import Intake, check_record
 from nodes.roles.lookup import find_record, find_signing_key
 from nodes.roles.regulator.book import OrderBook
 from nodes.roles.regulator.documents import OrderedDocuments
@@ -103,8 +106,10 @@ class Regulator:
         self._entropy = entropy
         self._asking = Asking(QUESTIONS_MAX)
         self._reviewing = Reviewing(name, view, register, keystore.seal, entropy, self._asking)
+        intake = Intake(name, view, vault, register, keystore.seal, entropy, self._asking)
+        self._receiving = Receiving(name, view, vault, register, _know_nobody, intake)
         self._in_flight = InFlight(name)
-        self._erasing = Erasing(name, view, RegulatorBooks(name, view, vault, self._book), holds)
+        self._erasing = Erasing(name, view, RegulatorBooks(name, view, vault, self._book, self._receiving), holds)
 
     # -------------------------------------------------------------------------------------------- what is ordered
 
@@ -154,6 +159,16 @@ class Regulator:
         """Return what came of a request to erase the record of an order here; None while nobody asked."""
         return list_asked(self._view, order.stay_id, self.name).get(order.record_id)
 
+    # ------------------------------------------------------------------------------------------- what is disclosed
+
+    def list_received(self, patient: str | None, after: str) -> tuple[Received, ...]:
+        """Return what hospitals handed over for public health; see `Receiving.list_received`."""
+        return self._receiving.list_received(patient, after)
+
+    def open_received(self, record_id: str) -> tuple[Received, Document | None]:
+        """Return a received record and what it says; raises as `Receiving.open`."""
+        return self._receiving.open(record_id)
+
     # ------------------------------------------------------------------------------------------- what is reviewed
 
     def list_waiting(self, after: str = "") -> tuple[WaitingUse, ...]:
@@ -193,6 +208,9 @@ class Regulator:
             elif self._asking.may_ask(order.order_id, event.now_ms):
                 effects.extend(self._ask(order, event.now_ms))
         effects.extend(self._reviewing.ask(event.now_ms))
+        answers, requests = self._receiving.derive(event.now_ms)
+        calls.extend(answers)
+        effects.extend(requests)
         return [*effects, *self._in_flight.offer(calls, event.now_ms)]
 
     def _ask(self, order: Order, now_ms: int) -> list[AgentEffect]:
@@ -204,9 +222,12 @@ class Regulator:
 
     def _take(self, event: PeerAnswered) -> list[Note]:
         order_id = self._asking.take(event)
-        reviewed = None if order_id is None else self._reviewing.take(order_id, event)
-        if reviewed is not None:
-            return reviewed
+        if order_id is None:
+            return []
+        for taker in (self._reviewing, self._receiving):
+            notes = taker.take(order_id, event)
+            if notes is not None:
+                return notes
         order = next((item for item in self._list("list_open", "") if item.order_id == order_id), None)
         if order is None:
             return []
@@ -257,7 +278,7 @@ class Regulator:
         if not isinstance(reply, RecordHandover):
             return "unexpected"
         keys = self._open(record, reply.envelope)
-        check_record(self._view.chain_id, record, keys, reply.ciphertext)
+        check_record(self._view, record, keys, reply.ciphertext)
         digest = RecordDigest(record.record_id, record.ciphertext_hash, record.commitment)
         self._vault.put(digest, keys, reply.ciphertext)
         return "kept"
@@ -269,3 +290,7 @@ class Regulator:
 
     def _list(self, method: str, after: str) -> tuple[Order, ...]:
         return self._view.query("access", method, ListOrders(self.name, after), tuple[Order, ...])
+
+
+def _know_nobody(_pseudonym: str) -> None:
+    """Return nothing: no customer shows a regulator who she is."""

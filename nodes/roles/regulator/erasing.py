@@ -1,4 +1,6 @@
-"""What a regulator destroys: a record that it ordered under a law, and why a hand-over of it was disputed.
+"""What a regulator destroys: a record that it ordered or was granted, and why a hand-over of it was disputed.
+
+What was granted for public health no hold keeps: it goes when its customer or the clock of her grant asks.
 
 An order that is not answered yet is in use: the law has it carried out first. Where the record's hospital has erased
 it, nothing will come any more, and the regulator answers. What has come is kept as long as the hold on an inspection's
@@ -12,6 +14,7 @@ from contracts.orders import FindOrder, Order
 from nodes.agent import ChainView
 from nodes.fhir.instants import civil_day
 from nodes.roles.erasing import Asked, list_asked
+from nodes.roles.exchange.receiving import Receiving
 from nodes.roles.regulator.book import OrderBook
 from nodes.vault.records import Vault
 
@@ -19,12 +22,13 @@ from nodes.vault.records import Vault
 class RegulatorBooks:
     """One regulator's vault and book of orders, as far as they can be erased."""
 
-    def __init__(self, regulator: str, view: ChainView, vault: Vault, book: OrderBook) -> None:
-        """Erase in `vault` and `book`; `view` has the orders of `regulator`."""
+    def __init__(self, regulator: str, view: ChainView, vault: Vault, book: OrderBook, receiving: Receiving) -> None:
+        """Erase in `vault`, `book` and `receiving`; `view` has the orders of `regulator`."""
         self._regulator = regulator
         self._view = view
         self._vault = vault
         self._book = book
+        self._receiving = receiving
 
     def is_in_use(self, asked: Asked) -> bool:
         """Whether an order of the record waits for it, and its hospital can still hand it over."""
@@ -42,6 +46,7 @@ class RegulatorBooks:
     def erase(self, asked: Asked) -> None:
         """Destroy the record, and what was written about its hand-over."""
         self._vault.erase(asked.item)
+        self._receiving.erase(asked.item)
         order = self._find_order(asked.item)
         if order is not None and order.answer is not None:
             self._book.redact(order.order_id)

@@ -356,7 +356,7 @@ class Town:
 
 
 class Customer:
-    """A person with a wallet, towards one hospital and one insurer, or another hospital in the insurer's place."""
+    """A person with a wallet, towards one hospital and one insurer, or whoever else is in the insurer's place."""
 
     def __init__(
         self,
@@ -372,6 +372,8 @@ class Customer:
         self.pseudonym = self.wallet.pseudonym(town.genesis.chain_id, hospital, insurer)
         self.hospital = hospital
         self.insurer = insurer
+        self.parties = (hospital,) if insurer == "regulator" else tuple(sorted((hospital, insurer)))
+        """Whom she shows who she is."""
         self._drawn: dict[str, tuple[RecordDates, dict[str, Any]]] = {}
 
     @property
@@ -379,11 +381,12 @@ class Customer:
         return self.wallet.identity
 
     def enrol(self) -> None:
-        """Have the insurer enter the pseudonym, unless it is."""
+        """Have the insurer, or a regulator's hospital, enter the pseudonym, unless it is."""
         person = self.pseudonym
+        sponsor = self.insurer if self.insurer in self.parties else self.hospital
         if self.town.view.actor(person.name) is None:
-            message = Enrol(person.name, person.key.public_key, person.prove_enrolment(self.insurer))
-            assert self.town.post(self.insurer, Call("customers", "enrol", message))[0].ok
+            message = Enrol(person.name, person.key.public_key, person.prove_enrolment(sponsor))
+            assert self.town.post(sponsor, Call("customers", "enrol", message))[0].ok
 
     def grant(
         self,
@@ -400,9 +403,8 @@ class Customer:
         dates = RecordDates(*days, self.entropy.draw(32))
         member = self.town.genesis.organisation(self.insurer)
         role: Any = None if member is None else member.role
-        parties = sorted((self.hospital, self.insurer))
         pair = (self.pseudonym.chain_id, self.hospital, self.insurer)
-        disclosures = dict.fromkeys(parties, self.wallet.make_disclosure(*pair, dates))
+        disclosures = dict.fromkeys(self.parties, self.wallet.make_disclosure(*pair, dates))
         self._drawn[grant_id] = (dates, disclosures)
         now_ms = self.town.now_ms
         mode: Any = "STORE" if execution == "data-to-insurer" else "EXECUTE"
@@ -419,7 +421,7 @@ class Customer:
             Permission(mode, uses_max, None, now_ms + 2 * YEAR_MS, now_ms + for_ms),
             execution,
             Notice("zh", hashlib.sha256(b"notice").digest()),
-            tuple(IdentityCommitment(party, disclosures[party].commitment) for party in parties),
+            tuple(IdentityCommitment(party, disclosures[party].commitment) for party in self.parties),
         )
         receipt = self.post(Call("consent", "grant", message))
         assert receipt.ok, receipt
@@ -444,10 +446,10 @@ class Customer:
         return self.pseudonym.disclose(disclosure, organisation, member.seal_key, f"identity.{grant_id}")
 
     def consent(self, **terms: Any) -> str:
-        """Enrol, grant, and be linked by both parties; return the grant's id."""
+        """Enrol, grant, and be linked by all parties; return the grant's id."""
         self.enrol()
         grant_id = self.grant(**terms)
-        for party in (self.hospital, self.insurer):
+        for party in sorted(self.parties, key=lambda party: party != self.hospital):
             self.disclose(grant_id, party)
         self.town.run_until_quiet()
         return grant_id

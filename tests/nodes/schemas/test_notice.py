@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from nodes.schemas.notice import RECORD_TYPE_NAMES, Language, NoticeTerms, hash_notice, render_notice
-from nodes.schemas.terms import TREATMENT_TYPES, TermsError, check_terms, default_terms
+from nodes.schemas.terms import HEALTH_TYPES, TREATMENT_TYPES, TermsError, check_terms, default_terms
 
 TERMS = default_terms("hospital-a", "insurer-a", date(2026, 3, 1))
 NOTICE = NoticeTerms(TERMS, "010-1", "010-2")
@@ -88,8 +88,8 @@ def test_a_notice_of_treatment_speaks_of_no_claim(
         ({"case": "one-case"}, "scope: a grant to a hospital is standing"),
         ({"stays": ("stay-0123456789ab",)}, "scope: a grant to a hospital is standing"),
         ({"purpose": "HPAYMT"}, "purpose: a hospital is given records to treat"),
-        ({"record_types": ("admission", "invoice")}, "types: to treat, expected admission"),
-        ({"record_types": ("discharge-summary",)}, "types: to treat, expected admission"),
+        ({"record_types": ("admission", "invoice")}, "types: to a hospital, expected admission"),
+        ({"record_types": ("discharge-summary",)}, "types: to a hospital, expected admission"),
         ({"mode": "VIEW"}, "mode: a hospital keeps"),
     ],
 )
@@ -101,6 +101,63 @@ def test_a_grant_to_a_hospital_under_which_nothing_could_be_handed_over_is_not_d
     with pytest.raises(TermsError, match=words):
         check_terms(replace(terms, **change), date(2026, 3, 1))
     check_terms(replace(terms, effect="deny", stays=("stay-0123456789ab",)), date(2026, 3, 1))
+
+
+HEALTH = replace(TERMS, recipient="regulator", role="regulator", purpose="PUBHLTH", record_types=HEALTH_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("language", "lacking", "said"),
+    [
+        ("zh", ("费用", "产品条款", "案件", "医务人员", "均一致"), ("公共卫生", "不知悉您是谁", "得不到您的证件信息")),
+        (
+            "en",
+            ("expenses", "payout", "file a claim", "Physicians"),
+            ("public health", "not told who you are", "match"),
+        ),
+    ],
+)
+def test_a_notice_of_public_health_names_both_handlers_and_says_that_the_recipient_is_not_told_who_she_is(
+    language: Language, lacking: tuple[str, ...], said: tuple[str, ...]
+) -> None:
+    text = render_notice(NoticeTerms(HEALTH, "https://a.example:1", "https://r.example:2"), language)
+    for word in ("hospital-a", "https://a.example:1", "regulator", "https://r.example:2", "PUBHLTH", *said):
+        assert word in text, word
+    for word in lacking:
+        assert word not in text, word
+    assert max(len(line) for line in text.splitlines()) <= 120
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"purpose": "HPAYMT"}, "purpose: a regulator is granted records for public health"),
+        ({"purpose": "CAREMGT"}, "purpose: a regulator is granted records for public health"),
+        ({"purpose": "DSRCH"}, "purpose: no member of a network does research"),
+        ({"record_types": ("admission", "invoice")}, "types: to a regulator, expected admission"),
+        ({"record_types": ("admission", "document")}, "types: to a regulator, expected admission"),
+        ({"case": "one-case"}, "scope: a grant to a regulator is standing"),
+        ({"mode": "VIEW"}, "mode: a regulator keeps"),
+        ({"role": "insurer", "recipient": "insurer-a"}, "purpose: PUBHLTH is for a regulator, and insurer-a is none"),
+        ({"role": "hospital", "recipient": "hospital-b"}, "purpose: a hospital is given records to treat"),
+    ],
+)
+def test_a_grant_to_a_regulator_under_which_nothing_could_be_handed_over_is_not_drawn_up(
+    change: dict[str, object], words: str
+) -> None:
+    check_terms(HEALTH, date(2026, 3, 1))
+    with pytest.raises(TermsError, match=words):
+        check_terms(replace(HEALTH, **change), date(2026, 3, 1))
+
+
+@pytest.mark.parametrize("role", ["insurer", "hospital", "regulator"])
+def test_research_is_granted_to_nobody_and_may_be_denied_to_everybody(
+    role: Literal["insurer", "hospital", "regulator"],
+) -> None:
+    terms = replace(TERMS, recipient="somebody", role=role, purpose="DSRCH")
+    with pytest.raises(TermsError, match="no member of a network does research"):
+        check_terms(terms, date(2026, 3, 1))
+    check_terms(replace(terms, effect="deny"), date(2026, 3, 1))
 
 
 @pytest.mark.parametrize("mode", ["STORE", "EXECUTE"])

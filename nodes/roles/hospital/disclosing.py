@@ -1,9 +1,10 @@
-"""One stay towards another hospital that treats her: what is left to do, derived from the chain and the own file.
+"""One stay towards somebody who makes no claim of it: what is left to do, derived from the chain and the own file.
+
+That is another hospital, to treat her, or a regulator, for public health (`contracts.disclosures`).
 
     state           when                                              to do
-    handing-over    a grant for treatment covers something that is    admission, summaries and documents are entered
-                    not delivered; of an emergency, while a use of    and shared; no bill, nobody closes such a stay
-                    it is open
+    handing-over    a grant covers something that is not delivered;   what has a field set is entered and shared;
+                    of an emergency, while a use of it is open        no bill, nobody closes such a stay
     delivered       everything that is live was delivered             nothing
     disputed        the recipient disputed a record again and again   nothing; a person looks
     not-permitted   no grant, or no use of one, covers what is left   nothing
@@ -24,8 +25,8 @@ from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_record
 
 
-class TreatmentWorker:
-    """Derives what another hospital is to be given."""
+class DisclosureWorker:
+    """Derives what a recipient is to be given beside any claim."""
 
     def __init__(self, view: ChainView, coverage: Coverage, writer: RecordWriter) -> None:
         """Read the chain and write calls.
@@ -40,14 +41,16 @@ class TreatmentWorker:
         self._writer = writer
 
     def derive(self, stay: LocalStay, lane: Lane) -> Progress:
-        """Return where a stay stands towards a hospital, and the calls that it needs next, in order."""
+        """Return where a stay stands towards a recipient, and the calls that it needs next, in order."""
         asked = list_asked(self._view, lane.stay_id, self._coverage.hospital, lane.insurer)
         kept = [entry for entry in lane.entries if not (entry.record_id in asked or self._is_erased(entry.record_id))]
         live = [entry for entry in lane.live() if entry in kept]
         if stay.first_day is None or not [entry for entry in live if entry.record_type not in BESIDE]:
             return Progress("erased")
         types = tuple(dict.fromkeys(entry.record_type for entry in kept))
-        grants = {record_type: self._coverage.find_care(lane, record_type, days_of(stay)) for record_type in types}
+        grants = {
+            record_type: self._coverage.find_disclosing(lane, record_type, days_of(stay)) for record_type in types
+        }
         views = {entry.record_id: find_record(self._view, entry.record_id) for entry in kept}
         calls: list[Call] = []
         if self._may_begin(lane, grants):
@@ -76,22 +79,22 @@ class TreatmentWorker:
         return self._writer.is_erased(record_id)
 
 
-class Treated:
-    """Which patients have given another hospital a grant: nobody else's stays are looked at for one."""
+class Disclosed:
+    """Which patients have given a grant for a disclosure: nobody else's stays are looked at for one."""
 
     def __init__(self, linking: Linking) -> None:
         """Know those who are linked."""
         self._linking = linking
-        self._patients = linking.list_treated()
+        self._patients = linking.list_disclosed()
 
     def note(self, grant_id: str) -> str | None:
-        """Take in that a grant was given, changed or used; return the patient if it is to a hospital."""
+        """Take in that a grant was given, changed or used; return the patient if it is for a disclosure."""
         entry = self._linking.entry(grant_id)
-        if entry is None or entry.person is None or not entry.is_treatment:
+        if entry is None or entry.person is None or not entry.is_disclosure:
             return None
         self._patients.add(entry.person)
         return entry.person
 
     def __contains__(self, patient: str) -> bool:
-        """Whether a patient has given a grant to a hospital, in force or not."""
+        """Whether a patient has given a grant for a disclosure, in force or not."""
         return patient in self._patients
