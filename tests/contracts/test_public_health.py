@@ -1,4 +1,4 @@
-"""Public health: records of a hospital for a regulator that does not learn whose they are; nothing of it is a claim's."""
+"""Public health: records of a hospital for a regulator that is not told whose they are; nothing of it is a claim."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""Treatment between hospitals and an emergency on real nodes, as they are typed."""
+"""Treatment between hospitals, an emergency, and public health on real nodes, as they are typed."""
 
 import json
 import secrets
@@ -18,16 +18,21 @@ from tests.nodes.cli.commands import check_refused, run
 
 
 class Person:
-    """A patient of both hospitals, and whoever types for her and for them."""
+    """A patient of one hospital or both, and whoever types for her and for them."""
 
-    def __init__(self, network: Network, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        capsys: pytest.CaptureFixture[str],
+        hospitals: tuple[str, ...] = ("hospital-a", "hospital-b"),
+    ) -> None:
         self.network, self.capsys = network, capsys
         self.name = f"care-{secrets.token_hex(4)}"
         self.number = f"b-{secrets.token_hex(4)}"
         self.fields = identity_fields(
             create_wallet(network.home, self.name, synthetic_identity(self.name, SystemEntropy())).identity
         )
-        for hospital, number in (("hospital-a", self.name), ("hospital-b", self.number)):
+        for hospital, number in zip(hospitals, (self.name, self.number), strict=False):
             with network.client(hospital, hospital) as client:
                 client.post("/v1/patients", {"number": number, "identity": self.fields})
 
@@ -105,4 +110,40 @@ def test_a_hospital_is_handed_records_to_treat_and_in_an_emergency(
         ("share", "BTG", "hospital-b"),
         ("emergency", "BTG", "hospital-b"),
     }
+    network.check_agreement()
+
+
+def test_a_regulator_is_handed_what_public_health_takes_and_not_told_whose_it_is(
+    network: Network, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = Person(network, capsys, ("hospital-a",))
+    between = ("--from", "hospital-a", "--to", "regulator")
+    person.stay()
+    (supposed, _) = person.type("consent", "explain", "--as", person.name, *between, "--what-if", "grant")["answers"]
+    assert (supposed["permitted"], supposed["purpose"]) == (True, "PUBHLTH")
+    research = ("consent", "grant", "--as", person.name, *between, "--purpose", "DSRCH", "--yes")
+    check_refused(run(capsys, *research, "--home", str(network.home.folder)), "does research")
+    granted = person.type("consent", "grant", "--as", person.name, *between, "--yes")
+    assert (granted["usable"], list(granted["links"])) == (True, ["hospital-a"])
+
+    def received() -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = person.type("record", "received", "--as", "regulator")["records"]
+        return [row for row in rows if row["subject"] == granted["pseudonym"]]
+
+    eventually("the records have come", lambda: len(received()) == 2)
+    assert {(row["patient"], row["purpose"]) for row in received()} == {(None, "PUBHLTH")}
+    record = next(row for row in received() if row["type"] == "discharge-summary")
+    opened = person.type("record", "open", record["record"], "--as", "regulator")["document"]
+    assert opened["diagnoses"][0]["icd10"] == "N84.0"
+    assert set(opened) == {"type", "diagnoses", "stay"}
+    assert set(opened["stay"]) == {"admission_day", "deceased", "discharge_day"}
+    looks = person.type("customer", "activity", person.name)["looks"]
+    assert {(look["by"], look["purpose"], look["grant"]) for look in looks} == {
+        ("regulator", "PUBHLTH", granted["grant"])
+    }
+    person.type("consent", "grant", "--as", person.name, *between, "--deny", "--yes")
+    (refused, _) = person.type("consent", "explain", "--as", person.name, *between)["answers"]
+    assert refused["finding"]["condition"] == "denial"
+    person.type("record", "erase", "--as", person.name, "--all", "--at", "regulator", "--yes")
+    eventually("the regulator has erased it", lambda: received() == [])
     network.check_agreement()
