@@ -83,8 +83,7 @@ def explain(
             what_if = encode(offer.grant).hex()
             if offer.dates is not None and day is not None:
                 openings = [*openings, describe_opening(offer.grant.grant_id, offer.dates)]
-        kinds = TYPES if terms.role == "insurer" else TYPES_OF[terms.role]
-        for kind in (record_type,) if record_type else kinds:
+        for kind in (record_type,) if record_type else TYPES if terms.role == "insurer" else TYPES_OF[terms.role]:
             named = {"hospital": hospital, "recipient": recipient, "record_type": kind, "purpose": terms.purpose}
             question = {
                 "subject": theirs.name,

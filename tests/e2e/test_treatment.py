@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nodes.cli.demo import read_example
-from nodes.cli.session import create_wallet, identity_fields
+from nodes.cli.session import create_wallet, identity_fields, open_customer
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.schemas.terms import today
@@ -145,5 +145,9 @@ def test_a_regulator_is_handed_what_public_health_takes_and_not_told_whose_it_is
     (refused, _) = person.type("consent", "explain", "--as", person.name, *between)["answers"]
     assert refused["finding"]["condition"] == "denial"
     person.type("record", "erase", "--as", person.name, "--all", "--at", "regulator", "--yes")
+    customer = open_customer(network.home, person.name)
+    assert customer.parties(customer.pseudonym("hospital-a", "regulator")) == ("hospital-a",), (
+        "it is not called about her"
+    )
     eventually("the regulator has erased it", lambda: received() == [])
     network.check_agreement()

@@ -2,7 +2,8 @@
 
 Nobody calls her; she learns it when she uses her wallet, so whatever she does asks first. Each pseudonym's two parties
 are asked, at their own nodes, and what either of them tells counts: a keeper who acts against her may be one of them,
-and will not tell. No other node is asked about it, because that would tell other members whose pseudonym it is.
+and will not tell. Of a pseudonym for a regulator the hospital alone is asked (`Customer.parties`). No other node is
+asked about it, because that would tell other members whose pseudonym it is.
 
 What both parties hide together she does not learn here.
 """

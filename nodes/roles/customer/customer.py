@@ -100,7 +100,7 @@ class Customer:
     def parties(self, pseudonym: Pseudonym) -> tuple[str, ...]:
         """Return those of a pseudonym's hospital and recipient that can be asked, the hospital first.
 
-        A regulator is asked where the hospital cannot be, and else is told by nobody when she uses her wallet.
+        A regulator is among them only where the hospital cannot be asked: it need not know when she uses her wallet.
         """
         found = tuple(filter(self.organisations.is_reachable, (pseudonym.hospital, pseudonym.insurer)))
         return found[:1] if self._is_regulator(pseudonym.insurer) else found

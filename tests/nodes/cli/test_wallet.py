@@ -43,9 +43,10 @@ def test_show_names_the_pseudonyms_and_nothing_that_is_secret(
     monkeypatch.setenv("XINPEI_PASSPHRASE", OLD)
     ran = run(capsys, "wallet", "show", "wang", "--json", "--home", str(home.folder))
     shown = json.loads(ran.out)
-    assert (ran.code, shown["protected"], len(shown["pseudonyms"])) == (0, True, 4)
+    assert (ran.code, shown["protected"], len(shown["pseudonyms"])) == (0, True, 6)
     pairs = [(row["hospital"], row["insurer"]) for row in shown["pseudonyms"]]
     assert ("hospital-a", "hospital-b") in pairs, "whom another hospital treats is found by a recovery too"
+    assert ("hospital-a", "regulator") in pairs
     opened = Wallet.load(wallet, OLD)
     assert (
         shown["pseudonyms"][0]["pseudonym"]

@@ -166,6 +166,15 @@ def test_an_authority_is_attested_once_and_ends_when_the_child_comes_of_age(town
         attested(town, "heir", child, mother)
 
 
+def test_a_guardian_may_grant_a_regulator_public_health_and_nothing_else(town: Town) -> None:
+    mother = make_customer(town, "wang", synthetic_identity("wang", SeededEntropy(b"wang")))
+    baby = make_customer(town, "baby", newborn_identity(mother.identity, 1, "baby", born(town, 0)))
+    attested(town, "guardian", baby, mother, parties=("hospital-a", "regulator"))
+    (held,) = list_held(town.view, mother.pseudonym.name)
+    assert (held.scope.purposes, held.scope.grantees) == (("PUBHLTH",), ("regulator",))
+    assert held.scope.record_types == ("admission", "discharge-summary")
+
+
 @pytest.mark.parametrize("giver", PARTIES)
 def test_each_holder_attests_who_may_have_it_erase_for_a_day_and_for_nothing_else(town: Town, giver: str) -> None:
     mother = make_customer(town, "wang", synthetic_identity("wang", SeededEntropy(b"wang")))

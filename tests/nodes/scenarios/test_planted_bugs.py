@@ -64,7 +64,7 @@ def test_contracts_that_overlook_a_revocation_are_found(found: Found) -> None:
 
 
 def test_contracts_that_overlook_a_missing_link_are_found(found: Found) -> None:
-    at_recipient = "        or find_link_failing(latest, need.recipient, facts.at_recipient)\n"
+    at_recipient = "        or _find_recipient_failing(need, latest, facts.at_recipient)\n"
     of_grantor = "        or find_grantor_failing(facts, time_ms)\n"  # it takes both links for granted
     scenario = found(STAY, contracts=load("contracts.conditions", at_recipient + of_grantor, ""))
     (customer,) = scenario.customers
