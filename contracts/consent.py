@@ -10,6 +10,7 @@ Rules:
     3. Each hospital in the sources, and the grantee, compares the sealed identity with its own master data and
        signs `matched` or `mismatch`, and in what way the subject acts. A grant is usable only between a hospital and a
        grantee that both matched, so an insurer that enrols a customer and consents for her has consented to nothing.
+       A regulator is shown nobody's identity: a grant to it rests on the hospital's match.
     4. An amendment keeps a party's judgement only if it commits to the same identity for that party.
     5. A subject of 14 to 17 grants, and her guardian countersigns every version. The guardian of a child or ward
        grants, as `contracts.mandates` tells them apart. Once a party knows that the subject has died, her grants cover
@@ -17,7 +18,8 @@ Rules:
     6. A denial needs nobody's match. It stands against permits as `contracts.precedence` says.
     7. `check` looks at the state at the transaction's place: what is ordered after a revocation, a denial or a
        mismatch is stopped, in the same block too; what was ordered before it stands.
-    8. No insurer gets a break-glass grant, and HLEGAL needs no grant and cannot be granted.
+    8. No insurer gets a break-glass grant, nobody but a regulator one for public health, and HLEGAL needs no grant and
+       cannot be granted.
     9. A one-case grant serves the first claim that anything is done for under it, and no other.
     10. Absence is refusal.
     11. What an attested authority says nobody has matched takes little: a guardian or heir revokes a permit only if a
