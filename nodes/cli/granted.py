@@ -25,7 +25,7 @@ LABEL_WIDTH = 20
 
 
 def describe_line(hospital: str, recipient: str, view: dict[str, Any]) -> str:
-    """Return one line: the grant, where it stands, for whom and what, and what both parties found."""
+    """Return one line: the grant, where it stands, for whom and what, and what whoever was shown her identity found."""
     words = view["versions"][-1]["grant"]
     denies = words["effect"] == "deny"
     status = name_both(DENIAL_STATUSES if denies else STATUSES, view["status"])
@@ -35,7 +35,8 @@ def describe_line(hospital: str, recipient: str, view: dict[str, Any]) -> str:
         types = name_types(words["scope"]["record_types"])
         return f"{head}  拒绝 DENIES {hospital} → {words['grantee']['organisation']} {purpose}: {types}"
     links = {party: history["entries"][-1]["result"] for party, history in view["links"]}
-    found = ", ".join(f"{party} {name_both(LINKS, links.get(party, 'not linked'))}" for party in (hospital, recipient))
+    shown = [item["organisation"] for item in words["identities"]]
+    found = ", ".join(f"{party} {name_both(LINKS, links.get(party, 'not linked'))}" for party in shown)
     return f"{head}  {hospital} → {recipient} {purpose} · {found}"
 
 
