@@ -7,7 +7,13 @@ from nodes.cli.granted import describe_grant, describe_line
 PLACE = {"height": 7, "time_ms": 1_795_354_312_472}
 
 
-def view(*, effect: str = "permit", status: str = "GRANTED", **permission: Any) -> dict[str, Any]:
+def view(
+    *,
+    effect: str = "permit",
+    status: str = "GRANTED",
+    parties: tuple[str, ...] = ("hospital-a", "insurer-a"),
+    **permission: Any,
+) -> dict[str, Any]:
     grant = {
         "effect": effect,
         "purpose": "HPAYMT",
@@ -24,6 +30,7 @@ def view(*, effect: str = "permit", status: str = "GRANTED", **permission: Any) 
         },
         "execution": "data-to-insurer",
         "notice": {"language": "zh", "hash": "ab" * 32},
+        "identities": [{"organisation": party} for party in parties],
     }
     found = {"entries": [{"result": "matched", "capacity": "child", "place": PLACE}]}
     return {
@@ -45,6 +52,11 @@ def test_a_grant_is_one_line_and_who_has_not_looked_says_so() -> None:
         "grant-1 已授权 GRANTED hospital-a → insurer-a 理赔 claims (HPAYMT) · "
         "hospital-a 身份一致 matched, insurer-a 尚未核对 not linked"
     )
+
+
+def test_a_party_that_is_shown_nobody_is_not_waited_for() -> None:
+    said = describe_line("hospital-a", "regulator", view(parties=("hospital-a",)))
+    assert words(said).endswith("hospital-a → regulator 理赔 claims (HPAYMT) · hospital-a 身份一致 matched")
 
 
 def test_a_denial_is_no_grant() -> None:

@@ -120,7 +120,7 @@ def test_a_record_that_does_not_hold_is_disputed(town: Town, monkeypatch: pytest
     def forge(peer: str, question: FetchOrdered) -> RecordHandover | Refusal:
         reply = honest(peer, question)
         assert isinstance(reply, RecordHandover)
-        return replace(reply, ciphertext=reply.ciphertext[:-1] + b"x")
+        return replace(reply, ciphertext=reply.ciphertext[:-1] + bytes([reply.ciphertext[-1] ^ 1]))
 
     monkeypatch.setattr(hospital._handover, "answer_order", forge)  # type: ignore[attr-defined]
     order = place_order(town)

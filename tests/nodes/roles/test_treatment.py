@@ -155,7 +155,7 @@ def test_a_record_that_does_not_hold_is_disputed_and_not_kept(
     def forge(peer: str, question: FetchRecord) -> object:
         reply = honest(peer, question)
         assert isinstance(reply, RecordHandover)
-        return replace(reply, ciphertext=reply.ciphertext[:-1] + b"x")
+        return replace(reply, ciphertext=reply.ciphertext[:-1] + bytes([reply.ciphertext[-1] ^ 1]))
 
     monkeypatch.setattr(handover, "answer", forge)
     wang.consent(**CARE)
