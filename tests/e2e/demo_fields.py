@@ -8,12 +8,10 @@ for the hex and base64 of each as well.
 Not looked for, because they stand in any traffic:
 
 - what is shorter than five bytes in a form (four, before TLS): chance brings it about in a megabyte of ciphertext. That
-  is the bed's category, ids of lines, single digits, days as numbers, whole yuan, and fen up to 65,535 as MessagePack;
+  is the bed's category, the currency, days as numbers, whole yuan, and fen up to 65,535 as MessagePack;
 - `WORDS`: words of the contracts' own schema, which name methods and products on the chain;
-- the id of the record that a reversal takes back, which is on the chain; and zero.
-
-What consists of hexadecimal digits alone (fen, codes of invoices) is looked for where it stands by itself: ids on the
-chain are long runs of such digits.
+- `PLAIN`: the hospital's grade, which is public; what a document calls its lines; the record that a reversal takes
+  back, whose id is on the chain; and amounts of zero.
 """
 
 import datetime as dt
@@ -21,7 +19,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 from ledger.codec import Struct, decode, encode
 from nodes.cli.demo import HOSPITAL, INSURER, read_example
@@ -41,39 +39,24 @@ BYTES_MIN_SENT = 4
 FEN_MIN = 0x10000
 """From here on MessagePack takes five bytes for a number."""
 EXAMPLES = ("admission", "correction", "discharge")
-WORDS = ("general", "interim", "nursing", "treatment")
-HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
+WORDS = ("general", "interim", "nursing", "treatment", "used")
+PLAIN = ("hospital_grade", "id", "procedure", "record_id")
+"""Fields whose values are single digits, or name something else."""
 ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "gb18030")
 
 
-class Fields(NamedTuple):
-    """What is looked for, by what it is called in a report."""
+def list_fields(home: Home, folder: Path) -> dict[str, bytes]:
+    """Return what the records of a demo's stopped network say, each form once, by all the names that it has.
 
-    anywhere: dict[str, bytes]
-    alone: dict[str, bytes]
-    """Not within a run of hexadecimal digits."""
-
-    def of_length(self, bytes_min: int) -> "Fields":
-        """Return those of a length at least."""
-        long = [{name: data for name, data in part.items() if len(data) >= bytes_min} for part in self]
-        return Fields(*long)
-
-    def find(self, data: bytes) -> list[str]:
-        """Return what stands in some bytes."""
-        found = find_secrets(self.anywhere, data)
-        for name, word in self.alone.items():
-            if re.search(rb"(?<![0-9A-Fa-f])" + word + rb"(?![0-9A-Fa-f])", data):
-                found.append(name)
-        return found
-
-
-def list_fields(home: Home, folder: Path) -> Fields:
-    """Return what the records of a demo's stopped network say; `folder` is for copies of its books."""
-    anywhere: dict[str, bytes] = {}
+    Args:
+        home: The network's.
+        folder: For copies of its books.
+    """
+    found: dict[str, bytes] = {}
     leaves = {leaf for name in EXAMPLES for leaf in _leaves(json.loads(read_example(f"polyp/{name}.json")))}
     for name in (HOSPITAL, INSURER):
         vault, register = open_books(home, name, folder / name)
-        anywhere |= {f"{name} {what}": data for what, data in list_secrets(vault, register).items()}
+        found |= {f"{name} {what}": data for what, data in list_secrets(vault, register).items()}
         for record_id in vault.list_records():
             leaves |= set(_leaves(decode(vault.open(record_id), cast("type[Document]", Document))))
         for _, data in register.list_entries("draft"):
@@ -81,28 +64,25 @@ def list_fields(home: Home, folder: Path) -> Fields:
             leaves |= {(field, value) for field, value in decided if field in ("payable", "transfer", "paid")}
     for path in sorted(home.wallets_folder.glob("*.wallet")):
         leaves |= set(_leaves(Wallet.load(path, None).identity))
-    alone: dict[str, bytes] = {}
     for field, value in leaves:
         for form, text in _write(field, value).items():
-            for encoding in ENCODINGS:
-                fits = encoding in ("utf-8", "gb18030") and HEXADECIMAL.fullmatch(text)
-                (alone if fits else anywhere)[f"{field} {value} {form} {encoding}"] = text.encode(encoding)
+            found |= {f"{field} {value} {form} {encoding}": text.encode(encoding) for encoding in ENCODINGS}
         if isinstance(value, int) and value >= FEN_MIN:
-            anywhere[f"{field} {value} MessagePack"] = encode(value)
-    return Fields(_merge(anywhere), _merge(alone))
-
-
-def _merge(named: dict[str, bytes]) -> dict[str, bytes]:
-    """Return each value once, by all its names: fields say the same, and texts are the same in two encodings."""
+            found[f"{field} {value} MessagePack"] = encode(value)
     names: dict[bytes, list[str]] = {}
-    for name, data in sorted(named.items()):
+    for name, data in sorted(found.items()):
         names.setdefault(data, []).append(name)
-    return {", ".join(together): data for data, together in names.items()}
+    return {", ".join(same): data for data, same in names.items()}
+
+
+def find_fields(fields: Mapping[str, bytes], data: bytes, bytes_min: int) -> list[str]:
+    """Return which of the fields' forms, from a length on, stand in some bytes."""
+    return find_secrets({name: form for name, form in fields.items() if len(form) >= bytes_min}, data)
 
 
 def _write(field: str, value: object) -> dict[str, str]:
     """Return the texts for a field's value; none for what is said in a way that stands everywhere."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
+    if isinstance(value, bool) or not isinstance(value, int | str) or field in PLAIN:
         return {}
     if isinstance(value, int):
         return _write_day(EPOCH + dt.timedelta(value)) if field.endswith("day") else _write_amount(value)
@@ -110,7 +90,7 @@ def _write(field: str, value: object) -> dict[str, str]:
         return _write_amount(int(value.replace(".", "")))
     if field == "birth_date":
         return _write_day(dt.date.fromisoformat(value))
-    return {} if value in WORDS or field == "record_id" or value.startswith("today") else {"as it is": value}
+    return {} if value in WORDS or value.startswith("today") else {"as it is": value}
 
 
 def _write_amount(fen: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 
 from nodes.cli.demo import DEMO_FOLDER, NETWORK_FOLDER, read_example
 from nodes.config import Home
-from tests.e2e.demo_fields import BYTES_MIN, BYTES_MIN_SENT, Fields, list_fields
+from tests.e2e.demo_fields import BYTES_MIN, BYTES_MIN_SENT, find_fields, list_fields
 from tests.e2e.network import REPOSITORY
 from tests.e2e.relays import Relay
 from tests.e2e.tapped import Tapes
@@ -89,7 +89,7 @@ def test_the_demo_ends_with_one_line_of_json_and_files_that_verify(demo: Demo) -
 
 def test_no_wire_carries_a_field_of_the_demos_records(demo: Demo, tmp_path: Path) -> None:
     fields = list_fields(demo.home, tmp_path)
-    named = ", ".join((*fields.anywhere, *fields.alone))
+    named = ", ".join(fields)
     assert [what for what in TELLING if what not in named] == [], "these are among them"
 
     wire, sent = demo.tapes.wire(), b"\n".join(demo.tapes.sent())
@@ -102,16 +102,11 @@ def test_no_wire_carries_a_field_of_the_demos_records(demo: Demo, tmp_path: Path
     assert claim_id in sent, "the frames were recorded as they are before TLS"
     assert claim_id not in wire, "what is public among members is under TLS on the wire"
 
-    assert fields.of_length(BYTES_MIN_SENT).find(sent) == []
-    assert fields.of_length(BYTES_MIN).find(wire) == []
-    check_search(fields, sent)
-
-
-def check_search(fields: Fields, sent: bytes) -> None:
-    """Plant every field in what was sent: each is found again."""
+    assert find_fields(fields, sent, BYTES_MIN_SENT) == []
+    assert find_fields(fields, wire, BYTES_MIN) == []
     middle = len(sent) // 2
-    planted = b" ".join([sent[:middle], *fields.anywhere.values(), *fields.alone.values(), sent[middle:]])
-    assert set(fields.find(planted)) == {*fields.anywhere, *fields.alone}
+    planted = b" ".join([sent[:middle], *fields.values(), sent[middle:]])
+    assert find_fields(fields, planted, 0) == list(fields), "each is found where it is planted in what was sent"
 
 
 def test_what_is_planted_on_a_tapped_wire_is_found(tmp_path: Path) -> None:
@@ -126,8 +121,8 @@ def test_what_is_planted_on_a_tapped_wire_is_found(tmp_path: Path) -> None:
             read = far.recv(len(read_example("polyp/discharge.json")), socket.MSG_WAITALL)
         relay.close()
     assert read == read_example("polyp/discharge.json")
-    fields = Fields({"text": b"polyp of corpus uteri", "answer": b"1180.00 taken"}, {"code": b"33060126"})
-    assert set(fields.find(tapes.wire())) == {"text", "answer", "code"}
+    fields = {"text": b"polyp of corpus uteri", "answer": b"1180.00 taken", "code": b"33060126", "other": b"3306012"}
+    assert find_fields(fields, tapes.wire(), BYTES_MIN) == ["text", "answer", "code"]
     assert tapes.targets() == {port}
 
 

@@ -3,9 +3,13 @@
 A secret is looked for in every form in which a program could leave it behind: as it is, in hex, in base64 at each of
 its three alignments, and as MessagePack. Files are read as raw bytes; register entries are opened with their key too,
 and a store's values are read through its engine, which compresses them.
+
+A short text of hexadecimal digits alone (an amount in fen, an invoice's check code) counts where it stands by itself:
+ids are long runs of such digits, and chance puts six of them anywhere.
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -26,6 +30,9 @@ TELLING_CHARACTERS_MIN = 4
 """Shorter texts stand in any file by chance."""
 TELLING = ("icd10", "text", "code", "number", "check_code", "item", "department")
 """The fields of documents that a person fills with text; in the others text is the schema's enumeration."""
+DIGITS_MIN = 16
+"""So many hexadecimal digits are in no other run of them by chance."""
+HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]+")
 PUBLIC = ("general", "interim", "nursing")
 """Words of the case's own schema, which stand in every product."""
 
@@ -57,7 +64,7 @@ def list_secrets(vault: Vault | None, register: Register) -> dict[str, bytes]:
 
 def find_secrets(secrets: dict[str, bytes], data: bytes) -> list[str]:
     """Return the names of the secrets that stand in some bytes, in whatever form."""
-    return [name for name, secret in secrets.items() if any(form in data for form in dict.fromkeys(_forms(secret)))]
+    return [name for name, secret in secrets.items() if _stands_in(secret, data)]
 
 
 def search_folder(secrets: dict[str, bytes], folder: Path) -> list[str]:
@@ -109,6 +116,26 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
+def _stands_in(secret: bytes, data: bytes) -> bool:
+    forms = dict.fromkeys(_forms(secret))
+    if len(secret) < DIGITS_MIN and HEXADECIMAL.fullmatch(secret):
+        del forms[secret]
+        if _stands_alone(secret, data):
+            return True
+    return any(form in data for form in forms)
+
+
+def _stands_alone(digits: bytes, data: bytes) -> bool:
+    """Return whether digits stand anywhere without another one before or behind them."""
+    at = data.find(digits)
+    while at >= 0:
+        end = at + len(digits)
+        if not HEXADECIMAL.search(data[max(0, at - 1) : at] + data[end : end + 1]):
+            return True
+        at = data.find(digits, at + 1)
+    return False
+
+
 def _forms(secret: bytes) -> Iterator[bytes]:
     yield secret
     yield secret.hex().encode()
@@ -120,3 +147,5 @@ def _forms(secret: bytes) -> Iterator[bytes]:
             yield base64.urlsafe_b64encode(whole)
     if len(secret) < 256:
         yield encode(secret)
+    if len(secret) < DIGITS_MIN and HEXADECIMAL.fullmatch(secret):
+        yield encode(secret.decode())
