@@ -79,6 +79,9 @@ def verify(
     from nodes.wallet import WalletError
 
     output = Output(as_json=as_json)
+    if whole and reveal is None:
+        msg = "--whole: expected --reveal with it, which says who opens the identity"
+        raise click.UsageError(msg)
     try:
         data, trust = file.read_bytes(), read_trust(Home(home), **trusted)
         found = _OTHER_FILE.search(data[:200])

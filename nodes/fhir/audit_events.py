@@ -69,13 +69,17 @@ def render_event(chain_id: str, look: Look) -> Json:
         "action": "R" if is_disclosure else "E",
         "recorded": _instant(look.time_ms),
         "outcome": SERIOUS_FAILURE if is_refused else SUCCESS,
-        "outcomeDesc": f"{look.code} {look.condition}" if is_refused else look.status,
+        "outcomeDesc": f"{look.code} {look.condition}" if is_refused else _name_outcome(look),
         "purposeOfEvent": [{"coding": [_coding(ACT_REASON, look.purpose)]}],
         "agent": _disclosers(chain_id, look) if is_disclosure else _deciders(chain_id, look),
         "source": {"observer": _chain(chain_id), "type": [_coding(SOURCE_TYPE, "6", "Security Server")]},
         "entity": _entities(chain_id, look, is_disclosure=is_disclosure),
     }
     return event
+
+
+def _name_outcome(look: Look) -> str:
+    return f"{look.status}, with who the customer is" if look.names_person else look.status
 
 
 def _name_event(look: Look) -> str:

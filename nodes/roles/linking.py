@@ -17,7 +17,8 @@ In what way the subject acts (her capacity) goes with every judgement. It follow
 the desk has entered, so it changes on a birthday, or when she dies; then the organisation judges again.
 
 A person who is unknown is a mismatch. A mismatch is final for this disclosure: once master data are corrected, the
-customer discloses again. The identity of somebody who did not match is not kept.
+customer discloses again. The identity of somebody who did not match is not kept. An insurer keeps what opens the
+commitment of somebody who did, because it may have to show an auditor whom a claim is about; nobody else does.
 
 Challenges are memory: after a restart the customer asks for a new one.
 """
@@ -29,7 +30,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from contracts.disclosures import is_disclosure
-from contracts.grants import Capacity, Grant, GrantView, Link, LinkResult
+from contracts.grants import Capacity, Grant, Grantee, GrantView, Link, LinkResult
 from contracts.identifiers import GrantId
 from ledger.codec import Day, Hash, Name, Struct, decode, encode
 from ledger.crypto.hashes import commit_salted
@@ -77,7 +78,7 @@ class LinkEntry(Struct):
     is_disclosure: bool = False
     """Whether the grant is for handing records over beside any claim."""
     identity: IdentityOpening | None = None
-    """Opens `commitment`, so that this organisation can show whom it matched; None for a mismatch."""
+    """Opens `commitment`: kept by an insurer, which may have to show whom it matched; None otherwise."""
 
     @property
     def evidence(self) -> Hash:
@@ -189,7 +190,9 @@ class Linking:
             "adult" if person is None else person.capacity(civil_date(now_ms)),
             None if person is None else grantor,
             is_disclosure(grant),
-            None if person is None else disclosure.opening,
+            disclosure.opening
+            if person is not None and grant.grantee == Grantee(self._organisation, "insurer")
+            else None,
         )
         self._keep(entry)
         del self._challenges[grant_id]

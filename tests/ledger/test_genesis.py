@@ -56,6 +56,14 @@ def test_chain_id_and_hash_cover_every_field(change: dict[str, Any]) -> None:
     assert other.chain_id[-32:] != GENESIS.chain_id[-32:]
 
 
+def test_an_auditor_that_would_vote_is_refused() -> None:
+    auditor = replace(organisation("a"), role="auditor")
+    with pytest.raises(ValueError, match="a is an auditor, which decides nothing that it audits"):
+        Genesis.found(**(fields(GENESIS) | {"organisations": (auditor, organisation("b"))}))
+    bystander = replace(organisation("b"), role="auditor")
+    Genesis.found(**(fields(GENESIS) | {"organisations": (organisation("a"), bystander)}))
+
+
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
 def test_a_genesis_with_the_chain_id_of_another_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="genesis chain_id: expected xinpei-test-"):

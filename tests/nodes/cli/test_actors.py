@@ -35,6 +35,12 @@ def test_a_command_without_its_actor_is_wrong_use(
     assert "Missing option '--as'" in ran.err
 
 
+def test_who_the_customer_is_is_opened_to_somebody_named(capsys: pytest.CaptureFixture[str], home: Home) -> None:
+    ran = run(capsys, "claim", "audit", "C-1", "--as", "insurer-a", "--person", "--home", str(home.folder))
+    assert (ran.code, ran.out) == (2, "")
+    assert "--person: expected --for with it" in ran.err
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -41,6 +41,16 @@ def test_a_genesis_that_is_none_is_wrong_use_and_no_verdict(
     assert f"Error: {genesis}: Genesis: " in ran.err
 
 
+def test_a_whole_identity_is_shown_to_nobody_in_particular(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, home: Home
+) -> None:
+    dossier = tmp_path / "dossier.json"
+    dossier.write_bytes(b"{}")
+    ran = run(capsys, "verify", str(dossier), "--genesis", str(home.genesis_path), "--whole")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--whole: expected --reveal with it" in ran.err
+
+
 @pytest.mark.parametrize("checkpoint", ["", "zz", "00", "ab" * 33])
 def test_a_checkpoint_is_a_file_or_a_header_hash(
     capsys: pytest.CaptureFixture[str], home: Home, checkpoint: str

@@ -263,6 +263,8 @@ def test_a_claim_that_is_opened_is_a_disclosure_by_its_insurer_under_a_law() -> 
     (_, claim) = event["entity"]
     assert (claim["what"]["type"], claim["what"]["identifier"]["value"]) == ("Claim", "claim-0123456789ab")
     assert {"type": "legal-basis", "valueString": "evidence-collection"} in claim["detail"]
+    named = render_event("xinpei-test", replace(OPENED, names_person=True))
+    assert (event["outcomeDesc"], named["outcomeDesc"]) == ("opened", "opened, with who the customer is")
 
 
 def test_what_the_chain_counts_is_one_event_that_says_how_many_and_since_when() -> None:

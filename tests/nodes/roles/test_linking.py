@@ -77,6 +77,24 @@ def test_a_known_person_is_matched_by_both_parties(town: Town, wang: Customer) -
     assert shown(town, grant_id).links[0][1].entries[0].evidence == entry.evidence
 
 
+def test_the_insurer_alone_keeps_what_opens_whom_it_matched(town: Town, wang: Customer) -> None:
+    know(town, wang)
+    grant_id = wang.consent()
+    kept = {name: recipient(town, name).linking.entry(grant_id) for name in ("hospital-a", "insurer-a")}
+    hospital, insurer = kept["hospital-a"], kept["insurer-a"]
+    assert hospital is not None
+    assert hospital.identity is None
+    assert insurer is not None
+    assert insurer.identity is not None
+    assert insurer.identity.identity == wang.identity
+    assert insurer.identity.commitment == insurer.commitment == hospital.commitment
+    stranger = Customer(town, "stranger")
+    unknown = recipient(town, "insurer-a").linking.entry(stranger.consent())
+    assert unknown is not None
+    assert (unknown.result, unknown.identity) == ("mismatch", None)
+    assert wang.identity.document_number not in repr(insurer)
+
+
 def test_a_new_seal_key_replaces_the_readers_own_and_nobody_elses(town: Town, wang: Customer) -> None:
     know(town, wang)
     grant_id = wang.consent()

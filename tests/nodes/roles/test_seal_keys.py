@@ -159,11 +159,12 @@ def test_a_file_that_was_taken_away_opens_nothing_in_a_node_that_runs(chain: Cha
         running.open(before, CONTEXT)
 
 
-def test_a_regulator_keeps_what_opens_its_files(chain: Chain) -> None:
+@pytest.mark.parametrize("role", ["regulator", "auditor"])
+def test_a_regulator_and_an_auditor_keep_what_opens_their_files(chain: Chain, role: str) -> None:
     keys = SealKeyFiles(chain.folder)
     rotate(chain)
     chain.time_ms = ENDED_MS + 100 * KEPT_MS
-    assert destroy_former_seal_keys(cast("Any", chain), "insurer-a", "regulator", keys) == ()
+    assert destroy_former_seal_keys(cast("Any", chain), "insurer-a", role, keys) == ()
     assert keys.versions == (1, 2)
 
 
