@@ -1,5 +1,6 @@
 """A file of 64 MB from a desk to a hospital to an insurer, real processes: in little memory, though both are killed."""
 
+import asyncio
 import hashlib
 import json
 import time
@@ -9,11 +10,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from ledger.codec import encode
 from nodes.cli import attaching
 from nodes.members import VAULT_FOLDER
+from nodes.network.frames import LENGTH_BYTES, encode_frame
+from nodes.network.messages import RequestFrame
+from nodes.roles.customer.looking import read_activity
 from nodes.roles.exchange.attachments import FILE_BYTES_MAX
+from nodes.roles.exchange.questions import FetchChunks, FetchRecord, Question, encode_body
 from nodes.schemas.terms import RECORD_TYPES, default_terms, today
 from tests.e2e.network import Network, eventually
+from tests.e2e.test_garbage import LIAR, liar_tls, send_after_greeting
 from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import check_refused, run
 
@@ -128,7 +135,7 @@ def check_ordered(stay: Stay, folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert copy.read_bytes() == file.read_bytes()
 
 
-def test_a_file_that_no_grant_covers_is_sealed_and_not_handed_over(
+def test_what_no_grant_covers_is_not_handed_over_and_who_asks_for_it_all_the_same_is_told_to_the_customer(
     network: Network, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attaching, "WAIT_SECONDS", 1.0)
@@ -144,3 +151,22 @@ def test_a_file_that_no_grant_covers_is_sealed_and_not_handed_over(
     empty.write_bytes(b"")
     check_refused(run(capsys, *command[:3], str(empty), *command[4:]), "file_bytes: Input should be greater")
     check_refused(run(capsys, *command[:2], "S-9999", *command[3:]), "expected the number of one in this hospital")
+    check_turned_away(network, stay)
+
+
+def check_turned_away(network: Network, stay: Stay) -> None:
+    """Ask the hospital's node for a record as another member, again and again, with that member's own certificate."""
+    ((_, record),) = stay.customer.records()
+    network.kill(LIAR)
+    address = network.network.address("hospital-a")
+    asked: list[Question] = [FetchRecord(record["record"], 1), FetchChunks(record["record"], 1, 0)] * 20
+    frames = [
+        RequestFrame(number, LIAR, "hospital-a", 0, encode_body(question)) for number, question in enumerate(asked, 1)
+    ]
+    data = b"".join(encode_frame(encode(frame)) for frame in frames) + bytes(LENGTH_BYTES)  # an empty frame ends it
+    assert asyncio.run(send_after_greeting(network, liar_tls(network.home), (address.host, address.peer_port), data))
+    network.start(LIAR)
+    refused = eventually("she is told", lambda: [look for look in read_activity(stay.customer) if look.by == LIAR])
+    assert [(look.kind, look.code, look.condition, look.record) for look in refused] == [
+        ("fetch", "NOT_SHARED", "no share", record["record"])
+    ]
