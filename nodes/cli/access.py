@@ -6,7 +6,7 @@ import click
 
 from nodes.cli.asking import private_option, read_or_ask
 from nodes.cli.emergencies import break_glass, review, reviews
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option, read_id
 from nodes.cli.output import Output
 from nodes.cli.terms import BASES, TYPES
 from nodes.config import Home, write_file
@@ -27,10 +27,17 @@ for command in (break_glass, reviews, review):
 
 @access.command()
 @actor_option("an organisation")
-@click.argument("stay", metavar="STAY")
+@click.argument("stay", metavar="STAY", callback=read_id("stay", "a stay"))
 @click.option("--type", "record_type", type=click.Choice(TYPES), required=True, help="What is asked for.")
-@click.option("--record", metavar="RECORD", help="One record of that type; whatever there is if left out.")
-@click.option("--grant", metavar="GRANT", required=True, help="What it is to rest on.")
+@click.option(
+    "--record",
+    metavar="RECORD",
+    callback=read_id("record", "a record"),
+    help="One record of that type; whatever there is if left out.",
+)
+@click.option(
+    "--grant", metavar="GRANT", required=True, callback=read_id("grant", "a grant"), help="What it is to rest on."
+)
 @click.option("--purpose", type=click.Choice(PURPOSES), default="HPAYMT", show_default=True, help="What for.")
 @home_option
 @json_option
@@ -53,7 +60,7 @@ def ask(
 
 @access.command()
 @actor_option("a regulator")
-@click.argument("record", metavar="RECORD")
+@click.argument("record", metavar="RECORD", callback=read_id("record", "a record"))
 @click.option("--basis", type=click.Choice(BASES), required=True, help="Under which law.")
 @private_option("--number", "number", "The order's number and issuing authority, on its paper", required=True)
 @home_option
@@ -116,7 +123,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
 
 @access.command()
 @actor_option("a regulator")
-@click.argument("order_id", metavar="ORDER")
+@click.argument("order_id", metavar="ORDER", callback=read_id("order", "an order"))
 @home_option
 @json_option
 def show(actor: str, order_id: str, home: Path, *, as_json: bool) -> None:

@@ -1,7 +1,6 @@
 """`xinpei access break-glass`, `reviews` and `review`: emergencies, and the regulator's look at each of them."""
 
 import datetime as dt
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from nodes.cli.asking import private_option, read_or_ask
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option, read_id
 from nodes.cli.output import Output
 from nodes.config import Home
 
@@ -83,7 +82,7 @@ def reviews(actor: str, home: Path, *, as_json: bool) -> None:
 
 @click.command()
 @actor_option("a regulator")
-@click.argument("use_id", metavar="USE")
+@click.argument("use_id", metavar="USE", callback=read_id("glass", "an emergency"))
 @click.option("--finding", type=click.Choice(["justified", "unjustified"]), required=True, help="What you find.")
 @private_option("--grounds", "grounds", "Says why", required=True)
 @home_option
@@ -96,9 +95,6 @@ def review(actor: str, use_id: str, finding: str, grounds: Path | None, home: Pa
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    if not re.fullmatch(r"glass-[0-9a-f]{12,32}", use_id):
-        msg = f"USE: expected the id of an emergency, such as glass-0123456789abcdef, got {use_id[:64]!r}"
-        raise click.UsageError(msg)
     words = read_or_ask(grounds, "--grounds", "理由 Grounds", WORDS_MAX, err=as_json)
     with open_operator(Home(home), actor, role="regulator") as client:
         found = client.post(f"/v1/reviews/{use_id}", {"finding": finding, "grounds": words})

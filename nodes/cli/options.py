@@ -36,6 +36,23 @@ def actor_option(who: str, default: str | None = None) -> Callable[[F], F]:
     return click.option("--as", "actor", metavar="ACTOR", default=default, show_default=True, help=words)
 
 
+def read_id(prefix: str, what: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Return what reads an id of the chain, `record-0123456789ab`, for a parameter's `callback`.
+
+    Args:
+        prefix: What stands before its digits: `record`.
+        what: What it names, for the error: `a record`.
+    """
+
+    def read(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(prefix + r"-[0-9a-f]{12,32}", value):
+            msg = f"expected the id of {what}, such as {prefix}-0123456789ab, got {value[:64]!r}"
+            raise click.BadParameter(msg)
+        return value
+
+    return read
+
+
 def _read_stay_number(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not re.fullmatch(r"S-[0-9]{1,9}", value):
         msg = f"expected the number of a stay in this hospital, such as S-01, got {value[:64]!r}"

@@ -2,13 +2,12 @@
 
 import datetime as dt
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from nodes.cli.options import actor_option, home_option, json_option
+from nodes.cli.options import actor_option, home_option, json_option, read_id
 from nodes.cli.output import Output
 from nodes.config import Home
 
@@ -42,7 +41,7 @@ def received(actor: str, patient: str | None, home: Path, *, as_json: bool) -> N
 
 
 @click.command("open")
-@click.argument("record_id", metavar="RECORD")
+@click.argument("record_id", metavar="RECORD", callback=read_id("record", "a record"))
 @actor_option("the hospital that treats, or a regulator")
 @home_option
 @json_option
@@ -51,9 +50,6 @@ def open_(record_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.cli.session import open_operator
 
     output = Output(as_json=as_json)
-    if not re.fullmatch(r"record-[0-9a-f]{12,32}", record_id):
-        msg = f"RECORD: expected the id of a record, got {record_id[:64]!r}"
-        raise click.UsageError(msg)
     with open_operator(Home(home), actor, role=RECIPIENTS) as client:
         found = client.get(f"/v1/received/{record_id}")
     output.say(_describe(found))

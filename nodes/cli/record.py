@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nodes.wallet import Pseudonym
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
+ID_WIDTH, NAME_WIDTH = 23, 26
+"""Columns of an id, and of the widest name of a record type."""
 WAIT_SECONDS = 20.0
 """How long `erase` watches for the holders' answers; they come without it too."""
 STANDING_IN = ("guardian", "heir")
@@ -46,6 +48,7 @@ for command in (save, received, open_):
 def list_(actor: str, home: Path, *, as_json: bool) -> None:
     """List your records, who has each, under which hold, and whose rules computed on it where it lies."""
     from nodes.cli.session import open_customer
+    from nodes.schemas.columns import pad
 
     output = Output(as_json=as_json)
     records = [found for _, found in open_customer(Home(home), actor).records()]
@@ -53,16 +56,16 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
         of_stay = [found for found in records if found["stay"] == stay]
         output.say(f"{stay}" + (f" · C-{of_stay[0]['claim'][6:10]}" if of_stay[0]["claim"] else ""))
         for found in of_stay:
-            output.say(f"  {found['record']}  {_name(found):<24} {_say_holders(found['holders'])}")
+            output.say(f"  {found['record']}  {pad(_name(found), NAME_WIDTH)}  {_say_holders(found['holders'])}")
             for visit in found["visits"]:
                 output.say(f"  {'':<24}  {explain_visit(visit)}")
         if of_stay[0]["made_of_it"]:
-            output.say(f"  {'made of it':<24} {_say_holders(of_stay[0]['made_of_it'])}")
+            output.say(f"  {pad('由此形成 made of it', ID_WIDTH)}  {_say_holders(of_stay[0]['made_of_it'])}")
     kept = [found["stay"] for found in records if any(item["status"] == "kept" for item in found["holders"])]
     if kept:
         output.hint(f"xinpei record erase --as {actor} --stay {kept[0]}")
     elif not records:
-        output.say("no records")
+        output.say("没有记录 no records")
     output.finish({"records": records})
 
 
@@ -80,9 +83,12 @@ def show(actor: str, record_id: str, home: Path, *, as_json: bool) -> None:
     output.say(f"{found['record']}  {_name(found)} of {found['stay']}")
     for visit in found["visits"]:
         output.say(f"  {explain_visit(visit)}")
-    for holder in [*found["holders"], *found["made_of_it"]]:
-        for line in _explain(holder):
-            output.say(f"  {line}")
+    for title, holders in (("", found["holders"]), ("由此形成 made of it", found["made_of_it"])):
+        if title and holders:
+            output.say(f"  {title}")
+        for holder in holders:
+            for line in _explain(holder):
+                output.say(f"  {line}")
     output.finish(found)
 
 
@@ -131,7 +137,7 @@ def erase(
         raise click.ClickException(msg)
     asked = _ask(_draw_up(asker, person, acting_as, chosen, holder))
     if not asked:
-        output.say("every holder was asked for these records before")
+        output.say("此前均已要求 every holder was asked for these records before")
     found = _watch(person, chosen, output)
     for info in found:
         output.say(f"{info['record']}  {_name(info)}")
@@ -139,7 +145,7 @@ def erase(
             output.say(f"  {' '.join(_explain(answer))}")
     for claim, answers in {info["claim"]: info["made_of_it"] for info in found}.items():
         for answer in answers:
-            output.say(f"what was made of C-{claim[6:10]}: {' '.join(_explain(answer))}")
+            output.say(f"由此形成 what was made of C-{claim[6:10]}: {' '.join(_explain(answer))}")
     output.hint(f"xinpei record list --as {other or actor}")
     output.finish({"asked": asked, "records": found})
 
@@ -244,7 +250,10 @@ def explain_visit(visit: dict[str, Any]) -> str:
 
 
 def _name(found: dict[str, Any]) -> str:
-    return str(found["type"]) if found["kind"] == "original" else f"{found['type']} ({found['kind']})"
+    from nodes.schemas.labels import RECORD_KINDS, RECORD_TYPES, name_both
+
+    name = name_both(RECORD_TYPES, found["type"])
+    return name if found["kind"] == "original" else f"{name} ({name_both(RECORD_KINDS, found['kind'])})"
 
 
 def _say_holders(holders: list[dict[str, Any]]) -> str:
@@ -252,18 +261,24 @@ def _say_holders(holders: list[dict[str, Any]]) -> str:
 
 
 def _say_status(item: dict[str, Any]) -> str:
-    if item["status"] == "kept":
-        return "has it" if item["has"] == "custodian" else str(item["has"])
-    return f"restricted until {item['until']}" if item["status"] == "restricted" else str(item["status"])
+    """Return what an organisation has, or what it did when it was asked to erase it, in both languages."""
+    from nodes.schemas.labels import HOLDINGS, name_both
+
+    said = {
+        "asked": "已要求删除，尚未答复 asked, not answered yet",
+        "restricted": f"依法保留至 restricted until {item['until']}",
+        "erased": "已删除 erased",
+    }
+    return said.get(item["status"]) or name_both(HOLDINGS, item["has"])
 
 
 def _explain(item: dict[str, Any]) -> list[str]:
-    """Return what a holder answered, with the law in both languages."""
+    """Return what a holder answered, with the law, in both languages."""
+    said = f"{item['holder']}: {_say_status(item)}"
     if item["status"] == "restricted":
-        head = f"{item['holder']}: restricted until {item['until']}, then erased by itself:"
-        return [head, item["law_zh"], f"({item['law_en']})"]
+        return [f"{said}, 届时自动删除 then erased by itself:", item["law_zh"], f"({item['law_en']})"]
     if item["status"] == "erased":
-        return [f"{item['holder']}: erased, certified at height {item['height']}"]
+        return [f"{said}, 证明在高度 certified at height {item['height']}"]
     if item["status"] == "asked":
-        return [f"{item['holder']}: asked, not answered yet; it answers when its stay has ended and its money moved"]
-    return [f"{item['holder']}: {_say_status(item)}"]
+        return [f"{said}; 待住院结束且款项结清 it answers when its stay has ended and its money moved"]
+    return [said]

@@ -9,6 +9,7 @@ from nodes.cli.asking import private_option, read_words
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output, name_home
 from nodes.cli.terms import name_role, read_terms, terms_options
+from nodes.cli.watching import show_claim_id
 from nodes.config import Home
 
 DAYS = 30
@@ -155,13 +156,18 @@ def _tell_emergency(notice: dict[str, Any], actor: str) -> list[str]:
 
 def _tell(notice: dict[str, Any], actor: str) -> list[str]:
     """Return what a customer is told of a claim that waits, in both languages."""
-    claim = f"C-{notice['claim_id'].removeprefix('claim-')}"
+    from contracts.adjudication.reasons import find_text
+    from nodes.schemas.labels import CONDITIONS
+
+    claim = show_claim_id(notice["claim_id"])
+    code, _, condition = notice["reason"].partition(" ")
+    known = find_text(CONDITIONS, condition)
     parties = f"{notice['hospital']} → {notice['insurer']}"
     home = name_home()
     grant = f"xinpei consent grant --as {actor} --from {notice['hospital']} --to {notice['insurer']}{home}"
     return [
-        f"{claim} 等待您的同意({notice['reason']}),理赔时限已暂停。您可以:授权、自行申请,或撤回理赔。",
-        f"{claim} waits for your consent ({notice['reason']}), {parties}; its clocks stand still. You can:",
+        f"{claim} 等待您的同意({code} {known.zh}),理赔时限已暂停。您可以:授权、自行申请,或撤回理赔。",
+        f"{claim} waits for your consent ({code} {condition}: {known.en}), {parties}; its clocks stand still. You can:",
         f"  授权 grant                 {grant}",
         f"  自行申请 file it yourself  xinpei claim withdraw {claim} --as {actor} --files-herself{home}",
         f"  撤回 withdraw it           xinpei claim withdraw {claim} --as {actor}{home}",

@@ -70,6 +70,21 @@ LINKS = (
     Text("not linked", "尚未核对", "not linked"),
 )
 """What a party of a grant found of her identity."""
+RECORD_KINDS = (
+    Text("original", "原始", "original"),
+    Text("reversal", "冲销", "reversal"),
+    Text("replacement", "更正", "replacement"),
+)
+HOLDINGS = (
+    Text("custodian", "保管", "has it"),
+    Text("shared", "已授权交付", "shared, not yet answered"),
+    Text("delivered", "已送达", "delivered"),
+    Text("disputed", "有异议", "disputed"),
+    Text("lapsed", "已失效", "lapsed, nobody answered"),
+    Text("ordered", "依法调取", "ordered by law"),
+    Text("claim", "留存", "kept"),
+)
+"""What an organisation has of a record, or of what was made of a claim."""
 CONDITIONS = (
     Text("grant", "没有授权", "there is no such grant"),
     Text("status", "授权已撤回或未生效", "the grant was revoked, or is not in force"),
@@ -102,6 +117,7 @@ CONDITIONS = (
     Text("erasure", "已要求删除或已删除", "it was erased, or that was asked for"),
     Text("emergency", "没有进行中的紧急查看", "no emergency is open for it"),
     Text("role", "机构身份不符", "only another kind of organisation may"),
+    Text("basis", "该法律依据不适用于此机构", "the law entitles another kind of organisation"),
     Text("insurer", "不是该案的保险公司", "the claim is another insurer's"),
     Text("signature", "签名不成立", "a signature does not hold"),
     Text("premises", "规则所需条件不成立", "what the rules were brought does not hold"),

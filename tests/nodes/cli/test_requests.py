@@ -1,6 +1,6 @@
 """What a customer is told when her wallet looks: who had what from whom."""
 
-from nodes.cli.requests import _describe, _tell_emergency
+from nodes.cli.requests import _describe, _tell, _tell_emergency
 
 USE = {"hospital": "hospital-a", "recipient": "hospital-b", "record_types": ["admission"], "use_id": "glass-1"}
 
@@ -26,3 +26,12 @@ def test_a_request_is_shown_in_both_languages_with_its_reason() -> None:
     assert " ".join(line.split()) == said
     assert reason == "  理由 reason  核对"
     assert len(_describe({"status": "DENIED", "request": {**asked, "reason": ""}})) == 1
+
+
+def test_a_claim_that_waits_says_why_in_both_languages_under_the_id_that_people_read() -> None:
+    parties = {"hospital": "hospital-a", "insurer": "insurer-a"}
+    told = _tell({"claim_id": "claim-7f3a00112233", "reason": "AUTH-013 expiry", **parties}, "wang")
+    assert told[0].startswith("C-7f3a 等待您的同意(AUTH-013 授权已到期),")
+    assert told[1].startswith(
+        "C-7f3a waits for your consent (AUTH-013 expiry: the grant has ended), hospital-a → insurer-a"
+    )

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts import grants
+from contracts import grants, stays
 from contracts.adjudication.reasons import Text
 from contracts.conditions import ORDER
 from contracts.executions import RefusedFor
@@ -59,6 +59,8 @@ def test_each_word_is_said_once_and_in_both_languages(table: tuple[Text, ...]) -
         (set(get_args(grants.Capacity)), labels.CAPACITIES),
         (set(get_args(grants.LinkResult)) | {"not linked"}, labels.LINKS),
         (values(grants.Scope, "case"), labels.CASES),
+        (values(stays.Record, "kind"), labels.RECORD_KINDS),
+        ({item.lower() for item in get_args(stays.ShareStatus)} | {"custodian", "ordered", "claim"}, labels.HOLDINGS),
         (values(grants.Permission, "mode"), labels.MODES),
         (values(grants.Grant, "execution"), labels.EXECUTIONS),
         (values(grants.Grantor, "kind"), labels.GRANTORS),
