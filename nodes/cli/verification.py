@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nodes.wallet import Wallet
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
+_CHECKPOINT = re.compile(rb'"format"\s*:\s*"xinpei-checkpoint/')
 _OTHER_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample|access)/')
 
 
@@ -84,6 +85,9 @@ def verify(
         raise click.UsageError(msg)
     try:
         data, trust = file.read_bytes(), read_trust(Home(home), **trusted)
+        if _CHECKPOINT.search(data[:200]):
+            msg = f"{file}: a checkpoint proves nothing, it is what one trusts: give it with --checkpoint"
+            raise click.UsageError(msg)
         found = _OTHER_FILE.search(data[:200])
         if found is not None:
             if reveal is not None:

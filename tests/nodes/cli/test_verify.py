@@ -73,6 +73,16 @@ def test_a_checkpoint_that_is_none_is_wrong_use_and_no_verdict(
     assert f"{checkpoint}: checkpoint: canonical form: Checkpoint: " in ran.err
 
 
+def test_a_checkpoint_is_no_file_to_verify_and_gets_no_verdict(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, home: Home
+) -> None:
+    checkpoint = tmp_path / "checkpoint.json"
+    checkpoint.write_bytes(b'{"format": "xinpei-checkpoint/1", "header": {}}')
+    ran = run(capsys, "verify", str(checkpoint), "--genesis", str(home.genesis_path))
+    assert (ran.code, ran.out) == (2, "")
+    assert "it is what one trusts: give it with --checkpoint" in ran.err
+
+
 def test_without_genesis_and_checkpoint_the_home_folders_genesis_is_trusted(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, home: Home
 ) -> None:
