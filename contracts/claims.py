@@ -200,7 +200,7 @@ class Claims(Contract):
         if refused is not None:
             self.call(Attempts).refuse_on_record(*refused)
             return
-        version = self._covered(claim)
+        version = consent.take(need_of(claim, claim.stay_ids[0], None, "enter"))
         if (outcome.grant_id, outcome.grant_version) != (claim.grant_id, version.version):
             reject("STALE_GRANT", f"{claim.claim_id}: expected {claim.grant_id} version {version.version}")
         check_rules(self.call(Membership), outcome)
@@ -379,10 +379,7 @@ class Claims(Contract):
 
     def _covered(self, claim: Claim) -> GrantVersion:
         """Return the grant version that covers all the claim's stays at this place; else reject."""
-        version = self.call(Consent).check(need_of(claim, claim.stay_ids[0], None, "enter"))
-        for stay_id in claim.stay_ids[1:]:
-            self.call(Consent).check(need_of(claim, stay_id, None, "enter"))
-        return version
+        return self.call(Consent).check(*[need_of(claim, stay_id, None, "enter") for stay_id in claim.stay_ids])
 
     def require_customer(self, claim: Claim, authority_id: str | None) -> None:
         """Reject unless the customer signs, or whoever may act for her (`mandates.check_claim_holder`)."""

@@ -92,8 +92,8 @@ class Facts(Struct):
     authority: Authority | None
     """Of the grantor, or else of the guardian who countersigned the latest version."""
     countersignature: Countersignature | None
-    denials: tuple[GrantVersion, ...]
-    """The latest versions of all denials of the grant's subject."""
+    against: tuple[GrantVersion, ...]
+    """The subject's denials that may stand against it (`precedence.list_against`)."""
 
 
 def status_at(latest: GrantVersion, time_ms: int) -> Status:
@@ -113,7 +113,7 @@ def find_failing(need: Need, facts: Facts, time_ms: int) -> Finding | None:
         or find_link_failing(latest, need.hospital, facts.at_hospital)
         or _find_recipient_failing(need, latest, facts.at_recipient)
         or find_grantor_failing(facts, time_ms)
-        or find_denial(need, latest, facts.denials, time_ms)
+        or find_denial(need, latest, facts.against)
     )
 
 

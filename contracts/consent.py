@@ -71,6 +71,7 @@ from contracts.identifiers import locate
 from contracts.mandates import ANY_MANDATE, Authority, find_widening
 from contracts.membership import Membership
 from contracts.needs import Explanation, Finding, FindUsable, Need
+from contracts.precedence import list_against
 from contracts.wording import check_wording
 from ledger.execution.contract import Contract, Table, query, reject, replace, transaction
 
@@ -208,10 +209,24 @@ class Consent(Contract):
 
     def failing(self, need: Need) -> Finding | None:
         """Return the first condition that `need` does not meet at this place, or None."""
-        if self.heads.get(need.grant_id) is None:
-            return Finding("AUTH-013", "grant", f"there is no grant {need.grant_id}")
-        latest = self.latest(need.grant_id)
-        return find_failing(need, self.facts(need, latest, self.denials_of(latest.grant.subject)), self.context.time_ms)
+        found = self.find_uncovered([need])
+        return None if found is None else found[1]
+
+    def find_uncovered(self, needs: list[Need]) -> tuple[Need, Finding] | None:
+        """Return the first of some needs that is not met at this place, and the first condition that fails; or None.
+
+        They are of one grant, hospital, recipient and purpose: what the chain has of these is read once.
+        """
+        first = needs[0]
+        if self.heads.get(first.grant_id) is None:
+            return first, Finding("AUTH-013", "grant", f"there is no grant {first.grant_id}")
+        latest = self.latest(first.grant_id)
+        facts = self.facts(first, latest, self.denials_of(latest.grant.subject))
+        for need in needs:
+            finding = find_failing(need, facts, self.context.time_ms)
+            if finding is not None:
+                return need, finding
+        return None
 
     def facts(self, need: Need, latest: GrantVersion, denials: tuple[GrantVersion, ...]) -> Facts:
         """Return what the chain has of a grant, as far as `need` is concerned."""
@@ -227,7 +242,7 @@ class Consent(Contract):
             self.links.get((grant.grant_id, need.recipient)),
             None if authority_id is None else self.call(Authorities).get(authority_id),
             countersignature,
-            denials,
+            list_against(need, latest, denials, self.context.time_ms),
         )
 
     def denials_of(self, subject: str) -> tuple[GrantVersion, ...]:
@@ -247,14 +262,19 @@ class Consent(Contract):
         membership.find(message.grantee.organisation, message.grantee.role)
         check_wording(message, self.context.time_ms)
 
-    def check(self, need: Need) -> GrantVersion:
-        """Return the version that covers `need` at this place; else reject with the condition that fails.
+    def check(self, *needs: Need) -> GrantVersion:
+        """Return the version that covers `needs`, as of `find_uncovered`; else reject with the condition that fails."""
+        found = self.find_uncovered(list(needs))
+        if found is not None:
+            finding = found[1]
+            reject(finding.code, f"{finding.condition}: {finding.text}")
+        return self.take(needs[0])
+
+    def take(self, need: Need) -> GrantVersion:
+        """Return the version that covers `need` at this place: the caller has asked `failing`.
 
         A one-case grant belongs to the claim that it first covers anything for, from then on.
         """
-        finding = self.failing(need)
-        if finding is not None:
-            reject(finding.code, f"{finding.condition}: {finding.text}")
         latest = self.latest(need.grant_id)
         self._bind(latest, need)
         return latest

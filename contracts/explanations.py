@@ -23,7 +23,7 @@ from contracts.consent import Consent
 from contracts.grants import Capacity, Grant, GrantHead, GrantVersion, LinkEntry, LinkHistory
 from contracts.identifiers import Place, locate
 from contracts.needs import Considered, Dates, Decision, Finding, Need, Question
-from contracts.precedence import find_inapplicable, is_before, is_narrower
+from contracts.precedence import find_inapplicable, is_before, is_narrower, list_against
 from ledger.execution.contract import Contract, commit_salted, encode, query, replace
 
 
@@ -106,12 +106,14 @@ class Explanations(Contract):
         if grant.effect == "deny":
             return find_inapplicable(need, version, None, time_ms)
         if message.what_if is not None and message.what_if.grant_id == grant.grant_id:
-            facts = self._presume(message, version, denials)
+            facts = self._presume(message, need, version, denials)
         else:
             facts = self.call(Consent).facts(need, version, denials)
         return find_failing(need, facts, time_ms)
 
-    def _presume(self, message: Question, version: GrantVersion, denials: tuple[GrantVersion, ...]) -> Facts:
+    def _presume(
+        self, message: Question, need: Need, version: GrantVersion, denials: tuple[GrantVersion, ...]
+    ) -> Facts:
         """Return the facts of a grant that is not given: matched by both parties, and not yet used."""
         grant = version.grant
         authority_id = grant.grantor.authority
@@ -122,7 +124,7 @@ class Explanations(Contract):
             self._match(message.recipient, grant, version.place),
             None if authority_id is None else self.call(Authorities).get(authority_id),
             None,
-            denials,
+            list_against(need, version, denials, self.context.time_ms),
         )
 
     def _match(self, organisation: str, grant: Grant, place: Place) -> LinkHistory | None:

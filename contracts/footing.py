@@ -14,7 +14,7 @@ from contracts.consent import Consent
 from contracts.grants import GrantVersion, RecordType
 from contracts.invoices import Invoices
 from contracts.membership import Membership
-from contracts.needs import Finding
+from contracts.needs import Finding, Need
 from contracts.records import Records
 from contracts.retention import Retention
 from contracts.settlements import Claim, Outcome, SettledBefore, Settlement
@@ -30,11 +30,8 @@ Closings = tuple[tuple[Closing, tuple[RecordType, ...]], ...]
 
 def find_uncovered(consent: Consent, records: Records, claim: Claim) -> tuple[Asked, Finding] | None:
     """Return the first stay of a claim that its grant does not let be settled on, with the reason, or None."""
-    for stay_id in claim.stay_ids:
-        finding = consent.failing(need_of(claim, stay_id, None, "enter"))
-        if finding is not None:
-            return _ask(records, claim, stay_id, None, None), finding
-    return None
+    found = consent.find_uncovered([need_of(claim, stay_id, None, "enter") for stay_id in claim.stay_ids])
+    return None if found is None else (_ask(records, claim, found[0], None), found[1])
 
 
 def find_refused(
@@ -49,16 +46,16 @@ def find_refused(
         claim: The claim.
         closings: The latest ones of its stays, each with the types of its parts.
     """
-    for closing, types in closings:
-        for record_type in types:
-            finding = consent.failing(need_of(claim, closing.stay_id, record_type, "enter"))
-            if finding is not None:
-                return _ask(records, claim, closing.stay_id, record_type, None), finding
-        for record_id in closing.parts:
-            finding = retention.find_erasure(closing.stay_id, record_id, claim.insurer)
-            if finding is not None:
-                record_type = records.find(record_id).record_type
-                return _ask(records, claim, closing.stay_id, record_type, record_id), finding
+    needs = [need_of(claim, closing.stay_id, kind, "enter") for closing, types in closings for kind in types]
+    found = consent.find_uncovered(needs) if needs else None
+    if found is not None:
+        return _ask(records, claim, found[0], None), found[1]
+    for closing, _ in closings:
+        record_id = retention.find_asked(closing.stay_id, closing.parts, claim.insurer)
+        finding = None if record_id is None else retention.find_erasure(closing.stay_id, record_id, claim.insurer)
+        if record_id is not None and finding is not None:
+            need = need_of(claim, closing.stay_id, records.find(record_id).record_type, "enter")
+            return _ask(records, claim, need, record_id), finding
     return None
 
 
@@ -120,6 +117,7 @@ def check_rules(membership: Membership, outcome: Outcome) -> None:
         )
 
 
-def _ask(records: Records, claim: Claim, stay_id: str, record_type: RecordType | None, record_id: str | None) -> Asked:
-    stay = records.find_stay(stay_id)
-    return Asked("settlement", claim.insurer, stay, record_type, record_id, claim.grant_id, "HPAYMT")
+def _ask(records: Records, claim: Claim, need: Need, record_id: str | None) -> Asked:
+    assert need.stay_id is not None, "a claim's need is about one of its stays"
+    stay = records.find_stay(need.stay_id)
+    return Asked("settlement", claim.insurer, stay, need.record_type, record_id, claim.grant_id, "HPAYMT")

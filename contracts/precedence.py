@@ -55,6 +55,45 @@ def find_inapplicable(
             them leaves the stay itself alone. None where there is no permit.
         time_ms: Block time.
     """
+    return _find_elsewhere(need, denial, time_ms) or _find_beside(need, denial, permitted)
+
+
+def list_against(
+    need: Need, permit: GrantVersion, denials: tuple[GrantVersion, ...], time_ms: int
+) -> tuple[GrantVersion, ...]:
+    """Return the denials that may stand against a permit's use, whichever stay and type of record it is about.
+
+    Args:
+        need: What is to be done; of its stay and its type of record nothing is read.
+        permit: The version that would cover it.
+        denials: The latest versions of the subject's denials.
+        time_ms: Block time.
+    """
+    return tuple(
+        denial
+        for denial in denials
+        if _find_elsewhere(need, denial, time_ms) is None
+        and not (is_before(denial.place, permit.place) and is_narrower(permit.grant, denial.grant))
+    )
+
+
+def find_denial(need: Need, permit: GrantVersion, against: tuple[GrantVersion, ...]) -> Finding | None:
+    """Return the first denial that stands against a permit's use, or None.
+
+    Args:
+        need: What is to be done.
+        permit: The version that would cover it.
+        against: What `list_against` returned.
+    """
+    for denial in against:
+        if _find_beside(need, denial, permit.grant.scope.record_types) is None:
+            text = f"{denial.grant.grant_id} of height {denial.place.height} denies it"
+            return Finding("AUTH-013", "denial", text)
+    return None
+
+
+def _find_elsewhere(need: Need, denial: GrantVersion, time_ms: int) -> Finding | None:
+    """Return why a denial speaks of no need like this one, whichever stay and type of record, or None."""
     grant = denial.grant
     if denial.status != "GRANTED":
         return _inapplicable("status", f"the denial is {denial.status} since height {denial.place.height}")
@@ -66,32 +105,19 @@ def find_inapplicable(
         return _inapplicable("recipient", f"the denial is about {grant.grantee.organisation}")
     if need.hospital not in grant.sources:
         return _inapplicable("source", f"the denial is not about {need.hospital}")
-    if need.record_type is not None and need.record_type not in grant.scope.record_types:
-        return _inapplicable("record type", f"the denial is not about {need.record_type}")
-    if need.record_type is None and permitted is not None and not _is_within(permitted, grant.scope.record_types):
-        return _inapplicable("record type", "the denial leaves other record types of the stay")
-    is_everything = need.stay_id is None and need.purpose == "BTG"
-    if grant.scope.encounters and need.stay_id not in grant.scope.encounters and not is_everything:
-        return _inapplicable("encounter", "the denial is about other stays")
     return None
 
 
-def find_denial(need: Need, permit: GrantVersion, denials: tuple[GrantVersion, ...], time_ms: int) -> Finding | None:
-    """Return the first denial that stands against a permit's use, or None.
-
-    Args:
-        need: What is to be done.
-        permit: The version that would cover it.
-        denials: The latest versions of the subject's denials.
-        time_ms: Block time.
-    """
-    for denial in denials:
-        if find_inapplicable(need, denial, permit.grant.scope.record_types, time_ms) is not None:
-            continue
-        if is_narrower(permit.grant, denial.grant) and is_before(denial.place, permit.place):
-            continue
-        text = f"{denial.grant.grant_id} of height {denial.place.height} denies it"
-        return Finding("AUTH-013", "denial", text)
+def _find_beside(need: Need, denial: GrantVersion, permitted: tuple[RecordType, ...] | None) -> Finding | None:
+    """Return why a denial between these parties is not about this stay or type of record, or None."""
+    scope = denial.grant.scope
+    if need.record_type is not None and need.record_type not in scope.record_types:
+        return _inapplicable("record type", f"the denial is not about {need.record_type}")
+    if need.record_type is None and permitted is not None and not _is_within(permitted, scope.record_types):
+        return _inapplicable("record type", "the denial leaves other record types of the stay")
+    is_everything = need.stay_id is None and need.purpose == "BTG"
+    if scope.encounters and need.stay_id not in scope.encounters and not is_everything:
+        return _inapplicable("encounter", "the denial is about other stays")
     return None
 
 

@@ -118,6 +118,15 @@ class Retention(Contract):
         """Whether a holder was ever asked to erase an item."""
         return self.asked.get((scope, holder, item)) is not None
 
+    def find_asked(self, scope: str, items: tuple[str, ...], holder: str) -> str | None:
+        """Return the first of some items that a holder was ever asked to erase; one look if there is none."""
+        if self.heads.get((scope, holder)) is None:
+            return None
+        for item in items:
+            if self.is_asked(scope, item, holder):
+                return item
+        return None
+
     def require_kept(self, scope: str, item: str, *holders: str) -> None:
         """Reject with ERASED if one of the holders was asked to erase an item."""
         finding = self.find_erasure(scope, item, *holders)

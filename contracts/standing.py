@@ -12,7 +12,7 @@ of the claim, so whoever looks derives it from the stays, and nobody can be late
 from contracts.consent import Consent
 from contracts.grants import RecordType
 from contracts.listings import ClaimSummary
-from contracts.needs import ACTS, Finding
+from contracts.needs import ACTS, Finding, Need
 from contracts.records import Records
 from contracts.settlements import Claim, ClaimStatus, Settlement
 from contracts.steps import need_of
@@ -51,12 +51,12 @@ def find_lacking(
     """
     is_insurer = signer == claim.insurer
     act = "enter" if is_insurer else ACTS[consent.terms(claim.grant_id).execution]
+    needs: list[Need] = []
     for stay_id in claim.stay_ids:
         kind = record_type if not is_insurer or record_type in _closed_types(records, stay_id) else None
-        finding = consent.failing(need_of(claim, stay_id, kind, act))
-        if finding is not None:
-            return finding
-    return None
+        needs.append(need_of(claim, stay_id, kind, act))
+    found = consent.find_uncovered(needs)
+    return None if found is None else found[1]
 
 
 def summarise_claim(claim: Claim, status: ClaimStatus) -> ClaimSummary:

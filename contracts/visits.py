@@ -183,19 +183,18 @@ class Visits(Contract):
         if recipient != stay.recipient:
             text = f"{stay.stay_id} was entered for {stay.recipient} alone"
             return None, Finding("AUTH-013", "recipient", text)
-        for record_type in record_types or (None,):
-            finding = self.call(Consent).failing(_need(grant_id, stay, recipient, record_type))
-            if finding is not None:
-                return record_type, finding
-        return None
+        needs = [_need(grant_id, stay, recipient, record_type) for record_type in record_types or (None,)]
+        found = self.call(Consent).find_uncovered(needs)
+        return None if found is None else (found[0].record_type, found[1])
 
     def _find_erased(self, closing: Closing, hospital: str) -> tuple[RecordType, Finding] | None:
         """Return that the hospital was asked to erase a part, with the part's type, or None."""
-        for record_id in closing.parts:
-            finding = self.call(Retention).find_erasure(closing.stay_id, record_id, hospital)
-            if finding is not None:
-                return self.call(Records).find(record_id).record_type, finding
-        return None
+        record_id = self.call(Retention).find_asked(closing.stay_id, closing.parts, hospital)
+        if record_id is None:
+            return None
+        finding = self.call(Retention).find_erasure(closing.stay_id, record_id, hospital)
+        assert finding is not None, "it was asked to erase this part"
+        return self.call(Records).find(record_id).record_type, finding
 
     def _refusal(self, stay: Stay, message: RefuseVisit) -> tuple[RecordType | None, Finding]:
         """Return the first condition that fails as the chain sees it, or else the one that the hospital says."""

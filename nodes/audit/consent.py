@@ -13,7 +13,7 @@ from contracts.conditions import CLAIM_PURPOSE, Facts, find_grantor_failing, fin
 from contracts.grants import Countersignature, GrantHead, GrantVersion, LinkHistory
 from contracts.mandates import Authority, find_widening
 from contracts.needs import Need
-from contracts.precedence import find_denial, is_before
+from contracts.precedence import find_denial, is_before, list_against
 from contracts.settlements import Claim
 from ledger.errors import VerificationError
 from nodes.audit.evidence import (
@@ -133,20 +133,23 @@ def _check_use(evidence: Evidence, shown: GrantEvidence, use: Use) -> None:
             raise VerificationError(msg)
     _check_grantor(what, facts, use)
     for stay_id in use.stay_ids:
-        need = Need(
-            use.grant_id,
-            evidence.claim.hospital,
-            evidence.claim.insurer,
-            evidence.claim.customer,
-            use.record_type,
-            stay_id,
-            evidence.claim.claim_id,
-            use.act,
-        )
-        finding = find_denial(need, version, facts.denials, use.place.time_ms)
+        finding = find_denial(_need(evidence.claim, use, stay_id), version, facts.against)
         if finding is not None:
             msg = f"{what} denial: {finding.text}"
             raise VerificationError(msg)
+
+
+def _need(claim: Claim, use: Use, stay_id: str | None) -> Need:
+    return Need(
+        use.grant_id,
+        claim.hospital,
+        claim.insurer,
+        claim.customer,
+        use.record_type,
+        stay_id,
+        claim.claim_id,
+        use.act,
+    )
 
 
 def _check_grantor(what: str, facts: Facts, use: Use) -> None:
@@ -195,7 +198,7 @@ def _facts(evidence: Evidence, shown: GrantEvidence, version: GrantVersion, use:
         at_recipient,
         _authority(evidence, authority_id, use),
         countersignature,
-        denials,
+        list_against(_need(evidence.claim, use, None), version, denials, use.place.time_ms),
     )
 
 
