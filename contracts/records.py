@@ -150,10 +150,9 @@ class Records(Contract):
         self.closings.put((message.stay_id, message.version), closing)
         self.stays.put(message.stay_id, replace(stay, closing_version=message.version))
         for record_id in [record_id for record_id, part in live if part.invoice_tag is not None]:
-            self._inherit(self._record(record_id), stay.recipient)
+            self._inherit(self._record(record_id), stay)
         if stay.claim_id is not None:
-            former = [self._closing(message.stay_id, version) for version in range(1, message.version)]
-            self.call(Invoices).carry(former, closing, stay.hospital, stay.claim_id)
+            self.call(Invoices).carry(closing, stay.hospital, stay.claim_id)
         self.emit(
             "stay-closed", CloseEvent(message.stay_id, message.version, stay.hospital, stay.recipient, stay.claim_id)
         )
@@ -378,14 +377,15 @@ class Records(Contract):
         else:
             self.replacements.put(former.record_id, Successor(message.record_id))
 
-    def _inherit(self, record: Record, insurer: str) -> None:
-        """Let an invoice be another insurer's that consumed one which it replaces, itself or by those between them."""
+    def _inherit(self, record: Record, stay: Stay) -> None:
+        """Let an invoice be whose the one was that it replaces, itself or by those between them."""
         former = record
         assert record.invoice_tag is not None, "an invoice has its tag"
         while former.kind == "replacement" and former.replaces is not None:
             former = self._record(former.replaces)
             if former.invoice_tag is not None:
-                self.call(Invoices).inherit(record.hospital, former.invoice_tag, record.invoice_tag, insurer)
+                tags = former.invoice_tag, record.invoice_tag
+                self.call(Invoices).inherit(record.hospital, *tags, stay.recipient, stay.claim_id)
 
     def _answer(self, record_id: str, result: HandoverResult, reason: bytes | None) -> None:
         recipient = self.context.signer

@@ -5,11 +5,14 @@ import pytest
 from contracts.coordination import OrderView, ShowOrder
 from contracts.listings import Wait
 from contracts.settlements import AwaitConsent, Follow, Outcome, Release, SettledBefore
+from contracts.stays import Append, Close, Deliver, RecordView, ShowRecord
 from ledger.execution.contract import replace
-from tests.contracts.consortium import Call, Case, Consortium, Figure
+from tests.contracts.consortium import Call, Case, Consortium, Figure, digest
 from tests.contracts.test_claims import PAYABLE, corrected, deliver, deliver_with_tag, revoke, second, wait
 
 LEFT = Figure.draw(10_000, "left")
+OWN, RENEWED = "record-0000000000ff", "record-0000000001ff"
+"""A follower's own invoice, and what replaces it."""
 
 
 @pytest.fixture
@@ -204,3 +207,122 @@ def test_a_corrected_invoice_is_the_first_ones_whichever_stay_is_closed_first(
         assert chain.post(chain.settle(later, closing_two)) == ["DUPL-002"]
     corrected(chain, case, bill)
     chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))
+
+
+# -------------------------------------------------------------------------- what a follower replaces stays its own
+
+
+@pytest.fixture
+def wider(chain: Consortium, case: Case, later: Case) -> Case:
+    """A claim of the other insurer that followed, on the first one's invoice and on one of its own; paid."""
+    assert later.insurer == "insurer-b"
+    wider = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    chain.do(*chain.admit(wider), *chain.discharge(wider)[:1], chain.append(wider, "discharge-summary"))
+    signer, target, invoice = chain.append(wider, "invoice")
+    assert isinstance(invoice, Append)
+    own = replace(invoice, record_id=OWN, invoice_tag=digest("own"))
+    chain.do((signer, target, replace(invoice, invoice_tag=case.tag)), (signer, target, own))
+    close(chain, wider, 1, (OWN,), (case.tag, digest("own")), wider.bill.plus(wider.bill))
+    chain.do(release(case, wider), follow(case, wider))
+    chain.do(chain.settle(wider, after(chain, case, wider)))
+    return wider
+
+
+def close(
+    chain: Consortium, case: Case, version: int, others: tuple[str, ...], tags: tuple[bytes, ...], total: Figure
+) -> None:
+    """Close a stay of the case's records and others, hand over what is new and confirm it."""
+    ids = [record_id for _, record_id in case.records]
+    parts = tuple(sorted((*ids, *others)))
+    closing = Close(case.stay_id, version, parts, len(parts), total.point, tuple(sorted(tags)), case.grant_id)
+    chain.do((case.hospital, "records.close", closing))
+    for record_id in (*ids, *others) if version == 1 else others[-1:]:
+        chain.do(chain.share(case, record_id), (case.insurer, "records.deliver", Deliver(record_id)))
+
+
+def replace_own(chain: Consortium, case: Case, tag: bytes) -> None:
+    """Reverse the claim's own invoice, enter another number for it, close again, hand over, confirm."""
+    signer, target, invoice = chain.append(case, "invoice")
+    assert isinstance(invoice, Append)
+    reversal = replace(
+        invoice,
+        record_id="record-000000000aaa",
+        kind="reversal",
+        replaces=OWN,
+        total=case.bill.negative,
+        invoice_tag=digest("own"),
+    )
+    new = replace(invoice, record_id=RENEWED, kind="replacement", replaces=OWN, invoice_tag=tag)
+    chain.do((signer, target, reversal), (signer, target, new))
+    close(chain, case, 2, (RENEWED,), (case_tag(chain, case), tag), case.bill.plus(case.bill))
+
+
+def case_tag(chain: Consortium, case: Case) -> bytes:
+    """Return the tag of the case's first invoice as it was entered."""
+    view = chain.ask("records.record", ShowRecord(case.record("invoice")), RecordView)
+    assert view.record.invoice_tag is not None
+    return view.record.invoice_tag
+
+
+def test_an_invoice_that_a_follower_replaces_is_its_own_before_it_settles_again(
+    chain: Consortium, case: Case, wider: Case
+) -> None:
+    replace_own(chain, wider, digest("own again"))
+    thief = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, thief, digest("own again"))
+    assert wait(chain, thief) == Wait("hospital", "DUPL-001", 0, 0)
+    assert chain.post(chain.settle(thief, chain.outcome(thief, PAYABLE))) == ["DUPL-001"]
+    again = second(chain, wider, Figure.draw(12_000, "again"), disposition="payout")
+    chain.do(chain.settle(wider, replace(again, after=SettledBefore(case.claim_id, 1))))
+
+
+def test_what_is_left_of_an_invoice_that_both_replaced_is_still_the_followers_alone(
+    chain: Consortium, case: Case, later: Case
+) -> None:
+    chain.do(release(case, later), follow(case, later))
+    chain.do(chain.settle(later, after(chain, case, later)))
+    bill = Figure.draw(700_000, "bill")
+    corrected(chain, later, bill, case.tag)
+    corrected(chain, case, bill)
+    chain.do(chain.settle(case, second(chain, case, Figure.draw(250_000, "corrected"))))
+    chain.do(chain.pay(chain.view(case).claim.payments[1], "paid"))
+    third = chain.case(chain.consent(insurer="insurer-b"), chain.policy("insurer-b"))
+    deliver_with_tag(chain, third, digest("new tag"))
+    assert chain.post(release(case, third, 2), follow(case, third, 2)) == ["OTHER_CLAIM", "OTHER_CLAIM"]
+    chain.do(follow(case, later, 2), release(case, later, 2))
+    again = second(chain, later, Figure.draw(12_000, "left again"), disposition="payout")
+    chain.do(chain.settle(later, replace(again, after=SettledBefore(case.claim_id, 2))))
+
+
+def test_a_follower_replaces_nothing_out_of_another_claim_and_what_it_adds_is_the_first_ones_to_take(
+    chain: Consortium, case: Case, wider: Case
+) -> None:
+    other = chain.case(chain.consent(), chain.policy())
+    deliver_with_tag(chain, other, digest("taken"))
+    chain.do(chain.settle(other, chain.outcome(other, PAYABLE)))
+    replace_own(chain, wider, digest("taken"))
+    again = second(chain, wider, Figure.draw(12_000, "again"), disposition="payout")
+    changed = replace(again, after=SettledBefore(case.claim_id, 1))
+    assert chain.post(chain.settle(wider, changed)) == ["DUPL-002"], "a lock that is there stays as it is"
+    signer, target, invoice = chain.append(wider, "invoice")
+    assert isinstance(invoice, Append)
+    added = replace(invoice, record_id="record-000000000bbb", invoice_tag=digest("added"))
+    chain.do((signer, target, added))
+    tags = (case.tag, digest("taken"), digest("added"))
+    total = wider.bill.plus(wider.bill).plus(wider.bill)
+    close(chain, wider, 3, (RENEWED, added.record_id), tags, total)
+    first = chain.case(chain.consent(), chain.policy())
+    deliver_with_tag(chain, first, digest("added"))
+    chain.do(chain.settle(first, chain.outcome(first, PAYABLE)))
+
+
+def test_a_number_that_was_typed_wrongly_is_free_within_one_insurer(chain: Consortium, case: Case) -> None:
+    deliver(chain, case)
+    chain.do(chain.settle(case, chain.outcome(case, PAYABLE)))
+    typed = chain.case(chain.consent(), chain.policy())
+    deliver_with_tag(chain, typed, case.tag)
+    assert chain.post(chain.settle(typed, chain.outcome(typed, PAYABLE))) == ["DUPL-001"]
+    bill = Figure.draw(700_000, "bill")
+    corrected(chain, typed, bill, case.tag)
+    closing_two = second(chain, typed, PAYABLE).closings
+    chain.do(chain.settle(typed, replace(chain.outcome(typed, PAYABLE), closings=closing_two)))
