@@ -15,7 +15,7 @@ These are functions of what they are given; the contract `records` reads the tab
 """
 
 from contracts.grants import BESIDE, RecordType
-from contracts.stays import Append, Close, Part, Record
+from contracts.stays import CLOSING_PARTS_MAX, PARTS_MAX, Append, Close, Part, Record
 from ledger.execution.contract import IDENTITY, add_commitments, check_commitment, reject
 
 BILLS = ("invoice", "interim-bill")
@@ -48,6 +48,20 @@ def check_order(message: Append, live: list[str]) -> None:
         reject("OUT_OF_ORDER", f"{message.stay_id}: has an admission already")
     if message.record_type != "admission" and "admission" not in live:
         reject("OUT_OF_ORDER", f"{message.stay_id}: expected an admission before a {message.record_type}")
+
+
+def check_room(stay_id: str, record_type: RecordType, live: list[tuple[str, Part]]) -> None:
+    """Refuse a part for which a stay, or its next closing, has no room.
+
+    Args:
+        stay_id: The stay.
+        record_type: Of the part that would come.
+        live: The stay's live parts.
+    """
+    if len(live) >= PARTS_MAX:
+        reject("TOO_MANY", f"{stay_id}: expected at most {PARTS_MAX} live parts")
+    if record_type not in BESIDE and len(list_closable(live)) >= CLOSING_PARTS_MAX:
+        reject("TOO_MANY", f"{stay_id}: expected at most {CLOSING_PARTS_MAX} live parts that a closing lists")
 
 
 def check_former(message: Append, former: Record) -> None:

@@ -56,7 +56,7 @@ from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, S
 from contracts.mandates import ANY_MANDATE, check_claim_holder
 from contracts.membership import Membership
 from contracts.outcomes import advance_balance, check_arithmetic, check_movement, check_turn, decision_message
-from contracts.payments import derive_status, move_payment, open_payment, redirect_payment
+from contracts.payments import advance_status, derive_status, move_payment, open_payment, redirect_payment
 from contracts.records import Records
 from contracts.registers import Registers
 from contracts.retention import Retention
@@ -217,6 +217,7 @@ class Claims(Contract):
             since = self.call(Authorities).given_at(version.grant.grantor.authority)
             self.call(Coverage).check_payee_since(outcome.policy_id, outcome.payee_version, since)
         moves = self._advance_balance(former, outcome)
+        status = advance_status(claim, outcome)
         claim = self._open_payment(claim, message, moves)
         settlement = Settlement(
             outcome,
@@ -230,7 +231,6 @@ class Claims(Contract):
         )
         self.settlements.put((claim.claim_id, outcome.version), settlement)
         claim = replace(claim, settlement_version=outcome.version)
-        status = derive_status(self._payments(claim), is_pended=outcome.is_pended)
         self._step(claim, "settled", status, version.version, f"settlement {outcome.version}", detail=outcome.decision)
 
     @transaction

@@ -86,7 +86,7 @@ class Coordination(Contract):
         claims, invoices = self.call(Claims), self.call(Invoices)
         second = claims.find(message.claim_id)
         order = invoices.find_order(message.claim_id)
-        after = self._find_consumer(second) if order is None else order.after.claim_id
+        after = self._find_consumer(second, self._list_closings(second)) if order is None else order.after.claim_id
         if after is None:
             return None
         first = claims.find(after)
@@ -103,15 +103,16 @@ class Coordination(Contract):
             reject("NOT_OFFERED", f"{where}: the rules of {second.insurer} visit the data, which tells no other payer")
         if not self.call(Claims).is_final(first.claim_id, after.version):
             reject("NOT_FINAL", f"{where}: expected settlement {after.version}, the latest, paid, with nothing open")
-        known = self._list_tags(second)
-        if len([tag for tag in self._list_tags(first) if tag not in known]) > 0:
+        closings = self._list_closings(second)
+        known = _list_tags(closings)
+        if len([tag for tag in _list_tags(self._list_closings(first)) if tag not in known]) > 0:
             reject("OTHER_INVOICES", f"{where}: expected every invoice of the first among those of the second")
         former = self.call(Invoices).find_order(second.claim_id)
-        if former is None and self._find_consumer(second) != first.claim_id:
+        if former is None and self._find_consumer(second, closings) != first.claim_id:
             reject("NOT_CONSUMED", f"{where}: expected an invoice of the second that the first consumed")
         if former is not None and former.after.claim_id != first.claim_id:
             reject("OTHER_CLAIM", f"{second.claim_id}: follows {former.after.claim_id}")
-        for closing in self._list_closings(second):
+        for closing in closings:
             lock = self.call(Invoices).consumer(closing, second.hospital, second.claim_id, first.claim_id)
             if lock is not None:
                 reject("OTHER_CLAIM", f"{where}: {lock.claim_id} was settled on what is left of {closing.stay_id}")
@@ -121,17 +122,18 @@ class Coordination(Contract):
         self.call(Invoices).put_order(second.claim_id, order)
         self.emit("claim-coordinated", claim_event(second, f"after {order.after.claim_id}"))
 
-    def _list_tags(self, claim: Claim) -> list[bytes]:
-        return [tag for closing in self._list_closings(claim) for tag in closing.invoice_tags]
-
     def _list_closings(self, claim: Claim) -> list[Closing]:
         closings = [self.call(Records).current_closing(stay_id) for stay_id in claim.stay_ids]
         return [closing for closing in closings if closing is not None]
 
-    def _find_consumer(self, claim: Claim) -> str | None:
+    def _find_consumer(self, claim: Claim, closings: list[Closing]) -> str | None:
         """Return another insurer's claim that consumed an invoice of this one's latest closings, or None."""
-        for closing in self._list_closings(claim):
+        for closing in closings:
             lock = self.call(Invoices).consumer(closing, claim.hospital, claim.claim_id)
             if lock is not None and lock.insurer != claim.insurer:
                 return lock.claim_id
         return None
+
+
+def _list_tags(closings: list[Closing]) -> list[bytes]:
+    return [tag for closing in closings for tag in closing.invoice_tags]

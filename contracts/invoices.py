@@ -28,7 +28,7 @@ Rules:
 
 from contracts.identifiers import locate
 from contracts.settlements import InvoiceOrder
-from contracts.stays import Closing, InvoiceLock
+from contracts.stays import Closing, InvoiceLock, Stay
 from ledger.execution.contract import Contract, Table, reject, replace
 
 
@@ -61,21 +61,21 @@ class Invoices(Contract):
         if is_holding and self.holdings.get((claim_id, closing.stay_id)) is None:
             self.holdings.put((claim_id, closing.stay_id), own)
 
-    def inherit(self, hospital: str, former: bytes, tag: bytes, insurer: str, claim_id: str | None) -> None:
+    def inherit(self, stay: Stay, former: bytes | None, tag: bytes | None) -> None:
         """Lock an invoice that replaces another one for whoever consumed that, and for whoever was paid what it left.
 
         Args:
-            hospital: Whose invoices.
+            stay: Both are of it. Of the claims of the insurer that it is for, only its own inherits.
             former: The tag of the one that was replaced.
             tag: Of the one that replaces it.
-            insurer: Whom the stay is for: of its claims only the stay's own inherits.
-            claim_id: The stay's claim, or None.
         """
+        assert former is not None, "an invoice has its tag"
+        assert tag is not None, "an invoice has its tag"
         for table in (self.locks, self.remainders):
-            lock = table.get((hospital, former))
-            is_heir = lock is not None and (lock.insurer != insurer or lock.claim_id == claim_id)
-            if lock is not None and is_heir and table.get((hospital, tag)) is None:
-                table.put((hospital, tag), replace(lock, place=locate(self.context)))
+            lock = table.get((stay.hospital, former))
+            is_heir = lock is not None and (lock.insurer != stay.recipient or lock.claim_id == stay.claim_id)
+            if lock is not None and is_heir and table.get((stay.hospital, tag)) is None:
+                table.put((stay.hospital, tag), replace(lock, place=locate(self.context)))
 
     def carry(self, closing: Closing, hospital: str, claim_id: str) -> None:
         """Lock a correction's new invoices for a claim that holds one of a former closing, and follows nobody."""

@@ -17,7 +17,7 @@ These are functions of what they are given; the contract `claims` reads the tabl
 """
 
 from contracts.identifiers import Place
-from contracts.settlements import STEPS_MAX, Claim, ClaimStatus, Pay, Payment, PaymentStep, Settle
+from contracts.settlements import PAYMENT_STEPS_MAX, Claim, ClaimStatus, Outcome, Pay, Payment, PaymentStep, Settle
 from ledger.execution.contract import reject, replace
 
 ATTEMPTED = ("accepted", "unknown", "paid", "rejected")
@@ -31,6 +31,10 @@ NEXT_STATUSES = (
 )
 OPEN_STATUSES = ("due", "returned", "rejected")
 """No attempt is under way: the next receipt begins one, under a fresh key."""
+
+ENDS = ("paid", "returned", "rejected")
+STEPS_RESERVED = 16
+"""Of those only for how attempts end: a rail that cannot make up its mind keeps no money that moved from its entry."""
 
 
 def open_payment(claim: Claim, message: Settle, moves: bytes, place: Place) -> Payment:
@@ -78,8 +82,9 @@ def move_payment(payment: Payment, message: Pay, place: Place, *, is_key_fresh: 
         reject("IDEMPOTENCY_KEY", f"{payment.payment_id}: expected a fresh key for a new attempt")
     if payment.status not in OPEN_STATUSES and message.idempotency_key != payment.idempotency_key:
         reject("IDEMPOTENCY_KEY", f"{payment.payment_id}: is {payment.status}, expected the key of that attempt")
-    if len(payment.steps) >= STEPS_MAX:
-        reject("TOO_MANY", f"{payment.payment_id}: expected at most {STEPS_MAX} steps")
+    steps_max = PAYMENT_STEPS_MAX if message.status in ENDS else PAYMENT_STEPS_MAX - STEPS_RESERVED
+    if len(payment.steps) >= steps_max:
+        reject("TOO_MANY", f"{payment.payment_id}: expected at most {steps_max} steps")
     step = PaymentStep(message.status, message.idempotency_key, payment.payee_version, place)
     return replace(
         payment,
@@ -93,10 +98,28 @@ def redirect_payment(payment: Payment, payee_version: int, place: Place) -> Paym
     """Return a returned or rejected payment as due to another version of the payee; reject any other."""
     if payment.status not in ("returned", "rejected"):
         reject("WRONG_STATE", f"{payment.payment_id}: expected returned or rejected, got {payment.status}")
-    if len(payment.steps) >= STEPS_MAX:
-        reject("TOO_MANY", f"{payment.payment_id}: expected at most {STEPS_MAX} steps")
+    steps_max = PAYMENT_STEPS_MAX - STEPS_RESERVED
+    if len(payment.steps) >= steps_max:
+        reject("TOO_MANY", f"{payment.payment_id}: expected at most {steps_max} steps")
     steps = (*payment.steps, PaymentStep("due", None, payee_version, place))
     return replace(payment, status="due", idempotency_key=None, payee_version=payee_version, steps=steps)
+
+
+def advance_status(claim: Claim, outcome: Outcome) -> ClaimStatus:
+    """Return what `derive_status` will say of a claim that is settled now, out of what it says of it before.
+
+    Args:
+        claim: Before: no wait for consent, which nothing is settled in.
+        outcome: What its insurer decided.
+    """
+    if claim.status == "RECOVERING" or outcome.disposition == "recovery":
+        return "RECOVERING"
+    is_due = claim.status == "SETTLED" and claim.payments != ()
+    if is_due or outcome.disposition == "payout":
+        return "SETTLED"
+    if outcome.is_pended:
+        return "PENDED"
+    return "PAID" if claim.payments else "SETTLED"
 
 
 def derive_status(payments: list[Payment], *, is_pended: bool) -> ClaimStatus:

@@ -42,7 +42,7 @@ Rules:
 """
 
 from contracts.attempts import Asked, Attempts, find_foreign
-from contracts.bills import CLOSABLE, check_bill, check_closing, check_order, list_closable
+from contracts.bills import CLOSABLE, check_bill, check_closing, check_order, check_room, list_closable
 from contracts.consent import Consent
 from contracts.disclosures import EMERGENCY, begin_stay, check_type
 from contracts.emergencies import Emergencies
@@ -64,7 +64,7 @@ from contracts.membership import Membership
 from contracts.needs import Finding
 from contracts.retention import Retention
 from contracts.stays import (
-    PARTS_MAX,
+    REPLACEMENTS_MAX,
     Append,
     Close,
     CloseEvent,
@@ -127,8 +127,7 @@ class Records(Contract):
         self.records.put(message.record_id, record)
         self.by_subject.put((stay.subject, message.record_id), IndexEntry(message.stay_id))
         if message.kind != "reversal":
-            if len(self._live(message.stay_id)) >= PARTS_MAX:
-                reject("TOO_MANY", f"{message.stay_id}: expected at most {PARTS_MAX} live parts")
+            check_room(message.stay_id, message.record_type, self._live(message.stay_id))
             part = Part(message.record_type, message.total, message.invoice_tag)
             self.parts.put((message.stay_id, message.record_id), part)
         self.emit("record-appended", record_event(record, stay))
@@ -149,8 +148,9 @@ class Records(Contract):
             reject("ALREADY_CLOSED", f"{message.stay_id}: version {stay.closing_version} lists the same parts")
         self.closings.put((message.stay_id, message.version), closing)
         self.stays.put(message.stay_id, replace(stay, closing_version=message.version))
-        for record_id in [record_id for record_id, part in live if part.invoice_tag is not None]:
-            self._inherit(self._record(record_id), stay)
+        for record_id, part in live:
+            for former in [] if part.invoice_tag is None else self._list_replaced(self._record(record_id)):
+                self.call(Invoices).inherit(stay, former.invoice_tag, part.invoice_tag)
         if stay.claim_id is not None:
             self.call(Invoices).carry(closing, stay.hospital, stay.claim_id)
         self.emit(
@@ -374,18 +374,17 @@ class Records(Contract):
         if message.kind == "reversal":
             self.reversals.put(former.record_id, Successor(message.record_id))
             self.parts.delete((former.stay_id, former.record_id))
-        else:
-            self.replacements.put(former.record_id, Successor(message.record_id))
+            return
+        if len(self._list_replaced(former)) + 1 >= REPLACEMENTS_MAX:
+            reject("TOO_MANY", f"{former.record_id}: expected at most {REPLACEMENTS_MAX} replacements in a row")
+        self.replacements.put(former.record_id, Successor(message.record_id))
 
-    def _inherit(self, record: Record, stay: Stay) -> None:
-        """Let an invoice be whose the one was that it replaces, itself or by those between them."""
-        former = record
-        assert record.invoice_tag is not None, "an invoice has its tag"
-        while former.kind == "replacement" and former.replaces is not None:
-            former = self._record(former.replaces)
-            if former.invoice_tag is not None:
-                tags = former.invoice_tag, record.invoice_tag
-                self.call(Invoices).inherit(record.hospital, *tags, stay.recipient, stay.claim_id)
+    def _list_replaced(self, record: Record) -> list[Record]:
+        """Return what a record replaces, itself or by those between them, the latest first."""
+        found = [record]
+        while found[-1].kind == "replacement" and found[-1].replaces is not None:
+            found.append(self._record(found[-1].replaces))
+        return found[1:]
 
     def _answer(self, record_id: str, result: HandoverResult, reason: bytes | None) -> None:
         recipient = self.context.signer

@@ -38,6 +38,9 @@ STAYS_MAX = 8
 STEPS_MAX = 200
 """Steps of one claim; a row of that many stays below half of STATE_VALUE_BYTES_MAX."""
 
+PAYMENT_STEPS_MAX = 48
+"""Steps of one payment: a receipt reads all payments of its claim."""
+
 
 class Report(Struct):
     """Transaction `report`: a hospital reports a claim at admission."""
@@ -306,7 +309,7 @@ class Payment(Struct):
     """The months that it counts in: each time that it was paid and did not come back within the month."""
     adjusted: tuple[Month, ...]
     """The months that its returns count against: later ones than it was paid in, which were over."""
-    steps: Annotated[tuple[PaymentStep, ...], Meta(max_length=STEPS_MAX)]
+    steps: Annotated[tuple[PaymentStep, ...], Meta(max_length=PAYMENT_STEPS_MAX)]
 
 
 class PaymentClaim(Struct):

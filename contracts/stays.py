@@ -20,7 +20,12 @@ ShareStatus = Literal["SHARED", "DELIVERED", "DISPUTED", "LAPSED"]
 Sequence = Annotated[int, Meta(ge=1, le=2**31)]
 
 PARTS_MAX = 64
-"""Live parts of one stay: the largest honest closing."""
+"""Live parts of one stay, interim bills and documents too: whoever looks whether it is closed reads them all."""
+CLOSING_PARTS_MAX = 32
+"""Those of them that a closing lists: bills, lists of items and a summary. A claim of the longest closings of as many
+stays as it may have can be settled, followed and corrected within one transaction's meter."""
+REPLACEMENTS_MAX = 16
+"""Replacements in a row: closing looks through all of them for who consumed one."""
 
 
 class Append(Struct):
@@ -48,12 +53,12 @@ class Close(Struct):
 
     stay_id: StayId
     version: Version
-    parts: Annotated[tuple[RecordId, ...], Meta(max_length=PARTS_MAX)]
+    parts: Annotated[tuple[RecordId, ...], Meta(max_length=CLOSING_PARTS_MAX)]
     """Every live part but interim bills and documents, sorted; none after the whole stay was reversed."""
-    count: Annotated[int, Meta(ge=0, le=PARTS_MAX)]
+    count: Annotated[int, Meta(ge=0, le=CLOSING_PARTS_MAX)]
     total: Point
     """The sum of the invoices' totals; IDENTITY for no invoice."""
-    invoice_tags: Annotated[tuple[Hash, ...], Meta(max_length=PARTS_MAX)]
+    invoice_tags: Annotated[tuple[Hash, ...], Meta(max_length=CLOSING_PARTS_MAX)]
     """Of the live invoices, sorted."""
     grant_id: GrantId
 
