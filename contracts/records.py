@@ -375,7 +375,7 @@ class Records(Contract):
             self.reversals.put(former.record_id, Successor(message.record_id))
             self.parts.delete((former.stay_id, former.record_id))
             return
-        if len(self._list_replaced(former)) + 1 >= REPLACEMENTS_MAX:
+        if len(self._list_replaced(former)) >= REPLACEMENTS_MAX:
             reject("TOO_MANY", f"{former.record_id}: expected at most {REPLACEMENTS_MAX} replacements in a row")
         self.replacements.put(former.record_id, Successor(message.record_id))
 

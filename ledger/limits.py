@@ -18,7 +18,7 @@ CONTRACTS_MAX = 64
 """Contracts with state: every state proof lists their roots, about 45 bytes each."""
 
 ARGUMENTS_BYTES_MAX = 16 * 1024
-"""One transaction's arguments. The largest honest message is a closing of 64 parts, about 6 KB."""
+"""One transaction's arguments. The largest honest message is a closing of 32 parts, about 3 KB."""
 
 SUBMISSION_TRANSACTIONS_MAX = 256
 """Transactions under one signature: at 100 the signature's cost per transaction is already below the rest."""
@@ -41,7 +41,7 @@ FRAME_BYTES_MAX = BLOCK_BYTES_MAX + 256 * 1024
 
 METER_UNITS_MAX = 200_000
 """Charges of one transaction. A unit is roughly one loop turn or call (about 0.1 us, at most 0.26); an honest
-settlement of one stay uses about 6,000, one of 8 stays with 64 parts each about 150,000."""
+settlement of one stay uses about 6,000, one of the largest claim that may be entered about 170,000."""
 
 BLOCK_METER_UNITS_MAX = 1_500_000
 """Charges of one block: about an eighth of the propose timeout if every unit is of the dearest kind (0.26 us on two

@@ -48,7 +48,7 @@ from ledger.transactions import KeyVersion
 ADJUDICATOR = "adjudication"
 """The contract that decided, and that is run again where amounts are opened."""
 ITEMS_MAX = 1_024
-"""Of one kind: 8 stays of 64 parts, shared twice."""
+"""Of one kind: 8 stays of 32 parts, corrected and shared four times."""
 Count = Annotated[int, Meta(ge=0, le=ITEMS_MAX)]
 
 
