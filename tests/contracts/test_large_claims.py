@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from contracts.bills import CLOSABLE
-from contracts.erasure import Ask
+from contracts.erasures import Ask
 from contracts.grants import ALL_DAYS, DENIALS_MAX
 from contracts.settlements import (
     STAYS_MAX,

@@ -17,7 +17,9 @@ from nodes.fhir.audit_events import render_event
 from nodes.roles.activity import list_looks
 from nodes.roles.exchange.questions import VisitRules, decode_question
 from nodes.roles.exchange.visits import VisitPremises
+from nodes.roles.hospital import premises as hospital_premises
 from nodes.roles.hospital import visiting
+from nodes.roles.insurer import visiting as insurer_visiting
 from nodes.schemas.looks import Look
 from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_erasure import ask as ask_erasure
@@ -205,6 +207,9 @@ def test_a_result_of_rules_that_are_in_force_no_more_is_never_entered(
 
     with monkeypatch.context() as patch:
         patch.setattr(visiting, "adjudicate", decide_as_before)
+        for module in (hospital_premises, insurer_visiting):
+            patch.setattr(module, "hash_installed_rules", lambda: bytes(32))
+            patch.setattr(module, "hash_pinned_rules", lambda _view: bytes(32))
         lane.town.loses_submission = lambda submission: any(tx.method == "execute" for tx in submission.transactions)
         lane.stay()
         lane.run_for(60_000)
