@@ -190,13 +190,15 @@ def check_stranger(network: Network, record: dict[str, Any]) -> None:
     assert held, "the hospital has attested wang's, when the insurer had not yet"
     refused = [("FORBIDDEN", "expected the signature of its subject", None)]
     refused += [("GRANTOR", f"{authority}: does not let {own.name} act for", authority) for authority in held]
+    begun = network.height("hospital-a")
     for code, words, authority in refused:
         with pytest.raises(ApiError, match=code) as error:
             zhao.ask_erasure(own, record["stay"], [record["record"]], "hospital-a", authority)
         assert words in str(error.value)
+    height = max(network.height(name) for name in ("hospital-a", "insurer-a"))
+    network.await_height(height, "hospital-b")
     with network.client("hospital-b", "hospital-b") as client:
-        height = client.get("/v1/status")["height"]
-        blocks = [client.get(f"/v1/blocks/{at}") for at in range(height - 2 * len(refused), height + 1)]
+        blocks = [client.get(f"/v1/blocks/{at}") for at in range(begun, height + 1)]
     receipts = [(receipt["code"], receipt["reason"]) for block in blocks for receipt in block["receipts"]]
     for code, words, _ in refused:
         assert [reason for found, reason in receipts if found == code and words in reason], "its receipt is in a block"
