@@ -25,6 +25,7 @@ from nodes.identity import RecordDates
 from nodes.keystore import SealKeyFiles, load_keystore
 from nodes.network.hosting import Signatory
 from nodes.network.node import NetworkNode
+from nodes.roles.auditor import Auditor
 from nodes.roles.authorising import Authorising
 from nodes.roles.hospital import Hospital
 from nodes.roles.insurer.agent import Insurer
@@ -127,7 +128,9 @@ def host_member(home: Home, node: NetworkNode, name: str, entropy: Entropy) -> H
                 make_review_router(regulator),
                 make_document_router(vault),
             ]
-        case _:  # an auditor: nobody asks it anything, and it asks nobody
+        case "auditor":
+            agent = Auditor(name)
+        case _:
             return HostedMember(name, role, keys.seal, routers)
     if name == node.organisation:
         routers.append(explanations.make_explanation_router(find_dates))
@@ -156,5 +159,5 @@ def _make_people_routers(reception: Reception, authorising: Authorising) -> list
 
 
 def _find_no_dates(_grant_id: str) -> RecordDates | None:
-    """Return nothing: to a rail and a regulator no customer shows the record dates of a grant."""
+    """Return nothing: to a rail, a regulator and an auditor no customer shows the record dates of a grant."""
     return None

@@ -200,7 +200,8 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         """
         sealed = insurer.auditor_openings(claim_id, auditor)
         identity = insurer.auditor_person(claim_id, auditor) if person else None
-        note_reading(node, caller.name, f"opening for {auditor}", claim_id)
+        what = "opening and person" if person else "opening"
+        note_reading(node, caller.name, f"{what} for {auditor}", claim_id)
         found = collect_openings(node.application, node.files.blocks, claim_id, sealed, identity)
         return Response(canonical_json.render(found), media_type="application/json")
 

@@ -120,6 +120,12 @@ def test_an_auditor_that_the_members_admitted_is_opened_to_on_the_law_of_an_audi
     assert find(chain, case) is None
 
 
+def test_an_auditor_that_was_removed_is_opened_nothing_more(chain: Consortium, case: Case, firm: str) -> None:
+    pass_(chain, RemoveOrganisation(firm))
+    assert chain.post(("insurer-a", "openings.open", OpenClaim(case.claim_id, firm, "financial-audit"))) == ["AUTH-013"]
+    assert chain.reason().startswith("role: a claim is opened to a regulator or an auditor of this network")
+
+
 def test_who_the_customer_is_is_opened_by_an_entry_of_its_own(chain: Consortium, case: Case, firm: str) -> None:
     bare = OpenClaim(case.claim_id, firm, "financial-audit")
     chain.do(("insurer-a", "openings.open", bare))

@@ -142,8 +142,14 @@ def audit_claim(network: Network, claim: str, folder: Path, capsys: pytest.Captu
     assert claim in line
     assert "身份一并开示 with who you are" in looks.out
     assert "art. 208" in looks.out
-    with network.client(FIRM, FIRM) as client, pytest.raises(ApiError, match="an auditor decides nothing"):
-        Council(client, ENTROPY).propose(Propose(RemoveOrganisation("rail"), bytes(32)))
+    with network.client(FIRM, FIRM) as client:
+        with pytest.raises(ApiError, match="an auditor decides nothing"):
+            Council(client, ENTROPY).propose(Propose(RemoveOrganisation("rail"), bytes(32)))
+        shown = client.get(f"/v1/claims/{claim}")["claim"]
+        (stay,) = shown["stay_ids"]
+        asked = {"stay": stay, "record_type": "invoice", "grant": shown["grant_id"], "purpose": "HPAYMT"}
+        with pytest.raises(ApiError, match="AUTH-013"):
+            client.post("/v1/access/asks", asked)
 
 
 def test_a_year_that_is_over_is_published_once_verified_and_sampled(
