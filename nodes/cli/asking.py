@@ -122,7 +122,7 @@ def ask_passphrase(whose: str, instead: str, *, is_new: bool = False) -> str:
     from nodes.wallet import WalletError
 
     if not has_terminal():
-        msg = f"{whose}: there is no terminal to ask at; set {instead}"
+        msg = f"{whose}: there is no terminal to ask at; give it with {instead}"
         raise WalletError(msg)
     return str(click.prompt(whose, hide_input=True, confirmation_prompt=is_new, err=True))
 

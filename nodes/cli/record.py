@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nodes.wallet import Pseudonym
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
-ID_WIDTH, NAME_WIDTH = 23, 26
-"""Columns of an id, and of the widest name of a record type."""
+ID_WIDTH = 23
+"""Columns of a record's id."""
 WAIT_SECONDS = 20.0
 """How long `erase` watches for the holders' answers; they come without it too."""
 STANDING_IN = ("guardian", "heir")
@@ -48,15 +48,16 @@ for command in (save, received, open_):
 def list_(actor: str, home: Path, *, as_json: bool) -> None:
     """List your records, who has each, under which hold, and whose rules computed on it where it lies."""
     from nodes.cli.session import open_customer
-    from nodes.schemas.columns import pad
+    from nodes.schemas.columns import measure_width, pad
 
     output = Output(as_json=as_json)
     records = [found for _, found in open_customer(Home(home), actor).records()]
+    width = max((measure_width(_name(found)) for found in records), default=0)
     for stay in dict.fromkeys(found["stay"] for found in records):
         of_stay = [found for found in records if found["stay"] == stay]
         output.say(f"{stay}" + (f" · C-{of_stay[0]['claim'][6:10]}" if of_stay[0]["claim"] else ""))
         for found in of_stay:
-            output.say(f"  {found['record']}  {pad(_name(found), NAME_WIDTH)}  {_say_holders(found['holders'])}")
+            output.say(f"  {found['record']}  {pad(_name(found), width)}  {_say_holders(found['holders'])}")
             for visit in found["visits"]:
                 output.say(f"  {'':<24}  {explain_visit(visit)}")
         if of_stay[0]["made_of_it"]:

@@ -213,12 +213,18 @@ def read_passphrase() -> str | None:
 def read_passphrase_file(path: Path) -> str:
     """Return the first line of a file that nobody else can read; raises `WalletError`."""
     try:
-        line = read_private(path, "passphrase", PASSPHRASE_BYTES_MAX).decode("utf-8").split("\n")[0].rstrip("\r")
+        text = read_private(path, "passphrase", PASSPHRASE_BYTES_MAX).decode("utf-8")
     except (FileError, UnicodeDecodeError) as error:
         msg = str(error) if isinstance(error, FileError) else f"passphrase: expected UTF-8 text in {path}"
         raise WalletError(msg) from None
+    return take_first_line(text, str(path))
+
+
+def take_first_line(text: str, where: str) -> str:
+    """Return the passphrase in the first line of a text; raises `WalletError` if it is empty."""
+    line = text.split("\n", maxsplit=1)[0].rstrip("\r")
     if not line:
-        msg = f"passphrase: expected it in the first line of {path}, found an empty line"
+        msg = f"passphrase: expected it in the first line of {where}, found an empty line"
         raise WalletError(msg)
     return line
 

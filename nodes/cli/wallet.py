@@ -5,15 +5,14 @@ from typing import Any
 
 import click
 
-from nodes.cli.asking import ask_passphrase
+from nodes.cli.asking import STANDARD_INPUT, ask_passphrase, private_option, read_private_text
 from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home
 
-new_passphrase_option = click.option(
-    "--new-passphrase-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Its first line is the new passphrase; asked for twice if left out.",
+NEW_FILE_OPTION = "--new-passphrase-file"
+new_passphrase_option = private_option(
+    NEW_FILE_OPTION, "new_passphrase_file", "Its first line is the new passphrase; asked for twice if left out"
 )
 
 
@@ -191,9 +190,11 @@ def import_(name: str, file: Path, home: Path, *, as_json: bool) -> None:
 
 
 def _read_new(file: Path | None, whose: str) -> str:
-    """Return a new passphrase: the first line of a private file, or typed twice at the prompt."""
-    from nodes.cli.session import read_passphrase_file
+    """Return a new passphrase: the first line of a private file or the standard input, or typed twice."""
+    from nodes.cli.session import PASSPHRASE_BYTES_MAX, read_passphrase_file, take_first_line
 
+    if file == STANDARD_INPUT:
+        return take_first_line(read_private_text(file, NEW_FILE_OPTION, PASSPHRASE_BYTES_MAX), "the standard input")
     if file is not None:
         return read_passphrase_file(file)
-    return ask_passphrase(f"new passphrase of {whose}", "--new-passphrase-file", is_new=True)
+    return ask_passphrase(f"new passphrase of {whose}", NEW_FILE_OPTION, is_new=True)

@@ -29,6 +29,8 @@ PRIVATE = {
     "xinpei customer create": {"--identity"},
     "xinpei policy issue": {"--account"},
     "xinpei recovery ask": {"--identity"},
+    "xinpei wallet export": {"--new-passphrase-file"},
+    "xinpei wallet passphrase": {"--new-passphrase-file"},
 }
 """Command -> the options whose text is private, each of which takes a file."""
 WORDS = {
@@ -133,7 +135,7 @@ def test_without_a_terminal_a_passphrase_is_refused_in_one_sentence_and_without_
     ran = subprocess.run(
         show, check=False, input="four words\n", capture_output=True, text=True, env=bare, start_new_session=True
     )
-    expected = "Error: passphrase of zhao: there is no terminal to ask at; set XINPEI_PASSPHRASE or "
+    expected = "Error: passphrase of zhao: there is no terminal to ask at; give it with XINPEI_PASSPHRASE or "
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == f"{expected}XINPEI_PASSPHRASE_FILE\n"
 

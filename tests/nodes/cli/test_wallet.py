@@ -1,5 +1,6 @@
 """`xinpei wallet`: what is shown holds no secret, and a passphrase comes from anywhere but the command line."""
 
+import io
 import json
 from pathlib import Path
 
@@ -71,6 +72,19 @@ def test_a_passphrase_changes_and_the_old_one_opens_nothing_more(
     former.close()
     assert Wallet.load(wallet, NEW)._seeds == seed
     check_refused(run(capsys, "wallet", "show", "wang", "--home", str(home.folder)), "wrong passphrase")
+
+
+def test_a_new_passphrase_comes_from_the_standard_input_only_where_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, home: Home, wallet: Path
+) -> None:
+    change = ("wallet", "passphrase", "wang", "--new-passphrase-file", "-", "--home", str(home.folder))
+    monkeypatch.setenv("XINPEI_PASSPHRASE", OLD)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    check_refused(run(capsys, *change), "expected it in the first line of the standard input, found an empty line")
+    Wallet.load(wallet, OLD)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{NEW}\nnot this line\n".encode())))
+    assert run(capsys, *change).code == 0
+    Wallet.load(wallet, NEW)
 
 
 def test_a_wrong_passphrase_changes_nothing(
