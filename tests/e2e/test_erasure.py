@@ -128,8 +128,8 @@ def check_commands(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked.code == 0
     assert "不能收回的" in asked.out
     assert "What cannot be recalled" in asked.out
-    assert asked.out.count("insurer-a: erased, certified at height") == len(listed) + 1
-    assert "rail: restricted until" in asked.out
+    assert asked.out.count("insurer-a: 已删除 erased, 证明在高度 certified at height") == len(listed) + 1
+    assert "rail: 依法保留至 restricted until" in asked.out
     assert "《反洗钱法》" in asked.out
     shown = json.loads(run(capsys, "record", "show", invoice, *where, "--json").out)
     assert [(item["holder"], item["status"]) for item in shown["holders"]] == [
@@ -172,7 +172,7 @@ def check_guardian(network: Network, capsys: pytest.CaptureFixture[str]) -> str:
     asked = run(capsys, *erase, "--as", "wang")
     assert asked.code == 0, asked.err
     for holder in ("hospital-a", "insurer-a"):
-        assert f"{holder}: erased, certified at height" in asked.out, asked.out
+        assert f"{holder}: 已删除 erased, 证明在高度 certified at height" in asked.out, asked.out
     (shown,) = (item for item in list_asked(network.home, capsys, "li") if item["record"] == record["record"])
     assert [(item["holder"], item["status"], item["cause"]) for item in shown["holders"]] == [
         ("hospital-a", "erased", "guardian"),
@@ -217,7 +217,9 @@ def check_heir(network: Network, capsys: pytest.CaptureFixture[str]) -> None:
         client.post("/v1/people/li/relations", {"acts_through": ["wang"], "is_deceased": True})
     assert "nobody acts for her as guardian" in run(capsys, *erase).err
     asked = run(capsys, *erase, "--acting-as", "heir")
-    assert (asked.code, asked.out.count("hospital-a: erased, certified at height")) == (0, 1), asked.err
+    assert (asked.code, asked.out.count("hospital-a: 已删除 erased, 证明在高度 certified at height")) == (0, 1), (
+        asked.err
+    )
     listed = json.loads(run(capsys, "record", "list", "--as", "li", *home, "--json").out)["records"]
     answered = [(item["holder"], item["status"], item["cause"]) for found in listed for item in found["holders"]]
     assert answered.count(("hospital-a", "erased", "heir")) == 1
