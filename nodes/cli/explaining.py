@@ -83,19 +83,18 @@ def explain(
             what_if = encode(offer.grant).hex()
             if offer.dates is not None and day is not None:
                 openings = [*openings, describe_opening(offer.grant.grant_id, offer.dates)]
+        common = {
+            "subject": theirs.name,
+            "stay": stays[0] if stays else None,
+            "claim": claim,
+            "act": act,
+            "what_if": what_if,
+            "without": without,
+            "openings": openings,
+        }
         for kind in (record_type,) if record_type else TYPES if terms.role == "insurer" else TYPES_OF[terms.role]:
             named = {"hospital": hospital, "recipient": recipient, "record_type": kind, "purpose": terms.purpose}
-            question = {
-                "subject": theirs.name,
-                **named,
-                "stay": stays[0] if stays else None,
-                "claim": claim,
-                "act": act,
-                "what_if": what_if,
-                "without": without,
-                **days,
-                "openings": openings,
-            }
+            question = common | named | days
             try:
                 answer = person.explain(question, hospital, person.pseudonym_for(terms))
             except ApiError as error:
@@ -104,8 +103,7 @@ def explain(
                 closed.append((hospital, recipient))
                 break
             rows.append(named | answer)
-    width = max((len(_name_pair(row)) for row in rows), default=0)
-    for line in (*(_describe(row, width) for row in rows), *(_describe_closed(pair, actor, other) for pair in closed)):
+    for line in (*_describe_all(rows), *(_describe_closed(pair, actor, other) for pair in closed)):
         output.say(line)
     if supposed is not None:
         output.say("仅为假设，未签署也未上链 supposed only: nothing was signed, and nothing is on the chain")
@@ -126,6 +124,12 @@ def _list_pairs(given: dict[str, Any], person: Any, roles: Any, supposed: str | 
         if all(want in (None, got) for want, got in zip(wanted, pair, strict=True))
         and given["role"] in (None, roles.get(pair[1]))
     ]
+
+
+def _describe_all(rows: list[dict[str, Any]]) -> list[str]:
+    """Return one line for each answer, with the parties' names in one column."""
+    width = max((len(_name_pair(row)) for row in rows), default=0)
+    return [_describe(row, width) for row in rows]
 
 
 def _describe_closed(pair: tuple[str, str], actor: str, other: str | None) -> str:

@@ -60,9 +60,9 @@ def test_a_settlement_before_the_revocation_in_the_same_block_stands_and_is_no_e
 
 
 def test_a_type_that_the_grant_lost_is_named_by_the_entry(chain: Consortium, case: Case) -> None:
-    words = chain.grant(case.customer)
+    words = chain.ask("consent.show", ShowGrant(case.grant_id), GrantView).versions[-1].grant
     scope = replace(words.scope, record_types=("admission", "discharge-summary", "item-list"))
-    narrow = replace(words, grant_id=case.grant_id, version=2, previous_version=1, scope=scope)
+    narrow = replace(words, version=2, previous_version=1, scope=scope)
     chain.do((case.customer, "consent.grant", narrow))
     assert chain.post(settle(chain, case)) == ["AUTH-013"]
     (found,) = attempts(chain, case)
