@@ -71,7 +71,14 @@ def stand_in(person: Customer, other: Customer, kind: MandateKind, theirs: Pseud
 
     Raises:
         ApiError: If the holder's records do not name the one for the other, or the other is 14 to 17.
+        CustomerError: If the holder is a regulator.
     """
+    if person.is_regulator(holder):
+        msg = (
+            f"holder: {holder} is not told who is who, so it erases for nobody but the customer herself; what a grant "
+            "of hers gave it goes by the grant's own clock"
+        )
+        raise CustomerError(msg)
     pseudonym = person.pseudonym(theirs.hospital, theirs.insurer)
     with person.client(pseudonym, holder) as client:
         person.enrol(client, pseudonym)

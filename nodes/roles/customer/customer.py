@@ -103,11 +103,15 @@ class Customer:
         A regulator is among them only where the hospital cannot be asked: it need not know when she uses her wallet.
         """
         found = tuple(filter(self.organisations.is_reachable, (pseudonym.hospital, pseudonym.insurer)))
-        return found[:1] if self._is_regulator(pseudonym.insurer) else found
+        return found[:1] if self.is_regulator(pseudonym.insurer) else found
 
     def receptions(self, pseudonym: Pseudonym) -> tuple[str, ...]:
         """Return those of `parties` that may know who she is: a regulator does not."""
-        return tuple(party for party in self.parties(pseudonym) if not self._is_regulator(party))
+        return tuple(party for party in self.parties(pseudonym) if not self.is_regulator(party))
+
+    def is_regulator(self, name: str) -> bool:
+        """Whether an organisation is a regulator, or was one: it is not told who she is."""
+        return name in self.organisations.list_role("regulator", with_former=True)
 
     def pseudonym(self, hospital: str, recipient: str) -> Pseudonym:
         """Return her pseudonym towards a hospital and an insurer, another hospital or a regulator.
@@ -121,7 +125,7 @@ class Customer:
             msg = f"recipient: expected another organisation than the hospital itself, got {recipient}"
             raise CustomerError(msg)
         if not (
-            recipient in self.organisations.list_role("hospital", with_former=True) or self._is_regulator(recipient)
+            recipient in self.organisations.list_role("hospital", with_former=True) or self.is_regulator(recipient)
         ):
             self.organisations.check(recipient, "insurer")
         return self.wallet.pseudonym(self._genesis.chain_id, hospital, recipient)
@@ -373,9 +377,6 @@ class Customer:
         return lambda contract, method, message: self.transact(client, pseudonym, contract, method, message)
 
     # ------------------------------------------------------------------------------------------------- private
-
-    def _is_regulator(self, name: str) -> bool:
-        return name in self.organisations.list_role("regulator", with_former=True)
 
     def _keep_reachable(self, pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         return tuple(pair for pair in pairs if any(map(self.organisations.is_reachable, pair)))

@@ -39,9 +39,12 @@ class RegulatorBooks:
         return at_hospital is None or at_hospital.status != "ERASED"
 
     def hold_begins(self, asked: Asked) -> int | None:
-        """Return the day of the record's latest order; what never came or is gone is held by nothing."""
+        """Return the day of the record's latest order; what no order brought, or what is gone, is held by nothing."""
         order = self._find_order(asked.item)
-        return None if order is None or asked.item not in self._vault else civil_day(order.place.time_ms)
+        if order is None or asked.item not in self._vault:
+            return None
+        is_disputed = order.answer is not None and order.answer.result == "DISPUTED"
+        return None if is_disputed else civil_day(order.place.time_ms)
 
     def erase(self, asked: Asked) -> None:
         """Destroy the record, and what was written about its hand-over."""

@@ -1,7 +1,8 @@
 """Public health: a regulator is handed what diseases take, under a pseudonym; whole documents never leave for it."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,8 @@ from contracts.grants import RecordType
 from contracts.holds import HOLDS
 from nodes.agent import Answer, Call, PeerRequested
 from nodes.roles.activity import list_looks
+from nodes.roles.customer.acting import stand_in
+from nodes.roles.customer.customer import CustomerError
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.documents import Document, HealthAdmission, HealthSummary
 from nodes.roles.exchange.questions import FetchRecord, Refusal, decode_reply, encode_body
@@ -189,6 +192,37 @@ def test_what_was_ordered_too_is_kept_for_the_order_and_read_for_nothing_else(to
         regulator(town).open_received(record_id)
     (order,) = [item for item in regulator(town).list_orders() if item.order_id == order_id]
     assert isinstance(regulator(town).read(order), HealthSummary)
+
+
+def test_an_order_that_was_disputed_keeps_nothing_of_what_a_grant_brought(
+    town: Town, wang: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handover = Desk(town).agent._handover
+    monkeypatch.setattr(handover, "answer", lambda *_: Refusal("WITHDRAWN", "not yet"))
+    wang.consent(**HEALTH)
+    Desk(town).admit()
+    town.run_until_quiet()
+    (record_id,) = [entry.record_id for entry in lane_of(town).entries]
+    order_id, call = regulator(town).order(record_id, "evidence-collection", "1")
+    regulator(town)._book.dispute(order_id, "the payload is not the one whose hash is on the chain")
+    assert town.post("regulator", call)[0].ok
+    town.run_until_quiet()
+    monkeypatch.undo()
+    town.pass_time(700_000)
+    town.run_until_quiet()
+    assert types(town) == ["admission"]
+    Desk(town).discharge("S-01")
+    town.run_until_quiet()
+    lane = lane_of(town)
+    assert wang.post(Call("erasure", "ask", Ask(lane.stay_id, (record_id,), "regulator"))).ok
+    town.run_until_quiet()
+    assert list_asked(town.view, lane.stay_id, "regulator")[record_id].status == "ERASED"
+
+
+def test_nobody_has_a_regulator_erase_for_another() -> None:
+    guardian = cast("Any", SimpleNamespace(is_regulator=lambda name: name == "regulator"))
+    with pytest.raises(CustomerError, match="holder: regulator is not told who is who"):
+        stand_in(guardian, guardian, "guardian", cast("Any", None), "regulator")
 
 
 def test_hospital_and_regulator_may_be_killed_at_any_action(tmp_path: Path) -> None:
