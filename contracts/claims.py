@@ -17,8 +17,9 @@ Rules:
        new version and never an edit.
     5. The insurer's decision is signed over the chain, the insurer and the whole outcome. It names the rules that
        decided, which are those in force at its place (STALE_RULES): what an upgrade overtook is decided anew.
-    6. Only the rail's receipt makes a claim PAID. An attempt in doubt is queried under its own key and never sent
-       again; a return reopens the payment.
+    6. Only a rail's receipt makes a claim PAID, and only that of the rail whose attempt it is. An attempt in doubt is
+       queried under its own key and never sent again; a return reopens the payment. Of a rail that is a member no more
+       the insurer states how an attempt ended (`conclude`): its word, which the entry says.
     7. Without a usable grant a claim waits; the chain says which condition fails. The customer can grant, file
        herself or withdraw; after either of the last two nothing more is shared for it.
     8. For a customer who has died an heir's grant may cover the claim; then it settles to a payee who was named after
@@ -56,7 +57,14 @@ from contracts.listings import ClaimSummary, ClaimView, ListClaims, ShowClaim, S
 from contracts.mandates import ANY_MANDATE, check_claim_holder
 from contracts.membership import Membership
 from contracts.outcomes import advance_balance, check_arithmetic, check_movement, check_turn, decision_message
-from contracts.payments import advance_status, derive_status, move_payment, open_payment, redirect_payment
+from contracts.payments import (
+    advance_status,
+    conclude_payment,
+    derive_status,
+    move_payment,
+    open_payment,
+    redirect_payment,
+)
 from contracts.records import Records
 from contracts.registers import Registers
 from contracts.retention import Retention
@@ -67,6 +75,7 @@ from contracts.settlements import (
     AwaitConsent,
     Claim,
     ClaimStatus,
+    Conclude,
     DisputeSettlement,
     Extend,
     KeyUse,
@@ -235,12 +244,27 @@ class Claims(Contract):
 
     @transaction
     def pay(self, message: Pay) -> None:
-        """Record the rail's receipt about a payment."""
-        self.call(Membership).require(("rail",))
+        """Record the rail's receipt about a payment whose current attempt is its own."""
+        rail = self.call(Membership).require(("rail",)).name
         payment = self._payment(message.payment_id)
+        if payment.rail != rail:
+            reject("FORBIDDEN", f"{payment.payment_id}: expected {payment.rail}, whose attempt it is, got {rail}")
         use = self.idempotency.get(message.idempotency_key)
         moved = move_payment(payment, message, locate(self.context), is_key_fresh=use is None)
         self.idempotency.put(message.idempotency_key, KeyUse(message.payment_id))
+        self._move(payment, moved)
+
+    @transaction
+    def conclude(self, message: Conclude) -> None:
+        """State how an attempt ended whose rail is a member no more and reports nothing."""
+        payment = self._payment(message.payment_id)
+        self._require(self._claim(payment.claim_id), payment.insurer)
+        if self.call(Membership).is_member(payment.rail):
+            reject("RAIL_IN_FORCE", f"{payment.payment_id}: is {payment.rail}'s to report, which is a member")
+        self._move(payment, conclude_payment(payment, message, locate(self.context)))
+
+    def _move(self, payment: Payment, moved: Payment) -> None:
+        """Write how a payment went on, and let registers and claim follow."""
         claim = self._claim(payment.claim_id)
         if moved.status == "paid":
             claim, moved = self.call(Registers).add_paid(claim, moved, self._currency(moved))
@@ -258,7 +282,8 @@ class Claims(Contract):
         claim = self._claim(payment.claim_id)
         self._require(claim, claim.insurer)
         self.call(Coverage).check_payee(payment.policy_id, message.payee_version)
-        moved = redirect_payment(payment, message.payee_version, locate(self.context))
+        self.call(Membership).find(message.rail, "rail")
+        moved = redirect_payment(payment, message, locate(self.context))
         self.payments.put((claim.claim_id, moved.payment_id), moved)
         self.emit("payment-changed", payment_event(claim, moved))
 
@@ -291,7 +316,7 @@ class Claims(Contract):
             return None
         settlements = tuple(settlement for _, settlement in self.settlements.scan(message.claim_id))
         status, payments = self._derived(claim), self._payments(claim)
-        registers = self.call(Consent), self.call(Records), self.call(Invoices)
+        registers = self.call(Consent), self.call(Records), self.call(Invoices), self.call(Membership)
         wait = find_wait(*registers, claim, status, payments, self.find_followed(claim.claim_id))
         return ClaimView(claim, status, settlements, tuple(payments), wait)
 
@@ -343,8 +368,9 @@ class Claims(Contract):
     def _open_payment(self, claim: Claim, message: Settle, moves: bytes) -> Claim:
         """Append the payment that a settlement gives rise to, if any."""
         check_movement(message, moves)
-        if message.payment_id is None:
+        if message.payment_id is None or message.rail is None:
             return claim
+        self.call(Membership).find(message.rail, "rail")
         if self.payment_claims.get(message.payment_id) is not None:
             reject("PAYMENT_TAKEN", f"{message.payment_id} is another payment's")
         payment = open_payment(claim, message, moves, locate(self.context))

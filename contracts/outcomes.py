@@ -108,12 +108,12 @@ def check_movement(message: Settle, moves: bytes) -> None:
     """
     outcome = message.outcome
     if outcome.disposition == "none":
-        if message.payment_id is not None or message.zero_blinding is None:
-            reject("PAYMENT", f"{outcome.claim_id}: expected no payment and a proof that nothing moves")
+        if message.payment_id is not None or message.rail is not None or message.zero_blinding is None:
+            reject("PAYMENT", f"{outcome.claim_id}: expected no payment, no rail and a proof that nothing moves")
         verify_difference(moves, 0, int.from_bytes(message.zero_blinding, "little"))
         return
-    if message.payment_id is None or message.zero_blinding is not None:
-        reject("PAYMENT", f"{outcome.claim_id}: expected a payment for a {outcome.disposition}")
+    if message.payment_id is None or message.rail is None or message.zero_blinding is not None:
+        reject("PAYMENT", f"{outcome.claim_id}: expected a payment and its rail for a {outcome.disposition}")
     if moves == IDENTITY:
         reject("PAYMENT", f"{outcome.claim_id}: expected an amount to move, nothing does")
     if outcome.disposition == "recovery" and outcome.version == 1:

@@ -10,6 +10,11 @@
 
 The insurer may redirect a returned or rejected payment to the policy's current payee: it is due again.
 
+An attempt is one rail's, from the settlement or redirection that made it due to its end, and nobody else's receipt
+counts. A rail that was removed signs nothing any more, and nobody knows whether it moved what it was instructed to. So
+such a payment stays where it is until the insurer states how the attempt ended: it is `paid`, or `rejected` and open
+for another attempt by a rail that is a member. Nothing makes that attempt by itself.
+
 A recovery is a payment in the other direction: `paid` is the rail's receipt that the refund came in. Only when every
 payment of a claim is paid is the claim PAID, or PENDED if a part waits for a person.
 
@@ -17,7 +22,19 @@ These are functions of what they are given; the contract `claims` reads the tabl
 """
 
 from contracts.identifiers import Place
-from contracts.settlements import PAYMENT_STEPS_MAX, Claim, ClaimStatus, Outcome, Pay, Payment, PaymentStep, Settle
+from contracts.settlements import (
+    PAYMENT_STEPS_MAX,
+    Claim,
+    ClaimStatus,
+    Conclude,
+    Outcome,
+    Pay,
+    Payment,
+    PaymentStatus,
+    PaymentStep,
+    Redirect,
+    Settle,
+)
 from ledger.execution.contract import reject, replace
 
 ATTEMPTED = ("accepted", "unknown", "paid", "rejected")
@@ -47,6 +64,7 @@ def open_payment(claim: Claim, message: Settle, moves: bytes, place: Place) -> P
         place: Of the transaction.
     """
     assert message.payment_id is not None, "something moves"
+    assert message.rail is not None, "something moves"
     outcome = message.outcome
     return Payment(
         message.payment_id,
@@ -59,9 +77,10 @@ def open_payment(claim: Claim, message: Settle, moves: bytes, place: Place) -> P
         moves,
         "due",
         None,
+        message.rail,
         (),
         (),
-        (PaymentStep("due", None, outcome.payee_version, place),),
+        (PaymentStep("due", None, outcome.payee_version, message.rail, place),),
     )
 
 
@@ -85,7 +104,7 @@ def move_payment(payment: Payment, message: Pay, place: Place, *, is_key_fresh: 
     steps_max = PAYMENT_STEPS_MAX if message.status in ENDS else PAYMENT_STEPS_MAX - STEPS_RESERVED
     if len(payment.steps) >= steps_max:
         reject("TOO_MANY", f"{payment.payment_id}: expected at most {steps_max} steps")
-    step = PaymentStep(message.status, message.idempotency_key, payment.payee_version, place)
+    step = PaymentStep(message.status, message.idempotency_key, payment.payee_version, payment.rail, place)
     return replace(
         payment,
         status=message.status,
@@ -94,15 +113,26 @@ def move_payment(payment: Payment, message: Pay, place: Place, *, is_key_fresh: 
     )
 
 
-def redirect_payment(payment: Payment, payee_version: int, place: Place) -> Payment:
-    """Return a returned or rejected payment as due to another version of the payee; reject any other."""
+def conclude_payment(payment: Payment, message: Conclude, place: Place) -> Payment:
+    """Return a payment whose rail was removed as the insurer states that its attempt ended; reject one that ended."""
+    if payment.status not in ("due", "accepted", "unknown"):
+        reject("WRONG_STATE", f"{payment.payment_id}: expected due, accepted or unknown, got {payment.status}")
+    status: PaymentStatus = "paid" if message.has_moved else "rejected"
+    key = payment.idempotency_key
+    step = PaymentStep(status, key, payment.payee_version, payment.rail, place, is_stated=True)
+    return replace(payment, status=status, steps=(*payment.steps, step))
+
+
+def redirect_payment(payment: Payment, message: Redirect, place: Place) -> Payment:
+    """Return a returned or rejected payment as due, to another version of the payee or by another rail; else reject."""
     if payment.status not in ("returned", "rejected"):
         reject("WRONG_STATE", f"{payment.payment_id}: expected returned or rejected, got {payment.status}")
     steps_max = PAYMENT_STEPS_MAX - STEPS_RESERVED
     if len(payment.steps) >= steps_max:
         reject("TOO_MANY", f"{payment.payment_id}: expected at most {steps_max} steps")
-    steps = (*payment.steps, PaymentStep("due", None, payee_version, place))
-    return replace(payment, status="due", idempotency_key=None, payee_version=payee_version, steps=steps)
+    payee_version, rail = message.payee_version, message.rail
+    steps = (*payment.steps, PaymentStep("due", None, payee_version, rail, place))
+    return replace(payment, status="due", idempotency_key=None, rail=rail, payee_version=payee_version, steps=steps)
 
 
 def advance_status(claim: Claim, outcome: Outcome) -> ClaimStatus:

@@ -148,6 +148,8 @@ class Settle(Struct):
     zero_blinding: Hash | None
     """If nothing moves: payable's blinding minus the former one's, modulo the group order, 32 bytes little-endian,
     which proves that the difference is 0. None if something moves."""
+    rail: Name | None = None
+    """Who is to move it, a member; None if nothing moves."""
 
 
 class Pay(Struct):
@@ -164,6 +166,16 @@ class Redirect(Struct):
 
     payment_id: PaymentId
     payee_version: Version
+    rail: Name
+    """Who is to make the next attempt, a member."""
+
+
+class Conclude(Struct):
+    """Transaction `conclude`: the insurer says how an attempt ended of which its rail, removed, will report nothing."""
+
+    payment_id: PaymentId
+    has_moved: bool
+    """True: the money moved, and the payment is paid. False: it did not, and will not; the payment is open again."""
 
 
 class Withdraw(Struct):
@@ -282,12 +294,16 @@ class Settlement(Struct):
 
 
 class PaymentStep(Struct):
-    """One receipt of the rail, or a redirection."""
+    """One receipt of the rail, a redirection, or what the insurer states of a rail that is a member no more."""
 
     status: PaymentStatus
     idempotency_key: Hash | None
     payee_version: Version
+    rail: Name
+    """Whose attempt it is."""
     place: Place
+    is_stated: bool = False
+    """The insurer's word (`conclude`), and no receipt of the rail's."""
 
 
 class Payment(Struct):
@@ -305,6 +321,8 @@ class Payment(Struct):
     status: PaymentStatus
     idempotency_key: Hash | None
     """Of the current attempt."""
+    rail: Name
+    """Who alone makes the current attempt and reports of it, or made the latest."""
     counted: tuple[Month, ...]
     """The months that it counts in: each time that it was paid and did not come back within the month."""
     adjusted: tuple[Month, ...]

@@ -18,7 +18,8 @@ Rules:
     ASSEMBLING             insurer                           it confirmed every part and settles, or a person decides
     AWAITING_CONSENT       customer   the failing condition  she grants, files herself, or withdraws
     SETTLED, RECOVERING    rail                              its receipt
-    SETTLED, RECOVERING    insurer                           it redirects a returned or rejected payment
+    SETTLED, RECOVERING    insurer                           it redirects a returned or rejected payment, or states what
+                                                              became of one whose rail was removed
     PENDED                 insurer                           a person decides
     PAID, WITHDRAWN        (nobody)
     SETTLED to nothing     (nobody)
@@ -27,6 +28,7 @@ Rules:
 from contracts.consent import Consent
 from contracts.invoices import Invoices
 from contracts.listings import Wait
+from contracts.membership import Membership
 from contracts.records import Records
 from contracts.settlements import Claim, ClaimStatus, Payment, SettledBefore
 from contracts.stays import ShareStatus
@@ -36,6 +38,7 @@ def find_wait(
     consent: Consent,
     records: Records,
     invoices: Invoices,
+    membership: Membership,
     claim: Claim,
     status: ClaimStatus,
     payments: list[Payment],
@@ -47,6 +50,7 @@ def find_wait(
         consent: The register of grants, in this transaction.
         records: The register of records, in this transaction.
         invoices: The register of consumed invoices.
+        membership: The register of organisations.
         claim: The claim.
         status: Its status, with ASSEMBLING derived.
         payments: Its payments.
@@ -58,7 +62,12 @@ def find_wait(
         reasons = [step.reference for step in claim.steps if step.name == "awaiting"]
         return Wait("customer", reasons[-1], 0, 0)
     if status in ("SETTLED", "RECOVERING", "PENDED"):
-        stuck = [payment for payment in payments if payment.status in ("returned", "rejected")]
+        unpaid = [payment for payment in payments if payment.status != "paid"]
+        stuck = [
+            payment
+            for payment in unpaid
+            if payment.status in ("returned", "rejected") or not membership.is_member(payment.rail)
+        ]
         return Wait("insurer" if status == "PENDED" or len(stuck) > 0 else "rail", "", 0, 0)
     is_visited = consent.terms(claim.grant_id).execution == "rules-visit-data"
     return _find_assembling(records, invoices, claim, followed, is_visited=is_visited)

@@ -101,6 +101,23 @@ class OpeningInfo(BaseModel):
     height: int
 
 
+class ConclusionForm(BaseModel):
+    """What became of a claim's payments whose rail was removed before it reported them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    has_moved: bool
+    """True: the money moved. False: it did not and will not, and another rail is to move it."""
+
+
+class ConclusionInfo(BaseModel):
+    """The statement is on the chain."""
+
+    claim: str
+    has_moved: bool
+    height: int
+
+
 class PendedInfo(BaseModel):
     """A finding that a visit left to a person: all that she sees of it."""
 
@@ -204,6 +221,14 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         note_reading(node, caller.name, f"{what} for {auditor}", claim_id)
         found = collect_openings(node.application, node.files.blocks, claim_id, sealed, identity)
         return Response(canonical_json.render(found), media_type="application/json")
+
+    @router.post("/cases/{claim_id}/conclusions")
+    async def conclude(node: Node, _caller: Operator, claim_id: str, form: ConclusionForm) -> ConclusionInfo:
+        """State how attempts at a payment ended of which a payment rail that was removed reports nothing any more."""
+        height = 0
+        for call in insurer.conclude_payments(claim_id, has_moved=form.has_moved):
+            height = (await node.call(node.organisation, call, WAIT_SECONDS)).height
+        return ConclusionInfo(claim=claim_id, has_moved=form.has_moved, height=height)
 
     @router.post("/cases/{claim_id}/reviews")
     async def review(node: Node, _caller: Operator, claim_id: str, form: ReviewForm) -> CaseInfo:

@@ -12,7 +12,8 @@ rail's behind every receipt.
     deliver    the insurer     its signature alone: that it was applied follows from the settlement
     execute    the hospital    the visit's place
     settle     the insurer     the settlement's place
-    pay        the rail        the payment step's place; a redirection, by the insurer, likewise
+    pay        the rail        the payment step's place; a redirection, and a statement about the attempt of a rail that
+                               was removed, by the insurer, likewise
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from contracts.executions import Execute
 from contracts.grants import Countersign, GrantVersion, Revoke
 from contracts.identifiers import Place
 from contracts.mandates import Attest, Authority
-from contracts.settlements import Pay, Payment, PaymentStep, Redirect, Settle, Settlement
+from contracts.settlements import Conclude, Pay, Payment, PaymentStep, Redirect, Settle, Settlement
 from contracts.stays import Deliver, Share
 from ledger import merkle
 from ledger.codec import Struct, encode
@@ -77,8 +78,9 @@ def list_deeds(evidence: Evidence) -> Iterator[Deed]:
         entered = Execute(execution.outcome, execution.signature)
         yield Deed(f"visit {execution.sequence}", "hospital", "visits.execute", entered, execution.place)
     blindings = iter(evidence.zero_blindings)
+    rails = {payment.payment_id: payment.steps[0].rail for payment in evidence.payments}
     for settlement in evidence.settlements:
-        yield _settle(settlement, blindings)
+        yield _settle(settlement, rails, blindings)
     if next(blindings, None) is not None:
         msg = "evidence zero_blindings: more than settlements that moved nothing"
         raise VerificationError(msg)
@@ -113,28 +115,35 @@ def _give(name: str, version: GrantVersion, holders: Mapping[str, str]) -> Deed:
     return Deed(what, "customer", "consent.revoke", Revoke(grant.grant_id, version.authority), version.place, signer)
 
 
-def _settle(settlement: Settlement, blindings: Iterator[bytes]) -> Deed:
+def _settle(settlement: Settlement, rails: Mapping[str, str], blindings: Iterator[bytes]) -> Deed:
     outcome = settlement.outcome
     what = f"settlement {outcome.version}"
     blinding = None
+    rail = None if settlement.payment_id is None else rails.get(settlement.payment_id)
     if outcome.disposition == "none":
         blinding = next(blindings, None)
         if blinding is None:
             msg = f"evidence zero_blindings: {what} moved nothing, and the proof of that is missing"
             raise VerificationError(msg)
-    message = Settle(outcome, settlement.signature, settlement.payment_id, blinding)
+    message = Settle(outcome, settlement.signature, settlement.payment_id, blinding, rail)
     return Deed(what, "insurer", "claims.settle", message, settlement.place)
 
 
 def _move(payment: Payment, step: PaymentStep) -> Deed:
     what = f"receipt {step.status} of {payment.payment_id}"
     if step.status == "due":
-        message = Redirect(payment.payment_id, step.payee_version)
+        message = Redirect(payment.payment_id, step.payee_version, step.rail)
         return Deed(f"redirection of {payment.payment_id}", "insurer", "claims.redirect", message, step.place)
+    if step.is_stated:
+        stated = Conclude(payment.payment_id, step.status == "paid")
+        return Deed(
+            f"statement {step.status} of {payment.payment_id}", "insurer", "claims.conclude", stated, step.place
+        )
     if step.idempotency_key is None:
         msg = f"{what}: expected the idempotency key of its attempt"
         raise VerificationError(msg)
-    return Deed(what, "rail", "claims.pay", Pay(payment.payment_id, step.idempotency_key, step.status), step.place)
+    receipt = Pay(payment.payment_id, step.idempotency_key, step.status)
+    return Deed(what, "rail", "claims.pay", receipt, step.place, step.rail)
 
 
 def rebuild(chain_id: str, deed: Deed, act: Act, batch: Batch) -> Transaction:

@@ -199,7 +199,13 @@ def _say_deadline(item: dict[str, Any]) -> str:
 
 def _say_payment(item: dict[str, Any]) -> str:
     steps = ", ".join(f"{step['status']} {_say_at(step)}" for step in item["steps"])
-    return f"{item['payment']}: {item['direction']}, {item['status']} by the rail's receipt ({steps})"
+    latest = item["steps"][-1]
+    by = (
+        f"as the insurer states, {latest['rail']} being a member no more"
+        if latest["stated"]
+        else "by the rail's receipt"
+    )
+    return f"{item['payment']}: {item['direction']}, {item['status']} {by} ({steps})"
 
 
 def _say_corrections(facts: dict[str, Any]) -> str:

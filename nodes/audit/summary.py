@@ -221,7 +221,14 @@ def _describe_payment(payment: Payment) -> dict[str, Any]:
         "settlement": payment.settlement_version,
         "status": payment.status,
         "steps": [
-            {"status": step.status, "payee": step.payee_version, **locate_deed(step.place)} for step in payment.steps
+            {
+                "status": step.status,
+                "payee": step.payee_version,
+                "rail": step.rail,
+                "stated": step.is_stated,
+                **locate_deed(step.place),
+            }
+            for step in payment.steps
         ],
     }
 

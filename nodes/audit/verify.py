@@ -156,6 +156,7 @@ def _check_party(evidence: Evidence, deed: Deed, batch: Batch) -> None:
     claim = evidence.claim
     if deed.party == "rail":
         expect(f"{deed.what} signer's role", "rail", _role(evidence, batch.signer))
+        expect(f"{deed.what} signer", deed.signer, batch.signer)
         return
     if deed.party == "attestor":
         role = _role(evidence, batch.signer)

@@ -1,4 +1,4 @@
-"""`xinpei claim`: list, show, watch, review, estimate, audit."""
+"""`xinpei claim`: list, show, watch, review, conclude, estimate, audit."""
 
 import datetime as dt
 from pathlib import Path
@@ -177,6 +177,28 @@ def review(
         opening = found.opening()
         output.say(_describe_status(view, opening, found.visited() if opening is None else None))
     output.finish(view)
+
+
+@claim.command()
+@click.argument("claim_id", metavar="CLAIM")
+@actor_option("the insurer")
+@click.option("--moved/--not-moved", "has_moved", required=True, help="The money moved; or it did not, and will not.")
+@home_option
+@json_option
+def conclude(claim_id: str, actor: str, home: Path, *, has_moved: bool, as_json: bool) -> None:
+    """State what became of CLAIM's payment, whose rail was removed before it reported.
+
+    Find out first, at the bank: it is your word instead of the rail's receipt, and says so for ever. After --not-moved
+    the payment is sent again, by the rail that insurers instruct now.
+    """
+    from nodes.cli.claims import find_claim
+
+    output = Output(as_json=as_json)
+    with find_claim(Home(home), actor, claim_id) as found:
+        stated = found.client.post(f"/v1/cases/{found.claim_id}/conclusions", {"has_moved": has_moved})
+        word = "moved" if has_moved else "not moved, and is sent again"
+        output.say(f"{show_claim_id(found.claim_id)}  {word} · stated at height {stated['height']}")
+    output.finish(stated)
 
 
 @claim.command()

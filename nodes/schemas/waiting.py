@@ -18,6 +18,11 @@ _COORDINATE = Text(
 _CONFIRMS = Text("confirms", "正在查收病历", "which confirms the records")
 _DECIDES = Text("decides", "病历已全部查收，待理算或人工处理", "which has all records: it settles, or a person decides")
 _PERSON = Text("person", "待人工复核", "a person there decides")
+_PAYMENT = Text(
+    "payment",
+    "付款被退回或拒付，或支付渠道已被移除，待其说明",
+    "a payment came back or was rejected, or its rail was removed and it states what became of it",
+)
 _RECORDS = Text("records", "住院未结束或病历未交齐", "the stay goes on, or its records are not handed over")
 
 
@@ -51,6 +56,8 @@ def _reason(wait: Wait, status: str) -> Text | None:
         return None
     if status == "PENDED":
         return _PERSON
+    if status in ("SETTLED", "RECOVERING"):
+        return _PAYMENT
     if status != "ASSEMBLING":
         return None
     return _DECIDES if wait.delivered == wait.parts else _CONFIRMS

@@ -427,6 +427,7 @@ class Consortium:
             sign_decision(self.keys[case.insurer], decision_message(self.chain_id, case.insurer, outcome)),
             None if moves == "none" else f"payment-{case.claim_id.removeprefix('claim-')}{outcome.version:04x}",
             None if zero_blinding is None else zero_blinding.to_bytes(32, "little"),
+            None if moves == "none" else "rail",
         )
         return case.insurer, "claims.settle", message
 

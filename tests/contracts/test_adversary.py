@@ -220,7 +220,7 @@ def test_an_insurer_that_terminates_a_policy_still_redirects_what_it_owes(chain:
         chain.pay(payment_id, "rejected"),
         (case.insurer, "coverage.change_policy", ChangePolicy(case.policy_id, 2, digest("period"), "terminated")),
         (case.insurer, "coverage.name_payee", NamePayee(case.policy_id, 2, digest("heir"))),
-        (case.insurer, "claims.redirect", Redirect(payment_id, 2)),
+        (case.insurer, "claims.redirect", Redirect(payment_id, 2, "rail")),
         chain.pay(payment_id, "paid", "second"),
     )
     payment = chain.view(case).payments[0]

@@ -8,14 +8,18 @@ from hypothesis import strategies as st
 
 from contracts.calendar import Month, civil_month
 from contracts.identifiers import Place
-from contracts.listings import FindTotal
+from contracts.listings import FindTotal, Wait
 from contracts.payments import NEXT_STATUSES, OPEN_STATUSES, derive_status, move_payment
 from contracts.policies import NamePayee
-from contracts.settlements import Pay, Payment, Redirect
+from contracts.proposals import AddOrganisation, RemoveOrganisation, organisation_message
+from contracts.settlements import Conclude, Pay, Payment, Redirect, Settle
 from contracts.totals import EMPTY_MONTH, MonthTotal, YearTotal, sum_year
 from ledger.crypto.commitments import IDENTITY, verify_difference
+from ledger.crypto.signatures import PrivateKey, sign_enrolment
 from ledger.errors import ContractError
-from tests.contracts.consortium import BEGUN_MS, YEAR_MS, Case, Consortium, Figure, digest
+from ledger.execution.contract import replace
+from tests.contracts.consortium import BEGUN_MS, CHAIN_ID, YEAR_MS, Call, Case, Consortium, Figure, digest
+from tests.contracts.test_governance import pass_
 
 PAYABLE = Figure.draw(206_000, "payable")
 PLACE = Place(1, 0, BEGUN_MS, digest("transaction"))
@@ -54,6 +58,7 @@ def due() -> Payment:
         IDENTITY,
         "due",
         None,
+        "rail",
         (),
         (),
         (),
@@ -110,12 +115,12 @@ def test_one_key_serves_one_payment(chain: Consortium, case: Case) -> None:
 
 def test_an_insurer_redirects_a_returned_payment_to_the_current_payee(chain: Consortium, case: Case) -> None:
     paying = payment_id(chain, case)
-    redirect = ("insurer-a", "claims.redirect", Redirect(paying, 2))
+    redirect = ("insurer-a", "claims.redirect", Redirect(paying, 2, "rail"))
     chain.do(("insurer-a", "coverage.name_payee", NamePayee(case.policy_id, 2, digest("other account"))))
     assert chain.post(redirect) == ["WRONG_STATE"]
     chain.do(chain.pay(paying, "rejected"))
-    assert chain.post(("insurer-a", "claims.redirect", Redirect(paying, 1))) == ["STALE_PAYEE"]
-    assert chain.post(("insurer-b", "claims.redirect", Redirect(paying, 2))) == ["FORBIDDEN"]
+    assert chain.post(("insurer-a", "claims.redirect", Redirect(paying, 1, "rail"))) == ["STALE_PAYEE"]
+    assert chain.post(("insurer-b", "claims.redirect", Redirect(paying, 2, "rail"))) == ["FORBIDDEN"]
     chain.do(redirect)
     chain.do(chain.pay(paying, "paid", key="second"))
     assert [step.payee_version for step in chain.view(case).payments[0].steps] == [1, 1, 2, 2]
@@ -195,3 +200,94 @@ def test_no_order_of_receipts_sends_a_payment_twice(receipts: list[tuple[str, st
         used.append(key)
         assert len(payment.steps) == len(before.steps) + 1
     assert (derive_status([payment], is_pended=False) == "PAID") == (payment.status == "paid")
+
+
+# ------------------------------------------------------------------------------------------- a rail that is removed
+
+NEXT_RAIL = "rail-b"
+VOTERS = ("hospital-a", "hospital-b", "insurer-a", "insurer-b", "regulator")
+
+
+def admit_rail(chain: Consortium) -> None:
+    key = PrivateKey(digest(NEXT_RAIL))
+    chain.keys[NEXT_RAIL] = key
+    signed = organisation_message(CHAIN_ID, NEXT_RAIL, "rail", key.public_key, bytes(1216), digest("ca"))
+    proof = sign_enrolment(key, signed)
+    pass_(chain, AddOrganisation(NEXT_RAIL, "rail", key.public_key, bytes(1216), digest("ca"), proof), VOTERS)
+
+
+def succeed_rail(chain: Consortium) -> None:
+    """Admit another rail and remove the one that was there."""
+    admit_rail(chain)
+    pass_(chain, RemoveOrganisation("rail"), VOTERS)
+
+
+def receipt(chain: Consortium, case: Case, status: str, key: str = "first") -> Call:
+    _, target, message = chain.pay(payment_id(chain, case), status, key)
+    return NEXT_RAIL, target, message
+
+
+def conclude(chain: Consortium, case: Case, *, has_moved: bool, signer: str = "insurer-a") -> Call:
+    return signer, "claims.conclude", Conclude(payment_id(chain, case), has_moved)
+
+
+@pytest.mark.parametrize("reported", [(), ("accepted",), ("accepted", "unknown")])
+def test_an_attempt_of_a_rail_that_was_removed_is_nobody_elses(
+    chain: Consortium, case: Case, reported: tuple[str, ...]
+) -> None:
+    chain.do(*(chain.pay(payment_id(chain, case), status) for status in reported))
+    succeed_rail(chain)
+    for status in ("accepted", "unknown", "paid", "rejected"):
+        for key in ("first", "fresh"):
+            assert chain.post(receipt(chain, case, status, key)) == ["FORBIDDEN"]
+    redirect = ("insurer-a", "claims.redirect", Redirect(payment_id(chain, case), 1, NEXT_RAIL))
+    assert chain.post(redirect) == ["WRONG_STATE"], "nothing is sent again before somebody states what became of it"
+    assert chain.view(case).wait == Wait("insurer", "", 0, 0)
+
+
+def test_a_second_rail_does_not_report_what_the_first_one_was_given(chain: Consortium, case: Case) -> None:
+    admit_rail(chain)
+    assert chain.post(receipt(chain, case, "paid")) == ["FORBIDDEN"]
+    chain.do(chain.pay(payment_id(chain, case), "rejected"))
+    chain.do(("insurer-a", "claims.redirect", Redirect(payment_id(chain, case), 1, NEXT_RAIL)))
+    assert chain.post(chain.pay(payment_id(chain, case), "paid", "second")) == ["FORBIDDEN"]
+    chain.do(receipt(chain, case, "paid", "second"))
+    assert [step.rail for step in chain.view(case).payments[0].steps] == ["rail", "rail", NEXT_RAIL, NEXT_RAIL]
+
+
+def test_what_moved_is_stated_by_the_insurer_and_counts_as_paid(chain: Consortium, case: Case) -> None:
+    chain.do(chain.pay(payment_id(chain, case), "accepted"))
+    assert chain.post(conclude(chain, case, has_moved=True)) == ["RAIL_IN_FORCE"]
+    succeed_rail(chain)
+    for stranger in ("insurer-b", "hospital-a", NEXT_RAIL, "regulator", case.customer):
+        assert chain.post(conclude(chain, case, has_moved=True, signer=stranger)) == ["FORBIDDEN"]
+    chain.do(conclude(chain, case, has_moved=True))
+    assert (chain.view(case).status, total(chain).paid) == ("PAID", chain.view(case).payments[0].amount)
+    last = chain.view(case).payments[0].steps[-1]
+    assert (last.status, last.rail, last.is_stated) == ("paid", "rail", True)
+    assert chain.post(conclude(chain, case, has_moved=False)) == ["WRONG_STATE"]
+
+
+def test_what_did_not_move_is_sent_by_the_next_rail_under_a_fresh_key(chain: Consortium, case: Case) -> None:
+    chain.do(chain.pay(payment_id(chain, case), "unknown"))
+    succeed_rail(chain)
+    chain.do(conclude(chain, case, has_moved=False))
+    assert chain.view(case).status == "SETTLED"
+    removed = ("insurer-a", "claims.redirect", Redirect(payment_id(chain, case), 1, "rail"))
+    assert chain.post(removed, receipt(chain, case, "paid", "second")) == ["UNKNOWN_MEMBER", "FORBIDDEN"]
+    chain.do(("insurer-a", "claims.redirect", Redirect(payment_id(chain, case), 1, NEXT_RAIL)))
+    assert chain.post(receipt(chain, case, "paid")) == ["IDEMPOTENCY_KEY"], "the former attempt's key is spent"
+    chain.do(receipt(chain, case, "paid", "second"))
+    assert chain.view(case).status == "PAID"
+
+
+def test_a_settlement_names_a_rail_that_is_a_member_if_anything_moves(chain: Consortium) -> None:
+    case = chain.case(chain.consent(), chain.policy())
+    chain.do(*chain.admit(case), *chain.discharge(case), *chain.deliver(case))
+    signer, target, message = chain.settle(case, chain.outcome(case, Figure.draw(206_000, "payable")))
+    assert isinstance(message, Settle)
+    for rail, code in ((None, "PAYMENT"), ("insurer-a", "UNKNOWN_MEMBER"), ("nobody", "UNKNOWN_MEMBER")):
+        assert chain.post((signer, target, replace(message, rail=rail))) == [code]
+    succeed_rail(chain)
+    assert chain.post((signer, target, message)) == ["UNKNOWN_MEMBER"]
+    chain.do((signer, target, replace(message, rail=NEXT_RAIL)))

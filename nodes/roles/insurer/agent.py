@@ -187,6 +187,10 @@ class Insurer(Reception):
         effects = self._derive(now_ms)
         return self.show_claim(claim_id), effects
 
+    def conclude_payments(self, claim_id: str, *, has_moved: bool) -> list[Call]:
+        """Return what a person states of a claim's payments whose rail was removed; raises as `Payments.conclude`."""
+        return self._payments.conclude(self._inquiries.find(claim_id), has_moved=has_moved)
+
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the encoded `Sealed` opening of a claim's latest settlement, and its version."""
         return self._inquiries.customer_opening(claim_id, pseudonym)
@@ -307,6 +311,10 @@ class Insurer(Reception):
         if not any(self._in_flight.is_sent(call, now_ms) for call in calls):
             calls.extend(self._settle(shown, ready))
         more, requests = self._payments.derive(shown, now_ms)
+        stranded = self._payments.find_stranded(shown)
+        if stranded:
+            reason = f"{stranded[0].rail} was removed before it reported the payment; a person states what became of it"
+            self._docket.wait(claim_id, WaitError("RAIL-REMOVED", reason))
         calls.extend(more)
         unpaid = any(payment.status != "paid" for payment in shown.payments)
         self._docket.keep_open(claim_id, is_busy=bool(calls) or unpaid)

@@ -27,12 +27,10 @@ from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from contracts.grants import RecordType
 from contracts.listings import ClaimView
-from contracts.outcomes import decision_message
-from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settle, Settlement
+from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settlement
 from contracts.stays import Closing, Record
 from contracts.steps import need_of
 from ledger.crypto.commitments import GROUP_ORDER
-from ledger.crypto.signatures import sign_decision
 from ledger.errors import ContractError, DecodeError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
@@ -47,6 +45,7 @@ from nodes.roles.exchange.opening import VisitOpening
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Balances, Premises, WaitError
+from nodes.roles.insurer.submission import submit_settlement
 from nodes.roles.insurer.visiting import Visiting
 from nodes.roles.linking import LinkEntry, Linking
 from nodes.roles.lookup import explain, find_grant, find_order, find_record, find_stay
@@ -134,8 +133,7 @@ class Desk:
             after=None if paid is None else paid.after,
         )
         draft = self._find_draft(ground) or self._draft(ground, claim, former, entry, policy, balances, closings, stays)
-        signature = sign_decision(self.keys.next(), decision_message(self.view.chain_id, self.insurer, draft.outcome))
-        return [Call("claims", "settle", Settle(draft.outcome, signature, draft.payment_id, draft.zero_blinding))]
+        return [submit_settlement(self.view, self.keys, self.insurer, draft)]
 
     # ------------------------------------------------------------------------------------------- the chain's side
 

@@ -3,8 +3,12 @@
     the chain says        the insurer
     due                   instructs the rail, sealed and signed; the same order under the same key until it answers
     accepted, unknown     asks the rail what became of it; never instructs again
-    returned, rejected    names the policy's current payee (`redirect`), which makes it due again: another attempt
+    returned, rejected    names the policy's current payee and the rail that insurers instruct now (`redirect`), which
+                          makes it due again: another attempt
     paid                  nothing
+
+An attempt is the rail's that the chain names with it. Once that one is a member no more, nobody is asked about it or
+instructed again: a person finds out what it did, and states it (`conclude`).
 
 The key of an attempt follows from the payment and the attempt's number under the insurer's secret, so after a crash
 the same attempt has the same key, and the rail moves it once. An account that sent the money back ATTEMPTS_MAX times
@@ -14,11 +18,11 @@ is not tried again by itself: a person names another payee.
 from typing import Literal
 
 from contracts.listings import ClaimView
-from contracts.settlements import Payment, Redirect
+from contracts.settlements import Conclude, Payment, Redirect
 from ledger.codec import encode
 from ledger.crypto.hashes import tag_keyed
 from ledger.crypto.signatures import sign_instruction
-from ledger.errors import DecodeError
+from ledger.errors import DecodeError, LedgerError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.exchange.asking import Asking
@@ -32,12 +36,20 @@ from nodes.roles.exchange.questions import (
     encode_body,
 )
 from nodes.roles.insurer.portfolio import Portfolio
-from nodes.roles.lookup import find_rail, find_seal_key
+from nodes.roles.lookup import find_credentials, find_rail, find_seal_key
 from nodes.roles.own_keys import OwnKeys
 from nodes.vault.sealing import SealContext, seal
 
 ATTEMPTS_MAX = 3
 """Attempts to one version of a payee that come back."""
+
+
+class PaymentError(LedgerError):
+    """There is nothing to state about a claim's payments."""
+
+    def __init__(self, claim_id: str) -> None:
+        """Say of which claim."""
+        super().__init__(f"{claim_id}: expected an attempt that a removed payment rail has not reported to its end")
 
 
 class Payments:
@@ -109,6 +121,25 @@ class Payments:
         """Return the idempotency key of an attempt, from 1."""
         return tag_keyed(self._secret, encode(("xinpei/attempt/v1", payment_id, attempt)))
 
+    def find_stranded(self, shown: ClaimView) -> list[Payment]:
+        """Return a claim's payments whose rail was removed before it reported how the attempt ended."""
+        return [
+            payment
+            for payment in shown.payments
+            if payment.status in ("due", "accepted", "unknown") and find_credentials(self._view, payment.rail) is None
+        ]
+
+    def conclude(self, shown: ClaimView, *, has_moved: bool) -> list[Call]:
+        """Return what a person states of a claim's payments that are stranded, each in the same words.
+
+        Raises:
+            PaymentError: If none is.
+        """
+        stranded = self.find_stranded(shown)
+        if not stranded:
+            raise PaymentError(shown.claim.claim_id)
+        return [Call("claims", "conclude", Conclude(payment.payment_id, has_moved)) for payment in stranded]
+
     def _redirect(self, payment: Payment) -> list[Call]:
         shown = self._portfolio.shown(payment.policy_id)
         assert shown is not None, "a payment's policy exists"
@@ -116,7 +147,8 @@ class Payments:
         tried = [step for step in payment.steps if (step.status, step.payee_version) == ("due", current)]
         if len(tried) >= ATTEMPTS_MAX:
             return []
-        return [Call("claims", "redirect", Redirect(payment.payment_id, current))]
+        rail = find_rail(self._view)
+        return [] if rail is None else [Call("claims", "redirect", Redirect(payment.payment_id, current, rail))]
 
     def _ask(self, shown: ClaimView, payment: Payment, now_ms: int) -> list[Request]:
         attempt = len([step for step in payment.steps if step.status == "due"])
@@ -124,8 +156,8 @@ class Payments:
         subject = f"{payment.payment_id} {attempt} {asks}"
         if not self._asking.may_ask(subject, now_ms):
             return []
-        rail = find_rail(self._view)
-        if rail is None:
+        rail = payment.rail
+        if find_credentials(self._view, rail) is None:
             return []
         key = self.attempt_key(payment.payment_id, attempt)
         if asks == "instruct":

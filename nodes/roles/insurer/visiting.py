@@ -16,11 +16,10 @@ person decided about findings that a visit left to her: it goes along with the p
 from contracts.adjudication.reasons import CODES, find_text
 from contracts.executions import ExecutionReceipt
 from contracts.listings import ClaimView
-from contracts.outcomes import decision_message
-from contracts.settlements import ClosingReference, Outcome, Settle
+from contracts.settlements import ClosingReference, Outcome
 from ledger.codec import decode, encode
 from ledger.crypto.commitments import commit_amount
-from ledger.crypto.signatures import sign_decision, sign_instruction, verify
+from ledger.crypto.signatures import sign_instruction, verify
 from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.entropy import Entropy
@@ -43,6 +42,7 @@ from nodes.roles.exchange.visits import (
 )
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError
+from nodes.roles.insurer.submission import submit_settlement
 from nodes.roles.linking import LinkEntry
 from nodes.roles.lookup import RemovedMemberError, find_claim, find_seal_key
 from nodes.roles.own_keys import OwnKeys
@@ -128,9 +128,7 @@ class Visiting:
         if latest is not None and self._stands(latest, shown, references, grant_version, policies, is_review=is_review):
             draft = self._casebook.latest_draft(claim.claim_id, latest.version)
             if draft is not None and draft.outcome == latest and self._has_taken_in(draft, shown):
-                signed = decision_message(self._view.chain_id, self._insurer, latest)
-                signature = sign_decision(self._keys.next(), signed)
-                return [Call("claims", "settle", Settle(latest, signature, draft.payment_id, draft.zero_blinding))]
+                return [submit_settlement(self._view, self._keys, self._insurer, draft)]
         try:
             find_seal_key(self._view, claim.hospital)
         except RemovedMemberError as error:

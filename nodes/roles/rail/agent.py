@@ -4,7 +4,7 @@ An instruction is checked before anything else happens:
 
     the order       opens with the rail's key, for this payment, from the member who asks
     the signature   is the insurer's, by its key in force, purpose `instruction`
-    the payment     is on the chain, due, and of this insurer, claim, direction and currency
+    the payment     is on the chain, due, and of this insurer, claim, direction and currency; the attempt is this rail's
     the amount      opens the payment's commitment; above 0 for a payout, below 0 for a recovery
     the key         is new, and no earlier attempt of the payment is still open or unreported
 
@@ -15,6 +15,9 @@ An instruction is checked before anything else happens:
     paid        nothing, unless the bank reports a return      paid
     returned    nothing                                        returned: the payment is open for another attempt
     rejected    nothing                                        rejected: likewise
+
+A rail that is a member no more tells the bank nothing new: what it has not begun to move by then it never moves, and of
+the rest its bank is asked, so that it can say what became of it to whoever asks.
 
 What is kept is durable before the bank is told, so whatever dies when, a key moves once; and a bank that never heard
 of a key says so before it is told a second time. What the chain lacks is derived from the attempts that are open.
@@ -51,7 +54,7 @@ from nodes.roles.exchange.questions import (
     encode_body,
 )
 from nodes.roles.in_flight import InFlight
-from nodes.roles.lookup import find_claim
+from nodes.roles.lookup import find_claim, find_credentials
 from nodes.roles.rail.attempts import Attempt, Attempts, AttemptState
 from nodes.roles.rail.bank import Bank
 from nodes.roles.rail.erasing import RailBooks
@@ -210,6 +213,8 @@ class Rail:
         latest = self._attempts.latest_of(order.payment_id)
         if latest is not None and self._reported(payment, latest) not in ("returned", "rejected"):
             raise RefusalError("UNDER_WAY", f"an earlier attempt of {order.payment_id} is not reported to its end")
+        if payment.rail != self.name:
+            raise RefusalError("OTHER_RAIL", f"the attempt of {order.payment_id} is {payment.rail}'s")
         claim = cast("ClaimView", find_claim(self._view, payment.claim_id))
         currency = claim.settlements[payment.settlement_version - 1].outcome.currency
         if (order.claim_id, order.direction, order.currency) != (payment.claim_id, payment.direction, currency):
@@ -231,14 +236,23 @@ class Rail:
         if attempt.state in ENDS:
             return attempt
         state = self._bank.ask(attempt.order.idempotency_key)
-        if state is None and attempt.state == "received":
+        if state is None and attempt.state == "received" and self._may_move(attempt):
             state = self._bank.move(attempt.order)
         return attempt if state is None else self._attempts.move_on(attempt, state)
+
+    def _may_move(self, attempt: Attempt) -> bool:
+        """Whether this rail is a member still, and the attempt its own: else its insurer states how it ended."""
+        payment = self._payment(attempt.order.payment_id)
+        return payment is not None and payment.rail == self.name and self._is_member()
+
+    def _is_member(self) -> bool:
+        """Whether this rail is one still: who was removed signs nothing any more."""
+        return find_credentials(self._view, self.name) is not None
 
     def _receipt(self, now_ms: int) -> list[AgentEffect]:
         """Return the receipts that the chain lacks."""
         effects: list[AgentEffect] = []
-        for attempt in self._attempts.list_open():
+        for attempt in self._attempts.list_open() if self._is_member() else []:
             payment = self._payment(attempt.order.payment_id)
             if payment is None:
                 continue
@@ -253,6 +267,8 @@ class Rail:
         return effects
 
     def _answer_erasures(self, now_ms: int) -> list[AgentEffect]:
+        if not self._is_member():
+            return []
         return [*self._in_flight.offer(self._erasing.derive(self._books.list_asked()), now_ms)]
 
     def _reported(self, payment: Payment, attempt: Attempt) -> str:

@@ -103,7 +103,8 @@ class Desk:
         insurer = self.case.insurer
         signed = decision_message(self.chain.genesis.chain_id, insurer, draft.outcome)
         signature = sign_decision(self.chain.keys[insurer], signed)
-        message = Settle(draft.outcome, signature, draft.payment_id, draft.zero_blinding)
+        rail = None if draft.payment_id is None else "rail"
+        message = Settle(draft.outcome, signature, draft.payment_id, draft.zero_blinding, rail)
         self.chain.do((insurer, "claims.settle", message))
         self.drafts.append(draft)
 

@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from contracts.proposals import AddOrganisation, CastVote, Propose, RemoveOrganisation, organisation_message
 from contracts.settlements import Payment
 from ledger.codec import encode
-from ledger.crypto.signatures import PrivateKey, sign_decision, sign_instruction
-from nodes.agent import Answer, PeerRequested
+from ledger.crypto.signatures import PrivateKey, sign_decision, sign_enrolment, sign_instruction
+from nodes.agent import Answer, Call, PeerRequested
+from nodes.entropy import SeededEntropy
+from nodes.keystore import create_keystore
 from nodes.roles.exchange.questions import (
     AskPayment,
     FetchRecord,
@@ -21,12 +24,15 @@ from nodes.roles.exchange.questions import (
     decode_reply,
     encode_body,
 )
-from nodes.roles.insurer.payments import ATTEMPTS_MAX
-from nodes.roles.rail.agent import RefusalError
+from nodes.roles.insurer.payments import ATTEMPTS_MAX, PaymentError
+from nodes.roles.lookup import find_seal_key
+from nodes.roles.rail.agent import Rail, RefusalError
 from nodes.roles.rail.bank import BankState, PromptBank
 from nodes.vault.sealing import AmountOpening, SealContext, Sealed, seal
 from tests.nodes.roles.desk import discharge
-from tests.nodes.roles.lane import Lane
+from tests.nodes.roles.lane import Lane, TestBank
+
+NEXT_RAIL = "rail-b"
 
 
 @pytest.fixture
@@ -292,3 +298,89 @@ def test_a_refusal_is_noted_without_the_amount_and_the_insurer_goes_on_asking(du
     due.town.loses_request = lambda _source, _peer, _body: False
     due.run()
     assert (due.claim().status, due.bank.balance) == ("PAID", 206_000)
+
+
+# ------------------------------------------------------------------------------------------- a rail that is removed
+
+
+def decide(lane: Lane, action: AddOrganisation | RemoveOrganisation, number: int) -> None:
+    """Have the members decide something by the votes of all validators."""
+    town = lane.town
+    message = Propose(action, bytes(32))
+    basis = town.query("governance", "basis", message, bytes)
+    assert town.post("regulator", Call("governance", "propose", replace(message, against=basis)))[0].ok
+    for validator in town.genesis.validators.validators:
+        receipt = town.post(validator.name, Call("governance", "vote", CastVote(number, approve=True)))[0]
+        assert receipt.code in ("OK", "PROPOSAL_CLOSED")
+
+
+def succeed_rail(lane: Lane) -> TestBank:
+    """Admit another rail, with a bank of its own, and remove the one that was there; return that bank."""
+    town, bank = lane.town, TestBank()
+    keys = create_keystore(town.folder / NEXT_RAIL / "keys", SeededEntropy(b"next rail"))
+    town._keystores[NEXT_RAIL] = keys
+    public, seal_key = keys.submission.public_key, keys.seal.public_key
+    signed = organisation_message(town.genesis.chain_id, NEXT_RAIL, "rail", public, seal_key, bytes(32))
+    proof = sign_enrolment(keys.submission, signed)
+    decide(lane, AddOrganisation(NEXT_RAIL, "rail", public, seal_key, bytes(32), proof), 1)
+    decide(lane, RemoveOrganisation("rail"), 2)
+    town.install(NEXT_RAIL, lambda kit: Rail(kit.name, kit.view, kit.keystore, kit.register, bank))
+    return bank
+
+
+def state(lane: Lane, *, has_moved: bool) -> None:
+    """Have the insurer's operator state what became of the payment."""
+    claim_id = lane.claim().claim.claim_id
+    (call,) = lane.insurer.conclude_payments(claim_id, has_moved=has_moved)
+    assert lane.town.post("insurer-a", call)[0].ok
+
+
+@pytest.mark.parametrize(("reports", "has_moved"), [((), True), ((), False), (("accepted",), False)])
+def test_what_a_removed_rail_was_told_is_not_told_the_next_one_before_somebody_states_what_became_of_it(
+    lane: Lane, reports: tuple[str, ...], has_moved: bool
+) -> None:
+    lane.bank.answers = ["accepted"]
+    lane.town.loses_submission = lambda item: (
+        not reports and any(tx.contract == "claims" and tx.method == "pay" for tx in item.transactions)
+    )
+    lane.stay()
+    lane.run_for(15_000)
+    assert (len(lane.bank.moves), statuses(lane)) == (1, ["due", *reports])
+    other = succeed_rail(lane)
+    lane.town.loses_submission = lambda _item: False
+    lane.run_for(30_000)
+    assert (other.moves, statuses(lane)) == ([], ["due", *reports]), "nothing is sent again by itself"
+    waits = lane.insurer.show_claim(lane.claim().claim.claim_id).waits
+    assert waits is not None
+    assert waits.code == "RAIL-REMOVED"
+    state(lane, has_moved=has_moved)
+    lane.run()
+    ended = ["paid"] if has_moved else ["rejected", "due", "accepted", "paid"]
+    assert statuses(lane) == ["due", *reports, *ended]
+    assert (len(other.moves), lane.claim().status) == (0 if has_moved else 1, "PAID")
+    with pytest.raises(PaymentError, match="expected an attempt that a removed payment rail has not reported"):
+        lane.insurer.conclude_payments(lane.claim().claim.claim_id, has_moved=True)
+
+
+def test_a_rail_that_was_removed_tells_its_bank_nothing_new(due: Lane) -> None:
+    order = order_of(due)
+    succeed_rail(due)
+    due.rail._attempts.begin(order)
+    due.town.restart("rail")
+    due.town.loses_request = lambda _source, _peer, _body: False
+    due.run_for(15_000)
+    assert due.bank.moves == [], "what it has kept and not begun it never moves"
+
+
+def test_an_order_for_another_rail_is_refused(due: Lane) -> None:
+    other = succeed_rail(due)
+    rail = due.town.agents[NEXT_RAIL]
+    payment = payment_of(due)
+    order = order_of(due)
+    context = SealContext(due.town.genesis.chain_id, order.payment_id, "insurer-a", NEXT_RAIL)
+    sealed = seal(find_seal_key(due.town.view, NEXT_RAIL), context, encode(order))
+    body = encode_body(InstructPayment(sealed, sign_instruction(key_of(due, "insurer-a"), encode(sealed))))
+    effects = rail.step(PeerRequested(7, "insurer-a", body, due.town.now_ms))
+    (answer,) = [effect for effect in effects if isinstance(effect, Answer)]
+    assert refused(decode_reply(answer.body)) == "OTHER_RAIL"
+    assert (payment.rail, other.moves) == ("rail", [])

@@ -244,7 +244,7 @@ def remove(lane: Lane, name: str) -> None:
             assert town.post(validator.name, Call("governance", "vote", CastVote(1, approve=True)))[0].ok
 
 
-def test_an_insurer_without_a_rail_seals_no_order_and_goes_on_with_the_rest(tmp_path: Path) -> None:
+def test_an_insurer_without_a_rail_settles_nothing_that_moves_and_says_why(tmp_path: Path) -> None:
     lane = Lane(tmp_path)
     lane.insure()
     assert find_rail(lane.town.view) == "rail"
@@ -254,7 +254,10 @@ def test_an_insurer_without_a_rail_seals_no_order_and_goes_on_with_the_rest(tmp_
         find_seal_key(lane.town.view, "rail")
     lane.stay()
     lane.run_for(20_000)
-    assert (lane.claim().status, lane.bank.moves) == ("SETTLED", [])
+    assert (lane.claim().status, lane.claim().settlements, lane.bank.moves) == ("ASSEMBLING", (), [])
+    waits = lane.insurer.show_claim(lane.claim().claim.claim_id).waits
+    assert waits is not None
+    assert waits.code == "RAIL"
 
 
 def test_a_hospital_hands_nothing_over_to_an_insurer_that_was_removed(tmp_path: Path) -> None:

@@ -242,7 +242,8 @@ def test_whatever_is_corrected_the_chain_finds_that_the_commitments_add_up(
         )
         item = draft(case, version, former, before, entropy)
         moves = check_arithmetic(balance, None if former is None else settled(former), item.outcome)
-        check_movement(Settle(item.outcome, bytes(64), item.payment_id, item.zero_blinding), moves)
+        rail = None if item.payment_id is None else "rail"
+        check_movement(Settle(item.outcome, bytes(64), item.payment_id, item.zero_blinding, rail), moves)
         item.moves.verify(moves)
         moved += item.moves.amount
         assert moved == item.opening.payable.amount == item.opening.paid_after.amount

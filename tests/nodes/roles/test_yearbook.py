@@ -44,7 +44,7 @@ class World:
         default_factory=lambda: [
             Payment(
                 f"payment-{number % 2}{number:011x}", "claim-aaaaaaaaaaaa", 1, "insurer-a", "policy-aaaaaaaaaaaa", 1,
-                "payout", FIGURES[number].point, "due", None, (), (), (),
+                "payout", FIGURES[number].point, "due", None, "rail", (), (), (),
             )
             for number in range(PAYMENTS)
         ]
@@ -90,10 +90,10 @@ class World:
         else:
             adjusted = (*adjusted, self.now)
         place = Place(1, 0, self.time_ms, HASH)
-        step = PaymentStep(status, HASH, 1, place)  # type: ignore[arg-type]
+        step = PaymentStep(status, HASH, 1, "rail", place)  # type: ignore[arg-type]
         self.payments[number] = Payment(
             before.payment_id, before.claim_id, 1, before.insurer, before.policy_id, 1,
-            before.direction, before.amount, status, HASH, counted, adjusted, (*before.steps, step),  # type: ignore[arg-type]
+            before.direction, before.amount, status, HASH, "rail", counted, adjusted, (*before.steps, step),  # type: ignore[arg-type]
         )  # fmt: skip
 
     def show(self, number: int) -> ClaimView:
