@@ -222,14 +222,6 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         found = collect_openings(node.application, node.files.blocks, claim_id, sealed, identity)
         return Response(canonical_json.render(found), media_type="application/json")
 
-    @router.post("/cases/{claim_id}/conclusions")
-    async def conclude(node: Node, _caller: Operator, claim_id: str, form: ConclusionForm) -> ConclusionInfo:
-        """State how attempts at a payment ended of which a payment rail that was removed reports nothing any more."""
-        height = 0
-        for call in insurer.conclude_payments(claim_id, has_moved=form.has_moved):
-            height = (await node.call(node.organisation, call, WAIT_SECONDS)).height
-        return ConclusionInfo(claim=claim_id, has_moved=form.has_moved, height=height)
-
     @router.post("/cases/{claim_id}/reviews")
     async def review(node: Node, _caller: Operator, claim_id: str, form: ReviewForm) -> CaseInfo:
         """Take in a person's decision on a finding that is pended."""
@@ -238,7 +230,18 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
         _perform(node, effects, now_ms)
         return _describe_case(found)
 
+    _add_conclusions(router, insurer)
     return router
+
+
+def _add_conclusions(router: APIRouter, insurer: Insurer) -> None:
+    @router.post("/cases/{claim_id}/conclusions")
+    async def conclude(node: Node, _caller: Operator, claim_id: str, form: ConclusionForm) -> ConclusionInfo:
+        """State how attempts at a payment ended of which a payment rail that was removed reports nothing any more."""
+        height = 0
+        for call in insurer.conclude_payments(claim_id, has_moved=form.has_moved):
+            height = (await node.call(node.organisation, call, WAIT_SECONDS)).height
+        return ConclusionInfo(claim=claim_id, has_moved=form.has_moved, height=height)
 
 
 def _perform(node: NetworkNode, effects: list[AgentEffect], now_ms: int) -> None:

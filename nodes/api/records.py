@@ -22,7 +22,7 @@ from nodes.fhir.instants import format_day
 from nodes.network.node import NetworkNode
 from nodes.roles.erasing import list_erasures
 from nodes.roles.exchange.visits import list_executions
-from nodes.roles.lookup import find_claim, find_rail, find_record, find_stay
+from nodes.roles.lookup import find_claim, find_record, find_stay
 
 RECORD_ID = re.compile(r"record-[0-9a-f]{12,32}")
 
@@ -157,13 +157,13 @@ def list_visits(view: ChainView, stay: StayView, record_id: str) -> list[VisitIn
 
 
 def _describe_claim(node: NetworkNode, claim_id: str) -> list[HolderInfo]:
-    """Return who answered for what was made of a claim; the rail is awaited though its row begins with its answer."""
+    """Return who answered for what was made of a claim; a rail is awaited though its row begins with its answer."""
     rows = list_erasures(node.view, claim_id)
     found = [_describe_holder(node, row.holder, "claim", row.items[0]) for row in rows]
     claim = find_claim(node.view, claim_id)
-    rail = find_rail(node.view)
-    is_awaited = rows and claim is not None and claim.payments and not any(row.role == "rail" for row in rows)
-    if rail is not None and is_awaited:
+    answered = {row.holder for row in rows}
+    rails = sorted({payment.rail for payment in claim.payments} - answered) if rows and claim is not None else []
+    for rail in rails:
         asked = ErasureItem(claim_id, "claim", rows[0].items[0].cause, rows[0].items[0].steps[:1])
         found.append(_describe_holder(node, rail, "claim", asked))
     return found
