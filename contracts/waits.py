@@ -19,7 +19,7 @@ Rules:
     AWAITING_CONSENT       customer   the failing condition  she grants, files herself, or withdraws
     SETTLED, RECOVERING    rail                              its receipt
     SETTLED, RECOVERING    insurer                           it redirects a returned or rejected payment, or states what
-                                                              became of one whose rail was removed
+                                                             became of one whose rail was removed
     PENDED                 insurer                           a person decides
     PAID, WITHDRAWN        (nobody)
     SETTLED to nothing     (nobody)
