@@ -9,10 +9,17 @@ from hypothesis import strategies as st
 from contracts.calendar import Month, civil_month
 from contracts.identifiers import Place
 from contracts.listings import FindTotal, Wait
-from contracts.payments import NEXT_STATUSES, OPEN_STATUSES, derive_status, move_payment
+from contracts.payments import (
+    NEXT_STATUSES,
+    OPEN_STATUSES,
+    STEPS_RESERVED,
+    advance_status,
+    derive_status,
+    move_payment,
+)
 from contracts.policies import NamePayee
 from contracts.proposals import AddOrganisation, RemoveOrganisation, organisation_message
-from contracts.settlements import Conclude, Pay, Payment, Redirect, Settle
+from contracts.settlements import PAYMENT_STEPS_MAX, Conclude, Pay, Payment, Redirect, Settle
 from contracts.totals import EMPTY_MONTH, MonthTotal, YearTotal, sum_year
 from ledger.crypto.commitments import IDENTITY, verify_difference
 from ledger.crypto.signatures import PrivateKey, sign_enrolment
@@ -291,3 +298,36 @@ def test_a_settlement_names_a_rail_that_is_a_member_if_anything_moves(chain: Con
     succeed_rail(chain)
     assert chain.post((signer, target, message)) == ["UNKNOWN_MEMBER"]
     chain.do((signer, target, replace(message, rail=NEXT_RAIL)))
+
+
+# --------------------------------------------------------------------------------------------------- what is bounded
+
+
+def test_a_rail_that_cannot_make_up_its_mind_leaves_room_for_how_it_ends(chain: Consortium, case: Case) -> None:
+    paying = payment_id(chain, case)
+    codes: list[str] = []
+    while not codes or codes[-1] == "OK":
+        codes += chain.post(chain.pay(paying, ("accepted", "unknown")[len(codes) % 2]))
+    assert (len(codes), codes[-1]) == (PAYMENT_STEPS_MAX - STEPS_RESERVED, "TOO_MANY")
+    chain.do(chain.pay(paying, "paid"))
+    assert chain.view(case).status == "PAID"
+
+
+@pytest.mark.parametrize("is_pended", [True, False])
+@pytest.mark.parametrize("was_pended", [True, False])
+@pytest.mark.parametrize("disposition", ["payout", "recovery", "none"])
+def test_the_status_after_a_settlement_follows_from_the_one_before(
+    chain: Consortium, case: Case, disposition: str, was_pended: bool, is_pended: bool
+) -> None:
+    claim, outcome = chain.view(case).claim, chain.view(case).settlements[0].outcome
+    kinds = [
+        replace(due(), direction=direction, status=status)
+        for direction in ("payout", "recovery")
+        for status in ("due", "paid", "returned")
+    ]
+    moved = [] if disposition == "none" else [replace(due(), direction=disposition)]
+    for payments in ([], *([first] for first in kinds), *([first, other] for first in kinds for other in kinds)):
+        ids = tuple(f"payment-{place:012x}" for place in range(len(payments)))
+        before = replace(claim, status=derive_status(payments, is_pended=was_pended), payments=ids)
+        settled_now = replace(outcome, disposition=disposition, is_pended=is_pended)
+        assert advance_status(before, settled_now) == derive_status([*payments, *moved], is_pended=is_pended)
