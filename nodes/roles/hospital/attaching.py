@@ -111,21 +111,22 @@ class Attaching:
             now_ms: The node's clock.
 
         Raises:
-            AttachingError: If the stay was reported to nobody, or is erased in part.
+            AttachingError: If the stay was reported to nobody who is ever handed a file, or is erased in part.
             VaultError: If the disk refuses.
         """
-        if not stay.lanes or stay.is_redacted:
+        held = tuple(lane for lane in stay.lanes if lane.holds("document"))
+        if not held or stay.is_redacted:
             msg = f"{stay.number}: expected a stay that is reported to an insurer and whole"
             raise AttachingError(msg)
         for draft_id, draft in self._drafts.items():
             entry = draft.entry
             same = (entry.number, entry.label, entry.sha256) == (stay.number, label, sha256)
-            if same and [lane.stay_id for lane in entry.lanes] == [lane.stay_id for lane in stay.lanes]:
+            if same and [lane.stay_id for lane in entry.lanes] == [lane.stay_id for lane in held]:
                 return draft_id, draft.taken
         while len(self._drafts) >= DRAFTS_MAX:
             self._discard(next(iter(self._drafts)))
         draft_id = f"draft-{self._entropy.draw(8).hex()}"
-        lanes = tuple(DraftLane(lane.stay_id, f"record-{self._entropy.draw(8).hex()}") for lane in stay.lanes)
+        lanes = tuple(DraftLane(lane.stay_id, f"record-{self._entropy.draw(8).hex()}") for lane in held)
         entry = DraftEntry(stay.number, label, sha256, now_ms, lanes, ())
         self._drafts[draft_id] = draft = _Draft(entry, (), hashlib.sha256())
         try:

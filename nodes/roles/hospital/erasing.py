@@ -63,6 +63,7 @@ class HospitalBooks:
         for lane in stay.lanes:
             if lane not in entered:
                 self._erase_copies(stay, lane, is_erased_at=is_erased)
+        self._erase_files(stay)
         left = redact(stay, is_erased)
         if not left.patient:  # nothing is left of the stay, so neither are documents that no grant ever covered
             for attachment in stay.attachments:
@@ -76,6 +77,21 @@ class HospitalBooks:
         for entry in lane.entries:
             slot = (entry.record_type, entry.place)
             if any(find_entry(lane, slot, version) == entry and is_erased_at(slot, version) for version in versions):
+                self._vault.erase(entry.record_id)
+
+    def _erase_files(self, stay: LocalStay) -> None:
+        """Destroy the copies of attached files that were never entered, once every one that was is erased.
+
+        Nobody could ask for such a copy: no id of it is on the chain.
+        """
+        copies = [entry for lane in stay.lanes for entry in lane.entries if entry.record_type == "document"]
+        entered = {entry.record_id for entry in copies if find_record(self._view, entry.record_id) is not None}
+        kept = {
+            entry.place for entry in copies if entry.record_id in entered and not self._vault.is_erased(entry.record_id)
+        }
+        gone = {entry.place for entry in copies if entry.record_id in entered} - kept
+        for entry in copies:
+            if entry.place in gone and entry.record_id not in entered:
                 self._vault.erase(entry.record_id)
 
     def _find(self, stay_id: str) -> LocalStay | None:

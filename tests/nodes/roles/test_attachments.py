@@ -62,8 +62,8 @@ def take_piece(hospital: Any, **piece: Any) -> Any:
     return hospital.take_attachment(draft_id, **piece)
 
 
-def attach(lane: Lane, file: bytes = FILE, kind: Any = "imaging") -> str:
-    """Have the desk attach a file to the one stay; return the record."""
+def attach(lane: Lane, file: bytes = FILE, kind: Any = "imaging", copies: int = 1) -> str:
+    """Have the desk attach a file to the one stay, sealed for so many; return the first one's record."""
     label = AttachmentLabel(kind, "application/dicom", len(file))
     digest = hashlib.sha256(file).digest()
     draft, taken = lane.desk.agent.begin_attachment("S-01", label, digest, lane.town.now_ms)
@@ -72,8 +72,8 @@ def attach(lane: Lane, file: bytes = FILE, kind: Any = "imaging") -> str:
         piece = file[offset : offset + PIECE_BYTES_MAX]
         take = partial(take_piece, draft=draft, offset=offset, piece=piece, now_ms=lane.town.now_ms)
         records = lane.town.operate("hospital-a", take)
-    (record_id,) = records
-    return record_id
+    assert len(records) == copies
+    return records[0]
 
 
 def vault_of(lane: Lane, name: str = "insurer-a") -> Vault:

@@ -21,6 +21,8 @@ from nodes.roles.hospital import records as hospital_records
 from nodes.roles.hospital.stays import Lane
 from nodes.roles.regulator import Regulator
 from tests.nodes.roles.desk import Desk, correction, example, know, make_town
+from tests.nodes.roles.lane import Lane as InsuredLane
+from tests.nodes.roles.test_attachments import WITH_DOCUMENTS, attach
 from tests.nodes.roles.test_hospital import file_of
 from tests.nodes.roles.town import TODAY, Customer, Kit, Town
 from tests.nodes.secrets import list_secrets, search_folder
@@ -156,6 +158,20 @@ def test_a_hospital_that_seals_a_whole_document_is_disputed(
     town.run_until_quiet()
     assert types(town) == []
     assert set(town.codes("records.dispute", "regulator")) == {"OK"}
+
+
+def test_a_file_is_sealed_for_nobody_who_is_never_handed_one(tmp_path: Path) -> None:
+    lane = InsuredLane(tmp_path)
+    lane.town.install("regulator", build_regulator)
+    insured = lane.know()
+    lane.issue()
+    insured.consent(record_types=WITH_DOCUMENTS)
+    Customer(lane.town, "wang", insurer="regulator", wallet=insured.wallet).consent(**HEALTH)
+    lane.stay()
+    attach(lane, copies=1)
+    lane.run()
+    assert "document" not in [entry.record_type for entry in lane_of(lane.town).entries]
+    assert {item.insurer: item.state for item in lane.desk.agent.show("S-01").lanes}["regulator"] == "delivered"
 
 
 def test_an_erasure_destroys_what_the_regulator_has_and_no_hold_keeps_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from contracts.erasures import Ask
 from contracts.grants import RecordType
 from nodes.agent import Answer, Call, PeerRequested
 from nodes.roles.activity import list_looks
+from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.documents import Admission, DischargeSummary
 from nodes.roles.exchange.questions import FetchRecord, RecordHandover, Refusal, decode_reply, encode_body
@@ -20,6 +21,8 @@ from nodes.roles.hospital.stays import Lane
 from nodes.roles.lookup import find_record
 from nodes.vault.attachments import read_plaintext
 from tests.nodes.roles.desk import Desk, build_hospital, correction, know, make_town
+from tests.nodes.roles.lane import Lane as InsuredLane
+from tests.nodes.roles.test_attachments import WITH_DOCUMENTS, attach
 from tests.nodes.roles.test_hospital import file_of
 from tests.nodes.roles.town import TODAY, Customer, Town
 
@@ -94,6 +97,29 @@ def test_a_stay_that_ended_before_the_grant_is_handed_over_too_if_its_days_are_m
     assert received(town) == []
     wang.consent(**CARE)
     assert received(town) == ["admission", "discharge-summary"]
+
+
+def test_a_files_copy_that_was_never_entered_goes_with_the_last_one_that_was(tmp_path: Path) -> None:
+    lane = InsuredLane(tmp_path, 0, ())
+    lane.town.install("hospital-b", build_hospital)
+    insured = lane.know()
+    lane.issue()
+    insured.consent(record_types=WITH_DOCUMENTS)
+    wang = Customer(lane.town, "wang", insurer="hospital-b", wallet=insured.wallet)
+    Desk(lane.town, "hospital-b").register("B-77", wang.identity)
+    wang.consent(purpose="CAREMGT", record_types=("admission", "discharge-summary"))
+    lane.stay()
+    entered = attach(lane, copies=2)
+    lane.run()
+    vault = lane.desk.agent._handover._vault
+    (copy,) = [entry.record_id for entry in lane_of(lane.town).entries if entry.record_type == "document"]
+    assert (find_record(lane.town.view, copy), copy in vault) == (None, True), "sealed, and no grant covers it"
+    claims = next(known for known in file_of(lane.town).lanes if known.insurer == "insurer-a")
+    assert insured.post(Call("erasure", "ask", Ask(claims.stay_id, (entered,), "hospital-a"))).ok
+    lane.run()
+    assert list_asked(lane.town.view, claims.stay_id, "hospital-a")[entered].status == "ERASED"
+    assert vault.is_erased(copy), "nobody could ask for it: its id is not on the chain"
+    assert received(lane.town) == ["admission", "discharge-summary"]
 
 
 def test_the_insurers_claim_and_the_treatment_go_their_own_ways(town: Town, wang: Customer) -> None:
