@@ -148,9 +148,14 @@ class ShowErasures(Struct):
 
 
 class ListOpen(Struct):
-    """Query `list_open`: rows that a holder has not answered; at most LIST_ROWS_MAX, in the order of their scopes."""
+    """Query `list_open`: rows that a holder has not answered, in the order of their scopes.
+
+    A page ends with the scope that makes it LIST_ROWS_MAX: what cannot be answered yet hides nothing behind it.
+    """
 
     holder: Name
+    after: Annotated[str, Meta(max_length=64)] = ""
+    """The last scope already seen; empty for the first page."""
 
 
 class ErasureEvent(Struct):

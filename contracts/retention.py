@@ -97,8 +97,12 @@ class Retention(Contract):
     @query
     def list_open(self, message: ListOpen) -> tuple[ErasureRow, ...]:
         """Return what a holder has not answered."""
-        rows = self.open_rows.scan(message.holder, rows_max=LIST_ROWS_MAX)
-        return tuple(self._row(row.scope, message.holder, row.number) for _, row in rows)
+        found: list[ErasureRow] = []
+        for _, row in self.open_rows.scan(message.holder, message.after):
+            if len(found) >= LIST_ROWS_MAX and row.scope != found[-1].scope:
+                break
+            found.append(self._row(row.scope, message.holder, row.number))
+        return tuple(found)
 
     def rows(self, scope: str) -> tuple[ErasureRow, ...]:
         """Return what was asked about a stay or claim, by holder and row."""

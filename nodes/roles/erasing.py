@@ -21,6 +21,7 @@ from typing import Protocol
 from contracts.erasures import Certify, ErasureItem, ErasureRow, ListOpen, Restrict, ShowErasures
 from contracts.holds import Basis, Hold, Kind
 from contracts.listings import ClaimView
+from contracts.retention import LIST_ROWS_MAX
 from nodes.agent import Call, ChainView
 from nodes.fhir.instants import civil_day
 from nodes.schemas.holds import last_day
@@ -68,6 +69,7 @@ class Erasing:
         self._view = view
         self._books = books
         self._holds = holds
+        self._after = ""
 
     def derive(self, further: tuple[ErasureRow, ...] = ()) -> list[Call]:
         """Erase what is to be erased now, and return the answers that the chain lacks.
@@ -75,8 +77,14 @@ class Erasing:
         Args:
             further: What is asked of this holder beside its own rows on the chain.
         """
-        rows = self._view.query("retention", "list_open", ListOpen(self._holder), tuple[ErasureRow, ...])
-        return [call for row in (*rows, *further) for call in self._answer(row)]
+        return [call for row in (*self._list_open(), *further) for call in self._answer(row)]
+
+    def _list_open(self) -> tuple[ErasureRow, ...]:
+        """Return the next page of what is not answered; after the last one the first: some wait, the rest does not."""
+        message = ListOpen(self._holder, self._after)
+        rows = self._view.query("retention", "list_open", message, tuple[ErasureRow, ...])
+        self._after = rows[-1].scope if len(rows) >= LIST_ROWS_MAX else ""
+        return rows
 
     def _answer(self, row: ErasureRow) -> list[Call]:
         erased: list[str] = []

@@ -22,6 +22,7 @@ from contracts.grants import Grant
 from contracts.holds import HOLDS, begin_ms, is_last_of_year, year_of
 from contracts.identifiers import Place
 from contracts.orders import AnswerOrder, PlaceOrder
+from contracts.retention import LIST_ROWS_MAX
 from contracts.settlements import Withdraw
 from contracts.stays import Deliver, ListInbox, ShareView
 from ledger.codec import encode
@@ -71,8 +72,8 @@ def statuses(chain: Consortium, scope: str, holder: str) -> list[str]:
     return [item.status for item in rows(chain, scope)[holder].items]
 
 
-def list_open(chain: Consortium, holder: str) -> list[str]:
-    return [row.scope for row in chain.ask("retention.list_open", ListOpen(holder), tuple[ErasureRow, ...])]
+def list_open(chain: Consortium, holder: str, after: str = "") -> list[str]:
+    return [row.scope for row in chain.ask("retention.list_open", ListOpen(holder, after), tuple[ErasureRow, ...])]
 
 
 # ------------------------------------------------------------------------------------------------------ who may ask
@@ -434,6 +435,20 @@ def test_a_row_with_every_step_of_every_item_stays_below_what_a_state_entry_and_
     row = ErasureRow("stay-" + "f" * 32, name, "regulator", name, items, 2**31)
     assert len(encode(row)) <= STATE_VALUE_BYTES_MAX
     assert len(encode(ErasureEvent(row.scope, name, name, tuple(ids)))) <= EVENT_BYTES_MAX
+
+
+def test_what_cannot_be_answered_yet_hides_nothing_that_can(chain: Consortium) -> None:
+    grant = chain.consent()
+    scopes: list[str] = []
+    for _ in range(LIST_ROWS_MAX + 1):
+        case = chain.case(grant, chain.policy())
+        chain.do(*chain.admit(case)[:1])
+        chain.do(ask(case, case.record("admission")))
+        scopes.append(case.stay_id)
+    first = list_open(chain, "hospital-a")
+    assert first == sorted(scopes)[:LIST_ROWS_MAX]
+    assert list_open(chain, "hospital-a", first[-1]) == sorted(scopes)[LIST_ROWS_MAX:]
+    assert list_open(chain, "hospital-a", max(scopes)) == []
 
 
 # ------------------------------------------------------------------------------------------------------ the table

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from contracts.erasures import Ask, ErasureRow, ShowErasures
+from contracts.erasures import Ask, Certify, ErasureItem, ErasureRow, ErasureStep, ListOpen, ShowErasures
 from contracts.holds import HOLDS, begin_ms
+from contracts.identifiers import Place
 from contracts.listings import ClaimView
+from contracts.retention import LIST_ROWS_MAX
 from contracts.stays import ListSeen, RecordView
 from ledger.codec import decode
 from nodes.agent import Call
+from nodes.roles.erasing import Erasing
 from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.stays import LocalStay
@@ -497,3 +501,26 @@ def test_dying_before_or_after_an_act_of_an_erasure_finishes_it_after_the_restar
     assert set(lane.town.codes("erasure.certify")) <= {"OK", "ALREADY_ERASED"}
     record = find_record(lane.town.view, list_records(lane, customer)[0].record.record_id)
     assert record is not None, "what the chain has stays there"
+
+
+def test_rows_that_cannot_be_answered_yet_keep_no_later_one_waiting() -> None:
+    place = Place(1, 0, 1_780_000_000_000, bytes(32))
+    items = (ErasureItem("record-0123456789ab", "admission", "request", (ErasureStep("ASKED", None, None, place),)),)
+    rows = [ErasureRow(f"stay-{number:012x}", "hospital-a", "hospital", "c-her", items) for number in range(150)]
+    erased: set[str] = set()
+
+    def query(_contract: str, _method: str, message: ListOpen, _kind: Any) -> tuple[ErasureRow, ...]:
+        left = [row for row in rows if row.scope > message.after and row.scope not in erased]
+        return tuple(left[:LIST_ROWS_MAX])
+
+    books: Any = SimpleNamespace(
+        is_in_use=lambda asked: asked.scope < rows[120].scope,
+        hold_begins=lambda _asked: None,
+        erase=lambda asked: erased.add(asked.scope),
+    )
+    view: Any = SimpleNamespace(query=query, time_ms=place.time_ms)
+    erasing = Erasing("hospital-a", view, books, ())
+    assert erasing.derive() == [], "the stays of the first page go on"
+    assert [call.message for call in erasing.derive()] == [Certify(row.scope, (items[0].item,)) for row in rows[120:]]
+    assert erasing.derive() == [], "from the first again"
+    assert erased == {row.scope for row in rows[120:]}
