@@ -148,4 +148,4 @@ def _say_next(found: list[dict[str, Any]], suffix: str) -> str | None:
 
 def _say(item: dict[str, Any]) -> str:
     others = [f"{holder['holder']} {holder['has']}" for holder in item["holders"] if holder["has"] != "custodian"]
-    return " · ".join(others) or "sealed; not handed over: the claim's grant does not cover documents, or not yet"
+    return " · ".join(others) or "sealed; not handed over: no grant covers documents, or not yet"

@@ -132,6 +132,8 @@ def erase(
     other, acting_as = standing_in["other"], standing_in["acting_as"]
     person = asker if other is None else open_customer(Home(home), other)
     chosen = _choose(person, record_ids, stay, all_=all_)
+    if holder is not None:
+        chosen = _keep_held(chosen, holder)
     click.echo(LIMITS, err=as_json)
     if not yes and not click.confirm(f"删除 {len(chosen)} 份记录? Erase {len(chosen)} records?", err=as_json):
         msg = "not confirmed; nothing was asked for"
@@ -174,6 +176,18 @@ def _choose(
         msg = f"--stay: expected one of your stays, got {stay[:64]!r}" if stay else "you have no records"
         raise click.UsageError(msg)
     return [item for item in records if item[1]["record"] in meant]
+
+
+def _keep_held(
+    chosen: list[tuple["Pseudonym", dict[str, Any]]], holder: str
+) -> list[tuple["Pseudonym", dict[str, Any]]]:
+    """Return those records that one holder has or had: of the others there is nothing to ask it."""
+    held = [item for item in chosen if holder in {having["holder"] for having in item[1]["holders"]}]
+    if not held:
+        holders = sorted({having["holder"] for _, found in chosen for having in found["holders"]})
+        msg = f"--at: expected {' or '.join(holders)}, got {holder[:64]}, which has none of these records"
+        raise click.ClickException(msg)
+    return held
 
 
 def _draw_up(

@@ -424,7 +424,9 @@ class Hospital(Reception):
         except VaultError as error:
             self._open.pop(stay.number, None)
             return [*effects, Note("stay-stuck", {"stay": stay.number, "why": str(error)})]
-        if stay.discharges and all(state in ENDED for state in states):
+        has_ended = stay.discharges and all(state in ENDED for state in states)
+        delivered = [lane for lane, state in zip(stay.lanes, states, strict=True) if state == "delivered"]
+        if has_ended and not any(self._lanes.keeps_documents(lane) for lane in delivered):
             self._open.pop(stay.number, None)
         return effects
 

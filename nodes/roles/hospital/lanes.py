@@ -19,7 +19,8 @@
                        claim needs, or it is erased here
 
 An interim bill that did not reach the chain before the discharge is of no use any more and is not entered. Attached
-documents are entered and shared before and after it, wherever the claim's grant covers them; nothing waits for them.
+documents are entered and shared before and after it, under the claim's grant or another one of hers that covers them;
+nothing waits for them.
 
 What a grant no longer covers is not sent to be refused record by record: an entry that fails would still leave the
 record's commitment in the chain. One record that is on the chain already stands for all, and its refusal is the trace.
@@ -65,6 +66,15 @@ class LaneWorker:
         """Return where a lane stands and the calls that it needs next, in order."""
         is_claim = lane.purpose == CLAIM_PURPOSE
         return self._derive_claim(stay, lane) if is_claim else self._disclosing.derive(stay, lane)
+
+    def keeps_documents(self, lane: Lane) -> bool:
+        """Whether a document is sealed for a lane and not on the chain: a grant that comes later may cover it."""
+        return lane.purpose == CLAIM_PURPOSE and any(
+            entry.record_type == "document"
+            and find_record(self._view, entry.record_id) is None
+            and not self._writer.is_erased(entry.record_id)
+            for entry in lane.entries
+        )
 
     def _derive_claim(self, stay: LocalStay, lane: Lane) -> Progress:
         entered = find_stay(self._view, lane.stay_id)
@@ -175,7 +185,7 @@ class LaneWorker:
         asked: Collection[str],
         record_type: RecordType,
     ) -> list[Call]:
-        """Return the entries and shares of what goes beside the claim, if its grant covers that type."""
+        """Return the entries and shares of what goes beside the claim, if a grant covers that type."""
         entries = [
             entry
             for entry in lane.entries
@@ -183,14 +193,27 @@ class LaneWorker:
             and entry.record_id not in asked
             and not self._writer.is_erased(entry.record_id)
         ]
-        if not entries or not self._coverage.means(grant_id, days_of(stay)):
+        if not entries:
             return []
-        if self._coverage.explain(lane, record_type, grant_id, lane.claim_id, "release") is not None:
+        covering = self._find_beside(lane, record_type, grant_id, days_of(stay))
+        if covering is None:
             return []
         return [
-            *self._enter_missing(stay, lane, views, entries, grant_id),
-            *self._share_due(lane, views, entries, grant_id),
+            *self._enter_missing(stay, lane, views, entries, covering),
+            *self._share_due(lane, views, entries, covering),
         ]
+
+    def _find_beside(self, lane: Lane, record_type: RecordType, grant_id: str, days: Days) -> str | None:
+        """Return the claim's grant if it covers a type; else, for a document, another one of hers that does."""
+        others = (
+            self._coverage.find_for(lane, [record_type], lane.claim_id, days) if record_type == "document" else None
+        )
+        for grant in (grant_id, others):
+            if grant is None or not self._coverage.means(grant, days):
+                continue
+            if self._coverage.explain(lane, record_type, grant, lane.claim_id, "release") is None:
+                return grant
+        return None
 
     def _hand_over(
         self,

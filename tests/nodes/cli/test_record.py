@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import click
 import pytest
 
-from nodes.cli.record import _explain, _name
+from nodes.cli.record import _explain, _keep_held, _name
 
 
 def answer(**changed: Any) -> dict[str, Any]:
@@ -40,3 +41,14 @@ def test_who_was_asked_and_has_not_answered_says_when_it_will() -> None:
 def test_a_record_is_named_by_its_type_and_by_what_it_is_if_no_original() -> None:
     assert _name({"type": "invoice", "kind": "original"}) == "发票 invoice"
     assert _name({"type": "invoice", "kind": "reversal"}) == "发票 invoice (冲销 reversal)"
+
+
+def test_one_holder_is_asked_for_what_it_has_and_for_nothing_of_other_stays() -> None:
+    stays: Any = [
+        (None, {"record": "record-1", "holders": [{"holder": "hospital-a"}, {"holder": "insurer-a"}]}),
+        (None, {"record": "record-2", "holders": [{"holder": "hospital-a"}, {"holder": "regulator"}]}),
+    ]
+    assert _keep_held(stays, "regulator") == stays[1:]
+    assert _keep_held(stays, "hospital-a") == stays
+    with pytest.raises(click.ClickException, match="or insurer-a or regulator, got hospital-b"):
+        _keep_held(stays, "hospital-b")

@@ -149,6 +149,27 @@ def test_nothing_is_entered_of_a_document_that_the_grant_does_not_cover(lane: La
     assert lane.payable() > 0
 
 
+def test_what_the_claims_grant_does_not_cover_comes_under_another_grant_that_does(lane: Lane) -> None:
+    wang = lane.insure()
+    lane.desk.admit()
+    lane.run()
+    early = attach(lane)
+    lane.desk.discharge("S-01", discharge())
+    lane.run()
+    late = attach(lane, FILE[:100], "pathology")
+    paid = lane.payable()
+    assert [find_record(lane.town.view, record_id) for record_id in (early, late)] == [None, None]
+    claims = lane.claim().claim.grant_id
+    wang.consent(record_types=WITH_DOCUMENTS)
+    lane.run()
+    for record_id in (early, late):
+        assert status(lane, record_id) == ["DELIVERED"]
+        view = find_record(lane.town.view, record_id)
+        assert view is not None
+        assert view.shares[0].share.grant_id != claims
+    assert (lane.claim().claim.grant_id, lane.payable()) == (claims, paid)
+
+
 def test_a_settlement_does_not_wait_for_a_document_that_does_not_come(lane: Lane, wang: Customer) -> None:
     record_id = attach(lane)
     asked_for(lane, record_id, lambda first: first > 0)
