@@ -260,10 +260,11 @@ class Insurer(Reception):
         kept = self._kept_by_stay(shares)
         by_claim: dict[str, list[ShareReceipt]] = defaultdict(list)
         for stay_id, ready in kept.items():
-            stay = find_stay(self._view, stay_id)
-            assert stay is not None, "a record belongs to a stay"
-            assert stay.stay.claim_id is not None, "a share serves a reported claim"
-            by_claim[stay.stay.claim_id].extend(ready)
+            claim_id = self._claim_of(stay_id)
+            if claim_id is None:
+                batches.append(_confirm(ready))
+            else:
+                by_claim[claim_id].extend(ready)
         self._docket.note_ready({claim_id: frozenset(map(key_of, ready)) for claim_id, ready in by_claim.items()})
         for claim_id in sorted(self._docket.take(now_ms)):
             calls, asks = self._work_on(claim_id, by_claim[claim_id], now_ms)
@@ -290,7 +291,8 @@ class Insurer(Reception):
         """Return the opened shares of each stay that has none still to be fetched.
 
         An interim bill keeps nothing waiting: no settlement needs it, and one that was shared under a grant that has
-        been revoked since is never handed over. A document is confirmed by itself, whenever it has arrived.
+        been revoked since is never handed over. A document is confirmed by itself, whenever it has arrived. After
+        the customer withdrew the claim nothing more comes, and what was opened is confirmed all the same.
         """
         kept: dict[str, list[ShareReceipt]] = defaultdict(list)
         unfetched = set()
@@ -301,7 +303,14 @@ class Insurer(Reception):
                 kept[record.record.stay_id].append(share)
             elif share.record_type != "interim-bill" and self._intake.dispute(share) is None:
                 unfetched.add(record.record.stay_id)
-        return {stay_id: ready for stay_id, ready in kept.items() if stay_id not in unfetched}
+        waiting = {stay_id for stay_id in unfetched if self._claim_of(stay_id) is not None}
+        return {stay_id: ready for stay_id, ready in kept.items() if stay_id not in waiting}
+
+    def _claim_of(self, stay_id: str) -> str | None:
+        """Return the claim that a stay belongs to; None where its customer withdrew it."""
+        stay = find_stay(self._view, stay_id)
+        assert stay is not None, "a record belongs to a stay"
+        return stay.stay.claim_id
 
     def _work_on(self, claim_id: str, ready: list[ShareReceipt], now_ms: int) -> tuple[list[Call], list[Request]]:
         """Return what one claim needs, and remember whether it is still open."""

@@ -634,3 +634,17 @@ def test_what_an_upgrade_overtook_is_refused_and_decided_anew(lane: Lane, monkey
     lane.run()
     assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
     assert settled_outcome(lane).rules == hash_installed_rules()
+
+
+def test_a_claim_that_is_withdrawn_while_its_records_wait_to_be_confirmed_stops_nothing(lane: Lane) -> None:
+    customer = lane.insure()
+    lane.town.loses_submission = lambda submission: submission.signer == "insurer-a"
+    lane.stay()
+    lane.run()
+    (view,) = lane.claims()
+    assert codes(lane, "records.deliver") == []
+    assert customer.post(Call("claims", "withdraw", Withdraw(view.claim.claim_id))).ok
+    lane.town.loses_submission = lambda _submission: False
+    lane.run()
+    assert [shown.status for shown in lane.claims()] == ["WITHDRAWN"]
+    assert codes(lane, "records.deliver") == ["OK"] * 4, "what was opened is said to be"
