@@ -14,6 +14,7 @@ from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_
 from nodes.config import Home, write_file
 
 BEIJING = dt.timezone(dt.timedelta(hours=8))
+STATED = "保险公司的声明，支付渠道已被移除 · its insurer's word: the rail was removed and sent no receipt"
 LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 """What customers read has both."""
 ACTOR = "a customer by the name of her wallet, or an organisation"
@@ -114,7 +115,7 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
         visited = found.visited() if opening is None else None
         output.say(_describe_status(view, opening, visited))
         for step in view["claim"]["steps"]:
-            output.say(_describe_step(step))
+            output.say(_describe_step(step, view))
         for line in (*_explain(opening), *explain_visited(visited)):
             output.say(f"  {line}")
         for reason in filter(None, (explain_wait(view), waits)):
@@ -138,7 +139,7 @@ def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     with find_claim(Home(home), actor, claim_id) as found:
         for view in follow_claim(found.view, is_ended, None):
             for step in view["claim"]["steps"][seen:]:
-                output.say(_describe_step(step))
+                output.say(_describe_step(step, view))
             seen = len(view["claim"]["steps"])
             wait = explain_wait(view)
             if wait and wait != said:
@@ -350,7 +351,9 @@ def _explain_pended(item: dict[str, Any]) -> str:
     )
 
 
-def _describe_step(step: dict[str, Any]) -> str:
+def _describe_step(step: dict[str, Any], view: dict[str, Any]) -> str:
     when = dt.datetime.fromtimestamp(step["place"]["time_ms"] / 1000, BEIJING).strftime("%m-%d %H:%M:%S.%f")[:-3]
     reference = f" · {step['reference']}" if step["reference"] else ""
-    return f"  {when}  height {step['place']['height']:<5} {step['name']:<13} {step['status']}{reference}"
+    said = f"  {when}  height {step['place']['height']:<5} {step['name']:<13} {step['status']}{reference}"
+    moved = [item for payment in view["payments"] for item in payment["steps"] if item["place"] == step["place"]]
+    return f"{said} · {STATED}" if any(item["is_stated"] for item in moved) else said

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contracts.adjudication.engine import adjudicate
-from nodes.cli.claim import _describe_status, _explain, _find_next
+from nodes.cli.claim import _describe_status, _describe_step, _explain, _find_next
 from nodes.schemas.case import read_case
 from nodes.schemas.decision import describe_decision
 
@@ -52,3 +52,15 @@ def test_where_consent_is_missing_the_customer_is_told_how_to_give_it() -> None:
     )
     assert _find_next(waiting, "insurer-a", is_customer=False) == audit.replace("wang", "insurer-a")
     assert _find_next(view("PAID", 1), "wang", is_customer=True) == audit
+
+
+def test_what_an_insurer_states_of_a_removed_rail_is_told_from_a_receipt() -> None:
+    places = [{"height": height, "index": 0, "time_ms": 0, "transaction_id": "00"} for height in (7, 9)]
+    steps = [
+        {"name": "payment", "status": "PAID", "reference": "payment-7f3a: paid", "place": place} for place in places
+    ]
+    moved = [{"place": place, "is_stated": is_stated} for place, is_stated in zip(places, (False, True), strict=True)]
+    receipt, stated = (_describe_step(step, {"payments": [{"steps": moved}]}) for step in steps)
+    assert receipt.endswith("payment-7f3a: paid")
+    assert "保险公司的声明" in stated
+    assert "its insurer's word: the rail was removed and sent no receipt" in stated
