@@ -15,7 +15,7 @@ These are functions of what they are given; the contract `records` reads the tab
 """
 
 from contracts.grants import BESIDE, RecordType
-from contracts.stays import CLOSING_PARTS_MAX, PARTS_MAX, Append, Close, Part, Record
+from contracts.stays import BESIDE_PARTS_MAX, CLOSING_PARTS_MAX, Append, Close, Part, Record
 from ledger.execution.contract import IDENTITY, add_commitments, check_commitment, reject
 
 BILLS = ("invoice", "interim-bill")
@@ -51,17 +51,18 @@ def check_order(message: Append, live: list[str]) -> None:
 
 
 def check_room(stay_id: str, record_type: RecordType, live: list[tuple[str, Part]]) -> None:
-    """Refuse a part for which a stay, or its next closing, has no room.
+    """Refuse a part for which the stay's next closing, or the stay beside it, has no room.
 
     Args:
         stay_id: The stay.
         record_type: Of the part that would come.
         live: The stay's live parts.
     """
-    if len(live) >= PARTS_MAX:
-        reject("TOO_MANY", f"{stay_id}: expected at most {PARTS_MAX} live parts")
-    if record_type not in BESIDE and len(list_closable(live)) >= CLOSING_PARTS_MAX:
+    listed = len(list_closable(live))
+    if record_type not in BESIDE and listed >= CLOSING_PARTS_MAX:
         reject("TOO_MANY", f"{stay_id}: expected at most {CLOSING_PARTS_MAX} live parts that a closing lists")
+    if record_type in BESIDE and len(live) - listed >= BESIDE_PARTS_MAX:
+        reject("TOO_MANY", f"{stay_id}: expected at most {BESIDE_PARTS_MAX} live interim bills and documents")
 
 
 def check_former(message: Append, former: Record) -> None:

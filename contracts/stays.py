@@ -19,11 +19,13 @@ ShareStatus = Literal["SHARED", "DELIVERED", "DISPUTED", "LAPSED"]
 """LAPSED follows from the height and is never written."""
 Sequence = Annotated[int, Meta(ge=1, le=2**31)]
 
-PARTS_MAX = 64
-"""Live parts of one stay, interim bills and documents too: whoever looks whether it is closed reads them all."""
 CLOSING_PARTS_MAX = 32
-"""Those of them that a closing lists: bills, lists of items and a summary. A claim of the longest closings of as many
+"""Live parts that a closing lists: bills, lists of items and a summary. A claim of the longest closings of as many
 stays as it may have can be settled, followed and corrected within one transaction's meter."""
+BESIDE_PARTS_MAX = 32
+"""Live interim bills and documents of one stay. They have room of their own: else a long stay could not be closed."""
+PARTS_MAX = CLOSING_PARTS_MAX + BESIDE_PARTS_MAX
+"""Live parts of one stay: whoever looks whether it is closed reads them all."""
 REPLACEMENTS_MAX = 16
 """Replacements in a row: closing looks through all of them for who consumed one."""
 

@@ -21,12 +21,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from contracts.adjudication import case as cases
 from contracts.adjudication import product as products
+from contracts.stays import CLOSING_PARTS_MAX
 from ledger.errors import LedgerError
 from nodes.schemas.case import CircumstanceFact, Line, OtherPayment, Procedure
 from nodes.schemas.notation import Currency, Grade, Icd10, LineId, Yuan, describe_errors, read_day
 
 STAY_FILE_BYTES_MAX = 4 * 1024 * 1024
 """4,096 lines of a bill at under a kilobyte each."""
+FURTHER_BILLS_MAX = (CLOSING_PARTS_MAX - 2) // 2 - 1
+"""A closing lists the admission, the summary, and of each bill the invoice and its list of items."""
 _TODAY = re.compile(r"today(?:-([0-9]{1,4}))?")
 
 F = TypeVar("F", bound="Form")
@@ -174,7 +177,7 @@ class DischargeForm(BillingForm):
     circumstances: Annotated[tuple[CircumstanceFact, ...], Field(max_length=8)] = ()
     diagnoses: Annotated[tuple[DiagnosisForm, ...], Field(min_length=1, max_length=64)]
     procedures: Annotated[tuple[Procedure, ...], Field(max_length=64)] = ()
-    further_bills: Annotated[tuple[BillingForm, ...], Field(max_length=15)] = ()
+    further_bills: Annotated[tuple[BillingForm, ...], Field(max_length=FURTHER_BILLS_MAX)] = ()
     """Where a stay has several invoices."""
 
     @property

@@ -25,7 +25,7 @@ from contracts.settlements import (
     Release,
     SettledBefore,
 )
-from contracts.stays import CLOSING_PARTS_MAX, PARTS_MAX, REPLACEMENTS_MAX, Append, Close, Deliver
+from contracts.stays import BESIDE_PARTS_MAX, CLOSING_PARTS_MAX, PARTS_MAX, REPLACEMENTS_MAX, Append, Close, Deliver
 from ledger.execution.contract import replace
 from ledger.execution.guards import ITEMS_PER_UNIT
 from ledger.execution.loader import ContractSet
@@ -225,3 +225,16 @@ def test_a_stay_has_no_more_parts_than_its_closing_may_list(chain: Consortium) -
     signer, target, invoice = chain.append(case, "invoice")
     interim = replace(invoice, record_type="interim-bill", invoice_tag=None)  # type: ignore[type-var]
     chain.do((signer, target, interim))
+
+
+def test_a_stay_with_all_the_interim_bills_that_it_may_have_can_be_closed(chain: Consortium) -> None:
+    case = chain.case(chain.consent(), chain.policy())
+    chain.do(*chain.admit(case))
+    signer, target, invoice = chain.append(case, "invoice")
+    interim = replace(invoice, record_type="interim-bill", invoice_tag=None)  # type: ignore[type-var]
+    bills = [
+        (signer, target, replace(interim, record_id=f"record-be51de{place:06x}"))  # type: ignore[type-var]
+        for place in range(BESIDE_PARTS_MAX + 1)
+    ]
+    assert chain.post(*bills) == ["OK"] * BESIDE_PARTS_MAX + ["TOO_MANY"]
+    chain.do(*chain.discharge(case))

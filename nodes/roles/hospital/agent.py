@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from contracts.emergencies import GlassUse
 from contracts.grants import BESIDE, Grant, RecordType
 from contracts.holds import HOLDS, Hold
+from contracts.stays import BESIDE_PARTS_MAX, REPLACEMENTS_MAX
 from ledger.errors import DecodeError
 from ledger.transactions import Event
 from nodes.agent import (
@@ -61,7 +62,7 @@ from nodes.roles.hospital.lanes import LaneWorker
 from nodes.roles.hospital.paperwork import write_admission, write_discharge, write_interim
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.sharing import LaneState
-from nodes.roles.hospital.stays import LocalStay, attach, days_of
+from nodes.roles.hospital.stays import LocalStay, attach, count_beside, days_of
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.hospital.visiting import Visiting
 from nodes.roles.insurer.attachments import AttachmentIntake
@@ -145,12 +146,17 @@ class Hospital(Reception):
         """Add an interim bill to a stay that goes on.
 
         Raises:
-            StayError: If there is no such stay, or it has ended.
+            StayError: If there is no such stay, it has ended, or the chain takes no more of them.
             PaperworkError: If an amount is out of bounds.
         """
         stay = self._book.get(number)
         if stay.discharges:
             msg = f"{number}: expected a stay that goes on, this one has ended; correct its bill instead"
+            raise StayError(msg)
+        if count_beside(stay) >= BESIDE_PARTS_MAX:
+            msg = (
+                f"{number}: expected at most {BESIDE_PARTS_MAX} interim bills and documents; discharge it without this"
+            )
             raise StayError(msg)
         interim = write_interim(form, len(stay.interims) + 1)
         return self._go_on(replace(stay, interims=(*stay.interims, interim)), now_ms)
@@ -178,12 +184,16 @@ class Hospital(Reception):
         """Correct a stay that has ended: reverse and replace the documents that differ.
 
         Raises:
-            StayError: If there is no such stay, it has not ended, or nothing differs.
+            StayError: If there is no such stay, it has not ended, nothing differs, or the chain would not take what
+                replaces the same document once more.
             PaperworkError, StayFileError: If the form contradicts itself or the admission.
         """
         stay = self._book.get(number)
         if not stay.discharges:
             msg = f"{number}: expected a stay that has ended, this one goes on; discharge it first"
+            raise StayError(msg)
+        if len(stay.discharges) > REPLACEMENTS_MAX:
+            msg = f"{number}: expected at most {REPLACEMENTS_MAX} corrections; what differs now is settled by hand"
             raise StayError(msg)
         self._check_kept(stay)
         assert stay.admission is not None, "what is corrected is whole"

@@ -22,11 +22,12 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from contracts.identifiers import RecordId, StayId
+from contracts.stays import BESIDE_PARTS_MAX
 from ledger.codec import Hash, Struct, decode, encode
 from ledger.errors import LedgerError, VerificationError
 from nodes.entropy import Entropy
 from nodes.roles.exchange.attachments import AttachmentLabel, write_head
-from nodes.roles.hospital.stays import Attachment, LocalStay
+from nodes.roles.hospital.stays import Attachment, LocalStay, count_beside
 from nodes.vault.drafts import DraftWriter, begin_draft
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register
@@ -111,7 +112,8 @@ class Attaching:
             now_ms: The node's clock.
 
         Raises:
-            AttachingError: If the stay was reported to nobody who is ever handed a file, or is erased in part.
+            AttachingError: If the stay was reported to nobody who is ever handed a file, is erased in part, or has as many
+                documents and interim bills as the chain takes.
             VaultError: If the disk refuses.
         """
         held = tuple(lane for lane in stay.lanes if lane.holds("document"))
@@ -123,6 +125,10 @@ class Attaching:
             same = (entry.number, entry.label, entry.sha256) == (stay.number, label, sha256)
             if same and [lane.stay_id for lane in entry.lanes] == [lane.stay_id for lane in held]:
                 return draft_id, draft.taken
+        coming = [draft for draft in self._drafts.values() if draft.entry.number == stay.number]
+        if count_beside(stay) + len(coming) >= BESIDE_PARTS_MAX:
+            msg = f"{stay.number}: expected at most {BESIDE_PARTS_MAX} interim bills and documents, those coming in too"
+            raise AttachingError(msg)
         while len(self._drafts) >= DRAFTS_MAX:
             self._discard(next(iter(self._drafts)))
         draft_id = f"draft-{self._entropy.draw(8).hex()}"

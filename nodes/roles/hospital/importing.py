@@ -16,9 +16,10 @@ from nodes.fhir.stays import Bill, BillItem, Patient, Stay
 from nodes.identity import NAME_CHARACTERS_MAX, NUMBER_CHARACTERS_MAX, DocumentType, Identity, check_identity
 from nodes.roles.hospital.paperwork import PaperworkError
 from nodes.schemas.notation import write_yuan
+from nodes.schemas.stay import FURTHER_BILLS_MAX
 
 INVOICE_CODE = "FHIR-R4"
-BILLS_MAX = 16
+BILLS_MAX = 1 + FURTHER_BILLS_MAX
 DOCUMENTS: tuple[tuple[str, DocumentType], ...] = (
     ("NNCHN", "resident-id"),
     ("PPN", "passport"),

@@ -207,6 +207,12 @@ def find_entry(lane: Lane, slot: Slot, version: int) -> Entry | None:
     return held[-1] if held else None
 
 
+def count_beside(stay: LocalStay) -> int:
+    """Return how many interim bills and documents a stay has towards the recipient that has most of them."""
+    documents = [[entry for entry in lane.entries if entry.record_type == "document"] for lane in stay.lanes]
+    return len(stay.interims) + max(map(len, documents), default=0)
+
+
 def redact(stay: LocalStay, is_erased: Callable[[Slot, int], bool]) -> LocalStay:
     """Return the stay without the documents that are erased; without the patient once nothing is left.
 

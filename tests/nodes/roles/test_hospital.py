@@ -6,19 +6,21 @@ from typing import cast
 import pytest
 
 from contracts.listings import ClaimView
-from contracts.stays import RecordView
+from contracts.stays import BESIDE_PARTS_MAX, CLOSING_PARTS_MAX, REPLACEMENTS_MAX, RecordView
 from ledger.codec import decode
 from ledger.crypto.commitments import IDENTITY, add_commitments, verify_amount
 from ledger.errors import LedgerError
 from nodes.entropy import SystemEntropy
+from nodes.roles.exchange.attachments import AttachmentLabel
 from nodes.roles.exchange.documents import Admission, DischargeSummary, Invoice, ItemList, Reversal
+from nodes.roles.hospital.attaching import AttachingError
 from nodes.roles.hospital.book import StayError
 from nodes.roles.hospital.paperwork import PaperworkError
 from nodes.roles.hospital.records import RecordWriter
 from nodes.roles.hospital.stays import Entry, Lane, LocalStay
 from nodes.roles.lookup import find_claim, find_record, find_stay
 from nodes.roles.people import PeopleError
-from nodes.schemas.stay import StayFileError
+from nodes.schemas.stay import FURTHER_BILLS_MAX, StayFileError
 from nodes.vault.records import Vault
 from tests.nodes.roles.desk import Desk, admission, correction, discharge, example, interim, know, make_town
 from tests.nodes.roles.recipient import Recipient
@@ -173,6 +175,54 @@ def test_a_second_correction_stands_on_the_first(town: Town, desk: Desk, wang: C
     assert len(stay.live) == 4
     assert desk.agent.show("S-01").message == DELIVERED
     assert set(town.codes("records.append")) == {"OK"}
+
+
+def test_the_last_correction_that_the_chain_takes_closes_the_stay_and_one_more_is_refused_at_the_desk(
+    town: Town, desk: Desk, wang: Customer
+) -> None:
+    wang.consent()
+    desk.admit()
+    desk.discharge("S-01")
+    for number in range(REPLACEMENTS_MAX):
+        desk.correct("S-01", discharge(invoice={"code": "1", "number": str(number), "check_code": "3"}))
+    before = file_of(town)
+    with pytest.raises(StayError, match="S-01: expected at most 16 corrections"):
+        desk.correct("S-01")
+    assert file_of(town) == before
+    town.run_until_quiet()
+    assert desk.agent.show("S-01").message == DELIVERED
+    assert set(town.codes("records.append") + town.codes("records.close")) == {"OK"}
+
+
+def test_a_stay_with_as_many_bills_as_a_form_takes_is_closed_after_as_many_interim_bills(
+    town: Town, desk: Desk, wang: Customer
+) -> None:
+    wang.consent()
+    desk.admit()
+    for _ in range(BESIDE_PARTS_MAX):
+        desk.bill("S-01")
+    with pytest.raises(StayError, match="S-01: expected at most 32 interim bills and documents"):
+        desk.bill("S-01")
+    label = AttachmentLabel("other", "text/plain", 10)
+    with pytest.raises(AttachingError, match="S-01: expected at most 32 interim bills and documents"):
+        desk.agent.begin_attachment("S-01", label, bytes(32), town.now_ms)
+    further = [
+        {
+            "bill": {"currency": "CNY", "medfee_sumamt": "120.00"},
+            "lines": [{"id": f"m{number}", "item": "drug", "category": "western-medicine", "amount": "120.00"}],
+            "invoice": {"code": "33060126", "number": str(number), "check_code": "b1"},
+        }
+        for number in range(FURTHER_BILLS_MAX + 1)
+    ]
+    with pytest.raises(StayFileError, match="further_bills"):
+        discharge(further_bills=further)
+    desk.discharge("S-01", discharge(further_bills=further[:-1]))
+    town.run_until_quiet()
+    assert desk.agent.show("S-01").message == DELIVERED
+    stay = find_stay(town.view, file_of(town).lanes[0].stay_id)
+    assert stay is not None
+    assert len(stay.closings[-1].parts) == CLOSING_PARTS_MAX
+    assert set(town.codes("records.append") + town.codes("records.close")) == {"OK"}
 
 
 def test_a_stay_may_have_several_invoices_and_a_correction_may_drop_one(town: Town, desk: Desk, wang: Customer) -> None:
