@@ -112,8 +112,8 @@ class Attaching:
             now_ms: The node's clock.
 
         Raises:
-            AttachingError: If the stay was reported to nobody who is ever handed a file, is erased in part, or has as many
-                documents and interim bills as the chain takes.
+            AttachingError: If the stay was reported to nobody who is ever handed a file, is erased in part, or has
+                as many documents and interim bills as the chain takes.
             VaultError: If the disk refuses.
         """
         held = tuple(lane for lane in stay.lanes if lane.holds("document"))
