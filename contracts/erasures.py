@@ -148,14 +148,15 @@ class ShowErasures(Struct):
 
 
 class ListOpen(Struct):
-    """Query `list_open`: rows that a holder has not answered, in the order of their scopes.
+    """Query `list_open`: rows that a holder has not answered; at most LIST_ROWS_MAX, by scope and number.
 
-    A page ends with the scope that makes it LIST_ROWS_MAX: what cannot be answered yet hides nothing behind it.
+    What cannot be answered yet hides nothing behind it: the next page begins after the last row of this one.
     """
 
     holder: Name
-    after: Annotated[str, Meta(max_length=64)] = ""
-    """The last scope already seen; empty for the first page."""
+    after_scope: Annotated[str, Meta(max_length=64)] = ""
+    """Of the last row already seen; empty for the first page."""
+    after_number: Annotated[int, Meta(ge=0)] = 0
 
 
 class ErasureEvent(Struct):

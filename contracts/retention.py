@@ -97,12 +97,14 @@ class Retention(Contract):
     @query
     def list_open(self, message: ListOpen) -> tuple[ErasureRow, ...]:
         """Return what a holder has not answered."""
-        found: list[ErasureRow] = []
-        for _, row in self.open_rows.scan(message.holder, message.after):
-            if len(found) >= LIST_ROWS_MAX and row.scope != found[-1].scope:
-                break
-            found.append(self._row(row.scope, message.holder, row.number))
-        return tuple(found)
+        found: list[OpenErasure] = []
+        if message.after_scope != "":
+            rest = self.open_rows.scan((message.holder, message.after_scope), message.after_number, LIST_ROWS_MAX)
+            found = [row for _, row in rest]
+        if len(found) < LIST_ROWS_MAX:
+            rows = self.open_rows.scan(message.holder, message.after_scope, LIST_ROWS_MAX - len(found))
+            found.extend([row for _, row in rows])
+        return tuple(self._row(row.scope, message.holder, row.number) for row in found)
 
     def rows(self, scope: str) -> tuple[ErasureRow, ...]:
         """Return what was asked about a stay or claim, by holder and row."""

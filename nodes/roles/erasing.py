@@ -69,7 +69,7 @@ class Erasing:
         self._view = view
         self._books = books
         self._holds = holds
-        self._after = ""
+        self._after = ("", 0)
 
     def derive(self, further: tuple[ErasureRow, ...] = ()) -> list[Call]:
         """Erase what is to be erased now, and return the answers that the chain lacks.
@@ -81,9 +81,9 @@ class Erasing:
 
     def _list_open(self) -> tuple[ErasureRow, ...]:
         """Return the next page of what is not answered; after the last one the first: some wait, the rest does not."""
-        message = ListOpen(self._holder, self._after)
+        message = ListOpen(self._holder, *self._after)
         rows = self._view.query("retention", "list_open", message, tuple[ErasureRow, ...])
-        self._after = rows[-1].scope if len(rows) >= LIST_ROWS_MAX else ""
+        self._after = (rows[-1].scope, rows[-1].number) if len(rows) == LIST_ROWS_MAX else ("", 0)
         return rows
 
     def _answer(self, row: ErasureRow) -> list[Call]:

@@ -72,8 +72,9 @@ def statuses(chain: Consortium, scope: str, holder: str) -> list[str]:
     return [item.status for item in rows(chain, scope)[holder].items]
 
 
-def list_open(chain: Consortium, holder: str, after: str = "") -> list[str]:
-    return [row.scope for row in chain.ask("retention.list_open", ListOpen(holder, after), tuple[ErasureRow, ...])]
+def list_open(chain: Consortium, holder: str, after: str = "", number: int = 0) -> list[str]:
+    message = ListOpen(holder, after, number)
+    return [row.scope for row in chain.ask("retention.list_open", message, tuple[ErasureRow, ...])]
 
 
 # ------------------------------------------------------------------------------------------------------ who may ask
@@ -419,6 +420,7 @@ def test_the_clock_asks_for_every_record_of_a_stay_however_many_were_shared_and_
     chain.post(after_ms=begin_ms(LAST_OF_2031 + 1) - chain.application.time_ms)
     asked_again = [case.claim_id, *[case.stay_id] * len(found)]
     assert list_open(chain, "insurer-a") == asked_again, "each row's hold ended by itself"
+    assert list_open(chain, "insurer-a", case.stay_id, 1) == [case.stay_id] * (len(found) - 1)
     for row in found:
         chain.do(certify("insurer-a", case.stay_id, *(item.item for item in row.items)))
     assert {item.status for row in slices(chain, case) for item in row.items} == {"ERASED"}
@@ -447,8 +449,8 @@ def test_what_cannot_be_answered_yet_hides_nothing_that_can(chain: Consortium) -
         scopes.append(case.stay_id)
     first = list_open(chain, "hospital-a")
     assert first == sorted(scopes)[:LIST_ROWS_MAX]
-    assert list_open(chain, "hospital-a", first[-1]) == sorted(scopes)[LIST_ROWS_MAX:]
-    assert list_open(chain, "hospital-a", max(scopes)) == []
+    assert list_open(chain, "hospital-a", first[-1], 1) == sorted(scopes)[LIST_ROWS_MAX:]
+    assert list_open(chain, "hospital-a", max(scopes), 1) == []
 
 
 # ------------------------------------------------------------------------------------------------------ the table

@@ -510,7 +510,7 @@ def test_rows_that_cannot_be_answered_yet_keep_no_later_one_waiting() -> None:
     erased: set[str] = set()
 
     def query(_contract: str, _method: str, message: ListOpen, _kind: Any) -> tuple[ErasureRow, ...]:
-        left = [row for row in rows if row.scope > message.after and row.scope not in erased]
+        left = [row for row in rows if row.scope > message.after_scope and row.scope not in erased]
         return tuple(left[:LIST_ROWS_MAX])
 
     books: Any = SimpleNamespace(
