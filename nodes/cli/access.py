@@ -138,7 +138,7 @@ def show(actor: str, order_id: str, home: Path, *, as_json: bool) -> None:
     output.say(
         f"{found['order']}  {found['status']} · {found['record_type']} of {found['hospital']} · {found['basis']}"
     )
-    output.say(f"  number      {found['number']}")
+    output.say(f"  number      {found['number'].replace(chr(10), chr(10) + ' ' * 14)}")
     output.say(f"  field set   {found['field_set']}")
     if found["erasure"] is not None:
         until = f" until {found['kept_until']}, for this order alone" if found["kept_until"] else ""

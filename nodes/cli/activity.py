@@ -25,10 +25,10 @@ STATUSES = {
     "refused": "拒绝 REFUSED",
     "ordered": "依法调取 ordered by law",
     "opened": "依法开示理算 calculation opened by law",
-    "used": "紧急查看 emergency, not yet reviewed",
-    "justified": "紧急查看 emergency, found justified",
+    "used": "紧急查看，待审查 emergency, not yet reviewed",
+    "justified": "紧急查看，审查认为正当 emergency, found justified",
     "visited": "规则就地计算，病历未离开 its rules computed there, no record left",
-    "unjustified": "紧急查看 emergency, found UNJUSTIFIED",
+    "unjustified": "紧急查看，审查认为不当 emergency, found UNJUSTIFIED",
 }
 KINDS = {
     "share": "",

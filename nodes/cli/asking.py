@@ -108,6 +108,28 @@ def read_private_text(file: Path, option: str, bytes_max: int) -> str:
         raise click.UsageError(msg) from None
 
 
+def ask_yes(question: str, refusal: str, *, err: bool) -> None:
+    """Ask for a yes, at the terminal or from the standard input.
+
+    Args:
+        question: In both languages.
+        refusal: What did not happen if the answer is no, or nobody answers.
+        err: Whether to ask on the standard error, because the standard output is for programs.
+
+    Raises:
+        click.ClickException: If the answer is no, or the standard input ends without one.
+    """
+    try:
+        if click.confirm(question, default=False, err=err):
+            return
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=err)
+        refusal = f"{refusal}: nobody answered; --yes agrees without being asked"
+    raise click.ClickException(refusal)
+
+
 def ask_passphrase(whose: str, instead: str, *, is_new: bool = False) -> str:
     """Return a passphrase that is typed at the terminal without being shown; a new one is typed twice.
 

@@ -38,7 +38,7 @@ MEDIA_TYPES = (
 def attach(number: str, file: Path, actor: str, kind: str, home: Path, *, as_json: bool) -> None:
     """Attach FILE (a PDF, an image ..., up to 64 MB) to STAY, for the insurers it was reported to.
 
-    It is handed over where the claim's grant covers documents. It settles nothing, and nothing waits for it. After an
+    It is handed over once a grant of hers covers documents. It settles nothing, and nothing waits for it. After an
     interruption the same command goes on where the file stopped, for a day.
     """
     from nodes.cli.session import open_operator

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from nodes.cli.asking import ask_yes
 from nodes.cli.explaining import explain
 from nodes.cli.granted import describe_grant, describe_line
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
@@ -72,9 +73,8 @@ def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str,
     language = offer.grant.notice.language
     text = offer.notices[language]
     click.echo(text, err=output.as_json)
-    if not yes and not click.confirm("同意吗? Agree?", default=False, err=output.as_json):
-        msg = "not agreed; nothing was signed"
-        raise click.ClickException(msg)
+    if not yes:
+        ask_yes("同意吗? Agree?", "not agreed; nothing was signed", err=output.as_json)
     notice_path = notices_folder(place, actor) / f"{offer.grant.notice.hash.hex()}.txt"
     write_file(notice_path, text.encode(), 0o600)
     if offer.dates is not None:

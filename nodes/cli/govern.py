@@ -119,7 +119,9 @@ def prepare_certificate_(name: str, out: Path | None, home: Path, *, as_json: bo
 def prepare_removal(name: str, only_validator: bool, out: Path | None, home: Path, *, as_json: bool) -> None:
     """Write the proposal that NAME leaves."""
     from contracts.proposals import RemoveOrganisation, RemoveValidator
+    from nodes.roles.office.preparing import check_name
 
+    check_name(name)
     if only_validator:
         _write(Home(home), "remove-validator", name, RemoveValidator(name), out, as_json=as_json)
     else:

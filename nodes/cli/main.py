@@ -9,6 +9,7 @@ import click
 
 from ledger.errors import LedgerError
 
+WRONG_USE = click.UsageError.exit_code
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("nodes.cli.network:up", "Start a network of four organisations on this machine."),
     "customer": ("nodes.cli.customer:customer", "Create customers with a wallet of their own."),
@@ -19,11 +20,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stay": ("nodes.cli.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),
     "claim": ("nodes.cli.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
     "report": ("nodes.cli.report:report", "Publish an insurer's yearly report, and draw samples of its claims."),
-    "access": ("nodes.cli.access:access", "Ask for a record under a grant, or order one under a law."),
-    "record": ("nodes.cli.record:record", "See who has your records, and have them erased."),
+    "access": ("nodes.cli.access:access", "Ask for a record under a grant, in an emergency, or under a law."),
+    "record": ("nodes.cli.record:record", "See who has your records, have them erased, read what you were handed."),
     "verify": ("nodes.cli.verification:verify", "Verify a dossier, report or sample offline, from the genesis alone."),
     "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
-    "key": ("nodes.cli.key:key", "Look at an organisation's submission key, and replace it."),
+    "key": ("nodes.cli.key:key", "Look at an organisation's keys, and replace them."),
     "govern": ("nodes.cli.govern:govern", "Change the members, the validators and the contracts, by votes."),
     "contract": ("nodes.cli.contract:contract", "Add changed contracts to this home folder, and list them."),
     "simulate": ("nodes.cli.simulate:simulate", "Break a simulated network on purpose, or plan one."),
@@ -76,20 +77,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _run(arguments: list[str] | None) -> int:
     from nodes.storage.errors import StorageError
 
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         code = xinpei.main(args=arguments, prog_name="xinpei", standalone_mode=False)
     except click.ClickException as error:
+        _tell_programs("WRONG_USE" if error.exit_code == WRONG_USE else "ERROR", error.format_message(), given)
         error.show()
         return error.exit_code
     except (LedgerError, StorageError, OSError) as error:
-        _show_error(error, sys.argv[1:] if arguments is None else arguments)
+        _tell_programs(getattr(error, "code", "ERROR"), getattr(error, "message", str(error)), given)
+        click.echo(f"Error: {error}", err=True)
         return 1
     return code if isinstance(code, int) else 0  # a command that ended early gives its code, the others nothing
 
 
-def _show_error(error: Exception, arguments: list[str]) -> None:
-    """Say what was refused: a sentence, and for programs one JSON object on the standard output."""
-    if "--json" in arguments:
-        refusal = {"code": getattr(error, "code", "ERROR"), "message": getattr(error, "message", str(error))}
-        click.echo(json.dumps({"error": refusal}, ensure_ascii=False))
-    click.echo(f"Error: {error}", err=True)
+def _tell_programs(code: str, message: str, given: list[str]) -> None:
+    """Say what was refused as one JSON object on the standard output, if a program is to read it."""
+    if "--json" in given:
+        click.echo(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))

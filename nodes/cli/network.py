@@ -235,11 +235,11 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def _describe_quorum(rows: list[dict[str, Any]]) -> tuple[int, str]:
-    """Return the power that the answering validators lack to a quorum, and a sentence if they lack any."""
+def _describe_quorum(rows: list[dict[str, Any]]) -> tuple[int | None, str]:
+    """Return the power that the answering validators lack to a quorum, None if no node says, and a sentence."""
     states = [row["status"] for row in rows if "status" in row]
     if not states:
-        return 0, "no node answers"
+        return None, "no node answers"
     powers: dict[str, int] = max(states, key=lambda state: int(state["height"]))["validators"]
     voting = {state["organisation"] for state in states if state["signing"] == "yes"}
     absent = [name for name in powers if name not in voting]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nodes.cli.asking import ask_yes
 from nodes.cli.attaching import save
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
@@ -135,9 +136,9 @@ def erase(
     if holder is not None:
         chosen = _keep_held(chosen, holder)
     click.echo(LIMITS, err=as_json)
-    if not yes and not click.confirm(f"删除 {len(chosen)} 份记录? Erase {len(chosen)} records?", err=as_json):
-        msg = "not confirmed; nothing was asked for"
-        raise click.ClickException(msg)
+    if not yes:
+        question = f"删除 {len(chosen)} 份记录? Erase {len(chosen)} records?"
+        ask_yes(question, "not confirmed; nothing was asked for", err=as_json)
     asked = _ask(_draw_up(asker, person, acting_as, chosen, holder))
     if not asked:
         output.say("此前均已要求 every holder was asked for these records before")

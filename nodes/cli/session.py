@@ -173,6 +173,9 @@ def open_wallet(home: Home, name: str) -> Wallet:
 def find_wallet(home: Home, name: str) -> Path:
     """Return the file of the wallet of this name; raises `CustomerError` if there is none."""
     path = home.wallet_path(name)
+    if not path.exists() and name in home.roles():
+        msg = f"--as: expected a customer, by the name of her wallet; {name} is an organisation"
+        raise CustomerError(msg)
     if not NAME.fullmatch(name) or not path.exists():
         msg = f"{name[:40]}: no wallet of that name in {home.wallets_folder}; make one with `xinpei customer create`"
         raise CustomerError(msg)

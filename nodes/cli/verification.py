@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _CHECKPOINT = re.compile(rb'"format"\s*:\s*"xinpei-checkpoint/')
 _OTHER_FILE = re.compile(rb'"format"\s*:\s*"xinpei-(report|sample|access)/')
+_OTHER_FILES = {
+    "report": "a yearly report",
+    "sample": "a sample of claims",
+    "access": "the proof of an attempt to see records",
+}
 
 
 @click.command()
@@ -91,7 +96,7 @@ def verify(
         found = _OTHER_FILE.search(data[:200])
         if found is not None:
             if reveal is not None:
-                msg = f"--reveal: expected a claim's dossier, got a {found[1].decode()}"
+                msg = f"--reveal: expected a claim's dossier, got {_OTHER_FILES[found[1].decode()]}"
                 raise click.UsageError(msg)
             verdict = _judge_other_file(found[1].decode(), data, trust, language)
         else:
@@ -181,6 +186,9 @@ def _open(verified: "VerifiedClaim", opening: _Opening) -> "tuple[Revealed | Non
         seal_key = load_keystore(keys).seal
     if not verified.evidence.settlements or not (opening.path.exists() or find_erased_openings(verified) is None):
         return None, person
+    if not opening.path.exists():
+        msg = f"--openings: expected the file that came with the dossier, there is no {opening.path}"
+        raise click.UsageError(msg)
     data = opening.path.read_bytes()
     adjudicators = Adjudicators(ContractArchive(opening.home.contracts_folder))
     revealed = verify_reveal(verified, data, seal_key, auditor, adjudicators)

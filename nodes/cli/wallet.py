@@ -7,7 +7,7 @@ import click
 
 from nodes.cli.asking import STANDARD_INPUT, ask_passphrase, private_option, read_private_text
 from nodes.cli.options import home_option, json_option
-from nodes.cli.output import Output
+from nodes.cli.output import Output, name_home
 from nodes.config import Home
 
 NEW_FILE_OPTION = "--new-passphrase-file"
@@ -156,7 +156,7 @@ def export(name: str, out: Path, new_passphrase_file: Path | None, home: Path, *
     found = open_wallet(place, name)
     write_backup(out, found, chain_id, _read_new(new_passphrase_file, f"the backup of {name}"), SystemEntropy())
     output.say(f"{out} · encrypted, and opened once to see that it does; without its passphrase nobody can")
-    output.hint(f"xinpei wallet import {name} {out}")
+    output.say(f"  restore it, where no wallet is called {name}: xinpei wallet import {name} {out}{name_home()}")
     output.finish({"wallet": str(place.wallet_path(name)), "backup": str(out), "chain": chain_id})
 
 

@@ -9,8 +9,9 @@ from nodes.cli.main import xinpei
 from scripts.reference.source import cell, code, page, render_docstring, table
 
 INTRODUCTION = """
-Every command prints sentences for people, or with `--json` one JSON object for programs. Nothing is asked
-interactively but a wallet's passphrase. `-h` and `--help` work everywhere.
+Every command prints sentences for people, or with `--json` one JSON object for programs. A passphrase, a
+yes, and what is nobody else's business are asked for at the terminal; where there is none, an option says them instead,
+and the error names it. `-h` and `--help` work everywhere.
 
 Exit codes: 0 done, or it holds; 1 refused, or it does not hold; 2 wrong use.
 """

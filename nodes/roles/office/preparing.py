@@ -9,6 +9,8 @@ import datetime as dt
 from pathlib import Path
 from typing import Literal
 
+from msgspec import ValidationError, convert
+
 from contracts.keys import rotation_message
 from contracts.proposals import (
     AddOrganisation,
@@ -20,7 +22,7 @@ from contracts.proposals import (
     organisation_message,
     validator_message,
 )
-from ledger.codec import ChainId, Struct
+from ledger.codec import ChainId, Name, Struct
 from ledger.crypto.signatures import sign_enrolment
 from ledger.errors import DecodeError
 from ledger.membership import Role
@@ -66,12 +68,29 @@ def read_proposal(path: Path, chain_id: str) -> Propose:
     return file.proposal
 
 
+def check_name(name: str) -> None:
+    """Refuse what no organisation can be called: its name is the name of a folder here, and the chain takes no other.
+
+    Raises:
+        ConfigurationError: If it is none.
+    """
+    try:
+        convert(name, Name)
+    except ValidationError:
+        msg = (
+            "name: expected lower-case letters, digits, hyphens, dots and underscores, a letter or digit first, "
+            f"got {name[:64]!r}"
+        )
+        raise ConfigurationError(msg) from None
+
+
 def prepare_organisation(home: Home, name: str, role: Role, entropy: Entropy, now: dt.datetime) -> AddOrganisation:
     """Make a new member's folder: keys, authority, node certificate, and an address on this machine.
 
     Raises:
-        ConfigurationError: If there is a member of that name already, or no such role.
+        ConfigurationError: If there is a member of that name already, or nobody can have it.
     """
+    check_name(name)
     network = home.load_network()
     if name in home.roles() or home.node_folder(name).exists():
         msg = f"name: expected one that is new in this home folder, got {name}; {home.node_folder(name)}"
@@ -94,7 +113,7 @@ def prepare_validator(home: Home, name: str) -> AddValidator:
 
 def prepare_consensus_key(home: Home, name: str, entropy: Entropy) -> RekeyValidator:
     """Make the next consensus key of a validator, after the file of its state."""
-    folder = home.node_folder(name)
+    folder = _own_folder(home, name)
     version = next_version(folder / "keys", "consensus")
     SignerFile.create(signer_path(folder / CONSENSUS_FOLDER, version)).close()
     add_consensus_key(folder / "keys", entropy)
@@ -104,14 +123,14 @@ def prepare_consensus_key(home: Home, name: str, entropy: Entropy) -> RekeyValid
 
 def prepare_submission_key(home: Home, name: str, entropy: Entropy) -> RekeyOrganisation:
     """Make the next submission key of an organisation."""
-    version, key = keystore.prepare_submission_key(home.node_folder(name) / "keys", entropy)
+    version, key = keystore.prepare_submission_key(_own_folder(home, name) / "keys", entropy)
     signed = rotation_message(home.load_network().chain_id, name, key.public_key, version)
     return RekeyOrganisation(name, key.public_key, sign_enrolment(key, signed))
 
 
 def prepare_certificate(home: Home, name: str, entropy: Entropy, now: dt.datetime) -> ReplaceCredentials:
     """Make the next authority and node certificate of an organisation, beside the ones in use."""
-    folder = home.node_folder(name) / "keys"
+    folder = _own_folder(home, name) / "keys"
     keys = _keys(home, name)
     fresh = folder / f"tls-{1 + len(list(folder.glob('tls*')))}"
     authority = create_authority(fresh, name, entropy, now)
@@ -122,7 +141,16 @@ def prepare_certificate(home: Home, name: str, entropy: Entropy, now: dt.datetim
 
 
 def _keys(home: Home, name: str) -> Keystore:
-    return load_keystore(home.node_folder(name) / "keys")
+    return load_keystore(_own_folder(home, name) / "keys")
+
+
+def _own_folder(home: Home, name: str) -> Path:
+    check_name(name)
+    folder = home.node_folder(name)
+    if not (folder / "keys").is_dir():
+        msg = f"name: expected an organisation whose keys are in this home folder, got {name}: no {folder / 'keys'}"
+        raise ConfigurationError(msg)
+    return folder
 
 
 def _prove_consensus_key(home: Home, name: str, keys: Keystore) -> bytes:

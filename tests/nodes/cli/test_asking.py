@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from nodes.cli.asking import read_words
+from nodes.cli.asking import ask_yes, read_words
 from nodes.cli.identifying import read_synthetic
 from nodes.cli.main import xinpei
 from nodes.config import Home
@@ -158,3 +158,31 @@ def test_a_person_that_is_none_is_refused_and_not_repeated(
     check_refused(ran, "birth_date")
     assert "林小雨" not in ran.err
     assert not home.wallet_path("lin").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("y\n", None), ("n\n", "nothing was signed"), ("", "nothing was signed: nobody answered; --yes agrees without")],
+)
+def test_what_nobody_agrees_to_is_not_done_and_without_a_terminal_the_error_says_how_else(
+    monkeypatch: pytest.MonkeyPatch, typed: str, said: str | None
+) -> None:
+    type_in(monkeypatch, typed)
+    if said is None:
+        ask_yes("Agree?", "nothing was signed", err=True)
+        return
+    with pytest.raises(click.ClickException, match=said) as refused:
+        ask_yes("Agree?", "nothing was signed", err=True)
+    assert refused.value.exit_code == 1
+
+
+def test_wrong_use_is_one_json_object_for_programs_too(capsys: pytest.CaptureFixture[str], home: Home) -> None:
+    for arguments in (("claim", "show", "C-0"), ("verify", "no-file"), ("nothing",)):
+        ran = run(capsys, *arguments, "--json")
+        assert (ran.code, json.loads(ran.out)["error"]["code"]) == (2, "WRONG_USE"), arguments
+        assert json.loads(ran.out)["error"]["message"] in ran.err
+
+
+def test_an_organisation_is_no_customer(capsys: pytest.CaptureFixture[str], home: Home) -> None:
+    listed = run(capsys, "record", "list", "--as", "insurer-a", "--home", str(home.folder))
+    check_refused(listed, "--as: expected a customer, by the name of her wallet; insurer-a is an organisation")

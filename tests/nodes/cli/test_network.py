@@ -126,7 +126,7 @@ def test_without_a_quorum_it_names_who_is_needed() -> None:
 
 
 def test_no_node_at_all_is_said_so() -> None:
-    assert _describe_quorum([down(name) for name in NAMES]) == (0, "no node answers")
+    assert _describe_quorum([down(name) for name in NAMES]) == (None, "no node answers")
 
 
 def test_up_says_what_it_started_and_what_was_running_already() -> None:

@@ -72,7 +72,7 @@ def test_a_changed_file_does_not_hold(
 def test_a_report_has_no_amounts_for_a_wallet_to_open(capsys: pytest.CaptureFixture[str], files: Path) -> None:
     code, out, err = verify(capsys, files, "report.json", "--reveal", "wang")
     assert (code, out) == (2, "")
-    assert "--reveal: expected a claim's dossier, got a report" in err
+    assert "--reveal: expected a claim's dossier, got a yearly report" in err
 
 
 @pytest.mark.parametrize("year", ["0", "20x6", "10000"])

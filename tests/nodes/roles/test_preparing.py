@@ -51,6 +51,22 @@ def test_a_new_member_has_its_folder_and_its_key_has_signed_all_that_is_proposed
         prepare_organisation(home, "rail", "rail", ENTROPY, AT)
 
 
+@pytest.mark.parametrize("name", ["../../evil", "Hospital_C", "", ".hidden", "a/b", "x" * 100])
+def test_a_name_that_nobody_can_have_makes_no_folder(home: Home, name: str) -> None:
+    before = (home.load_network(), sorted(home.folder.parent.rglob("*")))
+    with pytest.raises(ConfigurationError, match=r"name: expected lower-case letters"):
+        prepare_organisation(home, name, "hospital", ENTROPY, AT)
+    assert (home.load_network(), sorted(home.folder.parent.rglob("*"))) == before
+
+
+def test_keys_are_prepared_for_who_is_here_alone(home: Home) -> None:
+    for prepare in (prepare_consensus_key, prepare_submission_key):
+        for name, words in (("nobody", "expected an organisation whose keys are in"), ("../nodes", "lower-case")):
+            with pytest.raises(ConfigurationError, match=words):
+                prepare(home, name, ENTROPY)
+    assert not home.node_folder("nobody").exists()
+
+
 def test_a_consensus_key_is_made_with_the_file_of_its_state_and_proves_itself(home: Home) -> None:
     chain_id = home.load_network().chain_id
     first = prepare_validator(home, "regulator")
