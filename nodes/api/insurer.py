@@ -102,12 +102,14 @@ class OpeningInfo(BaseModel):
 
 
 class ConclusionForm(BaseModel):
-    """What became of a claim's payments whose rail was removed before it reported them."""
+    """What became of a claim's payment whose rail was removed before it reported it."""
 
     model_config = ConfigDict(extra="forbid")
 
     has_moved: bool
     """True: the money moved. False: it did not and will not, and another rail is to move it."""
+    payment: str | None = None
+    """Which of the claim's payments, where several wait for it."""
 
 
 class ConclusionInfo(BaseModel):
@@ -237,10 +239,9 @@ def make_insurer_router(insurer: Insurer) -> APIRouter:
 def _add_conclusions(router: APIRouter, insurer: Insurer) -> None:
     @router.post("/cases/{claim_id}/conclusions")
     async def conclude(node: Node, _caller: Operator, claim_id: str, form: ConclusionForm) -> ConclusionInfo:
-        """State how attempts at a payment ended of which a payment rail that was removed reports nothing any more."""
-        height = 0
-        for call in insurer.conclude_payments(claim_id, has_moved=form.has_moved):
-            height = (await node.call(node.organisation, call, WAIT_SECONDS)).height
+        """State how an attempt at a payment ended of which a payment rail that was removed reports nothing any more."""
+        call = insurer.conclude_payment(claim_id, has_moved=form.has_moved, payment_id=form.payment)
+        height = (await node.call(node.organisation, call, WAIT_SECONDS)).height
         return ConclusionInfo(claim=claim_id, has_moved=form.has_moved, height=height)
 
 

@@ -184,9 +184,10 @@ def review(
 @click.argument("claim_id", metavar="CLAIM")
 @actor_option("the insurer")
 @click.option("--moved/--not-moved", "has_moved", required=True, help="The money moved; or it did not, and will not.")
+@click.option("--payment", metavar="PAYMENT", help="Which, where several payments of the claim wait for it.")
 @home_option
 @json_option
-def conclude(claim_id: str, actor: str, home: Path, *, has_moved: bool, as_json: bool) -> None:
+def conclude(claim_id: str, actor: str, payment: str | None, home: Path, *, has_moved: bool, as_json: bool) -> None:
     """State what became of CLAIM's payment, whose rail was removed before it reported.
 
     Find out first, at the bank: it is your word instead of the rail's receipt, and says so for ever. After --not-moved
@@ -196,7 +197,8 @@ def conclude(claim_id: str, actor: str, home: Path, *, has_moved: bool, as_json:
 
     output = Output(as_json=as_json)
     with find_claim(Home(home), actor, claim_id) as found:
-        stated = found.client.post(f"/v1/cases/{found.claim_id}/conclusions", {"has_moved": has_moved})
+        form = {"has_moved": has_moved, "payment": payment}
+        stated = found.client.post(f"/v1/cases/{found.claim_id}/conclusions", form)
         word = "moved" if has_moved else "not moved, and is sent again"
         output.say(f"{show_claim_id(found.claim_id)}  {word} · stated at height {stated['height']}")
     output.finish(stated)

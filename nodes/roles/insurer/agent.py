@@ -187,9 +187,9 @@ class Insurer(Reception):
         effects = self._derive(now_ms)
         return self.show_claim(claim_id), effects
 
-    def conclude_payments(self, claim_id: str, *, has_moved: bool) -> list[Call]:
-        """Return what a person states of a claim's payments whose rail was removed; raises as `Payments.conclude`."""
-        return self._payments.conclude(self._inquiries.find(claim_id), has_moved=has_moved)
+    def conclude_payment(self, claim_id: str, *, has_moved: bool, payment_id: str | None = None) -> Call:
+        """Return what a person states of a claim's payment whose rail was removed; raises as `Payments.conclude`."""
+        return self._payments.conclude(self._inquiries.find(claim_id), has_moved=has_moved, payment_id=payment_id)
 
     def customer_opening(self, claim_id: str, pseudonym: str) -> tuple[bytes, int]:
         """Return the encoded `Sealed` opening of a claim's latest settlement, and its version."""

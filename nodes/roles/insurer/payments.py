@@ -47,9 +47,13 @@ ATTEMPTS_MAX = 3
 class PaymentError(LedgerError):
     """There is nothing to state about a claim's payments."""
 
-    def __init__(self, claim_id: str) -> None:
-        """Say of which claim."""
-        super().__init__(f"{claim_id}: expected an attempt that a removed payment rail has not reported to its end")
+    def __init__(self, claim_id: str, stranded: list[str]) -> None:
+        """Say of which claim, and the payments that there are to choose from."""
+        ids = ", ".join(stranded)
+        super().__init__(
+            f"{claim_id}: expected an attempt that a removed payment rail has not reported to its end"
+            + (f"; each is stated by itself, name one of {ids}" if stranded else "")
+        )
 
 
 class Payments:
@@ -129,16 +133,22 @@ class Payments:
             if payment.status in ("due", "accepted", "unknown") and find_credentials(self._view, payment.rail) is None
         ]
 
-    def conclude(self, shown: ClaimView, *, has_moved: bool) -> list[Call]:
-        """Return what a person states of a claim's payments that are stranded, each in the same words.
+    def conclude(self, shown: ClaimView, *, has_moved: bool, payment_id: str | None = None) -> Call:
+        """Return what a person states of a claim's payment that is stranded.
+
+        Args:
+            shown: The claim.
+            has_moved: Whether the money moved.
+            payment_id: Which payment; None where there is one alone.
 
         Raises:
-            PaymentError: If none is.
+            PaymentError: If none is stranded, or it is not said which of several: one may have moved, the other not.
         """
-        stranded = self.find_stranded(shown)
-        if not stranded:
-            raise PaymentError(shown.claim.claim_id)
-        return [Call("claims", "conclude", Conclude(payment.payment_id, has_moved)) for payment in stranded]
+        stranded = [payment.payment_id for payment in self.find_stranded(shown)]
+        meant = [item for item in stranded if payment_id in (None, item)]
+        if len(meant) != 1:
+            raise PaymentError(shown.claim.claim_id, stranded)
+        return Call("claims", "conclude", Conclude(meant[0], has_moved))
 
     def _redirect(self, payment: Payment) -> list[Call]:
         shown = self._portfolio.shown(payment.policy_id)

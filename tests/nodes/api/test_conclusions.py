@@ -33,10 +33,10 @@ class Desk:
         self.called: list[Call] = []
         self.caller = "insurer-a"
 
-    def conclude_payments(self, claim_id: str, *, has_moved: bool) -> list[Call]:
+    def conclude_payment(self, claim_id: str, *, has_moved: bool, payment_id: str | None) -> Call:
         if not self.is_stranded:
-            raise PaymentError(claim_id)
-        return [Call("claims", "conclude", Conclude(PAYMENT, has_moved))]
+            raise PaymentError(claim_id, [])
+        return Call("claims", "conclude", Conclude(payment_id or PAYMENT, has_moved))
 
     async def call(self, member: str, call: Call, _timeout_seconds: float) -> SimpleNamespace:
         assert member == "insurer-a"
@@ -63,6 +63,8 @@ def test_the_operator_states_it_and_is_told_at_which_height(has_moved: bool) -> 
     answer = desk.post({"has_moved": has_moved})
     assert answer.json() == {"claim": "claim-7f3a00", "has_moved": has_moved, "height": 41}
     assert desk.called == [Call("claims", "conclude", Conclude(PAYMENT, has_moved))]
+    desk.post({"has_moved": has_moved, "payment": "payment-7f3a01"})
+    assert desk.called[1:] == [Call("claims", "conclude", Conclude("payment-7f3a01", has_moved))]
 
 
 def test_nobody_else_states_it_and_nothing_is_stated_where_nothing_is_stranded() -> None:
@@ -96,4 +98,9 @@ def test_the_command_says_what_was_stated_and_demands_one_of_the_two(
     assert (ran.code, "not moved, and is sent again · stated at height 41" in ran.out) == (0, True)
     ran = run(capsys, *words, "--moved", "--json")
     assert json.loads(ran.out)["has_moved"]
-    assert posted == [(PATH, {"has_moved": False}), (PATH, {"has_moved": True})]
+    assert run(capsys, *words, "--moved", "--payment", PAYMENT).code == 0
+    assert posted == [
+        (PATH, {"has_moved": False, "payment": None}),
+        (PATH, {"has_moved": True, "payment": None}),
+        (PATH, {"has_moved": True, "payment": PAYMENT}),
+    ]

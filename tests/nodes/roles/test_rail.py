@@ -331,7 +331,7 @@ def succeed_rail(lane: Lane) -> TestBank:
 def state(lane: Lane, *, has_moved: bool) -> None:
     """Have the insurer's operator state what became of the payment."""
     claim_id = lane.claim().claim.claim_id
-    (call,) = lane.insurer.conclude_payments(claim_id, has_moved=has_moved)
+    call = lane.insurer.conclude_payment(claim_id, has_moved=has_moved)
     assert lane.town.post("insurer-a", call)[0].ok
 
 
@@ -359,7 +359,25 @@ def test_what_a_removed_rail_was_told_is_not_told_the_next_one_before_somebody_s
     assert statuses(lane) == ["due", *reports, *ended]
     assert (len(other.moves), lane.claim().status) == (0 if has_moved else 1, "PAID")
     with pytest.raises(PaymentError, match="expected an attempt that a removed payment rail has not reported"):
-        lane.insurer.conclude_payments(lane.claim().claim.claim_id, has_moved=True)
+        lane.insurer.conclude_payment(lane.claim().claim.claim_id, has_moved=True)
+
+
+def test_of_two_payments_that_a_removed_rail_left_each_is_stated_by_itself(lane: Lane) -> None:
+    lane.bank.answers = ["accepted", "accepted"]
+    number = lane.stay()
+    lane.run_for(15_000)
+    lane.desk.correct(number)
+    lane.run_for(15_000)
+    first, second = (payment.payment_id for payment in lane.claim().payments)
+    other = succeed_rail(lane)
+    claim_id = lane.claim().claim.claim_id
+    with pytest.raises(PaymentError, match=f"each is stated by itself, name one of {first}, {second}"):
+        lane.insurer.conclude_payment(claim_id, has_moved=True)
+    for payment_id, has_moved in ((first, True), (second, False)):
+        call = lane.insurer.conclude_payment(claim_id, has_moved=has_moved, payment_id=payment_id)
+        assert lane.town.post("insurer-a", call)[0].ok
+    lane.run()
+    assert ([order.payment_id for order in other.moves], lane.claim().status) == ([second], "PAID")
 
 
 def test_a_rail_that_was_removed_tells_its_bank_nothing_new(due: Lane) -> None:
