@@ -5,7 +5,7 @@ Rules:
     1. Every claim is numbered in its insurer's register, from 0, without a gap: the count is an entry of the state,
        so an auditor can prove it, draw a sample from it, and prove that nothing was left out.
     2. A month's total counts what the rail said was paid in that calendar month at UTC+8 (of a removed rail: what its
-       insurer states), as a sum of commitments: it can be opened as a whole without opening a claim. A return within the
+       insurer states), as a sum of commitments: it is opened as a whole without opening a claim. A return within the
        month takes back what its payment had added; a later one counts against the month in which it comes back. So a
        month that is over never changes.
     3. A claim counts once, in the month of its first payout. If all payouts of that month come back within it, it
