@@ -14,6 +14,7 @@ The customer's activity shows the order from the moment it is committed, before 
 
 from typing import Literal, cast
 
+from contracts.access import LIST_ROWS_MAX
 from contracts.erasures import ErasureItem
 from contracts.holds import HOLDS, Hold
 from contracts.identifiers import OrderId
@@ -192,7 +193,7 @@ class Regulator:
         if isinstance(event, PeerAnswered):
             effects.extend(self._take(event))
         calls = self._erasing.derive()
-        waiting = self._list("list_open", "")
+        waiting = self._list_waiting()
         self._documents.tidy(tuple(order for order in waiting if order.record_type == "document"))
         for order in waiting:
             entry = self._book.find(order.order_id)
@@ -228,7 +229,7 @@ class Regulator:
             notes = taker.take(order_id, event)
             if notes is not None:
                 return notes
-        order = next((item for item in self._list("list_open", "") if item.order_id == order_id), None)
+        order = next((item for item in self._list_waiting() if item.order_id == order_id), None)
         if order is None:
             return []
         if order.record_id in self._vault or self._vault.is_erased(order.record_id):
@@ -287,6 +288,14 @@ class Regulator:
         context = SealContext(self._view.chain_id, record.record_id, record.hospital, self.name)
         signing_key = find_signing_key(self._view, record.hospital)
         return open_envelope(self._seal_key, envelope, context, record.ciphertext_hash, signing_key)
+
+    def _list_waiting(self) -> tuple[Order, ...]:
+        """Return all orders that are not answered: one whose custodian is silent waits for ever, the rest does not."""
+        found = page = self._list("list_open", "")
+        while len(page) == LIST_ROWS_MAX:
+            page = self._list("list_open", page[-1].order_id)
+            found += page
+        return found
 
     def _list(self, method: str, after: str) -> tuple[Order, ...]:
         return self._view.query("access", method, ListOrders(self.name, after), tuple[Order, ...])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from contracts.access import LIST_ROWS_MAX
 from contracts.orders import AnswerOrder, ListOrders, Order, PlaceOrder
 from ledger.crypto.hashes import commit_salted
 from nodes.agent import Answer, Call, PeerRequested
@@ -165,3 +166,17 @@ def test_an_order_of_a_reversal_which_holds_nothing_is_not_given_and_accuses_nob
     with pytest.raises(RegulatorError, match=f"got a reversal of {before}"):
         regulator(town).order(reversal, "evidence-collection", NUMBER)
     assert regulator(town).list_orders() == ()
+
+
+def test_orders_that_nobody_answers_keep_no_later_one_waiting(town: Town) -> None:
+    silent = [
+        Call("access", "order", PlaceOrder(f"order-{number:012x}", invoice(town), "evidence-collection", bytes(32)))
+        for number in range(LIST_ROWS_MAX)
+    ]
+    assert {receipt.code for receipt in town.post("regulator", *silent)} == {"OK"}
+    town.now_ms += 86_400_000
+    order_id, call = regulator(town).order(invoice(town), "medical-fund-supervision", NUMBER)
+    assert town.post("regulator", call)[0].ok
+    town.run_until_quiet()
+    (found,) = regulator(town).list_orders(f"order-{LIST_ROWS_MAX - 1:012x}")
+    assert (found.order_id, found.answer is not None) == (order_id, True)
