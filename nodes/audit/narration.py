@@ -198,7 +198,8 @@ def _say_deadline(item: dict[str, Any]) -> str:
 
 
 def _say_payment(item: dict[str, Any]) -> str:
-    steps = ", ".join(f"{step['status']} {_say_at(step)}" for step in item["steps"])
+    said = [f"{step['status']}{', the insurer states,' if step['stated'] else ''}" for step in item["steps"]]
+    steps = ", ".join(f"{status} {_say_at(step)}" for status, step in zip(said, item["steps"], strict=True))
     latest = item["steps"][-1]
     by = (
         f"as the insurer states, {latest['rail']} being a member no more"

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from contracts.proposals import RemoveOrganisation
 from contracts.settlements import Conclude
 from ledger.execution.loader import ContractSet
-from nodes.audit.narration import render_summary
+from nodes.audit.narration import _say_payment, render_summary
 from nodes.audit.summary import summarise
 from nodes.audit.trust import Trust
 from nodes.audit.verify import verify_dossier
@@ -42,6 +42,16 @@ def test_what_an_insurer_states_holds_and_is_called_no_receipt(stated: Settled) 
     text = "\n".join(render_summary(verified))
     assert "paid as the insurer states, rail being a member no more" in text
     assert "by the rail's receipt" not in text
+
+
+def test_a_statement_is_told_from_receipts_when_another_rail_has_paid_since(stated: Settled) -> None:
+    item = summarise(verify_dossier(stated.data, Trust(stated.chain.genesis)))["payments"][0]
+    due, accepted, said = item["steps"]
+    again = [{**due, "rail": "rail-b"}, {**accepted, "status": "paid", "rail": "rail-b"}]
+    text = _say_payment({**item, "steps": [due, accepted, {**said, "status": "rejected"}, *again]})
+    assert "paid by the rail's receipt" in text
+    assert "rejected, the insurer states, at height" in text
+    assert text.count("the insurer states") == 1
 
 
 def test_a_statement_that_is_shown_as_a_receipt_and_a_receipt_as_another_rails_are_refused(stated: Settled) -> None:
