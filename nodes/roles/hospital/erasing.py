@@ -13,7 +13,7 @@ from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Asked
 from nodes.roles.exchange.receiving import Receiving
 from nodes.roles.hospital.book import StayBook
-from nodes.roles.hospital.stays import Lane, LocalStay, Slot, find_entry, redact
+from nodes.roles.hospital.stays import Entry, Lane, LocalStay, Slot, find_entry, redact
 from nodes.roles.lookup import find_record, find_stay
 from nodes.vault.records import Vault
 
@@ -57,13 +57,12 @@ class HospitalBooks:
                 self._vault.erase(entry.record_id)
 
         def is_erased(slot: Slot, version: int) -> bool:
-            held = [find_entry(lane, slot, version) for lane in entered if lane.holds(slot[0])]
-            return bool(held) and all(entry is None or self._vault.is_erased(entry.record_id) for entry in held)
+            held = [find_entry(lane, slot, version) for lane in stay.lanes]
+            known = [entry.record_id for entry in held if entry is not None and not self._is_copy(entry)]
+            return bool(known) and all(self._vault.is_erased(record_id) for record_id in known)
 
         for lane in stay.lanes:
-            if lane not in entered:
-                self._erase_copies(stay, lane, is_erased_at=is_erased)
-        self._erase_files(stay)
+            self._erase_copies(stay, lane, is_erased_at=is_erased)
         left = redact(stay, is_erased)
         if not left.patient:  # nothing is left of the stay, so neither are documents that no grant ever covered
             for attachment in stay.attachments:
@@ -72,27 +71,20 @@ class HospitalBooks:
         self._book.redact(left)
 
     def _erase_copies(self, stay: LocalStay, lane: Lane, *, is_erased_at: IsErased) -> None:
-        """Destroy what was sealed of erased documents for an insurer to whom nothing was ever reported."""
+        """Destroy what was sealed of erased documents and never entered: nobody could ask for it.
+
+        It is a recipient's to whom nothing was ever reported, or what a grant did not cover any more.
+        """
         versions = range(len(stay.discharges) + 1)
         for entry in lane.entries:
             slot = (entry.record_type, entry.place)
-            if any(find_entry(lane, slot, version) == entry and is_erased_at(slot, version) for version in versions):
+            held = any(find_entry(lane, slot, version) == entry and is_erased_at(slot, version) for version in versions)
+            if held and self._is_copy(entry):
                 self._vault.erase(entry.record_id)
 
-    def _erase_files(self, stay: LocalStay) -> None:
-        """Destroy the copies of attached files that were never entered, once every one that was is erased.
-
-        Nobody could ask for such a copy: no id of it is on the chain.
-        """
-        copies = [entry for lane in stay.lanes for entry in lane.entries if entry.record_type == "document"]
-        entered = {entry.record_id for entry in copies if find_record(self._view, entry.record_id) is not None}
-        kept = {
-            entry.place for entry in copies if entry.record_id in entered and not self._vault.is_erased(entry.record_id)
-        }
-        gone = {entry.place for entry in copies if entry.record_id in entered} - kept
-        for entry in copies:
-            if entry.place in gone and entry.record_id not in entered:
-                self._vault.erase(entry.record_id)
+    def _is_copy(self, entry: Entry) -> bool:
+        """Whether a record was sealed for a recipient, is here still, and was never entered."""
+        return not self._vault.is_erased(entry.record_id) and find_record(self._view, entry.record_id) is None
 
     def _find(self, stay_id: str) -> LocalStay | None:
         number = self._book.find_number(stay_id)

@@ -25,6 +25,7 @@ from tests.nodes.roles.lane import Lane as InsuredLane
 from tests.nodes.roles.test_attachments import WITH_DOCUMENTS, attach
 from tests.nodes.roles.test_hospital import file_of
 from tests.nodes.roles.town import TODAY, Customer, Town
+from tests.nodes.secrets import list_secrets, search_folder
 
 CLINICAL: tuple[RecordType, ...] = ("admission", "discharge-summary", "document")
 CARE: dict[str, Any] = {"purpose": "CAREMGT", "record_types": CLINICAL}
@@ -120,6 +121,29 @@ def test_a_files_copy_that_was_never_entered_goes_with_the_last_one_that_was(tmp
     assert list_asked(lane.town.view, claims.stay_id, "hospital-a")[entered].status == "ERASED"
     assert vault.is_erased(copy), "nobody could ask for it: its id is not on the chain"
     assert received(lane.town) == ["admission", "discharge-summary"]
+
+
+def test_what_a_revocation_kept_from_being_entered_is_erased_with_what_was(tmp_path: Path) -> None:
+    lane = InsuredLane(tmp_path, 0, ())
+    lane.town.install("hospital-b", build_hospital)
+    insured = lane.insure()
+    wang = Customer(lane.town, "wang", insurer="hospital-b", wallet=insured.wallet)
+    Desk(lane.town, "hospital-b").register("B-77", wang.identity)
+    care = wang.consent(**CARE)
+    lane.desk.admit()
+    lane.run()
+    wang.revoke(care)
+    lane.desk.discharge("S-01")
+    lane.run()
+    agent = lane.desk.agent
+    wanted = list_secrets(agent._handover._vault, agent._book._register)
+    assert search_folder(wanted, tmp_path / "hospital-a")
+    for customer, known in ((insured, "insurer-a"), (wang, "hospital-b")):
+        (mine,) = [item for item in file_of(lane.town).lanes if item.insurer == known]
+        ids = sorted(entry.record_id for entry in mine.entries if find_record(lane.town.view, entry.record_id))
+        assert customer.post(Call("erasure", "ask", Ask(mine.stay_id, tuple(ids), "hospital-a"))).ok
+    lane.run()
+    assert search_folder(wanted, tmp_path / "hospital-a") == []
 
 
 def test_the_insurers_claim_and_the_treatment_go_their_own_ways(town: Town, wang: Customer) -> None:
