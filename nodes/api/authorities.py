@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ledger.codec import decode
 from nodes.api.callers import Customer, Node, Operator
 from nodes.api.customers import WAIT_SECONDS, Base64, read_base64
+from nodes.api.identity import IdentityForm
+from nodes.identity import Identity
 from nodes.network.node import read_clock_ms
 from nodes.roles.authorising import Authorising
 from nodes.roles.reception import Reception
@@ -23,6 +25,8 @@ class RelationForm(BaseModel):
 
     acts_through: Annotated[list[Number], Field(max_length=16)] = []
     """Numbers of guardians; of heirs once she has died. Replaces what was entered before."""
+    identities: Annotated[dict[Number, IdentityForm], Field(max_length=16)] = {}
+    """Of those among them who are to be entered here too: an insurer knows nobody to whom it issued no policy."""
     is_ward: bool = False
     """Grown up and under guardianship."""
     is_deceased: bool = False
@@ -81,7 +85,12 @@ def make_relation_router(desk: Reception) -> APIRouter:
         """Enter who acts for a person, that she is a ward, or that she has died; links are judged again at once."""
         now_ms = read_clock_ms()
         person, effects = desk.relate(
-            number, tuple(form.acts_through), now_ms, is_ward=form.is_ward, is_deceased=form.is_deceased
+            number,
+            tuple(form.acts_through),
+            now_ms,
+            is_ward=form.is_ward,
+            is_deceased=form.is_deceased,
+            identities={other: Identity(**item.model_dump()) for other, item in form.identities.items()},
         )
         node.host.perform(node.organisation, effects, now_ms)
         return RelationInfo(

@@ -1,6 +1,7 @@
 """`xinpei customer`: a customer's wallet on this machine."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -121,13 +122,18 @@ def relate(
 ) -> None:
     """Enter at an organisation's desk who acts for NAME, or that she has died, once the documents were seen.
 
-    Replaces what was entered about her before. The organisation judges her grants again at once.
+    Replaces what was entered about her before. The organisation judges her grants again at once. An insurer enters
+    those who act for her too, by their wallets on this machine: it knows nobody to whom it issued no policy.
     """
-    from nodes.cli.session import open_operator
+    from nodes.cli.session import identity_fields, open_operator, open_wallet
 
     output = Output(as_json=as_json)
-    form = {"acts_through": [*guardians, *heirs], "is_ward": ward, "is_deceased": deceased}
-    with open_operator(Home(home), actor) as client:
+    place, others = Home(home), [*guardians, *heirs]
+    form: dict[str, Any] = {"acts_through": others, "is_ward": ward, "is_deceased": deceased}
+    if place.roles().get(actor) == "insurer":
+        known = [other for other in others if place.wallet_path(other).exists()]
+        form["identities"] = {other: identity_fields(open_wallet(place, other).identity) for other in known}
+    with open_operator(place, actor) as client:
         found = client.post(f"/v1/people/{name}/relations", form)
     acting = ", ".join(found["acts_through"]) or "nobody"
     state = "has died" if found["is_deceased"] else "is a ward" if found["is_ward"] else "acts by her age"

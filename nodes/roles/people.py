@@ -112,7 +112,7 @@ class People:
         """
         person = self._read(number) if 1 <= len(number) <= NUMBER_CHARACTERS_MAX else None
         if person is None:
-            msg = f"expected the number of a person entered here, got {number[:80]!r}"
+            msg = f"person: expected the number of a person entered here, got {number[:80]!r}"
             raise PeopleError(msg)
         return person
 

@@ -6,6 +6,8 @@ that lie here for her, and answers them. Nothing of it goes to the chain but the
 agent's own way of working offers (`_follow_links`), and who may act for somebody (`authorising`).
 """
 
+from collections.abc import Mapping
+
 from nodes.agent import AgentEffect, ChainView
 from nodes.entropy import Entropy
 from nodes.identity import Identity, RecordDates
@@ -93,9 +95,37 @@ class Reception:
         return person
 
     def relate(
-        self, number: str, acts_through: tuple[str, ...], now_ms: int, *, is_ward: bool, is_deceased: bool
+        self,
+        number: str,
+        acts_through: tuple[str, ...],
+        now_ms: int,
+        *,
+        is_ward: bool,
+        is_deceased: bool,
+        identities: Mapping[str, Identity] | None = None,
     ) -> tuple[Person, list[AgentEffect]]:
-        """Enter who acts for a person, that she is a ward or that she has died; raises as `People.relate`."""
+        """Enter who acts for a person, that she is a ward or that she has died.
+
+        Args:
+            number: The person.
+            acts_through: Who acts for her; replaces what was entered before.
+            now_ms: For what follows from it.
+            is_ward: Whether she is grown up and under guardianship.
+            is_deceased: Whether she has died.
+            identities: Of who acts for her, by number, where they are to be entered too: an insurer knows nobody to
+                whom it issued no policy.
+
+        Raises:
+            PeopleError: If one of them is unknown, or she would act for herself, or an identity is of somebody else.
+        """
+        entered = identities or {}
+        for known in (number, *(other for other in acts_through if other not in entered)):
+            self._linking.people.get(known)
+        if not set(entered) <= set(acts_through):
+            msg = f"identities: expected of {', '.join(acts_through) or 'nobody'}, got {', '.join(sorted(entered))}"
+            raise PeopleError(msg)
+        for other in sorted(entered):
+            self._linking.people.enter(other, entered[other])
         person = self._linking.people.relate(number, acts_through, is_ward=is_ward, is_deceased=is_deceased)
         self._linking.judge_again(now_ms, number)
         return person, self._follow_links(now_ms)

@@ -156,6 +156,8 @@ def check_guardian(network: Network, capsys: pytest.CaptureFixture[str]) -> str:
     erase = ("record", "erase", record["record"], "--for", "li", "--yes", *home)
     ward = ("li", "--guardian", "wang", "--ward", *home)
     assert run(capsys, "customer", "create", "zhao", *home).code == 0
+    mistaken = ("customer", "relate", "--as", "insurer-a", "li", "--guardian", "zhao", "--ward", *home)
+    assert "zhao may act for her" in run(capsys, *mistaken).out, "the insurer enters her, to whom it issued no policy"
     for desk in ("hospital-a", "insurer-a"):
         refused = run(capsys, *erase, "--as", "wang")
         assert (refused.code, "do not name the caller for her" in refused.err) == (1, True), f"before {desk} knows"

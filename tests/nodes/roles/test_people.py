@@ -9,6 +9,7 @@ from nodes.entropy import SystemEntropy
 from nodes.identity import Identity
 from nodes.roles.people import DOCUMENT, PERSON, People, PeopleError
 from nodes.vault.register import Register
+from tests.nodes.roles.lane import Lane
 
 SECRET = bytes(range(32))
 
@@ -79,3 +80,24 @@ def test_the_folder_tells_no_document(register: Register, tmp_path: Path) -> Non
     for path in (tmp_path / "register").rglob("*"):
         assert "E0000001" not in path.name
         assert path.is_dir() or b"E0000001" not in path.read_bytes()
+
+
+def test_an_insurer_enters_who_acts_for_somebody_with_the_relation_and_nobody_else(tmp_path: Path) -> None:
+    lane = Lane(tmp_path)
+    lane.know()
+    mother, stranger = someone(), someone("E0000002")
+
+    def relate(acts_through: tuple[str, ...], **identities: Identity) -> tuple[str, ...]:
+        related, _ = lane.insurer.relate(
+            "wang", acts_through, 0, is_ward=True, is_deceased=False, identities=identities
+        )
+        return related.acts_through
+
+    with pytest.raises(PeopleError, match="person: expected the number of a person entered here, got 'mum'"):
+        relate(("mum",))
+    with pytest.raises(PeopleError, match="identities: expected of mum, got mum, zhao"):
+        relate(("mum",), mum=mother, zhao=stranger)
+    with pytest.raises(PeopleError, match="identity: nobody is entered here"):
+        lane.insurer.match_person(mother)
+    assert relate(("mum",), mum=mother) == ("mum",)
+    assert lane.insurer.match_person(mother).number == "mum"
