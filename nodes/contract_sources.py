@@ -36,6 +36,9 @@ from ledger.execution.loader import (
 )
 from ledger.genesis import ContractPin
 
+ADJUDICATOR = "adjudication"
+"""The contract whose cases and decisions members keep."""
+
 
 def read_sources() -> dict[str, str]:
     """Return dotted module name -> source text of all contracts and of the platform modules that pin them.
@@ -79,7 +82,11 @@ def set_hash(pins: tuple[ContractPin, ...]) -> bytes:
 
 
 def list_table_changes(before: ContractSet, after: ContractSet) -> list[str]:
-    """Return what rows written by one set could not be read by another: missing contracts and tables, changed forms."""
+    """Return what rows written by one set could not be read by another: missing contracts and tables, changed forms.
+
+    The cases and decisions of the adjudicator are rows of nobody's, but members keep them: what opens a settlement is
+    read in the form that is installed.
+    """
     changes: list[str] = []
     for name, loaded in before.contracts.items():
         successor = after.get(name)
@@ -91,6 +98,11 @@ def list_table_changes(before: ContractSet, after: ContractSet) -> list[str]:
             if tables.get(table) != form:
                 gone = "is missing" if table not in tables else "has rows of another form"
                 changes.append(f"table {name}.{table} {gone}; rows that are there would not be read")
+        if name == ADJUDICATOR and _cases(successor) != _cases(loaded):
+            changes.append(
+                f"contract {name} has cases or decisions of another form; of what was settled before the openings "
+                "would not be read: nothing of it is paid, corrected or revealed any more"
+            )
     return changes
 
 
@@ -98,6 +110,12 @@ def _tables(loaded: LoadedContract) -> dict[str, str]:
     """Return each table's name with the form of its rows, as text that is equal for equal forms."""
     found = (getattr(loaded.kind, attribute) for attribute in dir(loaded.kind))
     return {item.name: _form(msgspec.inspect.type_info(item.kind)) for item in found if isinstance(item, Table)}
+
+
+def _cases(loaded: LoadedContract) -> dict[str, str]:
+    """Return the form of what an adjudicator is asked and answers."""
+    kinds = getattr(getattr(loaded.kind, "decide", None), "__annotations__", {})
+    return {word: _form(msgspec.inspect.type_info(kind)) for word, kind in kinds.items()}
 
 
 def _form(info: Any) -> str:

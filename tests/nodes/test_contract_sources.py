@@ -118,3 +118,13 @@ def test_a_table_whose_rows_change_their_form_is_named(added: ContractSet) -> No
 def test_a_tree_is_read_as_the_installation_is() -> None:
     folder = Path(__file__).parents[2] / "contracts"
     assert read_platform() | read_tree(folder) == read_sources()
+
+
+def test_an_adjudicator_whose_cases_change_their_form_is_named() -> None:
+    installed, sources = load_installed_contracts(), read_sources()
+    module = "contracts.adjudication.case"
+    field = "    reviews: Annotated[tuple[Review, ...], Meta(max_length=256)]\n"
+    assert field in sources[module]
+    wider = {**sources, module: sources[module].replace(field, field.replace("256", "512"))}
+    (line,) = list_table_changes(installed, load_contracts(wider))
+    assert line.startswith("contract adjudication has cases or decisions of another form; of what was settled before")
