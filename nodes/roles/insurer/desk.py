@@ -44,7 +44,7 @@ from nodes.roles.exchange.coordination import PaidBefore
 from nodes.roles.exchange.opening import VisitOpening
 from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
-from nodes.roles.insurer.premises import Balances, Premises, WaitError
+from nodes.roles.insurer.premises import Balances, Premises, RulesError, WaitError
 from nodes.roles.insurer.submission import submit_settlement
 from nodes.roles.insurer.visiting import Visiting
 from nodes.roles.linking import LinkEntry, Linking
@@ -259,11 +259,7 @@ class Desk:
         """Return the adjudicator in force in the next block; wait while it is not the one of this installation."""
         pinned, installed = hash_pinned_rules(self.view), hash_installed_rules()
         if installed != pinned:
-            raise WaitError(
-                "RULES",
-                f"the adjudicator in force in the next block is {pinned.hex()[:16]}, installed is "
-                f"{installed.hex()[:16]}; the claim is settled once they are the same",
-            )
+            raise RulesError(pinned, installed)
         return installed
 
     def _find_draft(self, ground: Ground) -> Draft | None:

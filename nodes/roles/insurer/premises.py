@@ -32,6 +32,18 @@ class WaitError(LedgerError):
         self.reason = reason
 
 
+class RulesError(WaitError):
+    """The adjudicator of this installation is not the one that is in force."""
+
+    def __init__(self, pinned: bytes, installed: bytes) -> None:
+        """Name both by the begin of their hashes."""
+        reason = (
+            f"the adjudicator in force in the next block is {pinned.hex()[:16]}, installed is "
+            f"{installed.hex()[:16]}; the claim is settled once they are the same"
+        )
+        super().__init__("RULES", reason)
+
+
 @dataclass(frozen=True, slots=True)
 class Balances:
     """The balance of a policy year, opened, and what goes with it."""

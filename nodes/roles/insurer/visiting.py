@@ -41,7 +41,7 @@ from nodes.roles.exchange.visits import (
     result_context,
 )
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
-from nodes.roles.insurer.premises import Premises, WaitError
+from nodes.roles.insurer.premises import Premises, RulesError, WaitError
 from nodes.roles.insurer.submission import submit_settlement
 from nodes.roles.linking import LinkEntry
 from nodes.roles.lookup import RemovedMemberError, find_claim, find_seal_key
@@ -133,6 +133,9 @@ class Visiting:
             find_seal_key(self._view, claim.hospital)
         except RemovedMemberError as error:
             raise WaitError("HOSPITAL-REMOVED", str(error)) from None
+        pinned, installed = hash_pinned_rules(self._view), hash_installed_rules()
+        if installed != pinned:  # the hospital would let them in nowhere, and enter that they had come
+            raise RulesError(pinned, installed)
         self._wanted[claim.claim_id] = policies[:POLICIES_MAX]
         doubt = self._doubts.get((claim.claim_id, len(executions)))
         if doubt is not None:

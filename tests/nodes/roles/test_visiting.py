@@ -207,6 +207,22 @@ def test_a_correction_is_visited_again_and_only_the_difference_moves(lane: Lane)
     assert [item.outcome.version for item in list_executions(lane.town.view, claim.claim.claim_id)] == [1, 2]
 
 
+def test_rules_that_are_not_in_force_go_nowhere_and_are_no_entry_about_the_customer(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lane.insure(execution=VISIT)
+    with monkeypatch.context() as patch:
+        patch.setattr(insurer_visiting, "hash_installed_rules", lambda: bytes(32))
+        lane.stay()
+        lane.run_for(60_000)
+        waits = lane.insurer.show_claim(lane.claim().claim.claim_id).waits
+        assert waits is not None
+        assert waits.code == "RULES"
+    lane.run()
+    assert lane.claim().status == "PAID"
+    assert lane.town.codes("visits.refuse_visit") == []
+
+
 def test_a_visit_that_an_upgrade_overtook_settles_nothing_and_the_rules_in_force_visit(
     lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
