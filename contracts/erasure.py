@@ -177,6 +177,8 @@ class Erasure(Contract):
         if actor is None or actor.role != "rail" or not others:
             reject("NOT_ASKED", f"{scope}: {signer} was not asked to erase anything of it")
         claim = others[0].items[0]
+        if claim.kind != "claim":
+            reject("NOT_ASKED", f"{scope}: a rail has orders for claims, and nothing of a stay")
         retention.ask(
             ErasureRow(scope, signer, "rail", others[0].subject, ()), ((claim.item, claim.kind),), claim.cause
         )

@@ -305,6 +305,9 @@ def test_the_rail_answers_with_the_claim_and_only_then(chain: Consortium, case: 
     chain.do(answer)
     assert statuses(chain, case.claim_id, "rail") == ["ERASED"]
     assert rows(chain, case.claim_id)["rail"].subject == case.customer
+    first = rows(chain, case.stay_id)["hospital-a"].items[0].item
+    assert chain.post(certify("rail", case.stay_id, first)) == ["NOT_ASKED"], "it never had a record"
+    assert "rail" not in rows(chain, case.stay_id)
 
 
 # ------------------------------------------------------------------------------------------------------ retention
