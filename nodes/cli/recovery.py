@@ -9,6 +9,7 @@ finish      her new wallet takes over
 veto        the old key refuses what was put forward
 """
 
+import datetime as dt
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from nodes.roles.customer.recovering import Call, LostName, RecoveryRequest
 
 HOUR_MS = 3_600_000
+BEIJING = dt.timezone(dt.timedelta(hours=8))
 KEEPER = "a keeper: an organisation, or a customer by the name of her wallet"
 file_argument = click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 
@@ -124,7 +126,8 @@ def ask(actor: str, listed: Path, identity: Path | None, out: Path, home: Path, 
     write_recovery(out, file)
     for item in unkept:
         output.say(f"{item.pseudonym} · no keepers were named while its key was there; it cannot be recovered")
-    output.say(f"{out} · {len(file.requests)} pseudonyms; bring it to your keepers, who want to see that it is you")
+    count = "1 key" if len(file.requests) == 1 else f"{len(file.requests)} keys"
+    output.say(f"{out} · {count} asked for; bring it to your keepers, who want to see that it is you")
     output.hint(f"xinpei recovery approve {out} --as KEEPER")
     names = [item.lost.pseudonym for item in file.requests]
     output.finish({"file": str(out), "pseudonyms": names, "unkept": [item.pseudonym for item in unkept]})
@@ -140,13 +143,17 @@ def approve(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     from nodes.roles.customer.recovering import support
 
     output = Output(as_json=as_json)
-    done = []
+    done, due = [], ""
     with ExitStack() as stack:
         for request, keeper, client, call in _keepers_part(stack, Home(home), file, actor):
             word = "approved" if support(request, keeper, client, call) else "was approved before"
-            output.say(f"{request.lost.pseudonym} · {word} by {keeper}")
+            due = find_due(client, request)
+            then = f"can be completed from {due} on" if due else "others have to approve too"
+            output.say(f"{request.lost.pseudonym} · {word} by {keeper} · {then}")
             done.append(request.lost.pseudonym)
-    output.hint(f"xinpei recovery complete {file} --as {actor}")
+    output.hint(
+        f"xinpei recovery complete {file} --as {actor}" if due else f"xinpei recovery approve {file} --as KEEPER"
+    )
     output.finish({"approved": done})
 
 
@@ -157,13 +164,20 @@ def approve(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
 @json_option
 def complete(file: Path, actor: str, home: Path, *, as_json: bool) -> None:
     """Give the pseudonyms in FILE their new keys, as a keeper: enough have approved, and the wait is over."""
+    from nodes.client import ApiError
     from nodes.roles.customer.recovering import complete as complete_recovery
 
     output = Output(as_json=as_json)
     done = []
     with ExitStack() as stack:
         for request, _, client, call in _keepers_part(stack, Home(home), file, actor):
-            word = "has its new key" if complete_recovery(request, client, call) else "had its new key before"
+            try:
+                word = "has its new key" if complete_recovery(request, client, call) else "had its new key before"
+            except ApiError as error:
+                if error.code != "WAITING":
+                    raise
+                msg = f"{request.lost.pseudonym}: its wait is not over; complete it from {find_due(client, request)} on"
+                raise ApiError(error.code, msg, error.status) from None
             output.say(f"{request.lost.pseudonym} · {word}")
             done.append(request.lost.pseudonym)
     output.hint(f"xinpei recovery finish {file} --as CUSTOMER")
@@ -273,6 +287,16 @@ def _make_wallet(home: Home, name: str, identity: Path | None) -> None:
         raise ConfigurationError(msg)
     entropy = SystemEntropy()
     Wallet.create(read_identity(identity), entropy).save(home.wallet_path(name), read_passphrase(), entropy)
+
+
+def find_due(client: "Client", request: "RecoveryRequest") -> str:
+    """Return from when on a request's key can be completed, in Beijing's time; nothing while approvals lack."""
+    attempts = client.get(f"/v1/recoveries/{request.lost.pseudonym}")["attempts"]
+    key = request.public_key.hex()
+    due_ms = next((item["due_ms"] for item in attempts if item["public_key"] == key and not item["is_stale"]), None)
+    if due_ms is None:
+        return ""
+    return dt.datetime.fromtimestamp(due_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
 
 
 def _keepers_part(

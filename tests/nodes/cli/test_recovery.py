@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from nodes.cli.recovery import find_due
 from nodes.config import Home
+from nodes.roles.customer.recovering import LostName, RecoveryRequest
 from tests.nodes.cli.commands import Ran, check_refused, run
 
 NAMES = {"pseudonyms": [{"hospital": "hospital-a", "insurer": "insurer-a", "pseudonym": "c-" + "a" * 32}]}
@@ -65,3 +68,25 @@ def test_a_file_that_is_no_recovery_file_is_refused(
     for command in ("approve", "complete"):
         ran = run(capsys, "recovery", command, path, "--as", "insurer-a", "--home", str(home.folder))
         check_refused(ran, "expected a recovery file")
+
+
+class Attempts:
+    """A node that knows these attempts."""
+
+    def __init__(self, *attempts: dict[str, Any]) -> None:
+        self.attempts = attempts
+
+    def get(self, path: str) -> dict[str, Any]:
+        assert path == "/v1/recoveries/c-lost"
+        return {"attempts": list(self.attempts)}
+
+
+def test_a_keeper_reads_from_which_day_on_a_key_can_be_completed() -> None:
+    key = bytes(range(32))
+    request = RecoveryRequest(LostName("hospital-a", "insurer-a", "c-lost"), key, 1, 1, bytes(64))
+    other = {"public_key": "00" * 32, "is_stale": False, "due_ms": 1}
+    due = {"public_key": key.hex(), "is_stale": False, "due_ms": 1_795_964_053_295}
+    node: Any = Attempts
+    assert find_due(node(other, due), request) == "2026-11-29 22:54"
+    assert find_due(node(other, due | {"due_ms": None}), request) == "", "approvals lack"
+    assert find_due(node(other, due | {"is_stale": True}), request) == ""
