@@ -35,7 +35,7 @@ PRIVATE = {
 """Command -> the options whose text is private, each of which takes a file."""
 WORDS = {
     "A", "ACTOR", "AUDITOR", "B", "CLAIM", "DATE", "DAY", "FILE|HASH", "FROM..TO", "GRANT", "HOSPITAL", "ID", "INSURER",
-    "LINE", "LIST", "NAME", "NUMBER", "ORDER", "ORGANISATION", "PATIENT", "PLACE", "PRODUCT", "RECORD", "REQUEST",
+    "LINE", "LIST", "NAME", "NUMBER", "ORDER", "ORGANISATION", "PATIENT", "PAYMENT", "PLACE", "PRODUCT", "RECORD", "REQUEST",
     "SET", "STAY", "USE", "USES/DAYS", "WALLET",
 }  # fmt: skip
 """What words of a command line may be: ids, names of wallets and organisations, numbers by which an organisation names
