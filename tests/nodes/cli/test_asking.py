@@ -35,8 +35,8 @@ PRIVATE = {
 """Command -> the options whose text is private, each of which takes a file."""
 WORDS = {
     "A", "ACTOR", "AUDITOR", "B", "CLAIM", "DATE", "DAY", "FILE|HASH", "FROM..TO", "GRANT", "HOSPITAL", "ID", "INSURER",
-    "LINE", "LIST", "NAME", "NUMBER", "ORDER", "ORGANISATION", "PATIENT", "PAYMENT", "PLACE", "PRODUCT", "RECORD", "REQUEST",
-    "SET", "STAY", "USE", "USES/DAYS", "WALLET",
+    "LINE", "LIST", "NAME", "NUMBER", "ORDER", "ORGANISATION", "PATIENT", "PAYMENT", "PLACE", "PRODUCT", "RECORD",
+    "REQUEST", "SET", "STAY", "USE", "USES/DAYS", "WALLET",
 }  # fmt: skip
 """What words of a command line may be: ids, names of wallets and organisations, numbers by which an organisation names
 somebody in its own books, days and kinds. An option that takes another kind of text belongs to those above."""
