@@ -62,11 +62,23 @@ def grant(
     terms = read_terms(given, effect="deny" if deny else "permit")
     behalf = None if other is None else act_for(person, open_customer(place, other), acting_as, terms)
     offer = person.draw_up(terms, language, behalf=behalf)
-    sign_offer(place, output, person, offer, actor, yes=yes)
+    sign_offer(place, output, person, offer, actor, yes=yes, other=other)
 
 
-def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str, *, yes: bool) -> None:
-    """Show the notice, ask, keep the notice, sign, and say what came of it."""
+def sign_offer(
+    place: Home, output: Output, person: Any, offer: Any, actor: str, *, yes: bool, other: str | None = None
+) -> None:
+    """Show the notice, ask, keep the notice, sign, and say what came of it.
+
+    Args:
+        place: The home folder.
+        output: Where to say it.
+        person: Who signs.
+        offer: What is granted or denied.
+        actor: The name of her wallet.
+        yes: Whether she agrees without being asked.
+        other: The name of the wallet of whom she acts for, if she acts for somebody.
+    """
     from nodes.roles.customer.openings import keep_opening, notices_folder
     from nodes.schemas.labels import LINKS, explain_condition, name_both
 
@@ -109,6 +121,12 @@ def sign_offer(place: Home, output: Output, person: Any, offer: Any, actor: str,
         output.say(f"{granted.grant_id} 已授权 granted · 不可用 NOT usable: {why}")
     if usable:
         output.hint(_say_next(grant))
+    elif other is not None and grant.grantor.kind == "guardian" and not matched:
+        unsure = [party for party, result in granted.links.items() if result != "matched"]
+        output.say(
+            f"{'、'.join(unsure)} 须先登记监护关系，再重新授权 the desk has to enter who acts for her, then grant again"
+        )
+        output.hint(f"xinpei customer relate --as {unsure[0]} {other} --guardian {actor}")
     output.finish(
         {
             "grant": granted.grant_id,

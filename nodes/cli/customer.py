@@ -56,7 +56,7 @@ def create(
     guardian's to keep.
     """
     from nodes.cli.identifying import read_synthetic
-    from nodes.cli.session import create_wallet, identity_fields, make_identity, open_operator, open_wallet
+    from nodes.cli.session import create_wallet, find_wallet, identity_fields, make_identity, open_operator, open_wallet
     from nodes.entropy import SystemEntropy
     from nodes.fhir import read_bundle
     from nodes.identity import Identity
@@ -68,6 +68,8 @@ def create(
     if bundle is not None and (mother is not None or identity is not None):
         msg = "--bundle: says who she is; leave out --newborn-of and --identity"
         raise click.UsageError(msg)
+    for guardian in guardians:
+        find_wallet(place, guardian)
     given = None if identity is None else read_synthetic(identity)
     if mother is not None and isinstance(given, Identity):
         msg = "--identity: expected birth_date alone, of a child that --newborn-of links through her mother"
@@ -122,8 +124,9 @@ def relate(
 ) -> None:
     """Enter at an organisation's desk who acts for NAME, or that she has died, once the documents were seen.
 
-    Replaces what was entered about her before. The organisation judges her grants again at once. An insurer enters
-    those who act for her too, by their wallets on this machine: it knows nobody to whom it issued no policy.
+    Replaces what was entered about her before. The organisation judges again at once the grants of hers that it once
+    matched; what never matched is granted again. An insurer enters those who act for her too, by their wallets on
+    this machine: it knows nobody to whom it issued no policy.
     """
     from nodes.cli.session import identity_fields, open_operator, open_wallet
 

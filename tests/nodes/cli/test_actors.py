@@ -66,6 +66,14 @@ def test_a_customer_has_a_name_that_nobody_else_can_have(
     assert not home.wallets_folder.exists() or not list(home.wallets_folder.iterdir())
 
 
+def test_a_child_of_a_guardian_whom_nobody_knows_is_not_half_created(
+    capsys: pytest.CaptureFixture[str], home: Home
+) -> None:
+    ran = run(capsys, "customer", "create", "kid", "--guardian", "mum", "--home", str(home.folder))
+    check_refused(ran, "mum: no wallet of that name")
+    assert not home.wallet_path("kid").exists()
+
+
 @pytest.mark.parametrize("command", [("customer", "create", "wang"), ("claim", "list", "--as", "wang"), ("status",)])
 def test_before_up_a_command_says_that_there_is_no_network(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: tuple[str, ...]
