@@ -27,6 +27,7 @@ from nodes.keystore import Keystore
 from nodes.roles.claims.adjudicator import hash_installed_rules, hash_pinned_rules
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.claims.settlement import disposition_of, open_after, open_moves
+from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.opening import VisitOpening, hash_opening
 from nodes.roles.exchange.questions import EXECUTING, Refusal, VisitAnswer, VisitRules, decode_reply, encode_body
@@ -176,7 +177,7 @@ class Visiting:
         claim_id = self._asked.pop(subject, None)
         if claim_id is None:
             return None
-        if event.body is None:
+        if event.body is None or self._is_over(claim_id):
             return []
         fields: dict[str, str | int] = {"claim": claim_id, "hospital": event.peer}
         try:
@@ -194,6 +195,12 @@ class Visiting:
             self._doubts[claim_id, len(list_executions(self._view, claim_id))] = str(error)
             return [Note("visit-disputed", fields)]
         return [Note("visit-opened", fields)]
+
+    def _is_over(self, claim_id: str) -> bool:
+        """Whether its customer withdrew a claim, or had it erased, while the answer was on its way."""
+        shown = find_claim(self._view, claim_id)
+        is_withdrawn = shown is not None and shown.claim.status == "WITHDRAWN"
+        return is_withdrawn or claim_id in list_asked(self._view, claim_id, self._insurer)
 
     def _stands(
         self,

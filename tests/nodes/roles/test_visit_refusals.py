@@ -10,12 +10,13 @@ from contracts.adjudication.case import Case, Review
 from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from contracts.grants import GrantView, ShowGrant
+from contracts.settlements import Withdraw
 from ledger.errors import VerificationError
 from nodes.agent import Call
 from nodes.cli.activity import describe
 from nodes.fhir.audit_events import render_event
 from nodes.roles.activity import list_looks
-from nodes.roles.exchange.questions import VisitRules, decode_question
+from nodes.roles.exchange.questions import VisitAnswer, VisitRules, decode_question, decode_reply
 from nodes.roles.exchange.visits import VisitPremises
 from nodes.roles.hospital import premises as hospital_premises
 from nodes.roles.hospital import visiting
@@ -220,3 +221,16 @@ def test_a_result_of_rules_that_are_in_force_no_more_is_never_entered(
     lane.town.restart("hospital-a")
     lane.run()
     assert (lane.claim().status, lane.bank.balance) == ("PAID", 206_000)
+
+
+def test_a_result_that_comes_after_she_withdrew_the_claim_is_not_kept(lane: Lane) -> None:
+    wang = lane.insure(execution=VISIT)
+    lane.stay()
+    while not any(isinstance(decode_reply(item.body), VisitAnswer) for item in lane.town.answered if item.body):
+        if not lane.town._deliver_something():
+            lane.town.pass_time(1_000)
+    claim_id = lane.claim().claim.claim_id
+    assert wang.post(Call("claims", "withdraw", Withdraw(claim_id))).ok
+    lane.run()
+    assert lane.claim().status == "WITHDRAWN"
+    assert not lane.insurer._casebook.holds(claim_id)
