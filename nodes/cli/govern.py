@@ -254,11 +254,12 @@ def _describe(view: "ProposalView") -> str:
     row = _plain(view)["proposal"]
     action = row["proposal"]["action"]
     subject = action.get("name") or f"from height {action['from_height']}"
+    of_all = "" if row["closed_height"] else f" of {view.power_total}"  # the power of today says nothing about then
     parts = [
         f"{view.number}  {action['type']} {subject}",
         row["status"] + (f" at height {row['closed_height']}" if row["closed_height"] else ""),
         f"proposed by {row['proposer']}",
-        f"{view.power_approving} of {view.power_total} approve" + _names(view.approvals),
+        f"{view.power_approving}{of_all} approve" + _names(view.approvals),
     ]
     if view.rejections:
         parts.append(f"rejected by {', '.join(view.rejections)}")
