@@ -177,8 +177,8 @@ class Hospital(Reception):
             raise StayError(msg)
         assert stay.admission is not None, "a stay that goes on is in use, and nothing of it is erased"
         ended = write_discharge(form, stay.admission, civil_day(now_ms))
-        stay = self._open_lanes(stay)  # a stay that has ended opens none: what a crash left out is made up for before
-        return self._go_on(replace(stay, discharges=(ended,)), now_ms)
+        stay = self._open_lanes(stay)
+        return self._go_on(replace(stay, discharges=(ended,), ended_ms=now_ms), now_ms)
 
     def correct(self, number: str, form: DischargeForm, now_ms: int) -> tuple[StaySummary, list[AgentEffect]]:
         """Correct a stay that has ended: reverse and replace the documents that differ.
@@ -417,7 +417,7 @@ class Hospital(Reception):
 
     def _work(self, stay: LocalStay, now_ms: int) -> list[AgentEffect]:
         """Open lanes for grants that have become usable, and offer what every lane needs next."""
-        if not stay.discharges and not stay.is_redacted:
+        if not stay.is_redacted and (not stay.discharges or stay.ended_ms is not None):
             stay = self._open_lanes(stay)
         if stay.patient in self._disclosed and not stay.is_redacted:
             for grant in self._coverage.find_disclosures(stay.patient, days_of(stay)):
@@ -434,17 +434,29 @@ class Hospital(Reception):
         except VaultError as error:
             self._open.pop(stay.number, None)
             return [*effects, Note("stay-stuck", {"stay": stay.number, "why": str(error)})]
-        has_ended = stay.discharges and all(state in ENDED for state in states)
+        is_decided = stay.ended_ms is None or stay.is_redacted
+        has_ended = stay.discharges and is_decided and all(state in ENDED for state in states)
         delivered = [lane for lane, state in zip(stay.lanes, states, strict=True) if state == "delivered"]
         if has_ended and not any(self._lanes.keeps_documents(lane) for lane in delivered):
             self._open.pop(stay.number, None)
         return effects
 
     def _open_lanes(self, stay: LocalStay) -> LocalStay:
+        """Open the lanes that are due now; of a stay that has ended, those that were due then.
+
+        A grant that comes after the discharge opens none. But a node that is behind learns only later what was granted
+        before: it looks again with each block, up to one that is not older than the discharge.
+        """
         assert stay.admission is not None, "a stay that goes on is in use, and nothing of it is erased"
-        for grant in self._coverage.find_grants(stay.patient, stay.admission.admission_day):
+        patient, day = stay.patient, stay.admission.admission_day
+        if stay.ended_ms is None or self._view.time_ms < stay.ended_ms:
+            grants = self._coverage.find_grants(patient, day)
+        else:
+            grants = self._coverage.find_owed(patient, day, stay.ended_ms)
+            stay = replace(stay, ended_ms=None)
+        for grant in grants:
             stay = self._open_lane(stay, grant)
-        return stay
+        return self._book.put(stay)
 
     def _open_lane(self, stay: LocalStay, grant: Grant) -> LocalStay:
         lane = (grant.subject, grant.grantee.organisation, grant.purpose)

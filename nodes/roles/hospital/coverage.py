@@ -6,7 +6,7 @@ stay outside those days is not covered, whatever the chain says, and nothing abo
 
 from contracts.disclosures import EMERGENCY, is_disclosure
 from contracts.emergencies import ShowOpen
-from contracts.grants import Grant, GrantView, RecordType
+from contracts.grants import Grant, GrantVersion, GrantView, RecordType
 from contracts.needs import ACTS, Act, Finding, Need
 from nodes.agent import ChainView
 from nodes.roles.hospital.stays import Lane
@@ -40,6 +40,25 @@ class Coverage:
             for pseudonym in pseudonyms
             for grant in self._usable(pseudonym, None, (day, day))
             if self._person_of(grant) == patient
+        ]
+
+    def find_owed(self, patient: str, day: int, at_ms: int) -> list[Grant]:
+        """Return the grants under which an admission on `day` was to be reported at a time that the chain has passed.
+
+        A node that was behind then did not know of them. They may have ended since: the lane that they open hands
+        nothing over without a grant that is in force now. Where anything was denied at that time, nothing is owed.
+
+        Args:
+            patient: Whose stay.
+            day: Of the admission.
+            at_ms: When the stay ended for the desk.
+        """
+        pseudonyms = sorted({entry.pseudonym for entry in self._linking.matched(patient)})
+        return [
+            grant
+            for pseudonym in pseudonyms
+            for grant in self._list_given(pseudonym, at_ms)
+            if self._linking.covers(grant, day, day) and self._person_of(grant) == patient
         ]
 
     def find_disclosures(self, patient: str, days: Days) -> list[Grant]:
@@ -100,6 +119,21 @@ class Coverage:
         """Whether a grant means records of these days."""
         view = find_grant(self._view, grant_id)
         return view is not None and self._linking.covers(view.versions[-1].grant, *days)
+
+    def _list_given(self, subject: str, at_ms: int) -> list[Grant]:
+        """Return the permits of a pseudonym for claims of this hospital's stays as they stood at a time."""
+        views = list_grants(self._view, subject)
+        given = [(view, found) for view in views if (found := _find_version(view, at_ms)) is not None]
+        if any(version.grant.effect == "deny" for _, version in given):
+            return []
+        return [
+            version.grant
+            for view, version in given
+            if version.grant.grantee.role == "insurer"
+            and self.hospital in version.grant.sources
+            and "admission" in version.grant.scope.record_types
+            and all(_was_matched(view, party, at_ms) for party in (self.hospital, version.grant.grantee.organisation))
+        ]
 
     def _list_disclosing(self, subject: str, days: Days) -> list[Grant]:
         """Return the permits of a pseudonym for a disclosure that mean these days."""
@@ -165,3 +199,23 @@ class Coverage:
         grant = view.versions[-1].grant
         is_for = grant.grantee.role == "insurer" and insurer in (None, grant.grantee.organisation)
         return view.status == "GRANTED" and is_for and self.hospital in grant.sources
+
+
+def _find_version(view: GrantView, at_ms: int) -> GrantVersion | None:
+    """Return the version of a grant that was in force at a time, or None."""
+    given = [version for version in view.versions if version.place.time_ms < at_ms]
+    latest = given[-1] if given else None
+    is_over = latest is None or latest.status != "GRANTED" or latest.grant.permission.expires_at_ms <= at_ms
+    return None if is_over else latest
+
+
+def _was_matched(view: GrantView, party: str, at_ms: int) -> bool:
+    """Whether a party had matched the subject of a grant by a time."""
+    judged = [
+        entry
+        for name, history in view.links
+        if name == party
+        for entry in history.entries
+        if entry.place.time_ms < at_ms
+    ]
+    return bool(judged) and judged[-1].result == "matched"

@@ -32,7 +32,7 @@ from contracts.field_sets import find_field_set
 from contracts.grants import Purpose, RecordType
 from contracts.identifiers import ClaimId, RecordId, StayId
 from contracts.stays import RecordKind
-from ledger.codec import Hash, Name, Struct
+from ledger.codec import Hash, Milliseconds, Name, Struct
 from nodes.roles.exchange.documents import Admission, DischargeSummary, Document, Invoice, ItemList, Reversal, release
 
 Slot = tuple[RecordType, int]
@@ -123,6 +123,9 @@ class LocalStay(Struct):
     lanes: tuple[Lane, ...]
     attachments: tuple[Attachment, ...] = ()
     """Of all lanes, in the order in which they came."""
+    ended_ms: Milliseconds | None = None
+    """When the desk discharged it, by the node's clock, until this node has a block from then or later: before, it
+    cannot know under which grants the stay was to be reported."""
 
     @property
     def first_day(self) -> int | None:
