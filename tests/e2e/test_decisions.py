@@ -17,7 +17,7 @@ from nodes.keystore import load_keystore
 from tests.contracts.decision_rows import PHASES, Deed, Plan, Planner, load_rows
 from tests.e2e.network import ENTROPY, EXPIRY_HEIGHT, Network, eventually
 
-SOON_MS = 6_000
+SOON_MS = 15_000
 """How long what ends soon lasts: longer than it takes to put all rows on the chain up to their grants."""
 BATCH = 200
 ORGANISATIONS = ("hospital-a", "hospital-b", "insurer-a", "regulator")

@@ -12,6 +12,7 @@ import pytest
 from contracts.stays import ShareReceipt
 from ledger.replica import Replica
 from ledger.transactions import Receipt
+from nodes.roles.hospital.coverage import Coverage
 from nodes.roles.insurer import Insurer
 from nodes.scenarios import faults
 from nodes.scenarios.faults import Outcome, play_options
@@ -41,7 +42,20 @@ def test_what_was_found_once_is_mended(path: Path) -> None:
 
 
 def test_every_pin_has_a_bug_to_find() -> None:
-    assert [path.stem for path in PINNED] == ["interim-bill", "reading-check", "receipt-before-snapshot"]
+    assert [path.stem for path in PINNED] == [
+        "hospital-behind",
+        "interim-bill",
+        "reading-check",
+        "receipt-before-snapshot",
+    ]
+
+
+def test_a_hospital_that_reports_only_what_it_knew_at_the_discharge_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Coverage, "find_owed", lambda *_: [])
+    monkeypatch.setattr(faults, "SETTLED_WITHIN_MS", 60_000)
+    failure = play("hospital-behind").failure
+    assert failure.startswith("InvariantError: liveness: not settled")
+    assert failure.endswith("no claim")
 
 
 def test_an_insurer_that_waits_for_every_interim_bill_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
