@@ -1,7 +1,7 @@
 """What a recipient does with records that a hospital discloses to it: another hospital to treat, a regulator otherwise.
 
 The same as every recipient: fetch what is shared, hold it against the chain, keep it in the vault and say so, or
-dispute it (`nodes.roles.insurer.intake`, and `attachments` for documents). Nothing is settled on it, so it is confirmed
+dispute it (`intake`, and `attachment_intake` for documents). Nothing is settled on it, so it is confirmed
 by itself as soon as it is kept. What was received is never mixed with what the recipient has otherwise, such as a
 hospital's own stays: it is read from the vault, by the record's id. A hospital knows the patient behind its pseudonym,
 a regulator knows nobody.
@@ -18,9 +18,9 @@ from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.agent import Call, ChainView, Note, PeerAnswered, Request
 from nodes.roles.erasing import list_asked
+from nodes.roles.exchange.attachment_intake import AttachmentIntake
 from nodes.roles.exchange.documents import Document
-from nodes.roles.insurer.attachments import AttachmentIntake
-from nodes.roles.insurer.intake import Intake
+from nodes.roles.exchange.intake import Intake
 from nodes.roles.lookup import find_record, find_stay
 from nodes.vault.records import Vault
 from nodes.vault.register import Register

@@ -35,8 +35,10 @@ from nodes.fhir.instants import civil_day
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.attachment_intake import AttachmentIntake
 from nodes.roles.exchange.attachments import AttachmentLabel
 from nodes.roles.exchange.documents import Document
+from nodes.roles.exchange.intake import Intake
 from nodes.roles.exchange.questions import (
     FetchChunks,
     FetchOrdered,
@@ -65,8 +67,6 @@ from nodes.roles.hospital.sharing import LaneState
 from nodes.roles.hospital.stays import LocalStay, attach, count_beside, days_of
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.hospital.visiting import Visiting
-from nodes.roles.insurer.attachments import AttachmentIntake
-from nodes.roles.insurer.intake import Intake
 from nodes.roles.reception import Reception
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.vault.records import Vault, VaultError

@@ -1,8 +1,6 @@
 """The insurer: what it sold, what it is handed, and how a closed stay becomes a payout without anybody's application.
 
     portfolio     products and policies, and what opens the chain's commitments to them
-    intake        a shared record -> fetched, checked, kept or disputed
-    attachments   attached documents -> taken in chunk by chunk
     premises      what chain and register say of a claim before it is settled
     visiting      rules that visit a hospital: the premises out, the result checked and settled on
     desk          one claim: what is left to do, derived from chain and register

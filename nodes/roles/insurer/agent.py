@@ -39,16 +39,16 @@ from nodes.keystore import Keystore
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Erasing
 from nodes.roles.exchange.asking import Asking
+from nodes.roles.exchange.attachment_intake import AttachmentIntake
 from nodes.roles.exchange.coordination import PaidBefore
+from nodes.roles.exchange.intake import Intake, key_of
 from nodes.roles.exchange.questions import Refusal, encode_body
-from nodes.roles.insurer.attachments import AttachmentIntake
 from nodes.roles.insurer.coordination import Coordination
 from nodes.roles.insurer.desk import Desk
 from nodes.roles.insurer.docket import Docket
 from nodes.roles.insurer.erasing import InsurerBooks
 from nodes.roles.insurer.events import is_general
 from nodes.roles.insurer.inquiries import Inquiries, InsurerClaim
-from nodes.roles.insurer.intake import Intake, key_of
 from nodes.roles.insurer.payments import Payments
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Premises, WaitError

@@ -41,8 +41,8 @@ from nodes.roles.claims.facts import Facts, consent_facts
 from nodes.roles.claims.settlement import Ground, Reader, draft_settlement
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.coordination import PaidBefore
+from nodes.roles.exchange.intake import Intake
 from nodes.roles.exchange.opening import VisitOpening
-from nodes.roles.insurer.intake import Intake
 from nodes.roles.insurer.portfolio import PolicyEntry, Portfolio
 from nodes.roles.insurer.premises import Balances, Premises, RulesError, WaitError
 from nodes.roles.insurer.submission import submit_settlement

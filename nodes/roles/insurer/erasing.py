@@ -14,7 +14,7 @@ from contracts.listings import ClaimView
 from nodes.agent import ChainView
 from nodes.roles.claims.casebook import Casebook
 from nodes.roles.erasing import Asked, is_money_moving
-from nodes.roles.insurer.intake import Intake
+from nodes.roles.exchange.intake import Intake
 from nodes.roles.insurer.portfolio import Portfolio
 from nodes.roles.insurer.yearbook import Yearbook
 from nodes.roles.lookup import find_claim, find_stay

@@ -41,6 +41,7 @@ from nodes.roles.exchange.arriving import FULL_DISK_MS, is_full_disk
 from nodes.roles.exchange.asking import Asking, note_lost_key
 from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.documents import Document
+from nodes.roles.exchange.intake import Intake, check_record
 from nodes.roles.exchange.questions import (
     AttachmentChunks,
     AttachmentOffer,
@@ -53,7 +54,6 @@ from nodes.roles.exchange.questions import (
 )
 from nodes.roles.exchange.receiving import Received, Receiving
 from nodes.roles.in_flight import InFlight
-from nodes.roles.insurer.intake import Intake, check_record
 from nodes.roles.lookup import find_record, find_signing_key
 from nodes.roles.regulator.book import OrderBook
 from nodes.roles.regulator.documents import OrderedDocuments

@@ -23,11 +23,11 @@ from nodes.agent import AgentEffect, AgentInput, Answer, Call, PeerRequested
 from nodes.entropy import SeededEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.claims.adjudicator import hash_installed_rules
+from nodes.roles.exchange.intake import DISPUTE
 from nodes.roles.exchange.opening import hash_opening
 from nodes.roles.exchange.questions import RecordHandover, Refusal, decode_reply, encode_body
 from nodes.roles.insurer import desk
 from nodes.roles.insurer.inquiries import InsurerError
-from nodes.roles.insurer.intake import DISPUTE
 from nodes.roles.insurer.portfolio import PortfolioError
 from nodes.roles.lookup import find_record
 from nodes.roles.people import PeopleError

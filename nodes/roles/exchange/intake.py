@@ -1,16 +1,16 @@
-"""What an insurer does with what is shared with it: ask for it, open it, hold it against the chain, keep or dispute it.
+"""What a recipient does with what is shared with it: ask for it, open it, check it, keep or dispute it.
 
     1. fetch     a share in the inbox whose record the vault does not hold is asked for at its custodian
     2. check     envelope: signature of the custodian's key in force, this record, this recipient, this payload
                  payload: the hash on the chain; it opens; its plaintext is what was committed to
                  document: of the record's type; a bill's amount opens the commitment to its total
-    3. keep      in the vault; that it is delivered is said on the chain later, together with the settlement
+    3. keep      in the vault; when that is said on the chain is the recipient's: an insurer says it as it settles
        dispute   if anything of 2 does not hold; the reason is a salted commitment, its opening is in the register
 
 An invoice's tag is keyed by the hospital's secret, so a recipient cannot compute it: what it can tell is that two
 invoices have the same tag, which the chain compares anyway.
 
-Attached documents come in chunks: `nodes.roles.insurer.attachments`.
+Attached documents come in chunks: `nodes.roles.exchange.attachment_intake`.
 
 A custodian that does not answer, or refuses, is asked again, ever more seldom, until the share lapses.
 """

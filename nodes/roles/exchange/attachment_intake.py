@@ -1,4 +1,4 @@
-"""How an insurer takes in attached documents: chunk by chunk, beside everything else.
+"""How a recipient takes in attached documents: chunk by chunk, beside everything else.
 
     1. offer    the keys, in an envelope that is held against the chain like every record's
     2. chunks   the next ones are asked for, opened, kept; what arrived is gone on with after a restart
@@ -17,6 +17,7 @@ from ledger.errors import DecodeError, VerificationError
 from nodes.agent import Note, PeerAnswered, Request
 from nodes.roles.exchange.arriving import ARRIVING_MAX, FULL_DISK_MS, Arrival, is_full_disk
 from nodes.roles.exchange.asking import Asking, note_lost_key
+from nodes.roles.exchange.intake import WITHHELD, WITHHELD_MS, Intake, key_of
 from nodes.roles.exchange.questions import (
     AttachmentChunks,
     AttachmentOffer,
@@ -26,7 +27,6 @@ from nodes.roles.exchange.questions import (
     decode_reply,
     encode_body,
 )
-from nodes.roles.insurer.intake import WITHHELD, WITHHELD_MS, Intake, key_of
 from nodes.vault.records import Vault
 from nodes.vault.sealing import LostKeyError
 
