@@ -9,7 +9,7 @@ import pytest
 from ledger import snapshot, state_sync
 from ledger.consensus import driver
 from ledger.consensus.round import Step
-from ledger.replica.messages import CommittedBlock
+from ledger.replica.messages import CommittedBlock, ProposalMessage
 from ledger.snapshot_exchange import ChunkFrame
 from nodes.api.chain import show_block, show_transaction
 from nodes.api.errors import NotFoundError
@@ -34,8 +34,12 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lose_blocks(_: str, frame: Frame) -> Frame | None:
-    """Keep old blocks from a node: so few would be there before it has heard how far behind it is."""
-    return None if isinstance(frame, ConsensusFrame) and isinstance(frame.message, CommittedBlock) else frame
+    """Keep blocks from a node: so few would be there before it has heard how far behind it is.
+
+    Proposals are blocks as well: those that a peer had queued while the node was away would take it near enough.
+    """
+    is_block = isinstance(frame, ConsensusFrame) and isinstance(frame.message, CommittedBlock | ProposalMessage)
+    return None if is_block else frame
 
 
 def on_chunks(change: Callable[[str, ChunkFrame], Frame | None]) -> Way:
