@@ -1,23 +1,17 @@
 """One network of real processes for all tests that leave it whole: starting four nodes is what costs most here."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.network import Network
+from tests.e2e.network import Network, found_for_a_while
 
 
 @pytest.fixture(scope="session")
 def shared_network() -> Iterator[Network]:
     """Return the network that tests share; its folder's path is short because sockets' names must be."""
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        network = Network(Path(folder) / "n")
-        try:
-            yield network
-        finally:
-            network.close()
+    with found_for_a_while() as network:
+        yield network
 
 
 @pytest.fixture

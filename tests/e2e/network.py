@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -295,3 +296,17 @@ class Load:
 
 EXPIRY_HEIGHT = 900
 """Tests' chains stay below; within the limit of what a transaction may ask for."""
+
+
+@contextmanager
+def found_for_a_while() -> Iterator[Network]:
+    """Found a network in a folder of its own, and end it with all its processes; the test starts the nodes.
+
+    The folder's path is short because sockets' names must be.
+    """
+    with tempfile.TemporaryDirectory(prefix="xp") as folder:
+        network = Network(Path(folder) / "n")
+        try:
+            yield network
+        finally:
+            network.close()

@@ -2,12 +2,10 @@
 
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from nodes.client import ApiError
 from nodes.network.founding import CONSENSUS_FOLDER
 from nodes.process import LOG_FILE
 from tests.e2e.long_chain import make_history
-from tests.e2e.network import ALL, Network, eventually
+from tests.e2e.network import ALL, Network, eventually, found_for_a_while
 from tests.e2e.test_commands import xinpei
 
 BLOCKS = 1_010
@@ -25,14 +23,10 @@ EARLY, LATE = ALL[:3], ALL[3]
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
     """Return a network of which three nodes have a long chain; nothing runs yet."""
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        made = Network(Path(folder) / "n")
+    with found_for_a_while() as made:
         make_history(made, BLOCKS, *EARLY)
         made.expiry_height = BLOCKS + 400
-        try:
-            yield made
-        finally:
-            made.close()
+        yield made
 
 
 def test_a_node_a_thousand_blocks_behind_catches_up_by_blocks_under_load(network: Network) -> None:

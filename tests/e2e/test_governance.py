@@ -6,9 +6,7 @@ verified again at the end.
 
 import datetime as dt
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +25,7 @@ from nodes.roles.office.preparing import (
     prepare_organisation,
     prepare_validator,
 )
-from tests.e2e.network import ALL, ENTROPY, Network, eventually
+from tests.e2e.network import ALL, ENTROPY, Network, eventually, found_for_a_while
 from tests.e2e.test_commands import say, xinpei
 from tests.e2e.test_lane_kills import Stay
 
@@ -40,13 +38,9 @@ VOTERS = ("hospital-a", "hospital-b", "insurer-a")
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
     """Return a network of its own: it is not what it was afterwards."""
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        network = Network(Path(folder) / "n")
-        try:
-            network.start()
-            yield network
-        finally:
-            network.close()
+    with found_for_a_while() as network:
+        network.start()
+        yield network
 
 
 @pytest.fixture(scope="module")

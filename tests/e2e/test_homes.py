@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from ledger.genesis import Genesis
 from nodes.config import Home
-from tests.e2e.network import REPOSITORY, Network, eventually
+from tests.e2e.network import REPOSITORY, Network, eventually, found_for_a_while
 from tests.nodes.certificates import create_member
 
 VICTIM = "regulator"
@@ -49,12 +48,8 @@ def change_genesis(home: Home) -> None:
 @pytest.fixture(scope="module")
 def founded() -> Iterator[Network]:
     """Return a network of which only single nodes are ever started."""
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        network = Network(Path(folder) / "n")
-        try:
-            yield network
-        finally:
-            network.close()
+    with found_for_a_while() as network:
+        yield network
 
 
 @pytest.fixture

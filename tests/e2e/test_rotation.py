@@ -4,7 +4,6 @@ The dossier of a claim that was paid before, and of one that was under way, are 
 """
 
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from nodes.keystore import (
 from nodes.roles.customer.customer import Customer
 from nodes.roles.customer.renewing import KeyRenewal
 from nodes.wallet import Wallet
-from tests.e2e.network import ENTROPY, Network, eventually
+from tests.e2e.network import ENTROPY, Network, eventually, found_for_a_while
 from tests.e2e.test_commands import say, xinpei
 from tests.e2e.test_lane_kills import Stay
 from tests.nodes.cli.commands import run
@@ -39,13 +38,9 @@ HOSPITAL, INSURER = "hospital-a", "insurer-a"
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
     """Return a network of its own: it has other keys afterwards."""
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        network = Network(Path(folder) / "n")
-        try:
-            network.start()
-            yield network
-        finally:
-            network.close()
+    with found_for_a_while() as network:
+        network.start()
+        yield network
 
 
 @pytest.fixture(scope="module")
