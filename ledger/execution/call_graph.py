@@ -6,14 +6,14 @@ Between modules there is no recursion, because imports have no cycles.
 """
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 
-def find_recursion(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, list[str]]]:
+def find_recursion(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.FunctionDef, list[str]]]:
     """Yield each function or method that can reach itself, with a path of names; self and cls mean its own class."""
     calls: dict[str, set[str]] = {}
     functions: dict[str, ast.FunctionDef] = {}
-    for owner, function in _functions(tree):
+    for owner, function in _functions(nodes):
         name = f"{owner}.{function.name}" if owner else function.name
         functions[name] = function
         calls[name] = {target for node in ast.walk(function) if (target := _callee(node, owner)) is not None}
@@ -23,18 +23,18 @@ def find_recursion(tree: ast.Module) -> Iterator[tuple[ast.FunctionDef, list[str
             yield function, path
 
 
-def _functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _functions(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.FunctionDef]]:
     """Yield (class name or "", function), nested functions and methods included."""
     owned = [
         (node.name, inner)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.ClassDef)
         for inner in node.body
         if isinstance(inner, ast.FunctionDef)
     ]
     methods = {id(function) for _, function in owned}
     yield from owned
-    yield from (("", node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and id(node) not in methods)
+    yield from (("", node) for node in nodes if isinstance(node, ast.FunctionDef) and id(node) not in methods)
 
 
 def _callee(node: ast.AST, owner: str) -> str | None:

@@ -27,7 +27,7 @@ from ledger.execution.contract import CLOCK, Contract, MethodKind, Table, method
 from ledger.execution.meter import Meter, MeterExhaustedError, metered
 from ledger.execution.metering import insert_charges
 from ledger.execution.replay import REPLAY
-from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules, parse
+from ledger.execution.static_check import API_MODULE, STANDARD_NAMES, check_source, imported_modules
 from ledger.execution.store import CONSENSUS
 from ledger.genesis import ContractPin
 from ledger.limits import METER_UNITS_MAX, PROTOCOL_VERSION
@@ -206,6 +206,7 @@ class _Loader:
         self._platform = [(name, hash_bytes(sources[name].encode())) for name in PLATFORM_MODULES]
         self._modules: dict[str, ModuleType] = {}
         self._trees: dict[str, ast.Module] = {}
+        self._imports: dict[str, tuple[str, ...]] = {}
         self._closures: dict[str, frozenset[str]] = {}
         self._loading: list[str] = []
         self._names = SimpleNamespace(
@@ -248,10 +249,14 @@ class _Loader:
         if source is None:
             msg = f"{name}: imported by {self._loading[-1]}, but its source was not given"
             raise ContractLoadError(msg)
-        tree = self._trees[name] = self._check(name, source)
+        checked = check_source(name, source)
+        if checked.refusals:
+            raise ContractLoadError("\n".join(map(str, checked.refusals)))
+        self._trees[name] = checked.tree
+        self._imports[name] = tuple(imported_modules(checked.nodes, self._sources))
         self._loading.append(name)
         closure = {name}
-        for imported in imported_modules(tree, self._sources):
+        for imported in self._imports[name]:
             self._close(imported)
             closure |= self._closures[imported]
         self._closures[name] = frozenset(closure)
@@ -260,16 +265,10 @@ class _Loader:
     def _load_module(self, name: str) -> ModuleType:
         if name not in self._modules:
             self._close(name)
-            for imported in imported_modules(self._trees[name], self._sources):
+            for imported in self._imports[name]:
                 self._load_module(imported)
             self._modules[name] = self._execute(name, self._trees[name])
         return self._modules[name]
-
-    def _check(self, name: str, source: str) -> ast.Module:
-        refusals = check_source(name, source)
-        if refusals:
-            raise ContractLoadError("\n".join(str(refusal) for refusal in refusals))
-        return parse(name, source)
 
     def _execute(self, name: str, tree: ast.Module) -> ModuleType:
         module = ModuleType(f"metered:{name}", ast.get_docstring(tree))

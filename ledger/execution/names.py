@@ -1,16 +1,17 @@
 """What the names of a contract module stand for, as far as its text tells; for the static check."""
 
 import ast
+from collections.abc import Iterable
 from typing import Final
 
 TAKES_TYPES: Final = frozenset({"decode", "Table", "cast"})
 """Functions whose arguments after the first may be types."""
 
 
-def bound_names(tree: ast.Module) -> frozenset[str]:
+def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """Return every name that the module binds anywhere: scopes are Python's affair, unknown names are ours."""
     bound: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name) | ast.alias(asname=str(name)):
                 bound.add(name)
@@ -21,13 +22,13 @@ def bound_names(tree: ast.Module) -> frozenset[str]:
     return frozenset(bound)
 
 
-def type_places(tree: ast.Module) -> frozenset[int]:
+def type_places(nodes: Iterable[ast.AST]) -> frozenset[int]:
     """Return the identities of the nodes that stand where a type is only named, or called at once.
 
     A type that is passed on is called unguarded: `map(str, things)` would write the things' addresses.
     """
     places: list[ast.AST] = []
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Call(func=ast.Name(id=name), args=arguments):
                 places.append(node.func)
@@ -52,10 +53,10 @@ def type_places(tree: ast.Module) -> frozenset[int]:
     return frozenset(id(node) for node in places)
 
 
-def fraction_names(tree: ast.Module) -> frozenset[str]:
+def fraction_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """Return the names that are annotated as fractions, or assigned a call to Fraction, anywhere in the module."""
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case (
                 ast.arg(arg=name, annotation=ast.Name(id="Fraction"))

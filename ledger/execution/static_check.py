@@ -19,7 +19,7 @@ in a tuple, ten thousand times) meets a Python's own limits, which differ; revie
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ledger.execution import guards
@@ -94,38 +94,47 @@ class Refusal(NamedTuple):
         return f"{self.module.replace('.', '/')}.py:{self.line}: found {self.found}; write {self.instead}"
 
 
-def check_source(module: str, source: str) -> tuple[Refusal, ...]:
-    """Return everything in a contract module that is refused, by line.
+class Checked(NamedTuple):
+    """A contract module as it was read: read once, because reading costs more than everything that follows."""
+
+    tree: ast.Module
+    """By the grammar of OLDEST_PYTHON, as far as newer Pythons can tell it; empty if it is no valid Python."""
+    nodes: tuple[ast.AST, ...]
+    """All of the tree, in the order of `ast.walk`."""
+    refusals: tuple[Refusal, ...]
+    """Everything in it that is refused, by line."""
+
+
+def check_source(module: str, source: str) -> Checked:
+    """Read a contract module and look for everything that is refused.
 
     Args:
         module: Its dotted name.
         source: Its text.
     """
     try:
-        tree = parse(module, source)
+        tree = ast.parse(source, filename=module, feature_version=OLDEST_PYTHON)
     except (SyntaxError, ValueError, RecursionError) as error:
-        return (Refusal(module, getattr(error, "lineno", None) or 1, f"a syntax error ({error})", "valid Python"),)
-    checker = _Checker(tree)
+        line = getattr(error, "lineno", None) or 1
+        refusal = Refusal(module, line, f"a syntax error ({error})", "valid Python")
+        return Checked(ast.Module([], []), (), (refusal,))
+    nodes = tuple(ast.walk(tree))
+    checker = _Checker(nodes)
     checker.visit(tree)
-    checker.check_module_level(tree)
-    checker.check_recursion(tree)
+    checker.check_module_level(tree, nodes)
+    checker.check_recursion(nodes)
     refusals = sorted(set(checker.found))
-    return tuple(Refusal(module, line, found, instead) for line, found, instead in refusals)
+    return Checked(tree, nodes, tuple(Refusal(module, line, found, instead) for line, found, instead in refusals))
 
 
-def parse(module: str, source: str) -> ast.Module:
-    """Return a module's syntax tree by the grammar of OLDEST_PYTHON, as far as newer Pythons can tell it."""
-    return ast.parse(source, filename=module, feature_version=OLDEST_PYTHON)
-
-
-def imported_modules(tree: ast.Module, known: Collection[str]) -> Iterator[str]:
+def imported_modules(nodes: Iterable[ast.AST], known: Collection[str]) -> Iterator[str]:
     """Yield the contract modules that a checked module imports, submodules imported by name included.
 
     Args:
-        tree: The module.
+        nodes: Of the module's tree.
         known: The modules whose source was given; a package without text of its own need not be among them.
     """
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "contracts":
             submodules = [name for item in node.names if (name := f"{node.module}.{item.name}") in known]
             if node.module in known or len(submodules) < len(node.names):
@@ -136,11 +145,11 @@ def imported_modules(tree: ast.Module, known: Collection[str]) -> Iterator[str]:
 class _Checker(ast.NodeVisitor):
     """Collects refusals of one module."""
 
-    def __init__(self, tree: ast.Module) -> None:
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
         self.found: list[tuple[int, str, str]] = []
-        self._bound = bound_names(tree)
-        self._type_places = type_places(tree)
-        self._fractions = fraction_names(tree)
+        self._bound = bound_names(nodes)
+        self._type_places = type_places(nodes)
+        self._fractions = fraction_names(nodes)
 
     def refuse(self, node: ast.AST, found: str, instead: str) -> None:
         """Note a refusal at a node's line."""
@@ -373,9 +382,9 @@ class _Checker(ast.NodeVisitor):
 
     # ---------------------------------------------------------------------------------------- whole module
 
-    def check_module_level(self, tree: ast.Module) -> None:
+    def check_module_level(self, tree: ast.Module, nodes: Iterable[ast.AST]) -> None:
         """Refuse module and class level values that could change: constants are tuples, or dicts that get frozen."""
-        classes = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+        classes = [node.body for node in nodes if isinstance(node, ast.ClassDef)]
         for body in (tree.body, *classes):
             for statement in body:
                 if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
@@ -386,9 +395,9 @@ class _Checker(ast.NodeVisitor):
                 elif isinstance(statement, ast.For | ast.While | ast.AugAssign | ast.Try):
                     self.refuse(statement, "a statement with effects at module or class level", "a constant")
 
-    def check_recursion(self, tree: ast.Module) -> None:
+    def check_recursion(self, nodes: Iterable[ast.AST]) -> None:
         """Refuse cycles among the module's functions and methods."""
-        for function, path in find_recursion(tree):
+        for function, path in find_recursion(nodes):
             self.refuse(function, f"recursion ({' -> '.join(path)})", "a loop with a bound")
 
 

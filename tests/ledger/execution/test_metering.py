@@ -114,7 +114,7 @@ exec(PROGRAM, PLAIN)  # noqa: S102
 
 
 def test_the_program_is_a_contracts_code() -> None:
-    assert check_source("contracts.program", PROGRAM) == ()
+    assert check_source("contracts.program", PROGRAM).refusals == ()
 
 
 @given(SMALL, TEXT)

@@ -117,19 +117,19 @@ REFUSED = {
 
 @pytest.mark.parametrize("source", REFUSED, ids=[source.replace("\n", " ") for source in REFUSED])
 def test_what_is_not_deterministic_or_bounded_is_refused(source: str) -> None:
-    found = [str(refusal) for refusal in check_source("contracts.bad", source)]
+    found = [str(refusal) for refusal in check_source("contracts.bad", source).refusals]
     assert any(REFUSED[source] in refusal for refusal in found), found
     assert all(refusal.startswith("contracts/bad.py:") and "; write " in refusal for refusal in found)
 
 
 def test_a_refusal_names_file_line_finding_and_remedy() -> None:
-    refusal = check_source("contracts.consent", "X = 1\n\n\ndef f(a):\n    return set(a)\n")[0]
+    refusal = check_source("contracts.consent", "X = 1\n\n\ndef f(a):\n    return set(a)\n").refusals[0]
     assert str(refusal) == "contracts/consent.py:5: found the name set; write a dict or a sorted tuple"
 
 
 @pytest.mark.parametrize("source", [MEMBERSHIP, COUNTER])
 def test_ordinary_contracts_pass(source: str) -> None:
-    assert check_source("contracts.good", source) == ()
+    assert check_source("contracts.good", source).refusals == ()
 
 
 def test_ordinary_code_passes() -> None:
@@ -184,4 +184,4 @@ def test_ordinary_code_passes() -> None:
         def _weigh(self, row: Row) -> int:
             return NAMES["a"] if row.amount else 0
     '''
-    assert check_source("contracts.good", dedent(source)) == ()
+    assert check_source("contracts.good", dedent(source)).refusals == ()
