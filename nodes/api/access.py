@@ -16,10 +16,10 @@ from nodes.agent import Call
 from nodes.api.callers import Node, Operator
 from nodes.api.errors import NotFoundError
 from nodes.api.readings import note_reading
-from nodes.fhir.instants import format_day
 from nodes.roles.activity import find_order
 from nodes.roles.regulator import Regulator
 from nodes.schemas import canonical_json
+from nodes.schemas.civil_time import write_day
 
 WAIT_SECONDS = 15.0
 
@@ -139,5 +139,5 @@ def _describe(regulator: Regulator, order: Order) -> OrderInfo:
         height=order.place.height,
         time_ms=order.place.time_ms,
         erasure=None if step is None else step.status.lower(),
-        kept_until=None if step is None or step.until_day is None else format_day(step.until_day),
+        kept_until=None if step is None or step.until_day is None else write_day(step.until_day),
     )

@@ -12,12 +12,12 @@ from pydantic import BaseModel, Field
 from nodes.agent import AgentEffect
 from nodes.api.callers import Node, Operator
 from nodes.api.identity import IdentityForm
-from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.hospital import Hospital
 from nodes.roles.hospital.summaries import StaySummary
 from nodes.roles.lookup import find_record, find_stay
+from nodes.schemas.civil_time import civil_day, write_day
 from nodes.schemas.stay import read_admission, read_discharge, read_interim
 
 
@@ -137,8 +137,8 @@ def _describe(node: NetworkNode, stay: StaySummary) -> StayInfo:
     return StayInfo(
         number=stay.number,
         patient=stay.patient,
-        admitted=None if stay.admitted_day is None else format_day(stay.admitted_day),
-        discharged=None if stay.discharged_day is None else format_day(stay.discharged_day),
+        admitted=None if stay.admitted_day is None else write_day(stay.admitted_day),
+        discharged=None if stay.discharged_day is None else write_day(stay.discharged_day),
         interim_bills=stay.interim_bills,
         corrections=stay.corrections,
         lanes=[

@@ -16,7 +16,6 @@ from nodes.api.callers import Node, Operator
 from nodes.api.identity import IdentityForm
 from nodes.api.readings import note_reading
 from nodes.audit.collect import collect_openings
-from nodes.fhir.instants import civil_day, format_day
 from nodes.identity import Identity
 from nodes.network.node import NetworkNode, read_clock_ms
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening
@@ -26,6 +25,7 @@ from nodes.roles.insurer.inquiries import InsurerClaim
 from nodes.roles.insurer.portfolio import PolicyEntry
 from nodes.roles.insurer.visiting import describe_visit
 from nodes.schemas import canonical_json
+from nodes.schemas.civil_time import civil_day, write_day
 from nodes.schemas.decision import describe_decision
 from nodes.schemas.notation import CivilDay, write_yuan
 from nodes.schemas.product import read_product
@@ -255,8 +255,8 @@ def _describe(entry: PolicyEntry) -> PolicyInfo:
         insured=entry.person,
         product=entry.product_id,
         product_version=entry.product_version,
-        from_day=format_day(entry.from_day),
-        until_day=format_day(entry.until_day),
+        from_day=write_day(entry.from_day),
+        until_day=write_day(entry.until_day),
     )
 
 

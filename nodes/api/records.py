@@ -18,11 +18,11 @@ from contracts.stays import ListSeen, Record, RecordView, StayView
 from nodes.agent import ChainView
 from nodes.api.callers import AnyCaller, Customer, Node
 from nodes.api.errors import NotFoundError
-from nodes.fhir.instants import format_day
 from nodes.network.node import NetworkNode
 from nodes.roles.erasing import list_erasures
 from nodes.roles.exchange.visits import list_executions
 from nodes.roles.lookup import find_claim, find_record, find_stay
+from nodes.schemas.civil_time import write_day
 
 RECORD_ID = re.compile(r"record-[0-9a-f]{12,32}")
 
@@ -192,7 +192,7 @@ def _describe_holder(node: NetworkNode, holder: str, has: str, item: ErasureItem
         basis=None if step is None else step.basis,
         law_zh=None if hold is None else hold.law_zh,
         law_en=None if hold is None else hold.law_en,
-        until=None if step is None or step.until_day is None else format_day(step.until_day),
+        until=None if step is None or step.until_day is None else write_day(step.until_day),
         height=None if step is None else step.place.height,
         time_ms=None if step is None else step.place.time_ms,
     )

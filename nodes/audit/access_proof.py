@@ -31,9 +31,9 @@ from nodes.audit.collect import Blocks, CollectionError, collect_certificates
 from nodes.audit.dossier import CERTIFICATES_MAX, Certificate
 from nodes.audit.evidence import founding_entry
 from nodes.audit.expectation import expect, expect_canonical
-from nodes.audit.summary import show_time
 from nodes.audit.trust import Ground, Language, Trust, check_ground, describe_trust
 from nodes.schemas.canonical_json import parse, plain
+from nodes.schemas.civil_time import show_time
 
 FORMAT: Literal["xinpei-access/2"] = "xinpei-access/2"
 LIMITS = {

@@ -8,10 +8,8 @@ openings were opened.
 Deadlines count civil days at UTC+8: 30 from the closing to the decision, 10 from the decision to the payment.
 """
 
-import datetime as dt
 from typing import Any
 
-from contracts.calendar import DAY_MS, UTC_OFFSET_MS
 from contracts.erasures import ErasureItem, ErasureRow
 from contracts.executions import ExecutionReceipt
 from contracts.holds import find_hold
@@ -22,12 +20,11 @@ from nodes.audit.evidence import DenialEvidence, GrantEvidence
 from nodes.audit.reveal import Revealed
 from nodes.audit.trust import describe_trust
 from nodes.audit.verify import LIMITS, VerifiedClaim
-from nodes.fhir.instants import format_day
+from nodes.schemas.civil_time import civil_day, show_time, write_day
 from nodes.schemas.notation import write_yuan
 
 DECIDE_DAYS_MAX = 30
 PAY_DAYS_MAX = 10
-CHINA = dt.timezone(dt.timedelta(milliseconds=UTC_OFFSET_MS))
 
 
 def summarise(verified: VerifiedClaim, revealed: Revealed | None = None) -> dict[str, Any]:
@@ -94,14 +91,9 @@ def list_deadlines(verified: VerifiedClaim) -> list[dict[str, Any]]:
     return rows
 
 
-def show_time(time_ms: int) -> str:
-    """Return a block time as ISO 8601 at UTC+8, to the second."""
-    return dt.datetime.fromtimestamp(time_ms // 1000, CHINA).isoformat(sep=" ")
-
-
 def _measure(what: str, begun: int, ended: int | None, days_max: int, verified: VerifiedClaim) -> dict[str, Any]:
     until = verified.header.time_ms if ended is None else ended
-    days = (until + UTC_OFFSET_MS) // DAY_MS - (begun + UTC_OFFSET_MS) // DAY_MS
+    days = civil_day(until) - civil_day(begun)
     met = days <= days_max
     return {
         "what": what,
@@ -257,7 +249,7 @@ def _describe_erasure(row: ErasureRow, item: ErasureItem) -> dict[str, Any]:
         "status": latest.status,
         "basis": latest.basis,
         "law": None if hold is None else {"zh": hold.law_zh, "en": hold.law_en},
-        "until": None if latest.until_day is None else format_day(latest.until_day),
+        "until": None if latest.until_day is None else write_day(latest.until_day),
         "asked": locate_deed(item.steps[0].place),
         **locate_deed(latest.place),
     }

@@ -5,9 +5,9 @@ from typing import Any
 from contracts.totals import GROUP_CLAIMS_MIN
 from ledger.blocks import BlockHeader
 from nodes.audit.sample import VerifiedSample
-from nodes.audit.summary import show_time
 from nodes.audit.trust import Language, describe_trust
 from nodes.audit.yearly_report import CurrencySection, VerifiedReport, count_year
+from nodes.schemas.civil_time import show_time
 from nodes.schemas.notation import write_yuan
 
 REPORT_LIMITS = {

@@ -1,6 +1,5 @@
 """`xinpei customer activity`: every look at a customer's records, allowed or refused, with her wallet."""
 
-import datetime as dt
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -11,11 +10,11 @@ import click
 from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home, write_file
+from nodes.schemas.civil_time import show_second
 
 if TYPE_CHECKING:
     from nodes.schemas.looks import Look
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 STATUSES = {
     "shared": "已授权交付 shared, not yet answered",
     "delivered": "已送达 delivered",
@@ -99,7 +98,7 @@ def describe(look: "Look", *, with_fields: bool) -> list[str]:
     """Return what people read of one look; with the names of the fields, or how many they are."""
     from nodes.schemas.labels import explain_condition, name_types
 
-    when = dt.datetime.fromtimestamp(look.time_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    when = show_second(look.time_ms)
     what = name_types(look.record_types) or look.claim or look.stay or ""
     kind = ATTEMPTED.get(look.kind, KINDS[look.kind]) if look.status == "refused" else KINDS[look.kind]
     lines = [f"{when}  {look.by:<11} {STATUSES[look.status]} · {kind}{what} · {look.hospital}"]
@@ -110,7 +109,7 @@ def describe(look: "Look", *, with_fields: bool) -> list[str]:
     if look.kind == "fetch":
         lines.append(f"{'':19}  {look.signer} 所述 on the word of {look.signer}, whose node turned it away")
     if look.since_ms is not None:
-        since = dt.datetime.fromtimestamp(look.since_ms / 1000, BEIJING).strftime("%H:%M:%S")
+        since = show_second(look.since_ms)[-8:]
         lines.append(
             f"{'':19}  {look.signer}: 当日超限，共 {look.count} 次 counted beyond the day's entries, since {since}"
         )

@@ -83,9 +83,9 @@ def checkpoint(actor: str, out: Path, home: Path, *, as_json: bool) -> None:
     `xinpei verify FILE --checkpoint checkpoint.json` needs no genesis then. Whoever gets the file compares height, time
     and header hash with what others see, over another way than the file came.
     """
-    from nodes.audit.summary import show_time
     from nodes.audit.trust import read_checkpoint
     from nodes.cli.session import open_operator
+    from nodes.schemas.civil_time import show_time
 
     output = Output(as_json=as_json)
     place = Home(home)

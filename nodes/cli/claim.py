@@ -1,6 +1,5 @@
 """`xinpei claim`: list, show, watch, review, conclude, estimate, audit."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +11,8 @@ from nodes.cli.stay import await_settled
 from nodes.cli.terms import AUDIT_BASES, BASES
 from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_id
 from nodes.config import Home, write_file
+from nodes.schemas.civil_time import show_minute, show_second
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 STATED = "保险公司的声明，支付渠道已被移除 · its insurer's word: the rail was removed and sent no receipt"
 LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 """What customers read has both."""
@@ -36,7 +35,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     output = Output(as_json=as_json)
     rows = list_claims(Home(home), actor)
     for row in rows:
-        when = dt.datetime.fromtimestamp(row["reported_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+        when = show_minute(row["reported_ms"])
         short = show_claim_id(row["claim"])
         output.say(f"{short}  {row['status']:<16} {row['hospital']} → {row['insurer']} · reported {when}")
     if not rows:
@@ -354,7 +353,8 @@ def _explain_pended(item: dict[str, Any]) -> str:
 
 
 def _describe_step(step: dict[str, Any], view: dict[str, Any]) -> str:
-    when = dt.datetime.fromtimestamp(step["place"]["time_ms"] / 1000, BEIJING).strftime("%m-%d %H:%M:%S.%f")[:-3]
+    time_ms = step["place"]["time_ms"]
+    when = f"{show_second(time_ms)[5:]}.{time_ms % 1_000:03}"
     reference = f" · {step['reference']}" if step["reference"] else ""
     said = f"  {when}  height {step['place']['height']:<5} {step['name']:<13} {step['status']}{reference}"
     moved = [item for payment in view["payments"] for item in payment["steps"] if item["place"] == step["place"]]

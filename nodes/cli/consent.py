@@ -150,7 +150,7 @@ def sign_offer(
 def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: bool, **given: Any) -> None:
     """Let another customer grant for you, within these terms and until a day."""
     from nodes.cli.session import open_customer
-    from nodes.schemas.terms import format_day
+    from nodes.schemas.civil_time import begin_ms, write_day
 
     output = Output(as_json=as_json)
     place = Home(home)
@@ -159,9 +159,9 @@ def delegate(actor: str, to: str, until: str | None, home: Path, *, as_json: boo
     name_role(given, place.roles())
     terms = read_terms(given | {"expires": until} if until else given)
     ends = terms.expires_day
-    until_ms = (ends * 24 - 8) * 3_600_000
+    until_ms = begin_ms(ends)
     authority = person.delegate(open_customer(place, to), terms, until_ms)
-    output.say(f"{authority} · {to} may grant for you, {terms.hospital} → {terms.recipient}, until {format_day(ends)}")
+    output.say(f"{authority} · {to} may grant for you, {terms.hospital} → {terms.recipient}, until {write_day(ends)}")
     parties = f"--from {terms.hospital} --to {terms.recipient}"
     output.hint(f"xinpei consent grant --as {to} --for {actor} --acting-as delegate {parties}")
     output.finish({"authority": authority, "holder": to, "until_ms": until_ms})
@@ -179,7 +179,8 @@ def countersign(actor: str, other: str, grant_id: str, home: Path, *, as_json: b
 
     from nodes.cli.session import open_customer
     from nodes.roles.customer import acting
-    from nodes.schemas.terms import default_terms, today
+    from nodes.schemas.civil_time import today
+    from nodes.schemas.terms import default_terms
 
     output = Output(as_json=as_json)
     place = Home(home)

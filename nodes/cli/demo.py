@@ -182,7 +182,8 @@ class Story:
 
     def _prepare(self, name: str) -> str:
         from nodes.cli.session import create_wallet, identity_fields, make_identity, open_customer, open_operator
-        from nodes.schemas.terms import default_terms, today
+        from nodes.schemas.civil_time import today
+        from nodes.schemas.terms import default_terms
 
         wallet = create_wallet(self._home, name, make_identity(name))
         with open_operator(self._home, HOSPITAL) as client:

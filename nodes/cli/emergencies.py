@@ -1,6 +1,5 @@
 """`xinpei access break-glass`, `reviews` and `review`: emergencies, and the regulator's look at each of them."""
 
-import datetime as dt
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from nodes.cli.asking import private_option, read_or_ask
 from nodes.cli.options import actor_option, home_option, json_option, read_id
 from nodes.cli.output import Output
 from nodes.config import Home
+from nodes.schemas.civil_time import show_minute
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 TYPES = ("admission", "discharge-summary", "document")
 WORDS_MAX = 500
 WAIT_SECONDS = 20.0
@@ -70,7 +69,7 @@ def reviews(actor: str, home: Path, *, as_json: bool) -> None:
         rows = client.list_rows("/v1/reviews", "uses")
     for row in rows:
         use = row["use"]
-        when = dt.datetime.fromtimestamp(use["place"]["time_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+        when = show_minute(use["place"]["time_ms"])
         output.say(f"{use['use_id']}  {when}  {use['recipient']} ← {use['hospital']}: {', '.join(use['record_types'])}")
         output.say(f"  {row['reason'] or '(the hospital has not told its reason yet)'}")
     if rows:

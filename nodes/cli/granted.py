@@ -1,8 +1,8 @@
 """A customer's grants and denials as she reads them, in both languages side by side."""
 
-import datetime as dt
 from typing import Any
 
+from nodes.schemas.civil_time import show_minute
 from nodes.schemas.columns import pad
 from nodes.schemas.labels import (
     CAPACITIES,
@@ -19,7 +19,6 @@ from nodes.schemas.labels import (
     name_types,
 )
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 STATUS_WIDTH = 18
 LABEL_WIDTH = 20
 
@@ -71,7 +70,7 @@ def _list_terms(words: dict[str, Any]) -> list[tuple[str, str]]:
         ("目的 purpose", name_purpose(words["purpose"])),
         ("记录 records", name_types(scope["record_types"])),
         *([("住院 stays", ", ".join(scope["encounters"]))] if scope["encounters"] else []),
-        ("终止 ends", _time(permission["expires_at_ms"])),
+        ("终止 ends", show_minute(permission["expires_at_ms"])),
     ]
     if words["effect"] == "deny":
         return [("内容 terms", terms), *rows]
@@ -82,12 +81,8 @@ def _list_terms(words: dict[str, Any]) -> list[tuple[str, str]]:
         "" if often is None else f" · {often['days']} 天内 {often['uses']} 次 {often['uses']} in {often['days']} days"
     )
     execution = ("方式 execution", name_both(EXECUTIONS, words["execution"]))
-    return [("内容 terms", terms), execution, *rows, ("删除期限 erase by", _time(permission["erase_at_ms"]))]
+    return [("内容 terms", terms), execution, *rows, ("删除期限 erase by", show_minute(permission["erase_at_ms"]))]
 
 
 def _place(entry: dict[str, Any]) -> str:
-    return f"高度 height {entry['place']['height']}, {_time(entry['place']['time_ms'])}"
-
-
-def _time(milliseconds: int) -> str:
-    return dt.datetime.fromtimestamp(milliseconds / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+    return f"高度 height {entry['place']['height']}, {show_minute(entry['place']['time_ms'])}"

@@ -1,6 +1,5 @@
 """`xinpei record received` and `open`: what hospitals handed over, to treat somebody or for public health."""
 
-import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import click
 from nodes.cli.options import actor_option, home_option, json_option, read_id
 from nodes.cli.output import Output
 from nodes.config import Home
+from nodes.schemas.civil_time import show_minute
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 RECIPIENTS = ("hospital", "regulator")
 
 
@@ -63,7 +62,7 @@ def open_(record_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 def _describe(row: dict[str, Any]) -> str:
     from nodes.schemas.labels import PURPOSES, name_both
 
-    when = dt.datetime.fromtimestamp(row["entered_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+    when = show_minute(row["entered_ms"])
     unknown = row["subject"] if row["purpose"] == "PUBHLTH" else "(unknown here)"
     patient = row["patient"] or unknown
     kind = row["type"] if row["kind"] == "original" else f"{row['type']} ({row['kind']})"

@@ -1,6 +1,5 @@
 """`xinpei record`: who has a customer's records, and having them erased; as that customer, with her wallet."""
 
-import datetime as dt
 import time
 from collections.abc import Callable
 from functools import partial
@@ -15,12 +14,12 @@ from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.receiving import open_, received
 from nodes.config import Home
+from nodes.schemas.civil_time import show_second
 
 if TYPE_CHECKING:
     from nodes.roles.customer.customer import Customer
     from nodes.wallet import Pseudonym
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 ID_WIDTH = 23
 """Columns of a record's id."""
 WAIT_SECONDS = 20.0
@@ -260,7 +259,7 @@ def _answers(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def explain_visit(visit: dict[str, Any]) -> str:
     """Return who computed on a record where it lies, when and under which grant, in both languages."""
-    when = dt.datetime.fromtimestamp(visit["time_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+    when = show_second(visit["time_ms"])
     grant = f"{visit['grant']} version {visit['grant_version']} · at height {visit['height']}"
     return f"{when}  {visit['by']} 的规则在 {visit['hospital']} 就地计算 its rules computed there · {grant}"
 

@@ -9,7 +9,6 @@ finish      her new wallet takes over
 veto        the old key refuses what was put forward
 """
 
-import datetime as dt
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,13 +20,13 @@ from nodes.cli.identifying import FIELDS, read_identity
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import ConfigurationError, Home
+from nodes.schemas.civil_time import show_minute
 
 if TYPE_CHECKING:
     from nodes.client import Client
     from nodes.roles.customer.recovering import Call, LostName, RecoveryRequest
 
 HOUR_MS = 3_600_000
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 KEEPER = "a keeper: an organisation, or a customer by the name of her wallet"
 file_argument = click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 
@@ -296,7 +295,7 @@ def find_due(client: "Client", request: "RecoveryRequest") -> str:
     due_ms = next((item["due_ms"] for item in attempts if item["public_key"] == key and not item["is_stale"]), None)
     if due_ms is None:
         return ""
-    return dt.datetime.fromtimestamp(due_ms / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+    return show_minute(due_ms)
 
 
 def _keepers_part(

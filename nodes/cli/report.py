@@ -1,6 +1,5 @@
 """`xinpei report`: publish, list, show, sample."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,8 @@ import click
 from nodes.cli.options import home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home, write_file
+from nodes.schemas.civil_time import show_minute
 
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 PUBLISH_SECONDS = 40.0
 
 insurer_option = click.option("--insurer", required=True, metavar="INSURER", help="Whose report.")
@@ -64,7 +63,7 @@ def list_(insurer: str, actor: str | None, home: Path, *, as_json: bool) -> None
     with open_operator(Home(home), actor or insurer) as client:
         rows = client.get(f"/v1/reports/{insurer}")
     for row in rows:
-        when = dt.datetime.fromtimestamp(row["published_ms"] / 1000, BEIJING).strftime("%Y-%m-%d %H:%M")
+        when = show_minute(row["published_ms"])
         output.say(f"{row['insurer']}  {row['year']}  {row['currency']}  {row['groups']} totals · published {when}")
     if not rows:
         output.say("no reports")

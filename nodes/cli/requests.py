@@ -31,7 +31,7 @@ def request(actor: str, person: str, reason: Path | None, home: Path, *, as_json
     """Ask a customer for a grant; her wallet finds it when it next looks, and nothing goes to the chain."""
     from ledger.codec import encode
     from nodes.cli.session import open_operator
-    from nodes.schemas.terms import EPOCH, today
+    from nodes.schemas.civil_time import EPOCH, today
 
     output = Output(as_json=as_json)
     name_role(given, Home(home).roles())

@@ -22,12 +22,11 @@ from nodes.passphrase import PASSPHRASE_FILE_VARIABLE, PASSPHRASE_VARIABLE
 from nodes.roles.customer.alerting import find_takeovers
 from nodes.roles.customer.customer import Customer, CustomerError
 from nodes.roles.office.rotating import Connect, connect_in_force
-from nodes.schemas.terms import today
+from nodes.schemas.civil_time import show_minute, today
 from nodes.wallet import Wallet, WalletError, is_protected
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 """Names of wallets: they become file names and patients' numbers."""
-BEIJING = dt.timezone(dt.timedelta(hours=8))
 PASSPHRASE_VARIABLES = f"{PASSPHRASE_VARIABLE} or {PASSPHRASE_FILE_VARIABLE}"
 PASSPHRASE_BYTES_MAX = 4096
 """Of a file that holds one: far above any that a person types or a program draws."""
@@ -151,8 +150,7 @@ def warn_of_takeovers(customer: Customer, name: str) -> None:
         given = f"{len(item.approvals)}/{item.threshold}"
         click.echo(f"  已同意 approved by {given}: {', '.join(item.approvals)}", err=True)
         if item.due_ms is not None:
-            due = dt.datetime.fromtimestamp(item.due_ms / 1000, BEIJING)
-            click.echo(f"  最早生效 takes effect from {due:%Y-%m-%d %H:%M} on", err=True)
+            click.echo(f"  最早生效 takes effect from {show_minute(item.due_ms)} on", err=True)
     if found:
         veto = f"xinpei recovery veto --as {name}{name_home()}"
         click.echo(f"  非本人要求请立即否决 if it was not you who asked, veto it: {veto}", err=True)

@@ -101,8 +101,8 @@ def import_(
     """
     from nodes.cli.session import open_operator
     from nodes.fhir import read_bundle
-    from nodes.fhir.instants import civil_day
     from nodes.roles.hospital.importing import identify, import_stay
+    from nodes.schemas.civil_time import civil_day
 
     output = Output(as_json=as_json)
     found = read_bundle(bundle).select(encounter)

@@ -58,7 +58,8 @@ def read_terms(given: dict[str, Any], *, effect: str = "permit", base: Any = Non
     """
     from msgspec.structs import replace
 
-    from nodes.schemas.terms import GRANT_DAYS, PURPOSE_OF, RETENTION_DAYS, TYPES_OF, default_terms, today
+    from nodes.schemas.civil_time import today
+    from nodes.schemas.terms import GRANT_DAYS, PURPOSE_OF, RETENTION_DAYS, TYPES_OF, default_terms
 
     hospital, recipient = given.pop("hospital", None), given.pop("recipient", None)
     if base is None:
@@ -168,7 +169,7 @@ def _read_frequency(text: str) -> tuple[int, int]:
 def _read_day(option: str, text: str) -> int:
     import datetime as dt
 
-    from nodes.schemas.terms import EPOCH
+    from nodes.schemas.civil_time import EPOCH
 
     try:
         return (dt.date.fromisoformat(text) - EPOCH).days

@@ -10,10 +10,11 @@ from decimal import Decimal
 
 from nodes.fhir.bundles import Bundle
 from nodes.fhir.errors import FhirError
-from nodes.fhir.instants import civil_day, parse_instant
+from nodes.fhir.instants import parse_instant
 from nodes.fhir.money import count_minor_units
 from nodes.fhir.resources import ClaimItem, ClaimResource, EncounterResource, Money
 from nodes.fhir.stays import Bill, BillItem
+from nodes.schemas.civil_time import civil_day
 
 
 def list_bills(

@@ -1,20 +1,17 @@
 """FHIR's `date` and `dateTime`, as milliseconds and as civil days in China.
 
-Service dates are civil days at fixed UTC+8 (China has had no daylight saving time since 1992, and the ledger none at
-all), converted once, here. A `dateTime` with a time must have a zone (FHIR R4, 2.24.0.1); one without a time is a
-civil day already and is taken as it stands. A day before 1970 or a partial date (`2018-12`) is refused,
-except as the onset of a disease.
+Service dates are civil days (`nodes.schemas.civil_time`), converted once, here. A `dateTime` with a time must have a
+zone (FHIR R4, 2.24.0.1); one without a time is a civil day already and is taken as it stands. A day before 1970 or a
+partial date (`2018-12`) is refused, except as the onset of a disease.
 """
 
 import re
 from datetime import UTC, date, datetime, timedelta
 
 from nodes.fhir.errors import FhirError
+from nodes.schemas.civil_time import EPOCH, begin_ms, civil_day
 
-DAY_MS = 24 * 60 * 60 * 1000
-CHINA_OFFSET_MS = 8 * 60 * 60 * 1000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-EPOCH_DAY = date(1970, 1, 1)
+_START = datetime(1970, 1, 1, tzinfo=UTC)
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _PARTIAL = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2]))?\Z")
@@ -66,27 +63,12 @@ def parse_birth_date(text: str) -> str:
     raise FhirError(msg)
 
 
-def civil_day(instant_ms: int) -> int:
-    """Return the civil day in China that an instant falls on: days since 1970-01-01 at UTC+8."""
-    return (instant_ms + CHINA_OFFSET_MS) // DAY_MS
-
-
-def civil_date(instant_ms: int) -> date:
-    """Return the civil day in China that an instant falls on, as a date."""
-    return EPOCH_DAY + timedelta(days=civil_day(instant_ms))
-
-
-def format_day(day: int) -> str:
-    """Return a civil day as `YYYY-MM-DD`."""
-    return (EPOCH_DAY + timedelta(days=day)).isoformat()
-
-
 def _parse(element: str, text: str) -> int:
     try:
         if _DATE.match(text):
-            return (date.fromisoformat(text) - EPOCH_DAY).days * DAY_MS - CHINA_OFFSET_MS
+            return begin_ms((date.fromisoformat(text) - EPOCH).days)
         if _INSTANT.match(text):
-            return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+            return (datetime.fromisoformat(text) - _START) // timedelta(milliseconds=1)
     except (ValueError, OverflowError) as error:
         msg = f"{element}: {text[:40]!r} is no date ({error})"
         raise FhirError(msg) from None

@@ -10,7 +10,7 @@ from nodes.fhir.bills import list_bills
 from nodes.fhir.bundles import Bundle, read_bytes
 from nodes.fhir.diagnoses import list_diagnoses
 from nodes.fhir.errors import FhirError
-from nodes.fhir.instants import civil_day, parse_birth_date, parse_instant
+from nodes.fhir.instants import parse_birth_date, parse_instant
 from nodes.fhir.resources import (
     ClaimResource,
     ConditionResource,
@@ -20,6 +20,7 @@ from nodes.fhir.resources import (
     PatientResource,
 )
 from nodes.fhir.stays import BundleStays, Document, Patient, Provider, Stay
+from nodes.schemas.civil_time import civil_day
 
 INPATIENT_CLASSES = {"IMP", "ACUTE", "NONAC"}
 """HL7 v3 ActCode: inpatient, and its two kinds."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from nodes.fhir.errors import FhirError
-from nodes.fhir.instants import DAY_MS, civil_day, format_day
+from nodes.schemas.civil_time import DAY_MS, civil_day, write_day
 
 DAY_MAX = 200_000
 """As `ledger.codec.Day`: in the year 2517."""
@@ -141,7 +141,7 @@ class Stay:
         first = min(shifted.admission_day, *(bill.first_day for bill in shifted.bills), shifted.discharge_day)
         last = max(shifted.discharge_day, *(bill.last_day for bill in shifted.bills), shifted.admission_day)
         if first < 0 or last > DAY_MAX:
-            msg = f"Encounter {self.encounter_id}: {days} days from {format_day(self.admission_day)} is out of range"
+            msg = f"Encounter {self.encounter_id}: {days} days from {write_day(self.admission_day)} is out of range"
             raise FhirError(msg)
         return shifted
 
@@ -163,7 +163,7 @@ class BundleStays:
             FhirError: If there is no such stay, or several and none is named.
         """
         known = ", ".join(
-            f"{stay.encounter_id} ({format_day(stay.admission_day)} to {format_day(stay.discharge_day)})"
+            f"{stay.encounter_id} ({write_day(stay.admission_day)} to {write_day(stay.discharge_day)})"
             for stay in self.stays
         )
         if encounter_id is None:

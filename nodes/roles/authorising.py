@@ -12,7 +12,7 @@ entered who acts for whom. It attests what follows from that, and no more, for o
 The chain gets a commitment to what the records say. Its opening is kept in the register.
 """
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, timedelta
 from typing import Literal, get_args
 
 from contracts.disclosures import DISCLOSED_TO
@@ -23,10 +23,10 @@ from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
-from nodes.fhir.instants import civil_date
 from nodes.identity import CHILD_YEARS, YOUTH_YEARS, Disclosure, birthday
 from nodes.roles.lookup import list_held
 from nodes.roles.people import People, Person
+from nodes.schemas.civil_time import EPOCH, begin_ms, civil_date
 from nodes.schemas.terms import TYPES_OF
 from nodes.vault.register import Register
 from nodes.vault.sealing import SealContext, Sealed, SealKeys
@@ -35,7 +35,6 @@ AUTHORITY = "authority"
 AUTHORITY_DAYS = 5 * 365
 ERASE_DAY_MS = 24 * 60 * 60 * 1000
 """How long an authority to erase lasts."""
-CHINA = timezone(timedelta(hours=8))
 KINDS: dict[str, MandateKind] = {"child": "guardian", "ward": "guardian", "youth": "guardian", "deceased": "heir"}
 """Capacity of the subject -> as what somebody may act for her."""
 Act = Literal["grant", "erase"]
@@ -188,4 +187,4 @@ def _end_ms(person: Person, today: date) -> int:
     years = {"child": CHILD_YEARS, "youth": YOUTH_YEARS}.get(person.capacity(today))
     if years is not None:
         end = min(end, birthday(person.identity.birth_date, years))
-    return int(datetime.combine(end, time(), CHINA).timestamp() * 1000)
+    return begin_ms((end - EPOCH).days)

@@ -23,7 +23,7 @@ from contracts.holds import Basis, Hold, Kind
 from contracts.listings import ClaimView
 from contracts.retention import LIST_ROWS_MAX
 from nodes.agent import Call, ChainView
-from nodes.fhir.instants import civil_day
+from nodes.schemas.civil_time import civil_day
 from nodes.schemas.holds import last_day
 
 

@@ -37,10 +37,10 @@ from ledger.crypto.hashes import commit_salted
 from ledger.errors import DecodeError, LedgerError, VerificationError
 from nodes.agent import Call, ChainView
 from nodes.entropy import Entropy
-from nodes.fhir.instants import civil_date, civil_day
 from nodes.identity import Disclosure, IdentityOpening, RecordDates
 from nodes.roles.lookup import find_grant
 from nodes.roles.people import People, Person
+from nodes.schemas.civil_time import civil_date, civil_day
 from nodes.vault.register import Register
 from nodes.vault.sealing import SEAL_PUBLIC_BYTES, SealContext, Sealed, SealKeys
 from nodes.wallet import Challenge, check_answer, make_challenge

@@ -30,11 +30,11 @@ from ledger.codec import Day, Milliseconds, Name, Struct, decode, encode
 from ledger.errors import DecodeError, LedgerError
 from nodes.agent import ChainView
 from nodes.entropy import Entropy
-from nodes.fhir.instants import civil_date, civil_day
 from nodes.identity import Disclosure
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_claim, find_grant
 from nodes.roles.people import Person
+from nodes.schemas.civil_time import civil_date, civil_day
 from nodes.schemas.terms import GrantTerms, check_terms
 from nodes.vault.register import Register
 from nodes.vault.sealing import SEAL_PUBLIC_BYTES, SealContext, Sealed, SealKeys, seal

@@ -20,7 +20,6 @@ from contracts.settlements import DisputeSettlement
 from ledger.transactions import Receipt
 from nodes.agent import AgentEffect, Call, Submit
 from nodes.entropy import SeededEntropy
-from nodes.fhir.instants import civil_day
 from nodes.identity import Disclosure, RecordDates, synthetic_identity
 from nodes.network.hosting import NodeView
 from nodes.roles.hospital import Hospital
@@ -38,6 +37,7 @@ from nodes.scenarios.paperwork import (
 )
 from nodes.scenarios.plans import DAY_MS, Plan
 from nodes.scenarios.town import Town
+from nodes.schemas.civil_time import civil_day
 from nodes.schemas.stay import AdmissionForm, DischargeForm
 from nodes.wallet import Wallet
 

@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.holds import HOLDS, Hold, year_of
 from ledger.errors import LedgerError
-
-EPOCH = dt.date(1970, 1, 1)
+from nodes.schemas.civil_time import EPOCH
 
 
 class HoldsError(LedgerError):

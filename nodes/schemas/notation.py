@@ -6,14 +6,14 @@ contracts, by the same names; the struct's docstrings say what they mean.
 """
 
 import re
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-EPOCH = date(1970, 1, 1)
+from nodes.schemas.civil_time import EPOCH
 
 _YUAN = re.compile(r"([0-9]{1,11})(?:\.([0-9]{1,2}))?")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))? ?%")
@@ -45,7 +45,7 @@ def read_percent(value: object) -> int:
 
 
 def read_day(value: object) -> int:
-    """Return a civil day (days since 1970-01-01) from an ISO date."""
+    """Return a civil day from an ISO date; the opposite of `civil_time.write_day`."""
     try:
         day = date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
     except ValueError:
@@ -54,11 +54,6 @@ def read_day(value: object) -> int:
         msg = 'expected a date from 1970 to 2500, such as "2024-12-03"'
         raise ValueError(msg)
     return (day - EPOCH).days
-
-
-def write_day(day: int) -> str:
-    """Return a civil day as an ISO date; the opposite of `read_day`."""
-    return (EPOCH + timedelta(days=day)).isoformat()
 
 
 Yuan = Annotated[int, BeforeValidator(read_yuan)]

@@ -19,7 +19,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from nodes.schemas.terms import GrantTerms, format_day
+from nodes.schemas.civil_time import write_day
+from nodes.schemas.terms import GrantTerms
 
 Language = Literal["zh", "en"]
 
@@ -196,8 +197,8 @@ def _permit_zh(notice: NoticeTerms) -> str:
 四、信息种类(均为敏感个人信息,含{HOLDS[kind][0]}):{_types(terms, 0)}。
 五、处理方式:{MODE_NAMES[terms.mode][0]};范围:{case}{stays};{uses}{often}。
     传输和保存均加密,保存方持有密钥;链上只有化名和承诺值,没有姓名、病情和金额。
-六、记录日期:{format_day(terms.first_day)} 至 {format_day(terms.last_day)};授权于 {format_day(terms.expires_day)} 终止;
-    接收方应在 {format_day(terms.erase_day)} 前删除,法律规定必须保存的除外。以上三个期限各自独立。
+六、记录日期:{write_day(terms.first_day)} 至 {write_day(terms.last_day)};授权于 {write_day(terms.expires_day)} 终止;
+    接收方应在 {write_day(terms.erase_day)} 前删除,法律规定必须保存的除外。以上三个期限各自独立。
 七、自动化决定:{DECIDES[kind][0]}
 八、您的权利:您可以随时撤回(xinpei consent revoke)、查询谁看过您的记录、要求更正和删除。
     撤回不影响撤回前已完成的处理;撤回后未交付的记录不再交付。
@@ -240,8 +241,8 @@ def _permit_en(notice: NoticeTerms) -> str:
     for {case}{stays}; {uses}{often}.
     Encrypted on the way, and where it is kept, by whoever keeps it; the chain has a pseudonym and commitments, no name,
     no illness and no amount.
-6.  Dates of the records: {format_day(terms.first_day)} to {format_day(terms.last_day)}. The grant ends on
-    {format_day(terms.expires_day)}; the recipient must erase by {format_day(terms.erase_day)} unless a law demands to
+6.  Dates of the records: {write_day(terms.first_day)} to {write_day(terms.last_day)}. The grant ends on
+    {write_day(terms.expires_day)}; the recipient must erase by {write_day(terms.erase_day)} unless a law demands to
     keep. These are three clocks, and none moves another.
 7.  Automated decisions: {DECIDES[kind][1]}
 8.  Your rights: withdraw at any time (xinpei consent revoke), ask who has seen your records, have them corrected or
@@ -265,7 +266,7 @@ def _deny_zh(notice: NoticeTerms) -> str:
     {notice.contact_recipient})提供:{_types(terms, 0)}{stays}。
 二、目的:{PURPOSE_NAMES[terms.purpose][0]}({terms.purpose})。对其他目的和其他接收方没有影响。
 三、拒绝优先于授权:只有在此之后作出的、范围更窄的授权才构成例外。拒绝前已完成的处理不受影响。
-四、拒绝至 {format_day(terms.expires_day)} 止,您可以随时撤回拒绝(xinpei consent revoke)。
+四、拒绝至 {write_day(terms.expires_day)} 止,您可以随时撤回拒绝(xinpei consent revoke)。
 五、拒绝不影响您就医;需要这些资料的理赔将等待您的同意,您也可以自行提交理赔申请。
 """
 
@@ -280,6 +281,6 @@ def _deny_en(notice: NoticeTerms) -> str:
 2.  Purpose: {PURPOSE_NAMES[terms.purpose][1]} ({terms.purpose}). Other purposes and recipients are not affected.
 3.  A denial is over every grant; only a narrower grant that you give after it is an exception. What was done before
     stands.
-4.  It ends on {format_day(terms.expires_day)}, and you can take it back at any time (xinpei consent revoke).
+4.  It ends on {write_day(terms.expires_day)}, and you can take it back at any time (xinpei consent revoke).
 5.  You are treated all the same. A claim that needs what you deny waits for your consent, and you can file it yourself.
 """

@@ -4,7 +4,7 @@ A request by an organisation, an edit by the customer, a what-if and the grant i
 and the notice is rendered from them. Days are civil days in China.
 """
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import date
 from typing import Annotated, Literal
 
 from msgspec import Meta
@@ -13,6 +13,7 @@ from contracts.disclosures import CARE, DISCLOSED_TO, EMERGENCY, HEALTH
 from contracts.grants import Effect, PartyRole, Purpose, RecordType
 from ledger.codec import Day, Name, Struct
 from ledger.errors import LedgerError
+from nodes.schemas.civil_time import EPOCH, write_day
 
 RECORD_TYPES: tuple[RecordType, ...] = ("admission", "discharge-summary", "interim-bill", "invoice", "item-list")
 """What a grant covers unless somebody says otherwise: what claims are made of. Attached documents are asked for."""
@@ -34,7 +35,6 @@ BACK_DAYS = 366
 """How far back the records meant reach, so that a stay at hand is among them."""
 RETENTION_DAYS = 5 * 365
 """How long after the grant's end the recipient may keep what it got."""
-EPOCH = date(1970, 1, 1)
 
 
 class TermsError(LedgerError):
@@ -64,11 +64,6 @@ class GrantTerms(Struct):
     expires_day: Day
     """From the beginning of this day on the grant has ended."""
     erase_day: Day
-
-
-def today() -> date:
-    """Return the civil day in China."""
-    return datetime.now(timezone(timedelta(hours=8))).date()
 
 
 def default_terms(hospital: str, recipient: str, today: date) -> GrantTerms:
@@ -107,7 +102,7 @@ def check_terms(terms: GrantTerms, today: date) -> None:
         ("last day of the records", terms.last_day, terms.first_day, "not before their first"),
     ):
         if value < least:
-            msg = f"{field}: expected a day {why}, got {format_day(value)}"
+            msg = f"{field}: expected a day {why}, got {write_day(value)}"
             raise TermsError(msg)
     if terms.record_types != tuple(sorted(set(terms.record_types))):
         msg = f"types: expected each once, sorted, got {', '.join(terms.record_types)}"
@@ -161,8 +156,3 @@ def _check_disclosure(terms: GrantTerms) -> None:
     if terms.mode != "STORE":
         msg = f"mode: a {terms.role} keeps what it is handed: expected STORE, got {terms.mode}"
         raise TermsError(msg)
-
-
-def format_day(day: int) -> str:
-    """Return a civil day as an ISO date."""
-    return (EPOCH + timedelta(days=day)).isoformat()

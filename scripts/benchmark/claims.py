@@ -18,7 +18,8 @@ from nodes.cli.stay import is_settled
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer.customer import Customer
-from nodes.schemas.terms import RECORD_TYPES, default_terms, today
+from nodes.schemas.civil_time import today
+from nodes.schemas.terms import RECORD_TYPES, default_terms
 from nodes.wallet import Wallet
 from scripts.benchmark.connections import Connection, RefusedError
 from scripts.benchmark.figures import Load, Work, count_claim_work

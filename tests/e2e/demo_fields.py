@@ -26,7 +26,7 @@ from nodes.cli.demo import HOSPITAL, INSURER, read_example
 from nodes.config import Home
 from nodes.roles.claims.casebook import Draft
 from nodes.roles.exchange.documents import Document
-from nodes.schemas.notation import EPOCH
+from nodes.schemas.civil_time import EPOCH
 from nodes.vault.register import ENTRY_BYTES_MAX
 from nodes.wallet import Wallet
 from tests.e2e.books import open_books

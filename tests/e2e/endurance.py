@@ -25,7 +25,8 @@ from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.network.supervisor import find_process
 from nodes.roles.customer.customer import Customer
-from nodes.schemas.terms import default_terms, today
+from nodes.schemas.civil_time import today
+from nodes.schemas.terms import default_terms
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, PATIENCE_SECONDS, POLL_SECONDS, Network, eventually
 

@@ -18,7 +18,8 @@ from nodes.network.messages import RequestFrame
 from nodes.roles.customer.looking import read_activity
 from nodes.roles.exchange.attachments import FILE_BYTES_MAX
 from nodes.roles.exchange.questions import FetchChunks, FetchRecord, Question, encode_body
-from nodes.schemas.terms import RECORD_TYPES, default_terms, today
+from nodes.schemas.civil_time import today
+from nodes.schemas.terms import RECORD_TYPES, default_terms
 from tests.e2e.network import Network, eventually
 from tests.e2e.test_garbage import LIAR, liar_tls, send_after_greeting
 from tests.e2e.test_lane_kills import Stay

@@ -12,7 +12,8 @@ from nodes.entropy import SystemEntropy
 from nodes.roles.customer.acting import act_for, countersign
 from nodes.roles.customer.customer import Customer
 from nodes.roles.customer.inbox import deny_request, find_request, take_inboxes
-from nodes.schemas.terms import EPOCH, GrantTerms, default_terms, today
+from nodes.schemas.civil_time import EPOCH, today
+from nodes.schemas.terms import GrantTerms, default_terms
 from nodes.wallet import Wallet
 from tests.e2e.network import Network, eventually
 

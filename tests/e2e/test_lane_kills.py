@@ -18,7 +18,8 @@ from nodes.client import ApiError
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer.customer import Customer
-from nodes.schemas.terms import GrantTerms, default_terms, today
+from nodes.schemas.civil_time import today
+from nodes.schemas.terms import GrantTerms, default_terms
 from nodes.wallet import Wallet
 from tests.e2e.network import ALL, Network, eventually
 

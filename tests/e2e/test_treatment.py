@@ -12,7 +12,7 @@ from nodes.cli.demo import read_example
 from nodes.cli.session import create_wallet, identity_fields, open_customer
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
-from nodes.schemas.terms import today
+from nodes.schemas.civil_time import today
 from tests.e2e.network import Network, eventually
 from tests.nodes.cli.commands import check_refused, run
 

@@ -28,8 +28,9 @@ from nodes.entropy import Entropy
 from nodes.identity import Disclosure
 from nodes.roles.customer.offers import Behalf, Offer, draw_up
 from nodes.roles.customer.organisations import Organisations, OrganisationsError
+from nodes.schemas.civil_time import today
 from nodes.schemas.notice import Language
-from nodes.schemas.terms import GrantTerms, today
+from nodes.schemas.terms import GrantTerms
 from nodes.vault.sealing import Sealed
 from nodes.wallet import Challenge, Pseudonym, Wallet
 

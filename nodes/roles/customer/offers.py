@@ -25,11 +25,11 @@ from contracts.grants import (
 from contracts.mandates import MandateKind
 from nodes.entropy import Entropy
 from nodes.identity import Disclosure, RecordDates
+from nodes.schemas.civil_time import begin_ms
 from nodes.schemas.notice import Language, NoticeTerms, hash_notice, render_notice
-from nodes.schemas.terms import EPOCH, GrantTerms, check_terms
+from nodes.schemas.terms import GrantTerms, check_terms
 from nodes.wallet import Pseudonym, Wallet
 
-CHINA = dt.timezone(dt.timedelta(hours=8))
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 
@@ -126,8 +126,8 @@ def draw_up(
             mode=terms.mode,
             uses_max=terms.uses_max,
             frequency=Frequency(*terms.frequency) if terms.frequency else None,
-            erase_at_ms=_begin_ms(terms.erase_day),
-            expires_at_ms=_begin_ms(terms.expires_day),
+            erase_at_ms=begin_ms(terms.erase_day),
+            expires_at_ms=begin_ms(terms.expires_day),
         ),
         execution=terms.execution,
         notice=Notice(language, hash_notice(notices[language])),
@@ -141,9 +141,3 @@ def _grantor(pseudonym: Pseudonym, behalf: Behalf | None) -> Grantor:
     if behalf is None:
         return Grantor("customer", pseudonym.name, None)
     return Grantor(behalf.kind, pseudonym.name, behalf.authority)
-
-
-def _begin_ms(day: int) -> int:
-    """Return the instant at which a civil day in China begins."""
-    begin = dt.datetime.combine(EPOCH + dt.timedelta(days=day), dt.time(), CHINA)
-    return int(begin.timestamp() * 1000)

@@ -20,7 +20,7 @@ from contracts.refusals import REFUSALS_MAX, FindRefused, RefusedView, TurnAway
 from ledger.codec import Height, Name, Struct, decode, encode
 from ledger.errors import ContractError
 from nodes.agent import Call, ChainView, Note
-from nodes.fhir.instants import civil_day
+from nodes.schemas.civil_time import civil_day
 from nodes.vault.register import Register
 
 KIND = "refusal"

@@ -31,7 +31,6 @@ from nodes.agent import (
     Submit,
 )
 from nodes.entropy import Entropy
-from nodes.fhir.instants import civil_day
 from nodes.keystore import Keystore
 from nodes.roles.erasing import Erasing, list_asked
 from nodes.roles.exchange.asking import Asking
@@ -68,6 +67,7 @@ from nodes.roles.hospital.stays import LocalStay, attach, count_beside, days_of
 from nodes.roles.hospital.summaries import StaySummary, SummaryWriter
 from nodes.roles.hospital.visiting import Visiting
 from nodes.roles.reception import Reception
+from nodes.schemas.civil_time import civil_day
 from nodes.schemas.stay import AdmissionForm, DischargeForm, InterimForm
 from nodes.vault.records import Vault, VaultError
 from nodes.vault.register import Register

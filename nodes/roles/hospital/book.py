@@ -10,9 +10,9 @@ from contracts.grants import Purpose
 from ledger.codec import decode, encode
 from ledger.errors import LedgerError
 from nodes.entropy import Entropy
-from nodes.fhir.instants import format_day
 from nodes.roles.exchange.documents import Admission
 from nodes.roles.hospital.stays import Lane, LocalStay, plan
+from nodes.schemas.civil_time import write_day
 from nodes.vault.register import Register
 
 STAY = "stay"
@@ -65,7 +65,7 @@ class StayBook:
         former = self._numbers_by_admission.get((patient, admission.admission_day))
         if former is not None:
             msg = (
-                f"patient: {patient} was admitted on {format_day(admission.admission_day)} already, as {former}; go on "
+                f"patient: {patient} was admitted on {write_day(admission.admission_day)} already, as {former}; go on "
                 "with that stay or correct it: who comes back on the day of her admission continues it"
             )
             raise StayError(msg)

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from nodes.fhir.instants import format_day
 from nodes.fhir.stays import Bill, BillItem, Patient, Stay
 from nodes.identity import NAME_CHARACTERS_MAX, NUMBER_CHARACTERS_MAX, DocumentType, Identity, check_identity
 from nodes.roles.hospital.paperwork import PaperworkError
+from nodes.schemas.civil_time import write_day
 from nodes.schemas.notation import write_yuan
 from nodes.schemas.stay import FURTHER_BILLS_MAX
 
@@ -62,20 +62,20 @@ def import_stay(stay: Stay, patient: str) -> ImportedStay:
             "id": f"d{place + 1}",
             "icd10": diagnosis.icd10,
             "text": diagnosis.display[:200],
-            "onset": None if diagnosis.onset_day is None else format_day(diagnosis.onset_day),
+            "onset": None if diagnosis.onset_day is None else write_day(diagnosis.onset_day),
         }
         for place, diagnosis in enumerate(stay.diagnoses[:64])
     ]
     department = "" if stay.provider is None else stay.provider.name[:200]
     admission = {
         "patient": patient,
-        "admitted": format_day(stay.admission_day),
+        "admitted": write_day(stay.admission_day),
         "department": department,
         "reason": diagnoses[:16],
     }
     first, *further = [_render_bill(bill, place) for place, bill in enumerate(stay.bills)]
     discharge = {
-        "discharged": format_day(stay.discharge_day),
+        "discharged": write_day(stay.discharge_day),
         "deceased": stay.deceased,
         "diagnoses": diagnoses or [{"id": "d1", "text": "not recorded"}],
         **first,
@@ -130,7 +130,7 @@ def _render_line(item: BillItem, place: int, bill: Bill) -> dict[str, Any]:
         "item": code,
         "category": "other",
         "amount": write_yuan(item.amount),
-        "day": format_day(bill.first_day),
+        "day": write_day(bill.first_day),
     }
 
 

@@ -11,7 +11,8 @@ from contracts.adjudication.case import CASE_AMOUNT_MAX, Diagnosis, Line, Stay
 from ledger.errors import LedgerError
 from nodes.roles.exchange.documents import Admission, DischargeSummary, Invoice, ItemList
 from nodes.roles.hospital.stays import Billing, Discharge
-from nodes.schemas.notation import write_day, write_yuan
+from nodes.schemas.civil_time import write_day
+from nodes.schemas.notation import write_yuan
 from nodes.schemas.stay import AdmissionForm, BillingForm, DischargeForm, InterimForm, list_diagnoses
 
 INTERIM_CODE = "interim"

@@ -12,7 +12,6 @@ from contracts.settlements import Outcome
 from ledger.codec import encode
 from ledger.errors import LedgerError
 from nodes.agent import Call, ChainView
-from nodes.fhir.instants import format_day
 from nodes.roles.claims.casebook import Casebook, Draft
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening, opening_context, seal_opening
@@ -21,6 +20,7 @@ from nodes.roles.exchange.visits import PENDING, VisitReview
 from nodes.roles.insurer.premises import WaitError
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_claim, find_opening, find_seal_key
+from nodes.schemas.civil_time import write_day
 from nodes.vault.sealing import Sealed
 
 
@@ -293,7 +293,7 @@ def _explain(asked: ErasureItem) -> WaitError:
     """Say why nobody reads a claim any more."""
     step = asked.steps[-1]
     if asked.status == "RESTRICTED" and step.until_day is not None:
-        until = format_day(step.until_day)
+        until = write_day(step.until_day)
         return WaitError("RESTRICTED", f"kept until {until} for {step.basis} alone, and not to be read")
     if asked.status == "ERASED":
         return WaitError("ERASED", f"was erased, certified at height {step.place.height}")

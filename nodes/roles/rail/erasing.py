@@ -8,11 +8,11 @@ from contracts.erasures import ErasureEvent, ErasureItem, ErasureRow
 from ledger.codec import decode
 from ledger.transactions import Event
 from nodes.agent import ChainView
-from nodes.fhir.instants import civil_day
 from nodes.roles.erasing import Asked, is_money_moving, list_erasures
 from nodes.roles.lookup import find_claim
 from nodes.roles.rail.attempts import Attempts
 from nodes.roles.rail.bank import Bank
+from nodes.schemas.civil_time import civil_day
 
 
 class RailBooks:

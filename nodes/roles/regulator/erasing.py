@@ -12,10 +12,10 @@ from typing import cast
 
 from contracts.orders import FindOrder, Order
 from nodes.agent import ChainView
-from nodes.fhir.instants import civil_day
 from nodes.roles.erasing import Asked, list_asked
 from nodes.roles.exchange.receiving import Receiving
 from nodes.roles.regulator.book import OrderBook
+from nodes.schemas.civil_time import civil_day
 from nodes.vault.records import Vault
 
 

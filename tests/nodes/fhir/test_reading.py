@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nodes.fhir import Diagnosis, Document, FhirError, Provider, read_bundle
 from nodes.fhir.bundles import BUNDLE_BYTES_MAX
-from nodes.fhir.instants import format_day
+from nodes.schemas.civil_time import write_day
 
 Resources = dict[str, dict[str, Any]]
 Edited = Callable[[Callable[[Resources], object]], bytes]
@@ -20,7 +20,7 @@ Edited = Callable[[Callable[[Resources], object]], bytes]
 def test_the_stay_of_the_documentation_is_read_whole(example: Path) -> None:
     stay = read_bundle(example).select()
     assert (stay.encounter_id, stay.provider) == ("stay-1", Provider("hospital-1", "示例医院 (Example Hospital)"))
-    assert (format_day(stay.admission_day), format_day(stay.discharge_day)) == ("2025-12-03", "2025-12-06")
+    assert (write_day(stay.admission_day), write_day(stay.discharge_day)) == ("2025-12-03", "2025-12-06")
     assert stay.diagnoses == (Diagnosis("N84.0", None, "子宫内膜息肉", "condition", onset_day=None),)
     assert (stay.unmapped, stay.deceased, stay.shifted_days) == ((), False, 0)
     (bill,) = stay.bills

@@ -12,13 +12,13 @@ from contracts.grants import GrantView
 from contracts.mandates import MandateKind
 from nodes.agent import Call
 from nodes.entropy import SeededEntropy
-from nodes.fhir.instants import civil_date
 from nodes.identity import Disclosure, Identity, birthday, capacity_on, newborn_identity, synthetic_identity
 from nodes.roles.authorising import Act, Authorising, AuthorisingError
 from nodes.roles.customer.offers import Behalf, draw_up
 from nodes.roles.linking import Linking
 from nodes.roles.lookup import find_grant, list_held
 from nodes.roles.people import PeopleError
+from nodes.schemas.civil_time import civil_date
 from nodes.schemas.terms import default_terms
 from nodes.vault.sealing import Sealed
 from nodes.wallet import Wallet

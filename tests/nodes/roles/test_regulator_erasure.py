@@ -11,10 +11,10 @@ from contracts.erasures import Ask, ErasureItem
 from contracts.holds import HOLDS, Hold
 from contracts.orders import Order
 from nodes.agent import Call
-from nodes.fhir.instants import civil_day
 from nodes.roles.erasing import list_asked
 from nodes.roles.exchange.questions import FetchOrdered, Refusal
 from nodes.roles.regulator import Regulator, RegulatorError
+from nodes.schemas.civil_time import civil_day
 from nodes.schemas.holds import last_day
 from nodes.vault import records as vault_records
 from tests.nodes.roles.lane import Lane

@@ -14,7 +14,8 @@ from nodes.identity import Disclosure
 from nodes.roles.customer.offers import draw_up
 from nodes.roles.people import PeopleError
 from nodes.roles.requests import Inbox, RequestError, Requests
-from nodes.schemas.terms import EPOCH, GrantTerms, default_terms
+from nodes.schemas.civil_time import EPOCH
+from nodes.schemas.terms import GrantTerms, default_terms
 from nodes.vault.sealing import SealContext, Sealed
 from tests.nodes.roles.recipient import Recipient
 from tests.nodes.roles.town import TODAY, Customer, Town

@@ -12,8 +12,9 @@ from contracts.adjudication.decision import Trace
 from contracts.adjudication.engine import adjudicate
 from contracts.adjudication.reasons import Language
 from nodes.schemas.case import CaseFileError, read_case
+from nodes.schemas.civil_time import write_day
 from nodes.schemas.decision import describe_decision
-from nodes.schemas.notation import read_day, read_percent, read_yuan, write_day, write_yuan
+from nodes.schemas.notation import read_day, read_percent, read_yuan, write_yuan
 from nodes.schemas.trace import render_formula, render_step, render_trace
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "cases"

@@ -13,7 +13,7 @@ from contracts.adjudication.case import AlreadySettled, Bill, Case
 from contracts.adjudication.engine import adjudicate
 from nodes.roles.hospital.paperwork import write_admission, write_discharge
 from nodes.schemas.case import read_case
-from nodes.schemas.notation import write_day
+from nodes.schemas.civil_time import write_day
 from nodes.schemas.stay import (
     STAY_FILE_BYTES_MAX,
     DischargeForm,
