@@ -88,7 +88,7 @@ class Story:
 
     def start(self) -> None:
         """Found and start the network."""
-        from nodes.cli.network import start_network
+        from nodes.cli.operators.network import start_network
 
         self._head("A network of four organisations, each a process with its own keys")
         begun = time.monotonic()
@@ -148,7 +148,7 @@ class Story:
         from nodes.audit.reveal import verify_reveal
         from nodes.audit.trust import Trust
         from nodes.audit.verify import verify_dossier
-        from nodes.cli.verification import open_own_wallet
+        from nodes.cli.claims.verification import open_own_wallet
         from nodes.schemas.trace import show_amount
 
         self._head("The proof, offline: a file and the genesis, no network")
@@ -205,9 +205,9 @@ class Story:
         return granted.grant_id
 
     def _admit(self, patient: str, example: str) -> tuple[str, str]:
+        from nodes.cli.claims.watching import show_claim_id
+        from nodes.cli.desks.stay import await_reported
         from nodes.cli.session import open_operator
-        from nodes.cli.stay import await_reported
-        from nodes.cli.watching import show_claim_id
 
         form = json.loads(read_example(example)) | {"patient": patient}
         with open_operator(self._home, HOSPITAL) as client:
@@ -217,8 +217,8 @@ class Story:
         return str(stay["number"]), claim_id
 
     def _end(self, number: str, claim_id: str, action: str, example: str, version: int) -> dict[str, Any]:
+        from nodes.cli.desks.stay import await_settled
         from nodes.cli.session import open_operator
-        from nodes.cli.stay import await_settled
 
         with open_operator(self._home, HOSPITAL) as client:
             client.post_bytes(f"/v1/stays/{number}/{action}", read_example(example))
@@ -239,7 +239,7 @@ class Story:
         self._line(f"the refusal on the chain: height {refusal['height']}, {refusal['code']}: {refusal['reason']}")
 
     def _calculation(self, name: str, claim_id: str) -> dict[str, Any]:
-        from nodes.cli.claims import find_claim
+        from nodes.cli.claims.finding import find_claim
 
         with find_claim(self._home, name, claim_id) as found:
             opening = found.opening()
@@ -247,7 +247,7 @@ class Story:
         return opening
 
     def _take_dossier(self, name: str, claim_id: str) -> Path:
-        from nodes.cli.claims import find_claim
+        from nodes.cli.claims.finding import find_claim
 
         path = self._folder / "dossier.json"
         with find_claim(self._home, name, claim_id) as found:

@@ -11,29 +11,29 @@ from ledger.errors import LedgerError
 
 WRONG_USE = click.UsageError.exit_code
 COMMANDS: dict[str, tuple[str, str]] = {
-    "up": ("nodes.cli.network:up", "Start a network of four organisations on this machine."),
-    "customer": ("nodes.cli.customer:customer", "Create customers with a wallet of their own."),
-    "wallet": ("nodes.cli.wallet:wallet", "Look at a customer's wallet, and protect it."),
-    "recovery": ("nodes.cli.recovery:recovery", "Name keepers, and get lost pseudonyms back through them."),
-    "policy": ("nodes.cli.policy:policy", "Issue and list policies, as an insurer."),
-    "consent": ("nodes.cli.consent:consent", "Grant and revoke consent, and look at what was granted."),
-    "stay": ("nodes.cli.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),
-    "claim": ("nodes.cli.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
-    "report": ("nodes.cli.report:report", "Publish an insurer's yearly report, and draw samples of its claims."),
-    "access": ("nodes.cli.access:access", "Ask for a record under a grant, in an emergency, or under a law."),
-    "record": ("nodes.cli.record:record", "See who has your records, have them erased, read what you were handed."),
-    "verify": ("nodes.cli.verification:verify", "Verify a dossier, report or sample offline, from the genesis alone."),
-    "chain": ("nodes.cli.chain:chain", "Check a node's chain by executing it again, or compare two."),
-    "key": ("nodes.cli.key:key", "Look at an organisation's keys, and replace them."),
-    "govern": ("nodes.cli.govern:govern", "Change the members, the validators and the contracts, by votes."),
-    "contract": ("nodes.cli.contract:contract", "Add changed contracts to this home folder, and list them."),
-    "simulate": ("nodes.cli.simulate:simulate", "Break a simulated network on purpose, or plan one."),
-    "demo": ("nodes.cli.demo:demo", "Watch a consented stay settle, and verify the proof offline."),
-    "status": ("nodes.cli.network:status", "Say where every node stands and what the chain waits for."),
-    "metrics": ("nodes.cli.network:metrics", "Print a node's metrics for Prometheus."),
-    "down": ("nodes.cli.network:down", "Stop the network; nothing is lost."),
+    "up": ("operators.network:up", "Start a network of four organisations on this machine."),
+    "customer": ("customers.customer:customer", "Create customers with a wallet of their own."),
+    "wallet": ("customers.wallet:wallet", "Look at a customer's wallet, and protect it."),
+    "recovery": ("customers.recovery:recovery", "Name keepers, and get lost pseudonyms back through them."),
+    "policy": ("desks.policy:policy", "Issue and list policies, as an insurer."),
+    "consent": ("customers.consent:consent", "Grant and revoke consent, and look at what was granted."),
+    "stay": ("desks.stay:stay", "Admit, bill, discharge and correct stays, as a hospital."),
+    "claim": ("claims.claim:claim", "Look at claims, estimate one, and take home the proof of one."),
+    "report": ("desks.report:report", "Publish an insurer's yearly report, and draw samples of its claims."),
+    "access": ("desks.access:access", "Ask for a record under a grant, in an emergency, or under a law."),
+    "record": ("customers.record:record", "See who has your records, have them erased, read what you were handed."),
+    "verify": ("claims.verification:verify", "Verify a dossier, report or sample offline, from the genesis alone."),
+    "chain": ("operators.chain:chain", "Check a node's chain by executing it again, or compare two."),
+    "key": ("operators.key:key", "Look at an organisation's keys, and replace them."),
+    "govern": ("operators.govern:govern", "Change the members, the validators and the contracts, by votes."),
+    "contract": ("operators.contract:contract", "Add changed contracts to this home folder, and list them."),
+    "simulate": ("simulate:simulate", "Break a simulated network on purpose, or plan one."),
+    "demo": ("demo:demo", "Watch a consented stay settle, and verify the proof offline."),
+    "status": ("operators.network:status", "Say where every node stands and what the chain waits for."),
+    "metrics": ("operators.network:metrics", "Print a node's metrics for Prometheus."),
+    "down": ("operators.network:down", "Stop the network; nothing is lost."),
 }
-"""Name -> where the command is, and the line `--help` shows without importing it."""
+"""Name -> where the command is below `nodes.cli`, and the line `--help` shows without importing it."""
 
 
 class LazyGroup(click.Group):
@@ -49,7 +49,7 @@ class LazyGroup(click.Group):
         if entry is None:
             return None
         module, name = entry[0].split(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
+        command: click.Command = getattr(importlib.import_module(f"nodes.cli.{module}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's

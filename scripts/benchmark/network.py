@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from ledger.genesis import Genesis
-from nodes.cli.network import node_command
+from nodes.cli.operators.network import node_command
 from nodes.config import Home, NetworkConfig
 from nodes.contract_sources import load_installed_contracts
 from nodes.entropy import SystemEntropy

@@ -8,7 +8,8 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from nodes.cli import main, network
+from nodes.cli import main
+from nodes.cli.operators import network
 from tests.e2e.tapped import FOLDER, Relays
 
 

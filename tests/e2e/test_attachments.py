@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.codec import encode
-from nodes.cli import attaching
+from nodes.cli.desks import attaching
 from nodes.members import VAULT_FOLDER
 from nodes.network.frames import LENGTH_BYTES, encode_frame
 from nodes.network.messages import RequestFrame

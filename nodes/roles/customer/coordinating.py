@@ -19,7 +19,7 @@ from nodes.vault.sealing import AmountOpening
 from nodes.wallet import Pseudonym
 
 OpenLatest = Callable[[Client, Pseudonym, str], tuple[int, ClaimOpening]]
-"""Version and opening of a claim's latest settlement; raises as `nodes.cli.own_opening.open_latest`."""
+"""Version and opening of a claim's latest settlement; raises as `nodes.cli.claims.own_opening.open_latest`."""
 
 
 @dataclass(frozen=True, slots=True)

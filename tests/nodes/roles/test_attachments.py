@@ -13,7 +13,7 @@ import pytest
 from contracts.entries import SHARE_HEIGHTS
 from ledger.errors import LedgerError
 from nodes.agent import Answer, PeerRequested
-from nodes.cli.activity import describe
+from nodes.cli.customers.activity import describe
 from nodes.roles.activity import list_looks
 from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.questions import (

@@ -12,7 +12,7 @@ from contracts.settlements import Follow, Release, SettledBefore, Withdraw
 from ledger.codec import Struct, decode
 from ledger.errors import VerificationError
 from nodes.agent import Call
-from nodes.cli.own_opening import open_latest
+from nodes.cli.claims.own_opening import open_latest
 from nodes.roles.customer.coordinating import coordinate
 from nodes.roles.customer.customer import CustomerError
 from nodes.roles.exchange.coordination import PaidBefore, paid_before_context, seal_paid_before

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from contracts.orders import Order
 from nodes.agent import Answer, PeerRequested
-from nodes.cli.activity import describe
+from nodes.cli.customers.activity import describe
 from nodes.roles.activity import list_looks
 from nodes.roles.exchange.attachments import AttachmentLabel, read_head
 from nodes.roles.exchange.questions import (

@@ -7,7 +7,7 @@ import pytest
 from contracts.orders import PlaceOrder
 from contracts.refusals import REFUSALS_MAX
 from nodes.agent import Answer, Call, PeerRequested
-from nodes.cli.activity import describe
+from nodes.cli.customers.activity import describe
 from nodes.fhir.audit_events import render_event
 from nodes.roles.activity import SOURCES, list_looks
 from nodes.roles.exchange.questions import (

@@ -13,7 +13,7 @@ from contracts.grants import GrantView, ShowGrant
 from contracts.settlements import Withdraw
 from ledger.errors import VerificationError
 from nodes.agent import Call
-from nodes.cli.activity import describe
+from nodes.cli.customers.activity import describe
 from nodes.fhir.audit_events import render_event
 from nodes.roles.activity import list_looks
 from nodes.roles.exchange.questions import VisitAnswer, VisitRules, decode_question, decode_reply

@@ -16,7 +16,7 @@ from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from ledger.errors import VerificationError
 from nodes.api.insurer import describe_visited
-from nodes.cli.claim import explain_visited
+from nodes.cli.claims.claim import explain_visited
 from nodes.roles.exchange.opening import VisitOpening
 from nodes.roles.exchange.visits import (
     REASONS_MAX,

@@ -20,8 +20,8 @@ from ledger.crypto.signatures import sign_envelope, sign_instruction
 from nodes.agent import AgentEffect, AgentInput, Answer, Call, PeerRequested
 from nodes.api.insurer import describe_visited
 from nodes.api.records import list_records, list_visits
-from nodes.cli.claim import explain_visited
-from nodes.cli.record import explain_visit
+from nodes.cli.claims.claim import explain_visited
+from nodes.cli.customers.record import explain_visit
 from nodes.roles.activity import SOURCES, list_looks
 from nodes.roles.claims.adjudicator import hash_installed_rules
 from nodes.roles.exchange.opening import ClaimOpening, VisitOpening

@@ -9,7 +9,7 @@ import pytest
 from nodes.schemas.case import CASE_FILE_BYTES_MAX
 from tests.nodes.cli.commands import check_refused, run
 
-CASES = Path(__file__).parents[3] / "docs" / "examples" / "cases"
+CASES = Path(__file__).parents[4] / "docs" / "examples" / "cases"
 EXPECTED = {
     "worked-example": ("PARTIAL_PENDED", "9980.00", "6700.00"),
     "worked-example-no-basic": ("PARTIAL_PENDED", "25980.00", "24020.00"),

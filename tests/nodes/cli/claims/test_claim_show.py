@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from contracts.adjudication.engine import adjudicate
-from nodes.cli.claim import _describe_status, _describe_step, _explain, _find_next
+from nodes.cli.claims.claim import _describe_status, _describe_step, _explain, _find_next
 from nodes.schemas.case import read_case
 from nodes.schemas.decision import describe_decision
 
-CASES = Path(__file__).parents[3] / "docs" / "examples" / "cases"
+CASES = Path(__file__).parents[4] / "docs" / "examples" / "cases"
 
 
 def explain(name: str) -> list[str]:

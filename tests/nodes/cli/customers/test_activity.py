@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from nodes.cli.activity import KINDS, STATUSES, describe
+from nodes.cli.customers.activity import KINDS, STATUSES, describe
 from nodes.fhir.audit_events import render_event
 from tests.nodes.fhir.test_audit_events import (
     ALL,

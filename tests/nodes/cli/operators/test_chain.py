@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from nodes.cli.chain import chain
+from nodes.cli.operators.chain import chain
 from nodes.cli.output import Output
 from nodes.config import ConfigurationError, Home
 from nodes.storage import StorageError, open_store

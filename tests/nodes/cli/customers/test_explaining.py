@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from nodes.cli.explaining import TYPE_WIDTH, _describe
+from nodes.cli.customers.explaining import TYPE_WIDTH, _describe
 from nodes.cli.terms import check_parties
 from nodes.schemas.columns import measure_width
 from nodes.schemas.labels import RECORD_TYPES, name_both

@@ -1,6 +1,6 @@
 """What is said after a document was attached."""
 
-from nodes.cli.attaching import _say_next
+from nodes.cli.desks.attaching import _say_next
 
 CUSTODIAN = {"holder": "hospital-a", "has": "custodian"}
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import pytest
 
-from nodes.cli.record import _explain, _keep_held, _name
+from nodes.cli.customers.record import _explain, _keep_held, _name
 
 
 def answer(**changed: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What a customer is told when her wallet looks: who had what from whom."""
 
-from nodes.cli.requests import _describe, _tell, _tell_emergency
+from nodes.cli.customers.requests import _describe, _tell, _tell_emergency
 
 USE = {"hospital": "hospital-a", "recipient": "hospital-b", "record_types": ["admission"], "use_id": "glass-1"}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from nodes.cli.attaching import attach
+from nodes.cli.claims.watching import explain_wait, follow_claim, show_claim_id
+from nodes.cli.desks.attaching import attach
 from nodes.cli.options import actor_option, home_option, json_option, stay_argument
 from nodes.cli.output import Output
-from nodes.cli.watching import explain_wait, follow_claim, show_claim_id
 from nodes.config import Home
 
 WAIT_SECONDS = 10.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nodes.cli.network import _describe, _describe_quorum, _describe_start
+from nodes.cli.operators.network import _describe, _describe_quorum, _describe_start
 
 NAMES = ("hospital-a", "hospital-b", "insurer-a", "regulator")
 STATE: dict[str, Any] = {

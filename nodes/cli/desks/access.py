@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from nodes.cli.asking import private_option, read_or_ask
-from nodes.cli.emergencies import break_glass, review, reviews
+from nodes.cli.desks.emergencies import break_glass, review, reviews
 from nodes.cli.options import actor_option, home_option, json_option, read_id
 from nodes.cli.output import Output
 from nodes.cli.terms import BASES, TYPES

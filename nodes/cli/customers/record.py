@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nodes.cli.asking import ask_yes
-from nodes.cli.attaching import save
+from nodes.cli.desks.attaching import save
+from nodes.cli.desks.receiving import open_, received
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.receiving import open_, received
 from nodes.config import Home
 from nodes.schemas.civil_time import show_second
 

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from nodes.cli.asking import ask_yes
-from nodes.cli.explaining import explain
-from nodes.cli.granted import describe_grant, describe_line
+from nodes.cli.customers.explaining import explain
+from nodes.cli.customers.granted import describe_grant, describe_line
+from nodes.cli.customers.requests import deny, edit, request, requests
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.requests import deny, edit, request, requests
 from nodes.cli.terms import check_parties, name_role, read_terms, terms_options
 from nodes.config import Home, write_file
 

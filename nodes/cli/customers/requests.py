@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from nodes.cli.asking import private_option, read_words
+from nodes.cli.claims.watching import show_claim_id
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output, name_home
 from nodes.cli.terms import name_role, read_terms, terms_options
-from nodes.cli.watching import show_claim_id
 from nodes.config import Home
 
 DAYS = 30
@@ -84,7 +84,7 @@ def requests(actor: str, home: Path, *, as_json: bool) -> None:
 @json_option
 def edit(actor: str, request_id: str, language: Any, home: Path, *, yes: bool, as_json: bool, **given: Any) -> None:
     """Grant REQUEST, with whatever the options say otherwise than was asked; without options, as it was asked."""
-    from nodes.cli.consent import sign_offer
+    from nodes.cli.customers.consent import sign_offer
     from nodes.cli.session import open_customer
     from nodes.roles.customer.inbox import find_request
 
@@ -107,7 +107,7 @@ def deny(actor: str, request_id: str, home: Path, *, record: bool, as_json: bool
     """Decline REQUEST: whoever asked is told, and nothing goes to the chain unless you want a denial there."""
     from msgspec.structs import replace
 
-    from nodes.cli.consent import sign_offer
+    from nodes.cli.customers.consent import sign_offer
     from nodes.cli.session import open_customer
     from nodes.roles.customer.inbox import deny_request, find_request
 
@@ -125,7 +125,7 @@ def deny(actor: str, request_id: str, home: Path, *, record: bool, as_json: bool
 
 
 def _describe(item: dict[str, Any]) -> list[str]:
-    from nodes.cli.granted import STATUS_WIDTH
+    from nodes.cli.customers.granted import STATUS_WIDTH
     from nodes.schemas.columns import pad
     from nodes.schemas.labels import CASES, STATUSES, name_both, name_purpose, name_types
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from nodes.cli.activity import activity
 from nodes.cli.asking import private_option
+from nodes.cli.customers.activity import activity
 from nodes.cli.options import actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.config import Home

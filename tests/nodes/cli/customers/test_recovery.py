@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nodes.cli.recovery import find_due
+from nodes.cli.customers.recovery import find_due
 from nodes.config import Home
 from nodes.roles.customer.recovering import LostName, RecoveryRequest
 from tests.nodes.cli.commands import Ran, check_refused, run

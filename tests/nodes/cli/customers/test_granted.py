@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nodes.cli.granted import describe_grant, describe_line
+from nodes.cli.customers.granted import describe_grant, describe_line
 
 PLACE = {"height": 7, "time_ms": 1_795_354_312_472}
 

@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 import click
 
+from nodes.cli.claims.watching import explain_wait, follow_claim, is_ended, show_claim_id
+from nodes.cli.desks.stay import await_settled
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
-from nodes.cli.stay import await_settled
 from nodes.cli.terms import AUDIT_BASES, BASES
-from nodes.cli.watching import explain_wait, follow_claim, is_ended, show_claim_id
 from nodes.config import Home, write_file
 from nodes.schemas.civil_time import show_minute, show_second
 
@@ -30,7 +30,7 @@ def claim() -> None:
 @json_option
 def list_(actor: str, home: Path, *, as_json: bool) -> None:
     """List the claims that concern you."""
-    from nodes.cli.claims import list_claims
+    from nodes.cli.claims.finding import list_claims
 
     output = Output(as_json=as_json)
     rows = list_claims(Home(home), actor)
@@ -51,7 +51,7 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
 @json_option
 def withdraw(claim_id: str, actor: str, home: Path, *, files_herself: bool, as_json: bool) -> None:
     """End CLAIM, which is not settled: nothing more is shared for it."""
-    from nodes.cli.claims import find_claim
+    from nodes.cli.claims.finding import find_claim
     from nodes.cli.session import open_customer
 
     output = Output(as_json=as_json)
@@ -71,8 +71,8 @@ def withdraw(claim_id: str, actor: str, home: Path, *, files_herself: bool, as_j
 @json_option
 def coordinate(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     """Have CLAIM pay what another insurer left of the same invoice, and tell its insurer that one amount."""
-    from nodes.cli.claims import find_claim
-    from nodes.cli.own_opening import open_latest
+    from nodes.cli.claims.finding import find_claim
+    from nodes.cli.claims.own_opening import open_latest
     from nodes.cli.session import open_customer
     from nodes.roles.customer.coordinating import coordinate
     from nodes.schemas.notation import write_yuan
@@ -106,7 +106,7 @@ def coordinate(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 @json_option
 def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     """Show CLAIM: its calculation if you hold the openings, and its steps."""
-    from nodes.cli.claims import find_claim
+    from nodes.cli.claims.finding import find_claim
 
     output = Output(as_json=as_json)
     with find_claim(Home(home), actor, claim_id) as found:
@@ -131,7 +131,7 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
 @json_option
 def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
     """Follow CLAIM as it happens, until it is paid or withdrawn, or waits for what somebody has to do."""
-    from nodes.cli.claims import find_claim
+    from nodes.cli.claims.finding import find_claim
 
     output = Output(as_json=as_json)
     seen, said = 0, ""
@@ -166,7 +166,7 @@ def review(
     claim_id: str, actor: str, rule: str, line: str | None, home: Path, *, accepted: bool, as_json: bool
 ) -> None:
     """Decide, as a person, a finding of CLAIM that no program may decide against the customer."""
-    from nodes.cli.claims import find_claim
+    from nodes.cli.claims.finding import find_claim
 
     output = Output(as_json=as_json)
     with find_claim(Home(home), actor, claim_id) as found:
@@ -192,7 +192,7 @@ def conclude(claim_id: str, actor: str, payment: str | None, home: Path, *, has_
     Find out first, at the bank: it is your word instead of the rail's receipt, and says so for ever. After --not-moved
     the payment is sent again, by the rail that insurers instruct now.
     """
-    from nodes.cli.claims import find_claim
+    from nodes.cli.claims.finding import find_claim
 
     output = Output(as_json=as_json)
     with find_claim(Home(home), actor, claim_id) as found:
@@ -258,7 +258,7 @@ def audit(
     With --for the insurer opens the amounts to a regulator or an auditor, and with --person who the customer is. That
     is an entry of the chain which the customer sees in her activity, and nothing is sealed before it is committed.
     """
-    from nodes.cli.claims import find_claim
+    from nodes.cli.claims.finding import find_claim
 
     if (auditor is None) != (basis is None):
         msg = "expected both --for and --basis, or neither: a claim is opened to a regulator or auditor under a law"

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.proposals import Proposal, ProposalView, Propose, RemoveOrganisation
-from nodes.cli.govern import _describe
+from nodes.cli.operators.govern import _describe
 
 OPEN = Proposal("regulator", Propose(RemoveOrganisation("hospital-b"), bytes(32)), 3, 9_000, "open", None, "")
 

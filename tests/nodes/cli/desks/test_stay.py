@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nodes.cli import session
+from nodes.cli.desks.stay import _describe_admission, _watch_end, await_reported
 from nodes.cli.output import Output
-from nodes.cli.stay import _describe_admission, _watch_end, await_reported
 from nodes.fhir.bundles import BUNDLE_BYTES_MAX
 from tests.nodes.cli.commands import Ran, check_refused, run
 

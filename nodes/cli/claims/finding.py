@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from ledger.errors import VerificationError
 from nodes.audit.reveal import Openings
-from nodes.cli.own_opening import open_latest, open_sealed
+from nodes.cli.claims.own_opening import open_latest, open_sealed
 from nodes.cli.session import open_customer, open_operator
 from nodes.client import ApiError, Client
 from nodes.config import ConfigurationError, Home
