@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import datetime as dt
+import gc
 import importlib
 import json
 import logging
@@ -70,6 +71,7 @@ def main(policy: SnapshotPolicy | None = None) -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, handlers=[_LineHandler()])
     logging.getLogger("nodes").setLevel(logging.INFO)
+    gc.disable()  # until it serves: what a start builds stays, and to look for garbage in it takes a tenth of the time
     try:
         with asyncio.Runner(loop_factory=make_event_loop) as runner:
             runner.run(run_node(Home(arguments.home), arguments.organisation, policy))
@@ -152,6 +154,7 @@ async def _run_once(home: Home, organisation: str, policy: SnapshotPolicy | None
             await node.start((address.host, address.peer_port), addresses, tls, directory)
             await server.start()
             announce_ready(folder)
+            gc.enable()
             write_line("serving", {"organisation": organisation, "height": application.height, "store": store.engine})
             keeping = [
                 asyncio.create_task(_keep_certificate(tls_folder, (tls, server))),

@@ -169,6 +169,7 @@ def test_a_year_that_is_over_is_published_once_verified_and_sampled(
 
     report, sample = tmp_path / "report.json", tmp_path / "sample.json"
     whose = ("--insurer", INSURER, "--year", str(year), "--as", "regulator", *home)
+    town.await_height(town.height(INSURER), "regulator")
     assert run(capsys, "report", "show", *whose, "--out", str(report)).code == 0
     genesis = ("--genesis", str(town.home.genesis_path))
     assert run(capsys, "verify", str(report), *genesis).code == 0

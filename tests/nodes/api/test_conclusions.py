@@ -91,7 +91,7 @@ def test_the_command_says_what_was_stated_and_demands_one_of_the_two(
     def find_claim(*_words: object) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(claim_id="claim-7f3a00", client=SimpleNamespace(post=post))
 
-    monkeypatch.setattr("nodes.cli.claims.find_claim", find_claim)
+    monkeypatch.setattr("nodes.cli.claims.finding.find_claim", find_claim)
     words = ("claim", "conclude", "C-7f3a", "--as", "insurer-a", "--home", str(tmp_path))
     assert run(capsys, *words).code == 2
     ran = run(capsys, *words, "--not-moved")
