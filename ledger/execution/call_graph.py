@@ -6,10 +6,10 @@ Between modules there is no recursion, because imports have no cycles.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 
-def find_recursion(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.FunctionDef, list[str]]]:
+def find_recursion(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[ast.FunctionDef, list[str]]]:
     """Yield each function or method that can reach itself, with a path of names; self and cls mean its own class."""
     calls: dict[str, set[str]] = {}
     functions: dict[str, ast.FunctionDef] = {}
@@ -23,7 +23,7 @@ def find_recursion(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.FunctionDef, 
             yield function, path
 
 
-def _functions(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.FunctionDef]]:
+def _functions(nodes: tuple[ast.AST, ...]) -> Iterator[tuple[str, ast.FunctionDef]]:
     """Yield (class name or "", function), nested functions and methods included."""
     owned = [
         (node.name, inner)

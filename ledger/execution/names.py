@@ -1,14 +1,13 @@
 """What the names of a contract module stand for, as far as its text tells; for the static check."""
 
 import ast
-from collections.abc import Iterable
 from typing import Final
 
 TAKES_TYPES: Final = frozenset({"decode", "Table", "cast"})
 """Functions whose arguments after the first may be types."""
 
 
-def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+def bound_names(nodes: tuple[ast.AST, ...]) -> frozenset[str]:
     """Return every name that the module binds anywhere: scopes are Python's affair, unknown names are ours."""
     bound: set[str] = set()
     for node in nodes:
@@ -22,7 +21,7 @@ def bound_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
     return frozenset(bound)
 
 
-def type_places(nodes: Iterable[ast.AST]) -> frozenset[int]:
+def type_places(nodes: tuple[ast.AST, ...]) -> frozenset[int]:
     """Return the identities of the nodes that stand where a type is only named, or called at once.
 
     A type that is passed on is called unguarded: `map(str, things)` would write the things' addresses.
@@ -53,7 +52,7 @@ def type_places(nodes: Iterable[ast.AST]) -> frozenset[int]:
     return frozenset(id(node) for node in places)
 
 
-def fraction_names(nodes: Iterable[ast.AST]) -> frozenset[str]:
+def fraction_names(nodes: tuple[ast.AST, ...]) -> frozenset[str]:
     """Return the names that are annotated as fractions, or assigned a call to Fraction, anywhere in the module."""
     names: set[str] = set()
     for node in nodes:

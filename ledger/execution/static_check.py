@@ -19,7 +19,7 @@ in a tuple, ten thousand times) meets a Python's own limits, which differ; revie
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from ledger.execution import guards
@@ -95,7 +95,7 @@ class Refusal(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A contract module as it was read: read once, because reading costs more than everything that follows."""
+    """A contract module, read and walked once: what was checked is what is metered and run."""
 
     tree: ast.Module
     """By the grammar of OLDEST_PYTHON, as far as newer Pythons can tell it; empty if it is no valid Python."""
@@ -127,7 +127,7 @@ def check_source(module: str, source: str) -> Checked:
     return Checked(tree, nodes, tuple(Refusal(module, line, found, instead) for line, found, instead in refusals))
 
 
-def imported_modules(nodes: Iterable[ast.AST], known: Collection[str]) -> Iterator[str]:
+def imported_modules(nodes: tuple[ast.AST, ...], known: Collection[str]) -> Iterator[str]:
     """Yield the contract modules that a checked module imports, submodules imported by name included.
 
     Args:
@@ -145,7 +145,7 @@ def imported_modules(nodes: Iterable[ast.AST], known: Collection[str]) -> Iterat
 class _Checker(ast.NodeVisitor):
     """Collects refusals of one module."""
 
-    def __init__(self, nodes: Iterable[ast.AST]) -> None:
+    def __init__(self, nodes: tuple[ast.AST, ...]) -> None:
         self.found: list[tuple[int, str, str]] = []
         self._bound = bound_names(nodes)
         self._type_places = type_places(nodes)
@@ -382,7 +382,7 @@ class _Checker(ast.NodeVisitor):
 
     # ---------------------------------------------------------------------------------------- whole module
 
-    def check_module_level(self, tree: ast.Module, nodes: Iterable[ast.AST]) -> None:
+    def check_module_level(self, tree: ast.Module, nodes: tuple[ast.AST, ...]) -> None:
         """Refuse module and class level values that could change: constants are tuples, or dicts that get frozen."""
         classes = [node.body for node in nodes if isinstance(node, ast.ClassDef)]
         for body in (tree.body, *classes):
@@ -395,7 +395,7 @@ class _Checker(ast.NodeVisitor):
                 elif isinstance(statement, ast.For | ast.While | ast.AugAssign | ast.Try):
                     self.refuse(statement, "a statement with effects at module or class level", "a constant")
 
-    def check_recursion(self, nodes: Iterable[ast.AST]) -> None:
+    def check_recursion(self, nodes: tuple[ast.AST, ...]) -> None:
         """Refuse cycles among the module's functions and methods."""
         for function, path in find_recursion(nodes):
             self.refuse(function, f"recursion ({' -> '.join(path)})", "a loop with a bound")

@@ -217,7 +217,7 @@ class Story:
         return str(stay["number"]), claim_id
 
     def _end(self, number: str, claim_id: str, action: str, example: str, version: int) -> dict[str, Any]:
-        from nodes.cli.desks.stay import await_settled
+        from nodes.cli.claims.watching import await_settled
         from nodes.cli.session import open_operator
 
         with open_operator(self._home, HOSPITAL) as client:

@@ -1,7 +1,7 @@
 """FHIR's `date` and `dateTime`, as milliseconds and as civil days in China.
 
-Service dates are civil days (`nodes.schemas.civil_time`), converted once, here. A `dateTime` with a time must have a
-zone (FHIR R4, 2.24.0.1); one without a time is a civil day already and is taken as it stands. A day before 1970 or a
+Service dates are civil days (`nodes.schemas.civil_time`); their texts are read here. A `dateTime` with a time must have
+a zone (FHIR R4, 2.24.0.1); one without a time is a civil day already and is taken as it stands. A day before 1970 or a
 partial date (`2018-12`) is refused, except as the onset of a disease.
 """
 

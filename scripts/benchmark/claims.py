@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from contracts.grants import RecordType
-from nodes.cli.desks.stay import is_settled
+from nodes.cli.claims.watching import is_settled
 from nodes.entropy import SystemEntropy
 from nodes.identity import synthetic_identity
 from nodes.roles.customer.customer import Customer

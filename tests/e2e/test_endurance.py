@@ -7,10 +7,8 @@ though the machine decides what they hit.
 import itertools
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from click.testing import CliRunner
 from nodes.cli.main import xinpei
 from nodes.client import ApiError, Client
 from tests.e2e.endurance import HOSPITALS, Clerks, Finished, kill_at_random, prepare
-from tests.e2e.network import ALL, Network, eventually
+from tests.e2e.network import ALL, Network, eventually, found_for_a_while
 
 KILLS = int(os.environ.get("XINPEI_KILLS", "10"))
 SEED = int(os.environ.get("XINPEI_SEED", "1"))
@@ -30,15 +28,9 @@ PAID_SECONDS = 100.0 + KILLS
 
 @pytest.fixture
 def own_network() -> Iterator[Network]:
-    with tempfile.TemporaryDirectory(prefix="xp") as folder:
-        network = Network(Path(folder) / "n")
-        # nodes start many times here: they compile their modules once, also where Python is told to keep no bytecode
-        network.environment = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": f"{folder}/bytecode"}
-        try:
-            network.start()
-            yield network
-        finally:
-            network.close()
+    with found_for_a_while() as network:
+        network.start()
+        yield network
 
 
 def test_whatever_is_killed_whenever_every_consented_stay_is_paid_exactly_once(

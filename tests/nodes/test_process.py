@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from nodes import process
+from nodes.config import Home
+from nodes.contract_sources import load_installed_contracts
+from nodes.entropy import SystemEntropy
+from nodes.network.founding import found_network
 from tests.nodes.certificates import create_member
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,6 +38,22 @@ def test_a_home_without_a_network_is_exit_code_1_and_one_line(tmp_path: Path) ->
     line = json.loads(ended.stderr)
     assert line["event"] == "stopped"
     assert str(tmp_path) in line["why"]
+
+
+def test_a_node_that_serves_collects_its_garbage(tmp_path: Path) -> None:
+    look = """if True:
+        import gc, sys
+        from nodes import process
+        async def look(*_):
+            print("collects" if gc.isenabled() else "never collects")
+        process._run_until_stopped = look
+        sys.exit(process.main())
+    """
+    pins = load_installed_contracts().pins()
+    found_network(Home(tmp_path / "n"), pins, SystemEntropy(), dt.datetime.now(dt.UTC))
+    command = [sys.executable, "-c", look, "--home", str(tmp_path / "n"), "--organisation", "hospital-a"]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "collects\n"), ended.stderr
 
 
 def test_a_line_is_one_json_object_whatever_is_in_it(capfd: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 import click
 
-from nodes.cli.claims.watching import explain_wait, follow_claim, is_ended, show_claim_id
-from nodes.cli.desks.stay import await_settled
+from nodes.cli.claims.watching import await_settled, explain_wait, follow_claim, is_ended, show_claim_id
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.terms import AUDIT_BASES, BASES

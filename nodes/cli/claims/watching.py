@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from nodes.cli.output import Output
+
 STEP_SECONDS = 2.0
 """How long one question to the node waits for news."""
 DECIDING_SECONDS = 3.0
 """How long an insurer that has every record may take before it counts as a person's turn."""
+WAIT_SECONDS = 10.0
+"""How long a command watches without seeing anything change; the chain goes on without it."""
 ENDED = ("PAID", "WITHDRAWN", "PENDED")
 
 View = dict[str, Any]
@@ -64,6 +68,33 @@ def follow_claim(
         if patience is not None and now - changed >= patience and not is_done(view):
             yield view
             return
+
+
+def await_settled(client: Any, claim_id: str, version: int, output: Output) -> View:
+    """Watch a claim until its settlement of a version is paid, or it is clear whom it waits for; return it then."""
+
+    def ask(wait: float, steps: int) -> View:
+        view: View = client.get(f"/v1/claims/{claim_id}", {"wait": wait, "steps": steps} if wait else None)
+        return view
+
+    for view in follow_claim(ask, lambda view: is_settled(view, version), WAIT_SECONDS):
+        output.progress(f"{show_claim_id(claim_id)} {view['status']} · {explain_wait(view)} ...")
+    output.end_progress()
+    return view
+
+
+def is_settled(view: View, version: int) -> bool:
+    """Whether nothing more follows by itself for a settlement version."""
+    if view["wait"] is not None and view["wait"]["code"]:
+        return True
+    settled = [item for item in view["settlements"] if item["outcome"]["version"] >= version]
+    if not settled:
+        return False
+    if settled[-1]["payment_id"] is None:
+        return True
+    payments = {item["payment_id"]: item["status"] for item in view["payments"]}
+    status: str = payments[settled[-1]["payment_id"]]
+    return status == "paid"
 
 
 def _is_deciding(view: View) -> bool:

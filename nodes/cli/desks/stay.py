@@ -7,14 +7,12 @@ from typing import Any
 
 import click
 
-from nodes.cli.claims.watching import explain_wait, follow_claim, show_claim_id
+from nodes.cli.claims.watching import WAIT_SECONDS, await_settled, explain_wait, show_claim_id
 from nodes.cli.desks.attaching import attach
 from nodes.cli.options import actor_option, home_option, json_option, stay_argument
 from nodes.cli.output import Output
 from nodes.config import Home
 
-WAIT_SECONDS = 10.0
-"""How long a command watches without seeing anything change; the chain goes on without it."""
 HOSPITAL = "the hospital"
 
 
@@ -153,33 +151,6 @@ def list_(actor: str, home: Path, *, as_json: bool) -> None:
     if not stays:
         output.say("no stays")
     output.finish({"stays": stays})
-
-
-def await_settled(client: Any, claim_id: str, version: int, output: Output) -> dict[str, Any]:
-    """Watch a claim until its settlement of a version is paid, or it is clear whom it waits for; return it then."""
-
-    def ask(wait: float, steps: int) -> dict[str, Any]:
-        view: dict[str, Any] = client.get(f"/v1/claims/{claim_id}", {"wait": wait, "steps": steps} if wait else None)
-        return view
-
-    for view in follow_claim(ask, lambda view: is_settled(view, version), WAIT_SECONDS):
-        output.progress(f"{show_claim_id(claim_id)} {view['status']} · {explain_wait(view)} ...")
-    output.end_progress()
-    return view
-
-
-def is_settled(view: dict[str, Any], version: int) -> bool:
-    """Whether nothing more follows by itself for a settlement version."""
-    if view["wait"] is not None and view["wait"]["code"]:
-        return True
-    settled = [item for item in view["settlements"] if item["outcome"]["version"] >= version]
-    if not settled:
-        return False
-    if settled[-1]["payment_id"] is None:
-        return True
-    payments = {item["payment_id"]: item["status"] for item in view["payments"]}
-    status: str = payments[settled[-1]["payment_id"]]
-    return status == "paid"
 
 
 def await_reported(client: Any, found: dict[str, Any], output: Output) -> dict[str, Any]:

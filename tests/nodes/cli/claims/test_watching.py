@@ -4,8 +4,17 @@ from typing import Any
 
 import pytest
 
-from nodes.cli.claims.watching import DECIDING_SECONDS, STEP_SECONDS, View, explain_wait, follow_claim, is_ended
-from nodes.cli.desks.stay import WAIT_SECONDS, _describe_end, is_settled
+from nodes.cli.claims.watching import (
+    DECIDING_SECONDS,
+    STEP_SECONDS,
+    WAIT_SECONDS,
+    View,
+    explain_wait,
+    follow_claim,
+    is_ended,
+    is_settled,
+)
+from nodes.cli.desks.stay import _describe_end
 
 LANE = {"claim": "claim-7f3a00000000", "delivered": 4, "parts": 4}
 
