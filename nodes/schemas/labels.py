@@ -85,6 +85,28 @@ HOLDINGS = (
     Text("claim", "留存", "kept"),
 )
 """What an organisation has of a record, or of what was made of a claim."""
+CLAIM_STATUSES = (
+    Text("REPORTED", "已报案", "REPORTED"),
+    Text("ASSEMBLING", "收集病历中", "ASSEMBLING"),
+    Text("AWAITING_CONSENT", "等待授权", "AWAITING_CONSENT"),
+    Text("SETTLED", "已理算", "SETTLED"),
+    Text("PAID", "已赔付", "PAID"),
+    Text("PENDED", "待人工复核", "PENDED"),
+    Text("RECOVERING", "追回中", "RECOVERING"),
+    Text("WITHDRAWN", "已撤回", "WITHDRAWN"),
+)
+"""The codes stay: they are what other commands, programs and the documentation say."""
+CLAIM_STEPS = (
+    Text("reported", "报案", "reported"),
+    Text("extended", "并入住院", "extended"),
+    Text("awaiting", "等待授权", "awaiting"),
+    Text("resumed", "恢复处理", "resumed"),
+    Text("settled", "理算", "settled"),
+    Text("payment", "支付", "payment"),
+    Text("withdrawn", "撤回", "withdrawn"),
+    Text("acknowledged", "客户确认", "acknowledged"),
+    Text("disputed", "客户有异议", "disputed"),
+)
 CONDITIONS = (
     Text("grant", "没有授权", "there is no such grant"),
     Text("status", "授权已撤回或未生效", "the grant was revoked, or is not in force"),

@@ -15,6 +15,9 @@ from nodes.schemas.civil_time import show_minute, show_second
 STATED = "保险公司的声明，支付渠道已被移除 · its insurer's word: the rail was removed and sent no receipt"
 LANGUAGES: tuple[Literal["zh", "en"], ...] = ("zh", "en")
 """What customers read has both."""
+STATUS_WIDTH = 25
+STEP_WIDTH = 21
+"""Columns of the widest status, and of the widest step."""
 ACTOR = "a customer by the name of her wallet, or an organisation"
 
 
@@ -30,15 +33,18 @@ def claim() -> None:
 def list_(actor: str, home: Path, *, as_json: bool) -> None:
     """List the claims that concern you."""
     from nodes.cli.claims.finding import list_claims
+    from nodes.schemas.columns import pad
+    from nodes.schemas.labels import CLAIM_STATUSES, name_both
 
     output = Output(as_json=as_json)
     rows = list_claims(Home(home), actor)
     for row in rows:
+        status = pad(name_both(CLAIM_STATUSES, row["status"]), STATUS_WIDTH)
         when = show_minute(row["reported_ms"])
         short = show_claim_id(row["claim"])
-        output.say(f"{short}  {row['status']:<16} {row['hospital']} → {row['insurer']} · reported {when}")
+        output.say(f"{short}  {status}  {row['hospital']} → {row['insurer']} · 报案 reported {when}")
     if not rows:
-        output.say("no claims")
+        output.say("没有理赔 no claims")
     output.finish({"claims": rows})
 
 
@@ -117,7 +123,7 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
         for line in (*_explain(opening), *explain_visited(visited)):
             output.say(f"  {line}")
         for reason in filter(None, (explain_wait(view), waits)):
-            output.say(f"  waits: {reason}")
+            output.say(f"  等待 waits: {reason}")
         output.hint(_find_next(view, actor, is_customer=found.is_customer))
         shown = {"calculation": opening, "visited": visited, "waits": waits}
         output.finish(view | {name: item for name, item in shown.items() if item})
@@ -141,11 +147,11 @@ def watch(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
             seen = len(view["claim"]["steps"])
             wait = explain_wait(view)
             if wait and wait != said:
-                output.say(f"  waits: {wait}")
+                output.say(f"  等待 waits: {wait}")
             said = wait
         waits = found.waits()
     if waits:
-        output.say(f"  waits: {waits}")
+        output.say(f"  等待 waits: {waits}")
     output.finish(view | ({"waits": waits} if waits else {}))
 
 
@@ -292,16 +298,18 @@ def audit(
 def _describe_status(
     view: dict[str, Any], opening: dict[str, Any] | None, visited: dict[str, Any] | None = None
 ) -> str:
+    from nodes.schemas.labels import CLAIM_STATUSES, name_both
+
+    if opening is not None:
+        return f"{opening['formula']} {view['status']}"
     if visited is not None:
-        amounts = (
-            f"payable {visited['payable']} · of the year's deductible {visited['deductible']} {visited['currency']}"
-        )
-        return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · {amounts}"
-    if opening is None:
-        settled = view["claim"]["settlement_version"]
-        amounts = "amounts are known to the parties alone" if settled else "nothing is settled"
-        return f"{show_claim_id(view['claim']['claim_id'])} {view['status']} · {amounts}"
-    return f"{opening['formula']} {view['status']}"
+        used = f"年度免赔额 of the year's deductible {visited['deductible']} {visited['currency']}"
+        amounts = f"应付 payable {visited['payable']} · {used}"
+    elif view["claim"]["settlement_version"]:
+        amounts = "金额仅当事方可知 amounts are known to the parties alone"
+    else:
+        amounts = "尚未理算 nothing is settled"
+    return f"{show_claim_id(view['claim']['claim_id'])} {name_both(CLAIM_STATUSES, view['status'])} · {amounts}"
 
 
 def _find_next(view: dict[str, Any], actor: str, *, is_customer: bool) -> str:
@@ -355,6 +363,11 @@ def _describe_step(step: dict[str, Any], view: dict[str, Any]) -> str:
     time_ms = step["place"]["time_ms"]
     when = f"{show_second(time_ms)[5:]}.{time_ms % 1_000:03}"
     reference = f" · {step['reference']}" if step["reference"] else ""
-    said = f"  {when}  height {step['place']['height']:<5} {step['name']:<13} {step['status']}{reference}"
+    from nodes.schemas.columns import pad
+    from nodes.schemas.labels import CLAIM_STATUSES, CLAIM_STEPS, name_both
+
+    name = pad(name_both(CLAIM_STEPS, step["name"]), STEP_WIDTH)
+    status = name_both(CLAIM_STATUSES, step["status"])
+    said = f"  {when}  height {step['place']['height']:<5} {name}  {status}{reference}"
     moved = [item for payment in view["payments"] for item in payment["steps"] if item["place"] == step["place"]]
     return f"{said} · {STATED}" if any(item["is_stated"] for item in moved) else said

@@ -1,4 +1,4 @@
-"""Every code that a customer may meet about a grant has a word in both languages."""
+"""Every code that a customer may meet about a grant or claim has a word in both languages."""
 
 import ast
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from contracts import grants, stays
+from contracts import grants, settlements, stays
 from contracts.adjudication.reasons import Text
 from contracts.conditions import ORDER
 from contracts.executions import RefusedFor
@@ -64,10 +64,12 @@ def test_each_word_is_said_once_and_in_both_languages(table: tuple[Text, ...]) -
         (values(grants.Permission, "mode"), labels.MODES),
         (values(grants.Grant, "execution"), labels.EXECUTIONS),
         (values(grants.Grantor, "kind"), labels.GRANTORS),
+        (set(get_args(settlements.ClaimStatus)), labels.CLAIM_STATUSES),
+        (set(get_args(settlements.StepName)), labels.CLAIM_STEPS),
     ],
     ids=lambda item: item[0].id if isinstance(item, tuple) else "",
 )
-def test_every_code_of_a_grant_has_a_word(codes: set[str], table: tuple[Text, ...]) -> None:
+def test_every_code_of_a_grant_or_claim_has_a_word(codes: set[str], table: tuple[Text, ...]) -> None:
     assert {text.id for text in table} == codes
 
 

@@ -40,7 +40,10 @@ def view(status: str, settlement_version: int) -> dict[str, object]:
 
 
 def test_before_the_first_settlement_there_is_no_amount_that_anybody_knows() -> None:
-    assert _describe_status(view("AWAITING_CONSENT", 0), None) == "C-7f3a AWAITING_CONSENT · nothing is settled"
+    assert (
+        _describe_status(view("AWAITING_CONSENT", 0), None)
+        == "C-7f3a 等待授权 AWAITING_CONSENT · 尚未理算 nothing is settled"
+    )
     assert _describe_status(view("PAID", 1), None).endswith("amounts are known to the parties alone")
 
 
