@@ -12,8 +12,8 @@
     delivered          everything that is live was delivered             nothing
     awaiting-rules     discharged, and rules visit the data; or they     records and closing; the insurer asks
                        ran and left something to a person
-    visited            the rules ran on the latest closing, and the      nothing
-                       insurer settled on that
+    visited            the rules ran on the latest closing, and the      nothing; what is overtaken before it is settled
+                       insurer settled on that                           awaits consent if no use is left (`visiting`)
     withdrawn          the customer ended the claim                      nothing
     erased             she asked to have a record erased that the        nothing
                        claim needs, or it is erased here

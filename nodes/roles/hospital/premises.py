@@ -11,6 +11,7 @@ from typing import cast
 from contracts.adjudication.case import Review
 from contracts.adjudication.product import Product
 from contracts.executions import RefusedFor
+from contracts.grants import RecordType
 from contracts.listings import ClaimView
 from contracts.policies import Balance, FindBalance, FindProduct, PolicyView, ProductEntry, ShowPolicy
 from ledger.codec import decode, encode
@@ -33,7 +34,13 @@ PREMISES = "PREMISES"
 class VisitRefusedError(LedgerError):
     """A visit that is not let in, or not now; says why, and nothing about the patient."""
 
-    def __init__(self, code: str, reason: str, refused_for: RefusedFor | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        refused_for: RefusedFor | None = None,
+        lacking: RecordType | None = None,
+    ) -> None:
         """Say why, by code and in a sentence.
 
         Args:
@@ -41,11 +48,14 @@ class VisitRefusedError(LedgerError):
             reason: For people.
             refused_for: What the chain is told; None where the question comes too early or too late, or the hospital
                 cannot answer it: nobody was turned away then.
+            lacking: A type of record that rules would have to read once more and that no grant lets them read any
+                more: the claim waits for consent then.
         """
         super().__init__(f"{code}: {reason}")
         self.code = code
         self.reason = reason
         self.refused_for = refused_for
+        self.lacking = lacking
 
 
 class PremisesDesk:

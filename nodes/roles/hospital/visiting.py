@@ -33,7 +33,7 @@ from contracts.grants import GrantView, RecordType
 from contracts.listings import ClaimView
 from contracts.needs import Act
 from contracts.outcomes import decision_message
-from contracts.settlements import Claim, ClosingReference, Settlement
+from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settlement
 from contracts.stays import Closing
 from contracts.steps import need_of
 from ledger.codec import decode, encode
@@ -166,6 +166,8 @@ class Visiting:
             return self._answer(peer, question, shown)
         except VisitRefusedError as error:
             calls = [] if error.refused_for is None else self._enter_refusal(peer, shown.claim, error.refused_for)
+            if error.lacking is not None:
+                calls.append(Call("claims", "await_consent", AwaitConsent(question.claim_id, error.lacking)))
             return Refusal(error.code, error.reason[:300]), calls
         except VaultError:
             return Refusal("UNAVAILABLE", f"{question.claim_id}: a record is erased or damaged here"), []
@@ -199,7 +201,7 @@ class Visiting:
         if draft is None or not ground.carries(draft.outcome) or draft.whole.case.reviews != visit.reviews:
             draft = None
         is_entered = draft is not None and bool(executions) and executions[-1].outcome == draft.outcome
-        self._require_covered(shown, closings, grant, "enter" if is_entered else "visit")
+        self._require_covered(shown, closings, grant, "enter" if is_entered else "visit", is_again=bool(executions))
         self._require_days(grant, stays)
         if draft is not None and is_entered:
             return self._tell(peer, question.claim_id, draft, premises.reviews), []
@@ -239,7 +241,19 @@ class Visiting:
             raise VisitRefusedError("WRONG_STATE", f"{shown.claim.claim_id}: waits for the customer's consent")
         return tuple(found)
 
-    def _require_covered(self, shown: ClaimView, closings: tuple[Closing, ...], grant: GrantView, act: Act) -> None:
+    def _require_covered(
+        self, shown: ClaimView, closings: tuple[Closing, ...], grant: GrantView, act: Act, *, is_again: bool = False
+    ) -> None:
+        """Refuse what a claim's grant does not cover.
+
+        Args:
+            shown: The claim.
+            closings: The latest ones of its stays.
+            grant: Its grant.
+            act: What is to be done under it.
+            is_again: Whether rules were here before. What they computed has been overtaken, by an upgrade or another
+                settlement: without a use for another visit nothing goes on, which the lane cannot see.
+        """
         claim, terms = shown.claim, grant.versions[-1].grant
         if terms.execution != "rules-visit-data":
             reason = f"{terms.grant_id}: says {terms.execution}; no rules visit under it"
@@ -249,7 +263,8 @@ class Visiting:
                 need = need_of(claim, closing.stay_id, record_type, act)
                 finding = explain(self._view, need).finding
                 if finding is not None:
-                    raise VisitRefusedError(finding.code, f"{terms.grant_id}: {finding.condition}", "grant")
+                    lacking = record_type if is_again and act == "visit" else None
+                    raise VisitRefusedError(finding.code, f"{terms.grant_id}: {finding.condition}", "grant", lacking)
 
     def _require_days(self, grant: GrantView, stays: tuple[StayDocuments, ...]) -> None:
         terms = grant.versions[-1].grant

@@ -266,14 +266,18 @@ def test_rules_do_not_visit_settled_closings_again_without_a_decision(lane: Lane
     assert len(list_executions(lane.town.view, lane.claim().claim.claim_id)) == 1
 
 
-def test_a_grant_without_a_use_left_lets_no_review_in(lane: Lane) -> None:
-    lane.insure(execution=VISIT, uses_max=1)
+def test_a_grant_without_a_use_left_lets_no_review_in_and_the_claim_says_so(lane: Lane) -> None:
+    wang = lane.insure(execution=VISIT, uses_max=1)
     lane.stay(lines=DOUBTED)
     lane.run()
     review(lane, "R09", "6")
     lane.run_for(60_000)
     assert len(lane.claim().settlements) == 1
     assert "AUTH-013" in [str(fields["code"]) for fields in notes(lane, "visit-refused")]
+    assert (lane.claim().status, lane.claim().claim.steps[-1].reference) == ("AWAITING_CONSENT", "AUTH-013 uses")
+    wang.consent(execution=VISIT)
+    lane.run()
+    assert (lane.claim().status, len(lane.claim().settlements)) == ("PAID", 2)
 
 
 def doubted(lines: int) -> tuple[Case, Decision]:

@@ -262,6 +262,25 @@ def test_two_claims_at_once_start_from_one_balance_and_the_second_is_visited_aga
     assert sorted(starts) == [0, 1]
 
 
+def test_a_result_that_was_overtaken_waits_for_consent_if_no_use_is_left_for_another(lane: Lane) -> None:
+    wang = lane.know()
+    lane.issue()
+    wang.consent(execution=VISIT, uses_max=2)
+    numbers = [lane.desk.admit().number for _ in range(2)]
+    lane.run()
+    for place, number in enumerate(numbers):
+        bill = {"code": "33060126", "number": f"0000000{place}", "check_code": "c0ffee"}
+        lane.desk.discharge(number, discharge(invoice=bill))
+    lane.run()
+    assert sorted(claim.status for claim in lane.claims()) == ["AWAITING_CONSENT", "PAID"]
+    (waiting,) = (claim.claim for claim in lane.claims() if claim.status == "AWAITING_CONSENT")
+    assert waiting.steps[-1].reference == "AUTH-013 uses"
+    assert lane.town.codes("claims.await_consent") == ["OK"], "said once, however often the insurer asks"
+    wang.consent(execution=VISIT)
+    lane.run()
+    assert [claim.status for claim in lane.claims()] == ["PAID", "PAID"]
+
+
 def test_a_revocation_before_the_result_is_told_keeps_it_here(lane: Lane) -> None:
     wang = lane.know()
     lane.issue()
