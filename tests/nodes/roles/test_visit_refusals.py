@@ -136,7 +136,8 @@ def test_a_grant_without_a_use_left_leaves_an_entry(lane: Lane) -> None:
     assert len(lane.claim().settlements) == 1
     waits = lane.shown().waits
     assert waits is not None
-    assert waits.reason.startswith("the hospital let no rules in: AUTH-013 grant-"), "and the reviewer is told"
+    assert waits.reason == "the claim waits for the customer's consent", "and the reviewer is told"
+    assert lane.claim().claim.steps[-1].reference == "AUTH-013 uses"
 
 
 def test_days_that_the_grant_does_not_mean_leave_an_entry(lane: Lane) -> None:
