@@ -83,6 +83,11 @@ class Ground:
             outcome.after,
         )
 
+    def shares_balance_with(self, outcome: Outcome) -> bool:
+        """Whether an outcome that was drafted earlier moves the same balance: of one policy, year and currency."""
+        balance = (outcome.policy_id, outcome.year_tag, outcome.currency)
+        return (self.policy_id, self.year_tag, self.currency) == balance
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:

@@ -201,7 +201,8 @@ class Visiting:
         if draft is None or not ground.carries(draft.outcome) or draft.whole.case.reviews != visit.reviews:
             draft = None
         is_entered = draft is not None and bool(executions) and executions[-1].outcome == draft.outcome
-        self._require_covered(shown, closings, grant, "enter" if is_entered else "visit", is_again=bool(executions))
+        is_again = bool(executions) and ground.shares_balance_with(executions[-1].outcome)
+        self._require_covered(shown, closings, grant, "enter" if is_entered else "visit", is_again=is_again)
         self._require_days(grant, stays)
         if draft is not None and is_entered:
             return self._tell(peer, question.claim_id, draft, premises.reviews), []
@@ -251,8 +252,10 @@ class Visiting:
             closings: The latest ones of its stays.
             grant: Its grant.
             act: What is to be done under it.
-            is_again: Whether rules were here before. What they computed has been overtaken, by an upgrade or another
-                settlement: without a use for another visit nothing goes on, which the lane cannot see.
+            is_again: Whether rules were here before for the same balance. What they computed was overtaken then, by an
+                upgrade, another settlement or a review: without a use for another visit nothing goes on, which the
+                lane cannot see. For other balances it is the insurer who says that another visit is needed, and no
+                clock stands still at its word.
         """
         claim, terms = shown.claim, grant.versions[-1].grant
         if terms.execution != "rules-visit-data":

@@ -26,6 +26,7 @@ from tests.nodes.roles.lane import Lane
 from tests.nodes.roles.test_erasure import ask as ask_erasure
 from tests.nodes.roles.test_visiting import (
     VISIT,
+    Heard,
     accumulated,
     amend_to_hand_over,
     answer,
@@ -138,6 +139,26 @@ def test_a_grant_without_a_use_left_leaves_an_entry(lane: Lane) -> None:
     assert waits is not None
     assert waits.reason == "the claim waits for the customer's consent", "and the reviewer is told"
     assert lane.claim().claim.steps[-1].reference == "AUTH-013 uses"
+
+
+def test_an_insurer_that_brings_another_balance_stops_no_clock(lane: Lane) -> None:
+    heard = Heard.questions[id(lane)] = []
+
+    def listen(source: str, peer: str, body: bytes) -> bool:
+        if b"visit-rules" in body:
+            heard.append((source, peer, body))
+        return False
+
+    lane.town.loses_request = listen
+    lane.town.loses_submission = lambda item: any(tx.method == "settle" for tx in item.transactions)
+    lane.insure(execution=VISIT, uses_max=1)
+    lane.stay()
+    lane.run_for(60_000)
+    assert lane.town.codes("visits.execute") == ["OK"]
+    other_year = "year-" + 16 * "0"
+    assert ask(lane, lambda premises: first(premises, year_tag=other_year)).startswith("AUTH-013")
+    assert [look.condition for look in refused(lane)] == ["uses"]
+    assert (lane.town.codes("claims.await_consent"), lane.claim().status) == ([], "ASSEMBLING")
 
 
 def test_days_that_the_grant_does_not_mean_leave_an_entry(lane: Lane) -> None:
