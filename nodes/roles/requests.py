@@ -75,6 +75,8 @@ class WaitingNotice(Struct):
     insurer: Name
     reason: str
     """Code and condition, as the chain has them: `AUTH-013 expiry`."""
+    execution: Literal["data-to-insurer", "rules-visit-data"]
+    """What the claim's grant says: what she kept at the hospital so far she is not asked to hand over."""
     since_ms: Milliseconds
 
 
@@ -248,8 +250,15 @@ class Requests:
                 step = [item for item in view.claim.steps if item.name == "awaiting"][-1]
                 key = f"{summary.claim_id} {step.place.height} {step.place.index}"
                 if self._register.get(TOLD, key) is None:
+                    grant = find_grant(self._view, view.claim.grant_id)
+                    assert grant is not None, "a claim's grant exists"
                     notice = WaitingNotice(
-                        summary.claim_id, summary.hospital, summary.insurer, step.reference, step.place.time_ms
+                        summary.claim_id,
+                        summary.hospital,
+                        summary.insurer,
+                        step.reference,
+                        grant.versions[-1].grant.execution,
+                        step.place.time_ms,
                     )
                     found.append((key, notice))
         return found[:INBOX_MAX]

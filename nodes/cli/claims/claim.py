@@ -5,7 +5,14 @@ from typing import Any, Literal
 
 import click
 
-from nodes.cli.claims.watching import await_settled, explain_wait, follow_claim, is_ended, show_claim_id
+from nodes.cli.claims.watching import (
+    await_settled,
+    explain_wait,
+    follow_claim,
+    is_ended,
+    show_claim_id,
+    write_grant_command,
+)
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output
 from nodes.cli.terms import AUDIT_BASES, BASES
@@ -124,7 +131,9 @@ def show(claim_id: str, actor: str, home: Path, *, as_json: bool) -> None:
             output.say(f"  {line}")
         for reason in filter(None, (explain_wait(view), waits)):
             output.say(f"  等待 waits: {reason}")
-        output.hint(_find_next(view, actor, is_customer=found.is_customer))
+        is_hers = found.is_customer and view["status"] == "AWAITING_CONSENT"
+        execution = found.execution(view["claim"]["grant_id"]) if is_hers else None
+        output.hint(_find_next(view, actor, execution))
         shown = {"calculation": opening, "visited": visited, "waits": waits}
         output.finish(view | {name: item for name, item in shown.items() if item})
 
@@ -312,11 +321,17 @@ def _describe_status(
     return f"{show_claim_id(view['claim']['claim_id'])} {name_both(CLAIM_STATUSES, view['status'])} · {amounts}"
 
 
-def _find_next(view: dict[str, Any], actor: str, *, is_customer: bool) -> str:
-    """Return the next useful command: consent where it is missing, the proof everywhere else."""
+def _find_next(view: dict[str, Any], actor: str, execution: str | None) -> str:
+    """Return the next useful command: consent where it is missing, the proof everywhere else.
+
+    Args:
+        view: The claim.
+        actor: Who asks.
+        execution: What the grant says of a claim that awaits consent, if its customer asks; else None.
+    """
     claim = view["claim"]
-    if is_customer and view["status"] == "AWAITING_CONSENT":
-        return f"xinpei consent grant --as {actor} --from {claim['hospital']} --to {claim['insurer']}"
+    if execution is not None:
+        return write_grant_command(actor, claim["hospital"], claim["insurer"], execution)
     return f"xinpei claim audit {show_claim_id(claim['claim_id'])} --as {actor} --out dossier.json"
 
 
@@ -355,7 +370,7 @@ def _explain_pended(item: dict[str, Any]) -> str:
     option = "" if item["line"] is None else f" --line {item['line']}"
     texts = f"{item['code']} {item['zh']} · {item['en']}"
     return (
-        f"待人工审核 for a person: {item['rule']} {where} · {texts} (--rule {item['rule']}{option} --accept|--refuse)"
+        f"待人工复核 for a person: {item['rule']} {where} · {texts} (--rule {item['rule']}{option} --accept|--refuse)"
     )
 
 

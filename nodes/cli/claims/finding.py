@@ -58,6 +58,11 @@ class FoundClaim:
         """Whether its customer asks."""
         return self._pseudonym is not None
 
+    def execution(self, grant_id: str) -> str:
+        """Return where its records are computed on, by its grant, which its customer sees."""
+        grant = self.client.get(f"/v1/grants/{grant_id}")
+        return str(grant["versions"][-1]["grant"]["execution"])
+
     def opening(self) -> dict[str, Any] | None:
         """Return the calculation of the latest settlement; None before it, or for whoever cannot open it."""
         if self._is_insurer:

@@ -27,6 +27,19 @@ def show_claim_id(claim_id: str) -> str:
     return "C-" + claim_id.removeprefix("claim-")[:4]
 
 
+def write_grant_command(actor: str, hospital: str, insurer: str, execution: str) -> str:
+    """Return the command by which a customer consents to what a claim of hers waits for.
+
+    Args:
+        actor: The name of her wallet.
+        hospital: The claim's.
+        insurer: The claim's.
+        execution: What the grant says that the claim has now: what she kept at the hospital stays there.
+    """
+    command = f"xinpei consent grant --as {actor} --from {hospital} --to {insurer}"
+    return command if execution == "data-to-insurer" else f"{command} --execution {execution}"
+
+
 def explain_wait(view: View) -> str:
     """Return whom a claim waits for in words; empty if for nobody."""
     from contracts.listings import Wait

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from nodes.cli.asking import private_option, read_words
-from nodes.cli.claims.watching import show_claim_id
+from nodes.cli.claims.watching import show_claim_id, write_grant_command
 from nodes.cli.options import CUSTOMER, actor_option, home_option, json_option
 from nodes.cli.output import Output, name_home
 from nodes.cli.terms import name_role, read_terms, terms_options
@@ -164,7 +164,7 @@ def _tell(notice: dict[str, Any], actor: str) -> list[str]:
     known = find_text(CONDITIONS, condition)
     parties = f"{notice['hospital']} → {notice['insurer']}"
     home = name_home()
-    grant = f"xinpei consent grant --as {actor} --from {notice['hospital']} --to {notice['insurer']}{home}"
+    grant = write_grant_command(actor, notice["hospital"], notice["insurer"], notice["execution"]) + home
     return [
         f"{claim} 等待您的同意({code} {known.zh}),理赔时限已暂停。您可以:授权、自行申请,或撤回理赔。",
         f"{claim} waits for your consent ({code} {condition}: {known.en}), {parties}; its clocks stand still. You can:",

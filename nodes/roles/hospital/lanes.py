@@ -11,9 +11,10 @@
     disputed           the insurer disputed a record again and again     nothing; a person looks
     delivered          everything that is live was delivered             nothing
     awaiting-rules     discharged, and rules visit the data; or they     records and closing; the insurer asks
-                       ran and left something to a person
-    visited            the rules ran on the latest closing, and the      nothing; what is overtaken before it is settled
-                       insurer settled on that                           awaits consent if no use is left (`visiting`)
+                       ran, and that is not settled or was left to a     (where that needs a visit for which no use is
+                       person                                            left, `visiting` has the claim await consent)
+    visited            the rules ran on the latest closing, and the      nothing
+                       insurer settled on that
     withdrawn          the customer ended the claim                      nothing
     erased             she asked to have a record erased that the        nothing
                        claim needs, or it is erased here

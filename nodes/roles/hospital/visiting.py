@@ -33,7 +33,7 @@ from contracts.grants import GrantView, RecordType
 from contracts.listings import ClaimView
 from contracts.needs import Act
 from contracts.outcomes import decision_message
-from contracts.settlements import AwaitConsent, Claim, ClosingReference, Settlement
+from contracts.settlements import AwaitConsent, Claim, ClosingReference, Outcome, Settlement
 from contracts.stays import Closing
 from contracts.steps import need_of
 from ledger.codec import decode, encode
@@ -195,14 +195,11 @@ class Visiting:
         if ground.is_review and not premises.reviews:
             raise VisitRefusedError("ALREADY_SETTLED", f"{question.claim_id}: is settled on these closings")
         executions = list_executions(self._view, question.claim_id)
-        draft = self.casebook.latest_draft(question.claim_id, ground.version)
-        if draft is not None:
-            _require_kept(draft.whole.case.reviews, visit.reviews)
-        if draft is None or not ground.carries(draft.outcome) or draft.whole.case.reviews != visit.reviews:
-            draft = None
-        is_entered = draft is not None and bool(executions) and executions[-1].outcome == draft.outcome
-        is_again = bool(executions) and ground.shares_balance_with(executions[-1].outcome)
-        self._require_covered(shown, closings, grant, "enter" if is_entered else "visit", is_again=is_again)
+        entered = executions[-1].outcome if executions else None
+        draft = self._find_draft(visit, entered)
+        is_entered = draft is not None and draft.outcome == entered
+        is_overtaken = entered is not None and ground.shares_balance_with(entered) and not ground.carries(entered)
+        self._require_covered(shown, closings, grant, "enter" if is_entered else "visit", is_overtaken=is_overtaken)
         self._require_days(grant, stays)
         if draft is not None and is_entered:
             return self._tell(peer, question.claim_id, draft, premises.reviews), []
@@ -211,6 +208,22 @@ class Visiting:
         signed = decision_message(self._view.chain_id, self._hospital, draft.outcome)
         call = Call("visits", "execute", Execute(draft.outcome, sign_decision(self._keys.next(), signed)))
         return Refusal(EXECUTING, f"{question.claim_id}: the result is being entered on the chain; ask again"), [call]
+
+    def _find_draft(self, visit: _Visit, entered: Outcome | None) -> Draft | None:
+        """Return what rules computed before on the same ground and decisions: what is entered first, else the latest.
+
+        Raises:
+            VisitRefusedError: If other decisions are brought instead of those that were brought before.
+        """
+        claim_id, ground = visit.shown.claim.claim_id, visit.ground
+        latest = self.casebook.latest_draft(claim_id, ground.version)
+        if latest is not None:
+            _require_kept(latest.whole.case.reviews, visit.reviews)
+        kept = None if entered is None or not ground.carries(entered) else self.casebook.settled_draft(entered)
+        for draft in (kept, latest):
+            if draft is not None and ground.carries(draft.outcome) and draft.whole.case.reviews == visit.reviews:
+                return draft
+        return None
 
     def _enter_refusal(self, peer: str, claim: Claim, refused_for: RefusedFor) -> list[Call]:
         """Return the entry that rules were not let in; none if it is there already, or the chain lets them in again."""
@@ -243,7 +256,7 @@ class Visiting:
         return tuple(found)
 
     def _require_covered(
-        self, shown: ClaimView, closings: tuple[Closing, ...], grant: GrantView, act: Act, *, is_again: bool = False
+        self, shown: ClaimView, closings: tuple[Closing, ...], grant: GrantView, act: Act, *, is_overtaken: bool = False
     ) -> None:
         """Refuse what a claim's grant does not cover.
 
@@ -252,10 +265,11 @@ class Visiting:
             closings: The latest ones of its stays.
             grant: Its grant.
             act: What is to be done under it.
-            is_again: Whether rules were here before for the same balance. What they computed was overtaken then, by an
-                upgrade, another settlement or a review: without a use for another visit nothing goes on, which the
-                lane cannot see. For other balances it is the insurer who says that another visit is needed, and no
-                clock stands still at its word.
+            is_overtaken: Whether rules were here before, and what they computed stands no more: after an upgrade,
+                another settlement of the year, an amended grant, another payee, or a review. Without a use for another
+                visit nothing goes on then, which the lane cannot see, and the claim waits for consent. What still
+                stands was not overtaken, and for another policy or year that is the insurer's word alone: no clock
+                stands still for these. It can name another payee and review a finding, and signs that it did.
         """
         claim, terms = shown.claim, grant.versions[-1].grant
         if terms.execution != "rules-visit-data":
@@ -266,7 +280,7 @@ class Visiting:
                 need = need_of(claim, closing.stay_id, record_type, act)
                 finding = explain(self._view, need).finding
                 if finding is not None:
-                    lacking = record_type if is_again and act == "visit" else None
+                    lacking = record_type if is_overtaken and act == "visit" else None
                     raise VisitRefusedError(finding.code, f"{terms.grant_id}: {finding.condition}", "grant", lacking)
 
     def _require_days(self, grant: GrantView, stays: tuple[StayDocuments, ...]) -> None:

@@ -51,6 +51,10 @@ def refused(lane: Lane) -> list[Look]:
     return [look for look in looks if look.kind == "visit"]
 
 
+def as_it_is(premises: VisitPremises) -> VisitPremises:
+    return premises
+
+
 def question(lane: Lane) -> VisitRules:
     found = decode_question(asked(lane)[0][2])
     assert isinstance(found, VisitRules)
@@ -159,6 +163,40 @@ def test_an_insurer_that_brings_another_balance_stops_no_clock(lane: Lane) -> No
     assert ask(lane, lambda premises: first(premises, year_tag=other_year)).startswith("AUTH-013")
     assert [look.condition for look in refused(lane)] == ["uses"]
     assert (lane.town.codes("claims.await_consent"), lane.claim().status) == ([], "ASSEMBLING")
+
+
+def test_what_is_entered_is_told_and_not_overtaken_by_what_an_insurer_asked_for_besides(lane: Lane) -> None:
+    waiting(lane, uses_max=1)
+    other_year = "year-" + 16 * "0"
+    for alter in (as_it_is, lambda premises: first(premises, year_tag=other_year), as_it_is):
+        assert ask(lane, alter).startswith("EXECUTING")
+    lane.town.add_block(tuple(lane.town.submissions))
+    lane.town.submissions = []
+    assert lane.town.codes("visits.execute").count("OK") == 1
+    lane.run_for(5_000)
+    assert (lane.town.codes("claims.await_consent"), lane.claim().status) == ([], "ASSEMBLING")
+    lane.town.loses_request = lambda *_request: False
+    lane.run()
+    assert lane.claim().status == "PAID"
+
+
+def test_another_payee_before_the_settlement_needs_another_visit_and_she_is_asked(lane: Lane) -> None:
+    lane.town.loses_submission = lambda item: any(tx.method == "settle" for tx in item.transactions)
+    wang = lane.know()
+    policy = lane.issue()
+    wang.consent(execution=VISIT, uses_max=1)
+    lane.stay()
+    lane.run_for(30_000)
+    assert (lane.town.codes("visits.execute"), lane.claim().status) == (["OK"], "ASSEMBLING")
+    lane.town.operate(
+        "insurer-a", lambda agent: agent.name_payee(policy.policy_id, ("wang", "6222 0009"), lane.town.now_ms)
+    )
+    lane.run_for(60_000)
+    assert (lane.town.codes("claims.await_consent"), lane.claim().status) == (["OK"], "AWAITING_CONSENT")
+    lane.town.loses_submission = lambda _item: False
+    wang.consent(execution=VISIT)
+    lane.run()
+    assert lane.claim().status == "PAID"
 
 
 def test_days_that_the_grant_does_not_mean_leave_an_entry(lane: Lane) -> None:

@@ -15,6 +15,7 @@ from contracts.adjudication.case import Case, Review
 from contracts.adjudication.decision import Decision
 from contracts.adjudication.engine import adjudicate
 from ledger.errors import VerificationError
+from ledger.transactions import Submission
 from nodes.api.insurer import describe_visited
 from nodes.cli.claims.claim import explain_visited
 from nodes.roles.exchange.opening import VisitOpening
@@ -68,7 +69,7 @@ def test_the_reviewer_sees_rule_code_and_number_and_nothing_else_of_the_line(lan
     for secret in ("drug", "medicine", "l6", "980.00", "98000"):
         assert secret not in said, secret
     line = explain_visited(visited.model_dump())[-1]
-    assert line.startswith("待人工审核 for a person: R09 第 6 行 line 6 · ")
+    assert line.startswith("待人工复核 for a person: R09 第 6 行 line 6 · ")
     assert line.endswith("(--rule R09 --line 6 --accept|--refuse)")
 
 
@@ -278,6 +279,29 @@ def test_a_grant_without_a_use_left_lets_no_review_in_and_the_claim_says_so(lane
     wang.consent(execution=VISIT)
     lane.run()
     assert (lane.claim().status, len(lane.claim().settlements)) == ("PAID", 2)
+
+
+def test_a_decision_that_comes_while_a_settlement_is_under_way_does_not_make_the_claim_wait(lane: Lane) -> None:
+    lane.insure(execution=VISIT, uses_max=2)
+    lane.stay(lines=[*LINES[:4], *(line | {"reasonable": False} for line in LINES[4:6]), LINES[6]])
+    lane.run()
+    held: list[Submission] = []
+
+    def hold(item: Submission) -> bool:
+        if any(tx.method == "settle" for tx in item.transactions):
+            held.append(item)
+            return True
+        return False
+
+    lane.town.loses_submission = hold
+    review(lane, "R09", "5")
+    lane.run_for(10_000)
+    assert held
+    review(lane, "R09", "6")
+    lane.run_for(10_000)
+    assert lane.town.codes("claims.await_consent") == []
+    lane.town.loses_submission = lambda _item: False
+    assert [receipt.code for receipt in lane.town.add_block((held[0],))] == ["OK"]
 
 
 def doubted(lines: int) -> tuple[Case, Decision]:

@@ -50,11 +50,13 @@ def test_before_the_first_settlement_there_is_no_amount_that_anybody_knows() -> 
 def test_where_consent_is_missing_the_customer_is_told_how_to_give_it() -> None:
     audit = "xinpei claim audit C-7f3a --as wang --out dossier.json"
     waiting = view("AWAITING_CONSENT", 0)
-    assert _find_next(waiting, "wang", is_customer=True) == (
+    assert _find_next(waiting, "wang", "data-to-insurer") == (
         "xinpei consent grant --as wang --from hospital-a --to insurer-a"
     )
-    assert _find_next(waiting, "insurer-a", is_customer=False) == audit.replace("wang", "insurer-a")
-    assert _find_next(view("PAID", 1), "wang", is_customer=True) == audit
+    kept = _find_next(waiting, "wang", "rules-visit-data")
+    assert kept.endswith(" --to insurer-a --execution rules-visit-data"), "what stayed at the hospital stays there"
+    assert _find_next(waiting, "insurer-a", None) == audit.replace("wang", "insurer-a")
+    assert _find_next(view("PAID", 1), "wang", None) == audit
 
 
 def test_what_an_insurer_states_of_a_removed_rail_is_told_from_a_receipt() -> None:

@@ -29,9 +29,10 @@ def test_a_request_is_shown_in_both_languages_with_its_reason() -> None:
 
 
 def test_a_claim_that_waits_says_why_in_both_languages_under_the_id_that_people_read() -> None:
-    parties = {"hospital": "hospital-a", "insurer": "insurer-a"}
+    parties = {"hospital": "hospital-a", "insurer": "insurer-a", "execution": "rules-visit-data"}
     told = _tell({"claim_id": "claim-7f3a00112233", "reason": "AUTH-013 expiry", **parties}, "wang")
     assert told[0].startswith("C-7f3a 等待您的同意(AUTH-013 授权已到期),")
     assert told[1].startswith(
         "C-7f3a waits for your consent (AUTH-013 expiry: the grant has ended), hospital-a → insurer-a"
     )
+    assert told[2].endswith("--to insurer-a --execution rules-visit-data"), "what stayed at the hospital stays there"
