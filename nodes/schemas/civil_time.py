@@ -1,15 +1,17 @@
 """Civil days and clock times in China, as nodes compute them and people read them.
 
 A civil day is a count of days since 1970-01-01 at UTC+8, all year round: China has had no daylight saving time since
-1992, and the ledger none at all. The offset is that of the contracts (`contracts.calendar`). Times of blocks and books
-are milliseconds since 1970-01-01T00:00Z.
+1992, and the ledger none at all. The offset and `begin_ms` are the contracts' own. Times of blocks and books are
+milliseconds since 1970-01-01T00:00Z.
 """
 
 import datetime as dt
 
-from contracts import calendar
+from contracts import calendar, holds
 
 DAY_MS = calendar.DAY_MS
+begin_ms = holds.begin_ms
+"""The instant at which a civil day in China begins."""
 CHINA = dt.timezone(dt.timedelta(milliseconds=calendar.UTC_OFFSET_MS))
 EPOCH = dt.date(1970, 1, 1)
 
@@ -27,11 +29,6 @@ def civil_day(time_ms: int) -> int:
 def civil_date(time_ms: int) -> dt.date:
     """Return the civil day in China that an instant falls on, as a date."""
     return EPOCH + dt.timedelta(days=civil_day(time_ms))
-
-
-def begin_ms(day: int) -> int:
-    """Return the instant at which a civil day in China begins."""
-    return day * DAY_MS - calendar.UTC_OFFSET_MS
 
 
 def write_day(day: int) -> str:

@@ -1,4 +1,4 @@
-"""`xinpei claim`: list, show, watch, review, conclude, estimate, audit."""
+"""`xinpei claim`: list, show, watch, withdraw, coordinate, review, conclude, estimate, audit."""
 
 from pathlib import Path
 from typing import Any, Literal
